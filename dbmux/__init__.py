@@ -1,0 +1,1 @@
+"""DbMux: a reverse proxy and multiplexer for MySQL. Start reading at docs/life-of-a-query.md."""

@@ -1,0 +1,70 @@
+"""Every error that DbMux makes itself: number, SQLSTATE and the next step, in one row each.
+
+What a client may see is a `MySQLError`; what stops the program is one of the others. Messages to clients start
+with `DbMux:`, say what to do, and never contain a secret. docs/errors.md lists the rows; a test keeps it complete.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ErrorCode(Enum):
+    """MySQL's error number, its SQLSTATE, and when DbMux sends it."""
+
+    HANDSHAKE = (1043, "08S01", "the client did not speak MySQL's login")
+    TOO_MANY_CLIENTS = (1040, "08004", "the client limit is reached")
+    ACCESS_DENIED = (1045, "28000", "user name or password is wrong")
+    UNKNOWN_COMMAND = (1047, "08S01", "the command is not known or not supported")
+    SHUTDOWN = (1053, "08S01", "DbMux or the session's backend is being drained")
+    UNKNOWN_THREAD = (1094, "HY000", "KILL names a connection that is not here")
+    TOO_BIG = (1153, "08S01", "a packet or statement is over the limit")
+    PACKET_ORDER = (1156, "08S01", "a packet came out of sequence")
+    NOT_SUPPORTED = (1235, "42000", "the server could do it, DbMux does not yet")
+    AUTH_UNSUPPORTED = (1251, "08004", "the client cannot do the account's way of logging in")
+    TIMED_OUT_MYSQL = (3024, "HY000", "the query ran longer than timeouts.query (MySQL)")
+    TIMED_OUT_MARIADB = (1969, "70100", "the query ran longer than timeouts.query (MariaDB)")
+    UNREACHABLE = (2003, "HY000", "the backend cannot be reached")
+    LOST_IN_REPLY = (2013, "HY000", "the backend went away in the middle of a reply")
+    MALFORMED_REPLY = (2027, "HY000", "the backend sent what is not a MySQL reply")
+    TLS_REQUIRED = (3159, "HY000", "this listener takes clients with TLS only")
+
+    def __init__(self, number: int, sqlstate: str, when: str) -> None:
+        self.number = number
+        self.sqlstate = sqlstate
+        self.when = when
+
+
+class DbMuxError(Exception):
+    """The root of all errors that DbMux raises on purpose."""
+
+
+class MySQLError(DbMuxError):
+    """An error that a client is told: `code` gives number and SQLSTATE, `message` says the next step."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = f"DbMux: {message}"
+
+
+class ProtocolError(MySQLError):
+    """The peer broke MySQL's protocol; its connection cannot be used any further."""
+
+
+class BackendRefused(DbMuxError):
+    """A backend answered with its own ERR packet, to be relayed as it came."""
+
+    def __init__(self, number: int, sqlstate: str, message: str) -> None:
+        super().__init__(f"{number} ({sqlstate}): {message}")
+        self.number = number
+        self.sqlstate = sqlstate
+        self.message = message
+
+
+class ConfigError(DbMuxError):
+    """The configuration cannot be used; `problems` has one sentence each, with file, line and column."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,0 +1,167 @@
+"""What happened: the vocabulary with which the engine tells everyone who watches.
+
+Every event is an immutable value with its own time stamp (`at`, seconds since the epoch, UTC) and nothing
+alive in it. The engine hands events to an `Emit` and knows no observer. An event never carries a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class CloseReason(StrEnum):
+    """Why a session ended."""
+
+    QUIT = "quit"
+    CLIENT_GONE = "client gone"
+    LOGIN_FAILED = "login failed"
+    PROTOCOL_ERROR = "protocol error"
+    BACKEND_GONE = "backend gone"
+    KILLED = "killed"
+    TIMEOUT = "timeout"
+    DRAINED = "drained"
+
+
+class ProxyStarted(NamedTuple):
+    """The engine runs; `seconds` since the process began."""
+
+    at: float
+    version: str
+    seconds: float
+
+
+class ListenerOpened(NamedTuple):
+    """An address accepts clients, for one group."""
+
+    at: float
+    address: str
+    group: str
+
+
+class ListenerClosed(NamedTuple):
+    """An address accepts no more clients."""
+
+    at: float
+    address: str
+
+
+class SessionOpened(NamedTuple):
+    """A client connected; it is not logged in yet."""
+
+    at: float
+    session: int
+    client: str
+    listener: str
+
+
+class LoggedIn(NamedTuple):
+    """A client's login succeeded at `backend`."""
+
+    at: float
+    session: int
+    user: str
+    schema: str
+    backend: str
+    tls: str
+    seconds: float
+
+
+class LoginFailed(NamedTuple):
+    """A login was refused; `code` is MySQL's error number."""
+
+    at: float
+    session: int
+    user: str
+    code: int
+    message: str
+
+
+class QueryFinished(NamedTuple):
+    """A command was answered whole; `command` is the COM_* number, `code` 0 or the error's number."""
+
+    at: float
+    session: int
+    backend: str
+    command: int
+    seconds: float
+    reply_bytes: int
+    code: int
+
+
+class SessionClosed(NamedTuple):
+    """A client's connection ended."""
+
+    at: float
+    session: int
+    reason: CloseReason
+    detail: str
+
+
+class BackendUp(NamedTuple):
+    """A backend answered, for the first time or again."""
+
+    at: float
+    backend: str
+    address: str
+    server_version: str
+
+
+class BackendDown(NamedTuple):
+    """A backend did not answer; emitted once when it goes down, not on each try."""
+
+    at: float
+    backend: str
+    address: str
+    error: str
+
+
+class ConfigApplied(NamedTuple):
+    """A configuration is in force; `changes` are sentences for people."""
+
+    at: float
+    source: str
+    changes: tuple[str, ...]
+
+
+class ConfigRejected(NamedTuple):
+    """A configuration had errors and changed nothing."""
+
+    at: float
+    source: str
+    errors: tuple[str, ...]
+
+
+class DrainStarted(NamedTuple):
+    """The proxy stops: no new clients, open sessions may end until `seconds` from now."""
+
+    at: float
+    sessions: int
+    seconds: float
+
+
+class Warned(NamedTuple):
+    """Something that an operator should read once and that stops nothing."""
+
+    at: float
+    message: str
+
+
+Event = (
+    ProxyStarted
+    | ListenerOpened
+    | ListenerClosed
+    | SessionOpened
+    | LoggedIn
+    | LoginFailed
+    | QueryFinished
+    | SessionClosed
+    | BackendUp
+    | BackendDown
+    | ConfigApplied
+    | ConfigRejected
+    | DrainStarted
+    | Warned
+)
+Emit = Callable[[Event], None]
