@@ -19,6 +19,7 @@ class ErrorCode(Enum):
     SHUTDOWN = (1053, "08S01", "DbMux or the session's backend is being drained")
     UNKNOWN_THREAD = (1094, "HY000", "KILL names a connection that is not here")
     TOO_BIG = (1153, "08S01", "a packet or statement is over the limit")
+    MALFORMED = (1835, "HY000", "a packet does not have the form its kind must have")
     PACKET_ORDER = (1156, "08S01", "a packet came out of sequence")
     NOT_SUPPORTED = (1235, "42000", "the server could do it, DbMux does not yet")
     AUTH_UNSUPPORTED = (1251, "08004", "the client cannot do the account's way of logging in")

@@ -1,0 +1,37 @@
+# The types with which kernel.py is compiled; not read when it runs interpreted.
+cimport cython
+
+cdef int AT_END, AT_RESULT, AT_SIMPLE, AT_PREPARED, AT_ROWS, AT_TEXT
+cdef int AT_COLUMNS, AT_COLUMNS_EOF
+cdef int AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF
+cdef int MORE, DONE, INFILE, REWRITE, BROKEN
+cdef int MORE_RESULTS, CURSOR_EXISTS, STATE_CHANGED, PREFIX
+
+cdef class ReplyScanner:
+    cdef public int deprecate_eof
+    cdef public int rewrite_state
+    cdef public int phase
+    cdef public int columns
+    cdef public int columns_after_parameters
+    cdef public Py_ssize_t remaining
+    cdef public int continued
+    cdef public int sequence
+    cdef public int status
+    cdef public int warnings
+    cdef public int error
+    cdef public Py_ssize_t consumed
+
+    cpdef begin(self, int shape, int sequence)
+    @cython.locals(src=cython.p_uchar, size=Py_ssize_t, position=Py_ssize_t, length=Py_ssize_t,
+                   wanted=Py_ssize_t, first=int, verdict=int)
+    cpdef int scan(self, bytes chunk)
+    @cython.locals(src=cython.p_uchar, first=int, phase=int, value=int, columns=int, parameters=int)
+    cdef int _step(self, bytes chunk, Py_ssize_t position, Py_ssize_t end, Py_ssize_t length)
+    cdef int _prepared_columns(self)
+    cdef _after_definitions(self)
+    @cython.locals(src=cython.p_uchar, at=Py_ssize_t, status=int)
+    cdef int _end(self, bytes chunk, Py_ssize_t position, Py_ssize_t end, Py_ssize_t length)
+    @cython.locals(src=cython.p_uchar, first=int)
+    cdef Py_ssize_t _after_integer(self, bytes chunk, Py_ssize_t position, Py_ssize_t end)
+    @cython.locals(src=cython.p_uchar)
+    cdef int _integer(self, bytes chunk, Py_ssize_t position, Py_ssize_t end)

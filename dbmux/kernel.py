@@ -1,0 +1,242 @@
+# cython: boundscheck=False, wraparound=False, annotation_typing=False, language_level=3
+"""The compiled kernel: where a reply ends, found by walking packet headers.
+
+Chunks of a server's reply come in, in any cut; out goes whether the reply is whole and how far it may be sent on. Rows
+are never decoded. The same source runs interpreted and compiled (kernel.pxd types it); `COMPILED` tells which. The
+grammar is that of the manual pages "COM_QUERY Response", "COM_STMT_PREPARE Response" and "Text Resultset".
+"""
+
+COMPILED = not __file__.endswith(".py")
+
+# What the next packet is. The first six are also the shapes of dbmux.wire.commands.Shape.
+AT_END, AT_RESULT, AT_SIMPLE, AT_PREPARED, AT_ROWS, AT_TEXT = 0, 1, 2, 3, 4, 5
+AT_COLUMNS, AT_COLUMNS_EOF = 6, 7
+AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF = 8, 9, 10, 11
+
+# What scan() answers; for callers these stand at the class, because compiled they are C integers here.
+MORE, DONE, INFILE, REWRITE, BROKEN = 0, 1, 2, 3, 4
+
+MORE_RESULTS, CURSOR_EXISTS, STATE_CHANGED = 0x0008, 0x0040, 0x4000
+
+# As much of a packet as is ever looked at: header, first byte, two length-encoded integers, status, warnings.
+PREFIX = 4 + 1 + 9 + 9 + 4
+
+
+class ReplyScanner:
+    """Finds the end of one reply after another on one connection.
+
+    `begin` tells what was asked; `scan` is given the reply's bytes as they arrive. Bytes from `consumed` on were not
+    looked at: the caller holds them and puts them before the next chunk (fewer than PREFIX of them, but for REWRITE).
+    """
+
+    MORE = 0
+    DONE = 1
+    INFILE = 2
+    REWRITE = 3
+    BROKEN = 4
+
+    def __init__(self, deprecate_eof: int, rewrite_state: int) -> None:
+        self.deprecate_eof = deprecate_eof
+        self.rewrite_state = rewrite_state
+        self.phase = AT_END
+        self.columns = 0
+        self.columns_after_parameters = 0
+        self.remaining = 0
+        self.continued = 0
+        self.sequence = 0
+        self.status = 2
+        self.warnings = 0
+        self.error = 0
+        self.consumed = 0
+
+    def begin(self, shape: int, sequence: int) -> None:
+        """A command of this shape was sent; the reply's first packet will be numbered `sequence`."""
+        self.phase = shape
+        self.sequence = sequence
+        self.remaining = 0
+        self.continued = 0
+        self.error = 0
+        self.warnings = 0
+
+    def inside_packet(self) -> bool:
+        """Whether what was consumed ends in the middle of a packet."""
+        return self.remaining != 0 or self.continued != 0
+
+    def scan(self, chunk: bytes) -> int:
+        """Walk over `chunk` and set `consumed`.
+
+        MORE: the reply goes on. DONE: it ends at `consumed`; `status`, `warnings` and `error` (the number of an ERR
+        packet, or 0) describe it, `sequence` is the number that a further packet would have. INFILE: the server waits
+        for a file. REWRITE: at `consumed` starts an OK packet whose reported session state this client did not ask
+        for. BROKEN: what is at `consumed` is not a reply.
+        """
+        src = chunk
+        size = len(chunk)
+        position = self.remaining
+        if position > size:
+            self.remaining = position - size
+            self.consumed = size
+            return MORE
+        self.remaining = 0
+        verdict = MORE
+        while self.phase != AT_END:
+            if size - position < 4:
+                break
+            length = src[position] | src[position + 1] << 8 | src[position + 2] << 16
+            if src[position + 3] != self.sequence:
+                verdict = BROKEN
+                break
+            if self.continued:
+                self.continued = length == 0xFFFFFF
+            elif length and size - position < 5:
+                break
+            else:
+                first = src[position + 4] if length else 0
+                if self.phase == AT_ROWS and first < 0xFE and length:
+                    self.continued = length == 0xFFFFFF
+                elif self.phase == AT_COLUMNS and first < 0xFE and length:
+                    self.continued = length == 0xFFFFFF
+                    self.columns -= 1
+                    if self.columns == 0:
+                        self.phase = AT_ROWS if self.deprecate_eof else AT_COLUMNS_EOF
+                else:
+                    wanted = length + 4 if length + 4 < PREFIX else PREFIX
+                    if size - position < wanted:
+                        break
+                    verdict = self._step(chunk, position + 4, position + wanted, length)
+                    if verdict == REWRITE or verdict == BROKEN:
+                        break
+            self.sequence = (self.sequence + 1) & 0xFF
+            position += 4 + length
+            if verdict == INFILE:
+                break
+            if position > size:
+                self.remaining = position - size
+                position = size
+                break
+        self.consumed = position
+        if verdict == MORE and self.phase == AT_END and self.remaining == 0:
+            return DONE
+        return verdict
+
+    def _step(self, chunk: bytes, position: int, end: int, length: int) -> int:
+        # One packet that decides something: its first bytes are chunk[position:end], its payload's length `length`.
+        phase = self.phase
+        if length == 0:
+            if phase != AT_TEXT:
+                return BROKEN
+            self.phase = AT_END
+            return MORE
+        src = chunk
+        first = src[position]
+        if first == 0xFF:
+            if length < 3:
+                return BROKEN
+            self.error = src[position + 1] | src[position + 2] << 8
+            self.phase = AT_END
+            return MORE
+        if phase == AT_TEXT:
+            self.phase = AT_END
+            return MORE
+        if phase == AT_ROWS:
+            if length >= (0xFFFFFF if self.deprecate_eof else 9):
+                self.continued = length == 0xFFFFFF
+                return MORE
+            return self._end(chunk, position, end, length)
+        if phase == AT_RESULT or phase == AT_SIMPLE:
+            if first == 0x00 or (first == 0xFE and length < 9):
+                return self._end(chunk, position, end, length)
+            if phase == AT_SIMPLE:
+                return self._end(chunk, position, end, length) if first == 0xFE else BROKEN
+            if first == 0xFB:
+                self.phase = AT_SIMPLE
+                return INFILE
+            value = self._integer(chunk, position, end)
+            if value <= 0 or value > 0xFFFF:
+                return BROKEN
+            self.columns = value
+            self.phase = AT_COLUMNS
+            return MORE
+        if phase == AT_PREPARED:
+            if first != 0x00 or length < 9:
+                return BROKEN
+            columns = src[position + 5] | src[position + 6] << 8
+            parameters = src[position + 7] | src[position + 8] << 8
+            self.columns = parameters
+            self.columns_after_parameters = columns
+            self.phase = AT_PARAMETERS if parameters else self._prepared_columns()
+            return MORE
+        if phase == AT_PARAMETERS or phase == AT_PREPARED_COLUMNS:
+            self.columns -= 1
+            if self.columns == 0:
+                self._after_definitions()
+            return MORE
+        # The classic EOF packets that end definitions.
+        if first != 0xFE or length != 5:
+            return BROKEN
+        self.status = src[position + 3] | src[position + 4] << 8
+        if phase == AT_COLUMNS_EOF:
+            # A statement that opened a cursor sends its rows only when they are fetched.
+            if self.status & CURSOR_EXISTS:
+                self.phase = AT_RESULT if self.status & MORE_RESULTS else AT_END
+            else:
+                self.phase = AT_ROWS
+        elif phase == AT_PARAMETERS_EOF:
+            self.phase = self._prepared_columns()
+        else:
+            self.phase = AT_END
+        return MORE
+
+    def _prepared_columns(self) -> int:
+        self.columns = self.columns_after_parameters
+        return AT_PREPARED_COLUMNS if self.columns else AT_END
+
+    def _after_definitions(self) -> None:
+        if self.phase == AT_PARAMETERS:
+            self.phase = self._prepared_columns() if self.deprecate_eof else AT_PARAMETERS_EOF
+        else:
+            self.phase = AT_END if self.deprecate_eof else AT_PREPARED_EOF
+
+    def _end(self, chunk: bytes, position: int, end: int, length: int) -> int:
+        # An OK or EOF packet: status and warnings, and whether another result follows.
+        src = chunk
+        if src[position] == 0xFE and length < 6:
+            if length < 5:
+                return BROKEN
+            self.warnings = src[position + 1] | src[position + 2] << 8
+            status = src[position + 3] | src[position + 4] << 8
+        else:
+            at = self._after_integer(chunk, position + 1, end)
+            at = self._after_integer(chunk, at, end)
+            if at < 0 or at + 4 > end:
+                return BROKEN
+            status = src[at] | src[at + 1] << 8
+            if status & STATE_CHANGED and self.rewrite_state:
+                return REWRITE
+            self.warnings = src[at + 2] | src[at + 3] << 8
+        self.status = status
+        self.phase = AT_RESULT if status & MORE_RESULTS else AT_END
+        return MORE
+
+    def _after_integer(self, chunk: bytes, position: int, end: int) -> int:
+        # Where the length-encoded integer at `position` ends, or -1.
+        if position < 0 or position >= end:
+            return -1
+        src = chunk
+        first = src[position]
+        if first < 0xFB:
+            return position + 1
+        if first == 0xFC:
+            return position + 3
+        if first == 0xFD:
+            return position + 4
+        return position + 9 if first == 0xFE else -1
+
+    def _integer(self, chunk: bytes, position: int, end: int) -> int:
+        # A length-encoded integer of at most two bytes, or -1: no result has more columns.
+        src = chunk
+        if src[position] < 0xFB:
+            return src[position]
+        if src[position] == 0xFC and position + 3 <= end:
+            return src[position + 1] | src[position + 2] << 8
+        return -1

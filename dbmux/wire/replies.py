@@ -1,0 +1,155 @@
+"""OK, ERR and EOF packets, and the session state that an OK packet may report.
+
+Payloads come in and values go out, and back. Rules: manual pages "OK_Packet", "ERR_Packet", "EOF_Packet" and
+"Session State Information".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+from dbmux.errors import ErrorCode, MySQLError
+from dbmux.wire.buffer import Reader, lenenc, lenenc_bytes
+from dbmux.wire.capabilities import Capability
+
+OK, EOF, ERR, LOCAL_INFILE = 0x00, 0xFE, 0xFF, 0xFB
+MAX_EOF_PAYLOAD = 9
+
+
+class Status(IntFlag):
+    """The server's status flags."""
+
+    IN_TRANSACTION = 0x0001
+    AUTOCOMMIT = 0x0002
+    MORE_RESULTS = 0x0008
+    NO_GOOD_INDEX = 0x0010
+    NO_INDEX = 0x0020
+    CURSOR_EXISTS = 0x0040
+    LAST_ROW_SENT = 0x0080
+    DATABASE_DROPPED = 0x0100
+    NO_BACKSLASH_ESCAPES = 0x0200
+    METADATA_CHANGED = 0x0400
+    SLOW_QUERY = 0x0800
+    OUT_PARAMETERS = 0x1000
+    READ_ONLY_TRANSACTION = 0x2000
+    SESSION_STATE_CHANGED = 0x4000
+
+
+class Track(IntEnum):
+    """What a piece of reported session state is about."""
+
+    SYSTEM_VARIABLE = 0
+    SCHEMA = 1
+    STATE_CHANGE = 2
+    GTIDS = 3
+    TRANSACTION_CHARACTERISTICS = 4
+    TRANSACTION_STATE = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ok:
+    """A success; `state` is the reported session state as it came, `header` 0x00, or 0xFE at the end of rows."""
+
+    affected_rows: int = 0
+    last_insert_id: int = 0
+    status: int = Status.AUTOCOMMIT
+    warnings: int = 0
+    info: bytes = b""
+    state: bytes = b""
+    header: int = OK
+
+    def build(self, capabilities: int) -> bytes:
+        """The payload for a peer with these capabilities; state is left out for a peer that did not ask."""
+        tracked = bool(capabilities & Capability.SESSION_TRACK)
+        status = self.status if tracked and self.state else self.status & ~Status.SESSION_STATE_CHANGED
+        head = b"%c%b%b" % (self.header, lenenc(self.affected_rows), lenenc(self.last_insert_id))
+        tail = status.to_bytes(2, "little") + self.warnings.to_bytes(2, "little")
+        if tracked and self.state:
+            return head + tail + lenenc_bytes(self.info) + lenenc_bytes(self.state)
+        return head + tail + (lenenc_bytes(self.info) if self.info else b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Err:
+    """A failure; `message` is in the connection's character set."""
+
+    number: int
+    sqlstate: bytes = b"HY000"
+    message: bytes = b""
+
+    def build(self) -> bytes:
+        """The payload."""
+        return b"\xff" + self.number.to_bytes(2, "little") + b"#" + self.sqlstate + self.message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eof:
+    """The classic end of columns or rows, for peers without DEPRECATE_EOF."""
+
+    warnings: int = 0
+    status: int = Status.AUTOCOMMIT
+
+    def build(self) -> bytes:
+        """The payload."""
+        return b"\xfe" + self.warnings.to_bytes(2, "little") + self.status.to_bytes(2, "little")
+
+
+def parse_ok(payload: bytes) -> Ok:
+    """Read an OK packet, whichever header it has; raises ProtocolError."""
+    reader = Reader(payload, ErrorCode.MALFORMED_REPLY)
+    header = reader.integer(1)
+    if header not in (OK, EOF):
+        raise reader.error(f"0x{header:02X} does not start an OK packet")
+    affected, insert_id, status, warnings = (
+        reader.lenenc(),
+        reader.lenenc(),
+        reader.integer(2),
+        reader.integer(2),
+    )
+    info = reader.lenenc_bytes() if reader.remaining else b""
+    state = reader.lenenc_bytes() if status & Status.SESSION_STATE_CHANGED and reader.remaining else b""
+    return Ok(
+        affected_rows=affected,
+        last_insert_id=insert_id,
+        status=status,
+        warnings=warnings,
+        info=info,
+        state=state,
+        header=header,
+    )
+
+
+def parse_err(payload: bytes) -> Err:
+    """Read an ERR packet, with or without SQLSTATE (there is none before the login); raises ProtocolError."""
+    reader = Reader(payload, ErrorCode.MALFORMED_REPLY)
+    if reader.integer(1) != ERR:
+        raise reader.error("not an ERR packet")
+    number, message = reader.integer(2), reader.rest()
+    if message.startswith(b"#") and len(message) >= 6:
+        return Err(number=number, sqlstate=message[1:6], message=message[6:])
+    return Err(number=number, message=message)
+
+
+def parse_eof(payload: bytes) -> Eof:
+    """Read a classic EOF packet; raises ProtocolError."""
+    reader = Reader(payload, ErrorCode.MALFORMED_REPLY)
+    if len(payload) >= MAX_EOF_PAYLOAD or reader.integer(1) != EOF:
+        raise reader.error("not an EOF packet")
+    return Eof(warnings=reader.integer(2), status=reader.integer(2))
+
+
+def changes(state: bytes) -> Iterator[tuple[int, bytes]]:
+    """The pieces of reported session state: what each is about (see Track) and its data."""
+    reader = Reader(state, ErrorCode.MALFORMED_REPLY)
+    while reader.remaining:
+        kind = reader.integer(1)
+        yield kind, reader.lenenc_bytes()
+
+
+def err_from(error: MySQLError) -> Err:
+    """The packet that tells a client of an error of DbMux's own."""
+    return Err(
+        number=error.code.number, sqlstate=error.code.sqlstate.encode(), message=error.message.encode()
+    )
