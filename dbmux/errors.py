@@ -56,8 +56,8 @@ class ProtocolError(MySQLError):
 class BackendRefused(DbMuxError):
     """A backend answered with its own ERR packet, to be relayed as it came."""
 
-    def __init__(self, number: int, sqlstate: str, message: str) -> None:
-        super().__init__(f"{number} ({sqlstate}): {message}")
+    def __init__(self, number: int, sqlstate: bytes, message: bytes) -> None:
+        super().__init__(f"{number} ({sqlstate.decode()}): {message.decode(errors='replace')}")
         self.number = number
         self.sqlstate = sqlstate
         self.message = message

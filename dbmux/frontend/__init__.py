@@ -1,0 +1,1 @@
+"""Clients: listeners, logins and sessions."""

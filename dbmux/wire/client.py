@@ -125,6 +125,16 @@ class ClientProtocol:
         self._shape = Shape.NONE
         self._definitions = 0
 
+    @classmethod
+    def logged_in(cls, greeting: Greeting, capabilities: int) -> ClientProtocol:
+        """The half that goes on with a connection which is logged in already."""
+        protocol = cls()
+        protocol.greeting = greeting
+        protocol.capabilities = capabilities
+        protocol.phase = Phase.REPLY
+        protocol._scanner = ReplyScanner(int(bool(capabilities & Capability.DEPRECATE_EOF)), 0)
+        return protocol
+
     @property
     def is_reply_whole(self) -> bool:
         """Whether the last command was answered to its end."""

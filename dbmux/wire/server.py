@@ -65,6 +65,15 @@ class ServerProtocol:
         self._reader = packet.PacketReader(LOGIN_LIMIT)
         self._sequence = 0
 
+    @classmethod
+    def changing_user(cls, greeting: Greeting, capabilities: int) -> ServerProtocol:
+        """The half that answers a COM_CHANGE_USER which was already received."""
+        protocol = cls(greeting)
+        protocol.capabilities = capabilities
+        protocol.phase = Phase.AUTH
+        protocol._sequence = protocol._reader.sequence = 1
+        return protocol
+
     def greet(self) -> bytes:
         """The greeting, which opens the conversation."""
         return self.send(self.greeting.build())

@@ -1,0 +1,457 @@
+"""All clients: who is connected, how they get in, and how they are asked to leave.
+
+Accepted channels come in; sessions live here until they end. Settings may be replaced at any time and hold for what
+begins afterwards. Owns every task that waits on behalf of a client. Never opens a listening socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import itertools
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from dbmux.backend.login import Credentials
+from dbmux.backend.server import Backend, Origin, Wish
+from dbmux.backend.topology import Topology
+from dbmux.config.model import ClientTlsMode, LoginMode, User
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
+from dbmux.events import CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened
+from dbmux.frontend import login
+from dbmux.frontend.entry import Entry, NewConnection, UserChange
+from dbmux.frontend.login import Claim, Door
+from dbmux.frontend.session import Session
+from dbmux.net.certificate import ServerTls
+from dbmux.net.channel import Channel, Owner
+from dbmux.net.conversation import ConnectionClosed, Conversation
+from dbmux.net.dial import keep_alive
+from dbmux.net.tls import TlsLayer
+from dbmux.wire import auth
+from dbmux.wire.capabilities import OFFERED, Capability
+from dbmux.wire.client import ClientProtocol, ServerMessage
+from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user
+from dbmux.wire.replies import Err, Ok, Status, err_from
+from dbmux.wire.server import ClientMessage, ServerProtocol
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+# Connection ids of DbMux begin here, far above those of servers, so that KILL can tell whose number it was given.
+FIRST_ID = 1 << 30
+LAST_ID = (1 << 32) - 1
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What holds for clients that come now."""
+
+    topology: Topology
+    users: Mapping[str, User]
+    login: LoginMode
+    tls_mode: ClientTlsMode
+    tls: ServerTls | None
+    max_clients: int
+    inspect_max: int
+    login_timeout_s: float
+    query_timeout_s: float | None = None
+    idle_timeout_s: float | None = None
+    proxies: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Randomness:
+    """Where scrambles and keys come from."""
+
+    bytes: Callable[[int], bytes]
+
+
+@dataclass(slots=True)
+class Learnt:
+    """Passwords that clients showed and a server accepted; in memory only, the oldest forgotten first."""
+
+    limit: int = 10_000
+    credentials: dict[bytes, Credentials] = field(default_factory=dict)
+
+    def remember(self, who: Credentials) -> None:
+        """Keep the newest password of this user."""
+        self.credentials.pop(who.user, None)
+        while len(self.credentials) >= self.limit:
+            del self.credentials[next(iter(self.credentials))]
+        self.credentials[who.user] = who
+
+
+class Frontend:
+    """The sessions of one engine. `async with` keeps its tasks; leaving ends all of them."""
+
+    def __init__(self, settings: Settings, *, emit: Emit, randomness: Randomness) -> None:
+        self.settings = settings
+        self.emit = emit
+        self.learnt = Learnt()
+        self.sessions: dict[int, Session] = {}
+        self._randomness = randomness
+        self._ids = itertools.count(FIRST_ID)
+        self._tasks = asyncio.TaskGroup()
+        self._rsa_key: asyncio.Task[RSAPrivateKey] | None = None
+        self._emptied = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        error = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
+        for session in list(self.sessions.values()):
+            session.fail(error, CloseReason.DRAINED)
+        await self._tasks.__aexit__(None, None, None)
+
+    @property
+    def inspect_max(self) -> int:
+        """Statements up to this length, in bytes, are looked at whole."""
+        return self.settings.inspect_max
+
+    def find(self, session_id: int) -> Session | None:
+        """The logged-in session with this id."""
+        session = self.sessions.get(session_id)
+        return session if session is not None and session.backend is not None else None
+
+    def forget(self, session: Session) -> None:
+        """A session ended."""
+        self.sessions.pop(session.id, None)
+        if not self.sessions:
+            self._emptied.set()
+
+    def accept(self, channel: Channel, listener: str, group: str) -> Owner:
+        """A client connected: make its session and begin its login."""
+        keep_alive(channel)
+        session = Session(self._next_id(), channel, channel.peer, listener, self)
+        protocol = ServerProtocol(_UNKNOWN_SERVER)
+        conversation: Conversation[ClientMessage] = Conversation(channel, protocol)
+        self.sessions[session.id] = session
+        self.emit(SessionOpened(time.time(), session.id, session.peer, listener))
+        self._tasks.create_task(self._log_in(session, conversation, group), name=f"login {session.peer}")
+        return conversation
+
+    def change_user(self, session: Session, payload: bytes) -> None:
+        """A session's client wants to be somebody else."""
+        self._tasks.create_task(self._change_user(session, payload), name=f"change user {session.peer}")
+
+    def retire(self, sessions: Iterable[Session], error: MySQLError) -> None:
+        """Ask sessions to leave as soon as no transaction is under way."""
+        for session in list(sessions):
+            session.retire(error)
+
+    async def drained(self) -> None:
+        """Returns when no session is left."""
+        while self.sessions:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    def end_overdue(self, now: float) -> None:
+        """End queries that run longer than the configuration allows; `now` by time.perf_counter."""
+        limit = self.settings.query_timeout_s
+        if limit is None:
+            return
+        for session in list(self.sessions.values()):
+            if session.busy_since is not None and now - session.busy_since > limit:
+                assert session.backend is not None
+                greeting = session.backend.greeting
+                is_mariadb = greeting is not None and greeting.is_mariadb
+                code = ErrorCode.TIMED_OUT_MARIADB if is_mariadb else ErrorCode.TIMED_OUT_MYSQL
+                error = MySQLError(
+                    code, f"the query ran longer than timeouts.query ({limit:g} s); make it faster or raise the limit"
+                )
+                session.fail(error, CloseReason.TIMEOUT)
+
+    # Logging in.
+
+    async def _log_in(self, session: Session, client: Conversation[ClientMessage], group: str) -> None:
+        door: Door | None = None
+        try:
+            async with asyncio.timeout(self.settings.login_timeout_s):
+                self._check_room()
+                await self._read_proxy_header(session, client)
+                backend = self.settings.topology.primary(group)
+                protocol = ServerProtocol(await self._greeting(session, backend))
+                protocol.receive(client.protocol.unread())
+                client.protocol = protocol
+                client.send(protocol.greet())
+                door = await self._door(session, client, protocol)
+                await self._enter(session, door, backend)
+        except TimeoutError:
+            limit = self.settings.login_timeout_s
+            slow = MySQLError(
+                ErrorCode.HANDSHAKE, f"the login took longer than timeouts.login ({limit:g} s); connect again"
+            )
+            self._refuse(session, client, slow, CloseReason.TIMEOUT)
+        except MySQLError as error:
+            broke = isinstance(error, ProtocolError)
+            reason = CloseReason.PROTOCOL_ERROR if broke else CloseReason.LOGIN_FAILED
+            self._refuse(session, client, error, reason)
+        except BackendRefused as error:
+            self._refuse(session, client, error, CloseReason.LOGIN_FAILED)
+        except ConnectionClosed as error:
+            session.end(CloseReason.CLIENT_GONE, str(error))
+        except ssl.SSLError as error:
+            session.end(CloseReason.PROTOCOL_ERROR, f"TLS: {error.reason}")
+
+    async def _enter(self, session: Session, door: Door, backend: Backend) -> None:
+        started = time.perf_counter()
+        protocol, claim = door.protocol, door.claim
+        wish = Wish(
+            capabilities=protocol.capabilities,
+            charset=door.charset,
+            max_packet=door.max_packet,
+        )
+        session.user = claim.user.decode("utf-8", "replace")
+        session.lease = backend.pool.lease()
+        entry = NewConnection(backend, wish, session.origin)
+        try:
+            ok = await self._pass(door, entry)
+            assert entry.conversation is not None
+        except BaseException:
+            if entry.conversation is not None:
+                entry.conversation.channel.abort()
+            session.lease.release()
+            raise
+        if session.state != 0 or door.client.is_gone:
+            entry.conversation.channel.close()
+            raise ConnectionClosed("the client went away during the login")
+        session.backend = backend
+        self._begin(session, door.client, entry.conversation, ok)
+        tls = door.client.channel.tls
+        self.emit(
+            LoggedIn(
+                time.time(),
+                session.id,
+                session.user,
+                claim.schema.decode("utf-8", "replace"),
+                backend.name,
+                tls.version if tls is not None else "",
+                time.perf_counter() - started,
+            )
+        )
+
+    async def _pass(self, door: Door, entry: Entry) -> Ok:
+        settings = self.settings
+        if settings.users:
+            return await login.log_in_configured(door, entry, settings.users)
+        match settings.login:
+            case LoginMode.LEARN:
+                ok, who = await login.log_in_learning(door, entry)
+                self.learnt.remember(who)
+                return ok
+            case LoginMode.RELAY:
+                return await login.log_in_relayed(door, entry)
+
+    def _begin(
+        self, session: Session, client: Conversation[ClientMessage], server: Conversation[ServerMessage], ok: Ok
+    ) -> None:
+        protocol, behind = client.protocol, server.protocol
+        assert isinstance(protocol, ServerProtocol)
+        assert isinstance(behind, ClientProtocol)
+        if behind.greeting is not None:
+            session.backend_connection_id = behind.greeting.connection_id
+        session.begin(server.channel, protocol.capabilities, ok.status)
+        client.send(protocol.accept(_login_ok(ok)))
+        client.channel.resume()
+        server.channel.resume()
+        if ahead := protocol.unread():
+            session.received(ahead)
+
+    async def _change_user(self, session: Session, payload: bytes) -> None:
+        assert session.relay is not None
+        assert session.backend is not None
+        assert session.backend.greeting is not None
+        greeting = self._dressed(session.id, session.backend.greeting)
+        protocol = ServerProtocol.changing_user(greeting, session.capabilities)
+        client: Conversation[ClientMessage] = Conversation(session.channel, protocol)
+        behind = ClientProtocol.logged_in(session.backend.greeting, session.relay.capabilities)
+        server: Conversation[ServerMessage] = Conversation(session.relay.backend, behind)
+        session.channel.owner, session.relay.backend.owner = client, server
+        connection_id = session.backend_connection_id
+        try:
+            async with asyncio.timeout(self.settings.login_timeout_s):
+                change = parse_change_user(payload, session.capabilities)
+                claim = Claim(
+                    user=change.user,
+                    schema=change.schema,
+                    host=session.peer.rpartition(":")[0],
+                    answer=change.answer,
+                    # Which scramble the answer was made of cannot be known: the client is always asked anew.
+                    plugin=b"",
+                    scramble=b"",
+                    attributes=change.attributes,
+                )
+                door = Door(
+                    client=client,
+                    claim=claim,
+                    charset=change.charset,
+                    max_packet=0,
+                    is_private=_is_private(session.channel),
+                    scramble=self._scramble,
+                    rsa_key=self._key,
+                )
+                ok = await self._pass(door, UserChange(session.backend, server, change.charset))
+        except (TimeoutError, MySQLError, BackendRefused, ConnectionClosed, ssl.SSLError) as error:
+            # A connection whose change of user failed is in no state that could be relied on.
+            self._refuse(session, client, _as_refusal(error), CloseReason.LOGIN_FAILED)
+            return
+        session.user = change.user.decode("utf-8", "replace")
+        self._begin(session, client, server, ok)
+        session.backend_connection_id = connection_id
+
+    async def _door(self, session: Session, client: Conversation[ClientMessage], protocol: ServerProtocol) -> Door:
+        request = await client.next()
+        if isinstance(request, TlsRequest):
+            assert self.settings.tls is not None
+            established = asyncio.get_running_loop().create_future()
+            await client.secure(TlsLayer(self.settings.tls.context, None, established))
+            request = await client.next()
+        elif self.settings.tls_mode is ClientTlsMode.REQUIRED and _is_tcp(client.channel):
+            raise MySQLError(ErrorCode.TLS_REQUIRED, "this listener takes clients with TLS only; switch TLS on in the client")
+        if not isinstance(request, LoginRequest):
+            raise ProtocolError(ErrorCode.HANDSHAKE, "TLS was asked for twice")
+        if not request.capabilities & Capability.PLUGIN_AUTH:
+            raise MySQLError(ErrorCode.AUTH_UNSUPPORTED, "the client is too old to be asked for a login plugin; use a newer one")
+        claim = Claim(
+            user=request.user,
+            schema=request.schema,
+            host=session.peer.rpartition(":")[0] or "localhost",
+            answer=request.answer,
+            plugin=request.plugin,
+            scramble=protocol.greeting.scramble,
+            attributes=request.attributes,
+        )
+        return Door(
+            client=client,
+            claim=claim,
+            charset=request.charset,
+            max_packet=request.max_packet,
+            is_private=_is_private(client.channel),
+            scramble=self._scramble,
+            rsa_key=self._key,
+        )
+
+    async def _greeting(self, session: Session, backend: Backend) -> Greeting:
+        if backend.greeting is None:
+            # Never seen, in this life or an earlier one: the client waits until the server says what it is.
+            await backend.meet()
+        assert backend.greeting is not None
+        return self._dressed(session.id, backend.greeting)
+
+    def _dressed(self, session_id: int, greeting: Greeting) -> Greeting:
+        flags = greeting.capabilities & OFFERED
+        if self.settings.tls is not None and self.settings.tls_mode is not ClientTlsMode.OFF:
+            flags |= Capability.SSL
+        return Greeting(
+            server_version=greeting.server_version,
+            connection_id=session_id,
+            scramble=self._scramble(),
+            capabilities=flags,
+            charset=greeting.charset,
+            status=Status.AUTOCOMMIT,
+            plugin=greeting.plugin,
+        )
+
+    async def _read_proxy_header(self, session: Session, client: Conversation[ClientMessage]) -> None:
+        name = client.channel.transport.get_extra_info("peername")
+        local = client.channel.transport.get_extra_info("sockname")
+        if not isinstance(name, tuple):
+            return
+        session.origin = Origin(client=(name[0], name[1]), server=(local[0], local[1]))
+        address = ipaddress.ip_address(name[0].partition("%")[0])
+        if not any(address in network for network in self.settings.proxies):
+            return
+        header = await client.proxy_header()
+        if header.client is not None:
+            session.peer = f"{header.client.host}:{header.client.port}"
+            session.origin = Origin(
+                client=(header.client.host, header.client.port), server=(local[0], local[1])
+            )
+
+    def _check_room(self) -> None:
+        if len(self.sessions) > self.settings.max_clients:
+            raise MySQLError(
+                ErrorCode.TOO_MANY_CLIENTS,
+                f"{self.settings.max_clients} clients are connected already; raise limits.clients or close some",
+            )
+
+    def _refuse(
+        self,
+        session: Session,
+        client: Conversation[ClientMessage],
+        error: MySQLError | BackendRefused,
+        reason: CloseReason,
+    ) -> None:
+        protocol = client.protocol
+        assert isinstance(protocol, ServerProtocol)
+        if isinstance(error, MySQLError):
+            packet, code = err_from(error), error.code.number
+            shown = error.message
+        else:
+            packet, code = Err(number=error.number, sqlstate=error.sqlstate, message=error.message), error.number
+            shown = str(error)
+        if not client.is_gone:
+            client.send(protocol.send_err(packet))
+        self.emit(LoginFailed(time.time(), session.id, session.user, code, shown))
+        session.end(reason, shown)
+
+    async def _key(self) -> RSAPrivateKey:
+        # 2048 bits take some 50 ms, and most proxies never need one.
+        if self._rsa_key is None:
+            self._rsa_key = self._tasks.create_task(asyncio.to_thread(_make_rsa_key), name="make RSA key")
+        return await asyncio.shield(self._rsa_key)
+
+    def _scramble(self) -> bytes:
+        # Printable, as servers send it: a zero byte would end it early in some clients.
+        return bytes(33 + byte % 94 for byte in self._randomness.bytes(20))
+
+    def _next_id(self) -> int:
+        number = next(self._ids)
+        if number > LAST_ID:
+            self._ids = itertools.count(FIRST_ID + 1)
+            number = FIRST_ID
+        while number in self.sessions:
+            number = next(self._ids)
+        return number
+
+
+_UNKNOWN_SERVER = Greeting(
+    server_version=b"", connection_id=0, scramble=b"", capabilities=OFFERED, charset=0, status=0, plugin=auth.NATIVE
+)
+
+
+def _login_ok(ok: Ok) -> Ok:
+    return Ok(status=ok.status & ~Status.SESSION_STATE_CHANGED, warnings=ok.warnings)
+
+
+def _is_tcp(channel: Channel) -> bool:
+    return isinstance(channel.transport.get_extra_info("peername"), tuple)
+
+
+def _is_private(channel: Channel) -> bool:
+    return channel.tls is not None or not _is_tcp(channel)
+
+
+def _as_refusal(error: Exception) -> MySQLError | BackendRefused:
+    match error:
+        case MySQLError() | BackendRefused():
+            return error
+        case TimeoutError():
+            return MySQLError(ErrorCode.HANDSHAKE, "the change of user took too long; connect again")
+        case _:
+            return MySQLError(ErrorCode.LOST_IN_REPLY, "the connection was lost in the change of user; connect again")
+
+
+def _make_rsa_key() -> RSAPrivateKey:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+

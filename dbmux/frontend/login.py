@@ -1,0 +1,212 @@
+"""The three ways of logging in: users of the configuration, relayed to the server, or learnt from the client.
+
+A client's claim and its conversation come in; out goes the server's OK, or the refusal is raised. After a refusal
+nothing but the error is ever sent. What each way can and cannot do is told in docs/login.md. Passwords are compared in
+constant time and never shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dbmux.backend import login as backend_login
+from dbmux.backend.login import Credentials
+from dbmux.config.model import User
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError
+from dbmux.frontend.entry import Entry
+from dbmux.net.conversation import Conversation
+from dbmux.wire import auth
+from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
+from dbmux.wire.handshake import AuthSwitch
+from dbmux.wire.replies import Err, Ok
+from dbmux.wire.server import AuthAnswer, ClientMessage, ServerProtocol
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+# The longest password that servers take is far shorter; a longer "encrypted" one would cost time to refuse.
+MAX_ANSWER = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """Who a client says it is, and its first answer, which `plugin` made of `scramble`."""
+
+    user: bytes
+    schema: bytes
+    host: str
+    answer: bytes
+    plugin: bytes
+    scramble: bytes
+    attributes: bytes
+
+    def credentials(self, password: bytes = b"") -> Credentials:
+        """The same claim towards a server."""
+        return Credentials(user=self.user, password=password, schema=self.schema, attributes=self.attributes)
+
+    def denied(self) -> MySQLError:
+        """The error for a wrong name or password: the same for both."""
+        user, using = self.user.decode("utf-8", "replace"), "YES" if self.answer else "NO"
+        return MySQLError(
+            ErrorCode.ACCESS_DENIED, f"Access denied for user '{user}'@'{self.host}' (using password: {using})"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A client that wants in: its conversation, and what DbMux has to prove things with."""
+
+    client: Conversation[ClientMessage]
+    claim: Claim
+    charset: int
+    max_packet: int
+    is_private: bool
+    scramble: Callable[[], bytes]
+    rsa_key: Callable[[], Awaitable[RSAPrivateKey]]
+
+    @property
+    def protocol(self) -> ServerProtocol:
+        """The client's half of the talk, seen from this side."""
+        protocol = self.client.protocol
+        assert isinstance(protocol, ServerProtocol)
+        return protocol
+
+    async def switch(self, request: AuthSwitch) -> bytes:
+        """Have the client answer another plugin."""
+        self.client.send(self.protocol.switch(request))
+        return await self.answer()
+
+    async def more(self, payload: bytes) -> bytes:
+        """Send the client a packet of its plugin, and have its answer."""
+        self.client.send(self.protocol.send(payload))
+        return await self.answer()
+
+    async def answer(self) -> bytes:
+        """The client's next answer."""
+        message = await self.client.next()
+        assert isinstance(message, AuthAnswer)
+        if len(message.answer) > MAX_ANSWER * 64:
+            raise MySQLError(ErrorCode.HANDSHAKE, "the answer to the authentication is too long")
+        return message.answer
+
+    async def clear_password(self, scramble: bytes) -> bytes:
+        """Have the client of caching_sha2_password send its password: in TLS, or encrypted to DbMux's own key."""
+        answer = await self.more(b"\x01" + auth.FULL_NEEDED)
+        if self.is_private:
+            return answer.rstrip(b"\0")
+        if answer == b"\0" or not answer:
+            return b""
+        key = await self.rsa_key()
+        if answer == auth.KEY_REQUEST:
+            answer = await self.more(b"\x01" + _public_pem(key))
+        try:
+            return auth.decrypt_password(answer[:MAX_ANSWER], scramble, key)
+        except ValueError:
+            raise MySQLError(
+                ErrorCode.ACCESS_DENIED,
+                "the password was encrypted to another server's key; let the client ask for the key "
+                "(--get-server-public-key, allowPublicKeyRetrieval) or connect with TLS",
+            ) from None
+
+
+async def log_in_configured(door: Door, entry: Entry, users: Mapping[str, User]) -> Ok:
+    """Check the client against `users`, then log in at the backend as that user says."""
+    claim = door.claim
+    user = users.get(claim.user.decode("utf-8", "replace"))
+    password = (user.password if user is not None else None) or ""
+    is_right = await _prove_client(door, password.encode())
+    if user is None or not is_right:
+        raise claim.denied()
+    name, secret = user.backend_user, user.backend_password
+    who = Credentials(
+        user=name.encode() if name is not None else claim.user,
+        password=(secret if secret is not None else password).encode(),
+        schema=claim.schema,
+        attributes=claim.attributes,
+    )
+    return await entry.log_in(who)
+
+
+async def log_in_learning(door: Door, entry: Entry) -> tuple[Ok, Credentials]:
+    """Ask the client for its password, have the server check it, and hand it to the caller to keep in memory."""
+    claim, scramble = door.claim, door.claim.scramble
+    answer = claim.answer
+    if claim.plugin != auth.CACHING_SHA2:
+        scramble = door.scramble()
+        answer = await door.switch(AuthSwitch(plugin=auth.CACHING_SHA2, scramble=scramble + b"\0"))
+    password = await door.clear_password(scramble) if answer.rstrip(b"\0") else b""
+    who = claim.credentials(password)
+    return await entry.log_in(who), who
+
+
+async def log_in_relayed(door: Door, entry: Entry) -> Ok:
+    """Carry the server's own account check through to the client; no password is known here."""
+    conversation = await entry.ask(door.claim.credentials())
+    asked = AuthSwitch(plugin=auth.UNKNOWN, scramble=b"")
+    protocol = conversation.protocol
+    assert isinstance(protocol, ClientProtocol)
+    while True:
+        match await backend_login.next_message(entry.backend, conversation):
+            case Ok() as ok:
+                return ok
+            case Err() as err:
+                raise BackendRefused(err.number, err.sqlstate, err.message)
+            case AuthSwitch() as asked:
+                if asked.plugin == auth.CLEAR and not (door.is_private and _is_private(entry, conversation)):
+                    raise MySQLError(
+                        ErrorCode.TLS_REQUIRED,
+                        "this account sends its password in the clear, which needs TLS to DbMux and to the backend",
+                    )
+                conversation.send(protocol.answer(await door.switch(asked)))
+            case AuthMore(data=auth.FAST_OK) as more if asked.plugin == auth.CACHING_SHA2:
+                door.client.send(door.protocol.send(more.payload))
+            case AuthMore(data=auth.FULL_NEEDED) if (
+                asked.plugin == auth.CACHING_SHA2 and door.is_private != _is_private(entry, conversation)
+            ):
+                await _relay_full_exchange(door, entry, conversation, asked)
+            case AuthMore() as more:
+                conversation.send(protocol.answer(await door.more(more.payload)))
+            case _:
+                raise MySQLError(ErrorCode.MALFORMED_REPLY, "the server sent what is not part of a login")
+
+
+async def _relay_full_exchange(
+    door: Door, entry: Entry, conversation: Conversation[ServerMessage], asked: AuthSwitch
+) -> None:
+    # One side is private and the other is not: the password changes its clothes on the way.
+    password = await door.clear_password(asked.scramble)
+    protocol = conversation.protocol
+    assert isinstance(protocol, ClientProtocol)
+    if _is_private(entry, conversation):
+        conversation.send(protocol.answer(password + b"\0"))
+    else:
+        await backend_login.send_encrypted(entry.backend, conversation, password, asked.scramble)
+
+
+async def _prove_client(door: Door, password: bytes) -> bool:
+    claim = door.claim
+    plugin, scramble, answer = claim.plugin, claim.scramble, claim.answer
+    if plugin not in (auth.NATIVE, auth.CACHING_SHA2):
+        plugin, scramble = door.protocol.greeting.plugin, door.scramble()
+        if plugin not in (auth.NATIVE, auth.CACHING_SHA2):
+            plugin = auth.NATIVE
+        answer = await door.switch(AuthSwitch(plugin=plugin, scramble=scramble + b"\0"))
+    if not auth.is_right(plugin, password, scramble, answer):
+        return False
+    if plugin == auth.CACHING_SHA2 and password:
+        door.client.send(door.protocol.send(b"\x01" + auth.FAST_OK))
+    return True
+
+
+def _is_private(entry: Entry, conversation: Conversation[ServerMessage]) -> bool:
+    return backend_login.is_private(entry.backend, conversation)
+
+
+def _public_pem(key: RSAPrivateKey) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )

@@ -1,0 +1,102 @@
+"""Certificates and TLS contexts: towards clients with a given or self-made certificate, towards backends as configured.
+
+Files come in and contexts go out. A self-made certificate is kept in a folder of the caller's, so that clients that pinned
+it keep trusting it. Never prints a key.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from dbmux.config.model import BackendTls, BackendTlsMode
+
+LIFETIME = datetime.timedelta(days=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """What clients are offered; `fingerprint` is the certificate's SHA-256."""
+
+    context: ssl.SSLContext
+    fingerprint: bytes
+
+
+def server_tls(certificate: Path, key: Path) -> ServerTls:
+    """A context for clients; raises OSError or ssl.SSLError when the files cannot be used."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    first = certificate.read_text().partition("-----END CERTIFICATE-----")
+    der = ssl.PEM_cert_to_DER_cert(first[0][first[0].index("-----BEGIN CERTIFICATE-----") :] + first[1])
+    return ServerTls(context, hashlib.sha256(der).digest())
+
+
+def backend_context(tls: BackendTls, *, is_local: bool) -> ssl.SSLContext | None:
+    """A context for a backend, or None where TLS is off; None as mode means preferred, but off on this machine."""
+    mode = tls.mode
+    if mode is None:
+        mode = BackendTlsMode.OFF if is_local else BackendTlsMode.PREFERRED
+    if mode is BackendTlsMode.OFF:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = mode is BackendTlsMode.VERIFY_IDENTITY
+    if mode in (BackendTlsMode.VERIFY_CA, BackendTlsMode.VERIFY_IDENTITY):
+        if tls.ca is not None:
+            context.load_verify_locations(tls.ca)
+        else:
+            context.load_default_certs()
+    else:
+        context.verify_mode = ssl.CERT_NONE
+    if tls.certificate is not None:
+        context.load_cert_chain(tls.certificate, tls.key)
+    return context
+
+
+def self_made(folder: Path) -> tuple[Path, Path]:
+    """The certificate and key in `folder`, made when they are not there yet; the key is readable by its owner only."""
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    if not (certificate.exists() and key.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
+        _make(certificate, key)
+    return certificate, key
+
+
+def _make(certificate: Path, key: Path) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "DbMux self-made certificate")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(private, hashes.SHA256())
+    )
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    _write(key, pem, 0o600)
+    _write(certificate, made.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    # Another process may do the same: the last one wins, and neither sees half a file.
+    part = path.with_suffix(f".{os.getpid()}")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(content)
+    part.replace(path)

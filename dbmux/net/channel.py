@@ -1,0 +1,127 @@
+"""One connection, as its owner sees it: bytes come, bytes go, and the peer may be slow.
+
+An event loop's callbacks come in and are handed to the owner, of whom there is one at a time. TLS, where it was
+started, is taken off and put on here. Never knows what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from dbmux.net.tls import TlsLayer
+
+# Above this many unsent bytes the peer is slow and its sender is stopped; half of it starts the sender again.
+HIGH_WATER = 256 * 1024
+
+
+class Owner(Protocol):
+    """Who is told what happens on a channel."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes came."""
+
+    def closed(self, error: Exception | None) -> None:
+        """The connection is gone; told once, last."""
+
+    def congested(self) -> None:
+        """The peer reads slower than it is written to: write no more until `writable`."""
+
+    def writable(self) -> None:
+        """The peer has caught up."""
+
+
+class Channel(asyncio.Protocol):
+    """A connection of either side. `opened` is called with it once it stands and must name the owner."""
+
+    __slots__ = ("_opened", "_tls", "owner", "transport")
+
+    def __init__(self, opened: Callable[[Channel], Owner]) -> None:
+        self._opened = opened
+        self._tls: TlsLayer | None = None
+        self.owner: Owner
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The loop says: it stands."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.owner = self._opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """The loop says: bytes came."""
+        if self._tls is None:
+            self.owner.received(data)
+        else:
+            self._decrypt(self._tls, data)
+
+    def pause_writing(self) -> None:
+        """The loop says: too much waits to be sent."""
+        self.owner.congested()
+
+    def resume_writing(self) -> None:
+        """The loop says: it was sent."""
+        self.owner.writable()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The loop says: it is gone."""
+        self.owner.closed(exc)
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Send; when the owner was told `congested` it should stop writing."""
+        if self._tls is None:
+            self.transport.write(data)
+        else:
+            self.transport.write(self._tls.encrypt(data))
+
+    def pause(self) -> None:
+        """Read nothing until `resume`."""
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Send what is waiting, then close."""
+        if self._tls is not None and not self.transport.is_closing():
+            self.transport.write(self._tls.goodbye())
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once; what was not sent is lost."""
+        self.transport.abort()
+
+    def start_tls(self, layer: TlsLayer, first: bytes = b"") -> None:
+        """Put TLS on; `first` are bytes of it that arrived already. `layer.established` tells when it stands."""
+        self._tls = layer
+        self._decrypt(layer, first)
+
+    @property
+    def tls(self) -> TlsLayer | None:
+        """The TLS of this connection, or None."""
+        return self._tls
+
+    @property
+    def peer(self) -> str:
+        """The other side's address, for people."""
+        name = self.transport.get_extra_info("peername")
+        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
+
+    def _decrypt(self, layer: TlsLayer, data: bytes) -> None:
+        try:
+            plain = layer.decrypt(data)
+        except ssl.SSLError as error:
+            self.transport.write(layer.outgoing())
+            layer.failed(error)
+            self.transport.close()
+            return
+        if handshake := layer.outgoing():
+            self.transport.write(handshake)
+        if plain:
+            self.owner.received(plain)
+        elif layer.ended:
+            self.transport.close()
