@@ -1,59 +1,250 @@
-"""The composition root: configuration in, a running proxy out.
+"""The composition root: a configuration in, a running engine out.
 
-Builds backends, frontend, listeners and observers, joins them, applies new configurations to them, and takes them down
-in order. Contains no decision about a query.
+Builds backends, frontend and listeners, joins them, applies new configurations whole or not at all, and takes
+everything down in order. Contains no decision about a query. Observers stand outside: they get events.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import sys
+import ssl
 import time
-
-import uvloop
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 from dbmux.address import Address
-from dbmux.backend.server import Backend
+from dbmux.backend import health
+from dbmux.backend.memory import GreetingMemory
+from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, Config
-from dbmux.events import Event
+from dbmux.errors import ConfigError, ErrorCode, MySQLError
+from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
-from dbmux.net.certificate import backend_context
+from dbmux.frontend.session import Session
+from dbmux.net.certificate import ServerTls, backend_context, self_made, server_tls
+from dbmux.net.channel import Channel, Owner
 from dbmux.net.dial import dial
-from dbmux.net.listener import listen
+from dbmux.net.listener import Listener, listen
+
+SWEEP_SECONDS = 0.25
 
 
-async def serve(config: Config) -> None:
-    backends = {
-        name: Backend(name, c, dial=dial, tls=backend_context(c.tls, is_local=c.address.is_local), connect_timeout_s=5)
-        for name, c in config.backends.items()
-    }
-    topology = Topology(backends, {name: name for name in backends})
-    settings = Settings(
-        topology=topology,
-        users=config.users,
-        login=config.login,
-        tls_mode=ClientTlsMode.OFF,
-        tls=None,
-        max_clients=config.limits.clients,
-        inspect_max=config.limits.inspect_max,
-        login_timeout_s=config.timeouts.login,
-    )
-
-    def emit(event: Event) -> None:
-        if type(event).__name__ != "QueryFinished":
-            print(event, file=sys.stderr)
-
-    async with Frontend(settings, emit=emit, randomness=Randomness(bytes=secrets.token_bytes)) as frontend:
-        for l in config.listen:
-            group = config.group_of(l)
-            await listen(l.address, lambda channel: frontend.accept(channel, str(l.address), group))
-        await asyncio.Event().wait()
+class CannotListen(ConfigError):
+    """An address cannot be bound."""
 
 
-if __name__ == "__main__":
-    from dbmux.address import parse_address
-    from dbmux.config.model import BackendConfig, Listen
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether clients can be served now, and if not, why."""
 
-    uvloop.run(serve(Config(listen=(Listen(address=parse_address(sys.argv[1])),), backends={"db": BackendConfig(address=parse_address(sys.argv[2]))})))
+    is_ready: bool
+    reasons: tuple[str, ...]
+
+
+class Engine:
+    """A running proxy. `async with` starts it with its first configuration and ends every session at the end."""
+
+    def __init__(self, config: Config, *, emit: Emit, state_folder: Path | None) -> None:
+        self.config = config
+        self.emit = emit
+        self.listeners: dict[Address, Listener] = {}
+        self.is_draining = False
+        self._state_folder = state_folder
+        self._memory = GreetingMemory(state_folder / "greetings.json" if state_folder else None)
+        self._backends: dict[str, Backend] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._groups: dict[Address, str] = {}
+        self._tasks = asyncio.TaskGroup()
+        self._chores: set[asyncio.Task[None]] = set()
+        self.frontend: Frontend
+
+    async def __aenter__(self) -> Self:
+        backends = self._new_backends(self.config)
+        settings = self._settings(self.config, backends)
+        self.frontend = Frontend(settings, emit=self.emit, randomness=Randomness(bytes=secrets.token_bytes))
+        await self.frontend.__aenter__()
+        try:
+            opened = await self._open_listeners(self.config)
+        except BaseException:
+            await self.frontend.__aexit__(None, None, None)
+            raise
+        await self._tasks.__aenter__()
+        self._take(self.config, backends, opened)
+        self._start(self._sweep(), "sweep")
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._close_listeners(set(self.listeners))
+        await self.frontend.__aexit__(None, None, None)
+        for task in (*self._watches.values(), *self._chores):
+            task.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    async def apply(self, config: Config, source: str, changes: tuple[str, ...]) -> None:
+        """Put a new configuration in force; raises ConfigError, and then nothing has changed.
+
+        New listeners open before old ones close. Sessions keep the backend that they have; those whose backend or
+        user is gone may stay for `timeouts.drain` and are then asked to leave.
+        """
+        backends = self._new_backends(config)
+        settings = self._settings(config, backends)
+        opened = await self._open_listeners(config)
+        self.frontend.settings = settings
+        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, backends, self.config, config)]
+        self._take(config, backends, opened)
+        if leaving:
+            self._start(self._retire_later(leaving, config.timeouts.drain), "retire")
+        self.emit(ConfigApplied(time.time(), source, changes))
+
+    async def drain(self) -> None:
+        """Take no new clients and wait for the others, at most `timeouts.drain`."""
+        self.is_draining = True
+        self._close_listeners(set(self.listeners))
+        limit = self.config.timeouts.drain
+        self.emit(DrainStarted(time.time(), len(self.frontend.sessions), limit))
+        self.frontend.retire(self.frontend.sessions.values(), _SHUTTING_DOWN)
+        try:
+            async with asyncio.timeout(limit):
+                await self.frontend.drained()
+        except TimeoutError:
+            # Leaving the frontend ends the rest.
+            return
+
+    def readiness(self) -> Readiness:
+        """Ready means: not draining, and the primary of every listener's group answered when last asked."""
+        reasons = ["draining"] if self.is_draining else []
+        topology = self.frontend.settings.topology
+        for group in sorted(set(self._groups.values())):
+            primary = topology.primary(group)
+            if primary.state is not BackendState.UP:
+                reasons.append(f"{group}: {primary.name} at {primary.config.address} is {primary.state} {primary.error}")
+        return Readiness(not reasons, tuple(reason.strip() for reason in reasons))
+
+    # One configuration's parts.
+
+    def _new_backends(self, config: Config) -> dict[str, Backend]:
+        # Backends whose configuration is the same stay, with their connections.
+        backends = {}
+        for name, wanted in config.backends.items():
+            known = self._backends.get(name)
+            if known is not None and known.config == wanted:
+                known.connect_timeout_s = config.timeouts.connect
+                backends[name] = known
+                continue
+            try:
+                context = backend_context(wanted.tls, is_local=wanted.address.is_local)
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigError((f"backends.{name}.tls: the files cannot be used: {error}",)) from error
+            backends[name] = Backend(
+                name, wanted, dial=dial, tls=context, connect_timeout_s=config.timeouts.connect
+            )
+            backends[name].greeting = self._memory.recall(str(wanted.address))
+        return backends
+
+    def _settings(self, config: Config, backends: dict[str, Backend]) -> Settings:
+        primaries = {name: name for name in backends} | {n: g.primary for n, g in config.groups.items()}
+        return Settings(
+            topology=Topology(backends, primaries),
+            users=config.users,
+            login=config.login,
+            tls_mode=config.tls.mode,
+            tls=self._server_tls(config),
+            max_clients=config.limits.clients,
+            inspect_max=config.limits.inspect_max,
+            login_timeout_s=config.timeouts.login,
+            query_timeout_s=config.timeouts.query,
+            idle_timeout_s=config.timeouts.idle,
+            proxies=config.proxy_protocol.accept_from,
+        )
+
+    def _server_tls(self, config: Config) -> ServerTls | None:
+        tls = config.tls
+        if tls.mode is ClientTlsMode.OFF:
+            return None
+        try:
+            if tls.certificate is not None:
+                return server_tls(tls.certificate, tls.key or tls.certificate)
+            if self._state_folder is not None:
+                return server_tls(*self_made(self._state_folder / "tls"))
+        except (OSError, ValueError, ssl.SSLError) as error:
+            raise ConfigError((f"tls: the certificate cannot be used: {error}",)) from error
+        return None
+
+    async def _open_listeners(self, config: Config) -> dict[Address, tuple[Listener, str]]:
+        opened: dict[Address, tuple[Listener, str]] = {}
+        for wanted in config.listen:
+            group = config.group_of(wanted)
+            if wanted.address in self.listeners:
+                continue
+            self._groups[wanted.address] = group
+            try:
+                listener = await listen(wanted.address, self._acceptor(wanted.address))
+            except OSError as error:
+                for address, (open_already, _) in opened.items():
+                    open_already.close()
+                    del self._groups[address]
+                del self._groups[wanted.address]
+                reason = error.strerror or str(error)
+                raise CannotListen((f"listen: {wanted.address} cannot be opened: {reason}",)) from error
+            opened[wanted.address] = (listener, group)
+        return opened
+
+    def _acceptor(self, configured: Address) -> Callable[[Channel], Owner]:
+        # The group is looked up when a client comes: a reload may have changed it.
+        return lambda channel: self.frontend.accept(channel, str(configured), self._groups[configured])
+
+    def _take(
+        self, config: Config, backends: dict[str, Backend], opened: dict[Address, tuple[Listener, str]]
+    ) -> None:
+        for address, (listener, group) in opened.items():
+            self.listeners[address] = listener
+            self.emit(ListenerOpened(time.time(), str(listener.address), group))
+        self._close_listeners(set(self.listeners) - {wanted.address for wanted in config.listen})
+        self._groups.update((wanted.address, config.group_of(wanted)) for wanted in config.listen)
+        for name, known in self._backends.items():
+            if backends.get(name) is not known:
+                self._watches.pop(name).cancel()
+        for name, backend in backends.items():
+            if name not in self._watches:
+                watch = health.watch(backend, self._memory, self.emit)
+                self._watches[name] = self._tasks.create_task(watch, name=f"watch {name}")
+        self._backends = backends
+        self.config = config
+
+    def _close_listeners(self, addresses: set[Address]) -> None:
+        for address in addresses:
+            self.listeners.pop(address).close()
+            self._groups.pop(address, None)
+            self.emit(ListenerClosed(time.time(), str(address)))
+
+    # Tasks.
+
+    def _start(self, chore: Coroutine[None, None, None], name: str) -> None:
+        task = self._tasks.create_task(chore, name=name)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    async def _retire_later(self, sessions: list[Session], seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        error = MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
+        self.frontend.retire(sessions, error)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self.frontend.end_overdue(time.perf_counter())
+
+
+_SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
+
+
+def _must_leave(session: Session, backends: dict[str, Backend], old: Config, new: Config) -> bool:
+    if session.backend is None:
+        return False
+    if backends.get(session.backend.name) is not session.backend:
+        return True
+    return bool(new.users) and old.users.get(session.user) != new.users.get(session.user)

@@ -76,6 +76,11 @@ class Backend:
         self._dial = dial
         self._tls = tls
 
+    @property
+    def version(self) -> str:
+        """The server's version as it was last told, or nothing."""
+        return self.greeting.server_version.decode("latin-1") if self.greeting is not None else ""
+
     async def reach(self, wish: Wish, origin: Origin | None = None) -> Conversation[ServerMessage]:
         """Connect, hear the greeting, start TLS; the login request must follow, with `agreed(wish)`.
 
