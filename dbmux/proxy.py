@@ -121,7 +121,9 @@ class Engine:
         for group in sorted(set(self._groups.values())):
             primary = topology.primary(group)
             if primary.state is not BackendState.UP:
-                reasons.append(f"{group}: {primary.name} at {primary.config.address} is {primary.state} {primary.error}")
+                reasons.append(
+                    f"{group}: {primary.name} at {primary.config.address} is {primary.state} {primary.error}"
+                )
         return Readiness(not reasons, tuple(reason.strip() for reason in reasons))
 
     # One configuration's parts.
@@ -139,9 +141,7 @@ class Engine:
                 context = backend_context(wanted.tls, is_local=wanted.address.is_local)
             except (OSError, ssl.SSLError) as error:
                 raise ConfigError((f"backends.{name}.tls: the files cannot be used: {error}",)) from error
-            backends[name] = Backend(
-                name, wanted, dial=dial, tls=context, connect_timeout_s=config.timeouts.connect
-            )
+            backends[name] = Backend(name, wanted, dial=dial, tls=context, connect_timeout_s=config.timeouts.connect)
             backends[name].greeting = self._memory.recall(str(wanted.address))
         return backends
 
@@ -197,9 +197,7 @@ class Engine:
         # The group is looked up when a client comes: a reload may have changed it.
         return lambda channel: self.frontend.accept(channel, str(configured), self._groups[configured])
 
-    def _take(
-        self, config: Config, backends: dict[str, Backend], opened: dict[Address, tuple[Listener, str]]
-    ) -> None:
+    def _take(self, config: Config, backends: dict[str, Backend], opened: dict[Address, tuple[Listener, str]]) -> None:
         for address, (listener, group) in opened.items():
             self.listeners[address] = listener
             self.emit(ListenerOpened(time.time(), str(listener.address), group))

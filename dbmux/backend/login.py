@@ -51,9 +51,7 @@ def login_request(backend: Backend, wish: Wish, who: Credentials, answer: bytes,
     )
 
 
-async def log_in(
-    backend: Backend, conversation: Conversation[ServerMessage], wish: Wish, who: Credentials
-) -> Ok:
+async def log_in(backend: Backend, conversation: Conversation[ServerMessage], wish: Wish, who: Credentials) -> Ok:
     """Log in; raises BackendRefused with the server's error, or MySQLError when DbMux cannot do what it asks for."""
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
@@ -66,9 +64,7 @@ async def log_in(
     return await prove(backend, conversation, who.password, AuthSwitch(plugin=plugin, scramble=scramble))
 
 
-async def prove(
-    backend: Backend, conversation: Conversation[ServerMessage], password: bytes, asked: AuthSwitch
-) -> Ok:
+async def prove(backend: Backend, conversation: Conversation[ServerMessage], password: bytes, asked: AuthSwitch) -> Ok:
     """Answer what the server's plugin asks until it says OK; `asked` is what was answered first."""
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)

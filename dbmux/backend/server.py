@@ -186,7 +186,8 @@ class Backend:
             await conversation.secure(TlsLayer(self._tls, hostname, established))
         except ssl.SSLError as error:
             raise MySQLError(
-                ErrorCode.UNREACHABLE, f"TLS to backend {self.name} failed ({_reason(error)}); see backends.{self.name}.tls"
+                ErrorCode.UNREACHABLE,
+                f"TLS to backend {self.name} failed ({_reason(error)}); see backends.{self.name}.tls",
             ) from error
 
 

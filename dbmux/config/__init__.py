@@ -1,0 +1,1 @@
+"""appconfig.json: read, checked, compared, watched."""

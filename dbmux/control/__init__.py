@@ -1,0 +1,1 @@
+"""Questions from outside to a running engine."""

@@ -314,11 +314,15 @@ class Frontend:
             await client.secure(TlsLayer(self.settings.tls.context, None, established))
             request = await client.next()
         elif self.settings.tls_mode is ClientTlsMode.REQUIRED and _is_tcp(client.channel):
-            raise MySQLError(ErrorCode.TLS_REQUIRED, "this listener takes clients with TLS only; switch TLS on in the client")
+            raise MySQLError(
+                ErrorCode.TLS_REQUIRED, "this listener takes clients with TLS only; switch TLS on in the client"
+            )
         if not isinstance(request, LoginRequest):
             raise ProtocolError(ErrorCode.HANDSHAKE, "TLS was asked for twice")
         if not request.capabilities & Capability.PLUGIN_AUTH:
-            raise MySQLError(ErrorCode.AUTH_UNSUPPORTED, "the client is too old to be asked for a login plugin; use a newer one")
+            raise MySQLError(
+                ErrorCode.AUTH_UNSUPPORTED, "the client is too old to be asked for a login plugin; use a newer one"
+            )
         claim = Claim(
             user=request.user,
             schema=request.schema,
@@ -371,9 +375,7 @@ class Frontend:
         header = await client.proxy_header()
         if header.client is not None:
             session.peer = f"{header.client.host}:{header.client.port}"
-            session.origin = Origin(
-                client=(header.client.host, header.client.port), server=(local[0], local[1])
-            )
+            session.origin = Origin(client=(header.client.host, header.client.port), server=(local[0], local[1]))
 
     def _check_room(self) -> None:
         if len(self.sessions) > self.settings.max_clients:
@@ -453,5 +455,3 @@ def _make_rsa_key() -> RSAPrivateKey:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-

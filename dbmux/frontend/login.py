@@ -207,6 +207,4 @@ def _is_private(entry: Entry, conversation: Conversation[ServerMessage]) -> bool
 def _public_pem(key: RSAPrivateKey) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
-    return key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

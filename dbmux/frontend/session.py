@@ -11,8 +11,8 @@ import time
 from enum import IntEnum
 from typing import Protocol
 
-from dbmux.backend.server import Backend, Origin
 from dbmux.backend.pool import Lease
+from dbmux.backend.server import Backend, Origin
 from dbmux.engine.relay import Relay as ReplyRelay
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import ErrorCode, MySQLError, ProtocolError

@@ -1,7 +1,7 @@
-"""Certificates and TLS contexts: towards clients with a given or self-made certificate, towards backends as configured.
+"""Certificates and TLS contexts: for clients with a given or a self-made certificate, for backends as configured.
 
-Files come in and contexts go out. A self-made certificate is kept in a folder of the caller's, so that clients that pinned
-it keep trusting it. Never prints a key.
+Files come in and contexts go out. A self-made certificate is kept in a folder of the caller's, so that clients which
+pinned it keep trusting it. Never prints a key.
 """
 
 from __future__ import annotations
@@ -97,6 +97,6 @@ def _make(certificate: Path, key: Path) -> None:
 def _write(path: Path, content: bytes, mode: int) -> None:
     # Another process may do the same: the last one wins, and neither sees half a file.
     part = path.with_suffix(f".{os.getpid()}")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-        file.write(content)
+    part.touch(mode)
+    part.write_bytes(content)
     part.replace(path)

@@ -7,6 +7,7 @@ that arrive together with a client's TLS request are a start of TLS rather than 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 
 CHUNK = 256 * 1024
@@ -60,11 +61,9 @@ class TlsLayer:
 
     def goodbye(self) -> bytes:
         """The closing message, which tells the peer that nothing was cut off."""
-        try:
+        # The peer's own goodbye has not come, and is not waited for.
+        with contextlib.suppress(ssl.SSLError):
             self._object.unwrap()
-        except ssl.SSLError:
-            # The peer's own goodbye has not come and is not waited for.
-            pass
         return self._outgoing.read()
 
     def failed(self, error: Exception) -> None:
@@ -76,4 +75,3 @@ class TlsLayer:
     def version(self) -> str:
         """Such as `TLSv1.3`."""
         return self._object.version() or ""
-

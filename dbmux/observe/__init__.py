@@ -1,0 +1,1 @@
+"""Who watches: events in; figures, a bounded memory and a log out."""

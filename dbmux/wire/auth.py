@@ -55,9 +55,7 @@ def answer_to(plugin: bytes, password: bytes, scramble: bytes) -> bytes | None:
 def is_right(plugin: bytes, password: bytes, scramble: bytes, answer: bytes) -> bool:
     """Whether `answer` proves knowledge of `password`."""
     expected = answer_to(plugin, password, scramble)
-    return expected is not None and hmac.compare_digest(
-        expected, answer.rstrip(b"\0") if not password else answer
-    )
+    return expected is not None and hmac.compare_digest(expected, answer.rstrip(b"\0") if not password else answer)
 
 
 def encrypt_password(password: bytes, scramble: bytes, public_key: bytes) -> bytes:

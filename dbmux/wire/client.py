@@ -16,7 +16,6 @@ from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import SHAPES, Shape
 from dbmux.wire.handshake import (
-    AUTH_SWITCH,
     AuthSwitch,
     ChangeUser,
     Greeting,
@@ -25,10 +24,11 @@ from dbmux.wire.handshake import (
     parse_auth_switch,
     parse_greeting,
 )
-from dbmux.wire.replies import ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
+from dbmux.wire.replies import EOF, ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
 
 LOGIN_LIMIT = 64 * 1024
 REPLY_LIMIT = 64 * 1024 * 1024
+EOF_LENGTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +88,7 @@ class Text:
 
 
 ServerMessage = (
-    Greeting
-    | AuthSwitch
-    | AuthMore
-    | Ok
-    | Err
-    | Eof
-    | ColumnCount
-    | Definition
-    | Row
-    | FileRequest
-    | Prepared
-    | Text
+    Greeting | AuthSwitch | AuthMore | Ok | Err | Eof | ColumnCount | Definition | Row | FileRequest | Prepared | Text
 )
 
 
@@ -241,9 +230,7 @@ class ClientProtocol:
         shape = self._scanner.phase
         verdict = self._scanner.scan(packet.encode(payload, sequence))
         if verdict == ReplyScanner.BROKEN or self._shape is Shape.NONE:
-            raise ProtocolError(
-                ErrorCode.MALFORMED_REPLY, "the server sent what is not a reply to the command"
-            )
+            raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server sent what is not a reply to the command")
         if verdict == ReplyScanner.DONE:
             self._shape = Shape.NONE
         return self._message(payload, shape)
@@ -259,15 +246,13 @@ class ClientProtocol:
                 reader = Reader(payload, ErrorCode.MALFORMED_REPLY)
                 reader.take(1)
                 return Prepared(reader.integer(4), reader.integer(2), reader.integer(2))
-            case Shape.ROWS if first != AUTH_SWITCH or len(payload) >= packet.MAX_PAYLOAD:
+            case Shape.ROWS if first != EOF or len(payload) >= packet.MAX_PAYLOAD:
                 return Row(payload)
             case Shape.RESULT if first == LOCAL_INFILE:
                 return FileRequest(payload[1:])
-            case Shape.RESULT if first not in (OK, AUTH_SWITCH):
+            case Shape.RESULT if first not in (OK, EOF):
                 return ColumnCount(Reader(payload).lenenc())
-            case _ if first == AUTH_SWITCH and len(payload) == 5:
-                return parse_eof(payload)
-            case _ if first in (OK, AUTH_SWITCH):
-                return parse_ok(payload)
+            case _ if first in (OK, EOF):
+                return parse_eof(payload) if len(payload) == EOF_LENGTH else parse_ok(payload)
             case _:
                 return Definition(payload)

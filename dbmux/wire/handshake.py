@@ -225,9 +225,7 @@ def parse_change_user(payload: bytes, capabilities: int) -> ChangeUser:
     plugin = _optional_string(reader) if capabilities & Capability.PLUGIN_AUTH else b""
     has_attributes = capabilities & Capability.CONNECT_ATTRS and reader.remaining
     attributes = reader.lenenc_bytes() if has_attributes else b""
-    return ChangeUser(
-        user=user, answer=answer, schema=schema, charset=charset, plugin=plugin, attributes=attributes
-    )
+    return ChangeUser(user=user, answer=answer, schema=schema, charset=charset, plugin=plugin, attributes=attributes)
 
 
 def _client_head(flags: int, max_packet: int, charset: int) -> bytes:

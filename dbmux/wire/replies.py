@@ -150,6 +150,4 @@ def changes(state: bytes) -> Iterator[tuple[int, bytes]]:
 
 def err_from(error: MySQLError) -> Err:
     """The packet that tells a client of an error of DbMux's own."""
-    return Err(
-        number=error.code.number, sqlstate=error.code.sqlstate.encode(), message=error.message.encode()
-    )
+    return Err(number=error.code.number, sqlstate=error.code.sqlstate.encode(), message=error.message.encode())

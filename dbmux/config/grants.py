@@ -1,0 +1,29 @@
+"""The statements that give DbMux the rights which a configuration needs.
+
+A configuration comes in, SQL for each server goes out, with what is switched off without it. Passwords are left out:
+`CREATE USER` has a place to put one.
+"""
+
+from __future__ import annotations
+
+from dbmux.config.model import Config
+
+
+def grants(config: Config) -> str:
+    """SQL to be read, completed and run by an administrator."""
+    if config.service is None:
+        return (
+            "-- No service account is configured, and nothing that needs one is switched on.\n"
+            "-- DbMux then only checks that its backends answer.\n"
+        )
+    user = config.service.user.replace("'", "''")
+    lines = []
+    for name, backend in config.backends.items():
+        lines += [
+            f"-- backend {name} at {backend.address}",
+            "-- log in and be answered; without it health checks end at the greeting",
+            f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '<the password of service>';",
+            f"GRANT USAGE ON *.* TO '{user}'@'%';",
+            "",
+        ]
+    return "\n".join(lines)

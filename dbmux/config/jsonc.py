@@ -1,0 +1,160 @@
+"""JSON as people write it: with comments and trailing commas, and with the place of everything in the file.
+
+Text comes in, plain values go out, and for each of them its line and column by path. Total: any text gives values or a
+`Misread`. Never looks at what the values mean.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from dbmux.errors import DbMuxError
+
+MAX_DEPTH = 64
+
+Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+Path = tuple[str | int, ...]
+
+_SPACE = re.compile(r"(?:[ \t\r\n]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
+
+
+class Place(NamedTuple):
+    """Where something stands, both counted from 1."""
+
+    line: int
+    column: int
+
+
+class Misread(DbMuxError):
+    """The text is not JSON; `place` is where that shows."""
+
+    def __init__(self, place: Place, what: str) -> None:
+        super().__init__(what)
+        self.place = place
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What was read: the value, and the place of each key (or list item) by its path."""
+
+    value: Value
+    places: dict[Path, Place] = field(default_factory=dict)
+
+    def place(self, path: Path) -> Place:
+        """The place of a path, or of the nearest thing around it that is written in the file."""
+        while path and path not in self.places:
+            path = path[:-1]
+        return self.places.get(path, Place(1, 1))
+
+
+def parse(text: str) -> Document:
+    """Read a document; raises Misread."""
+    parser = _Parser(text)
+    value = parser.value((), 0)
+    parser.skip()
+    if parser.position < len(text):
+        raise parser.misread("nothing more is expected here")
+    return Document(value, parser.places)
+
+
+class _Parser:
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.position = 0
+        self.places: dict[Path, Place] = {}
+
+    def value(self, path: Path, depth: int) -> Value:
+        self.skip()
+        if depth > MAX_DEPTH:
+            raise self.misread("too deeply nested")
+        match self.text[self.position : self.position + 1]:
+            case "{":
+                return self._object(path, depth)
+            case "[":
+                return self._array(path, depth)
+            case '"':
+                return self._string()
+            case _:
+                return self._scalar()
+
+    def skip(self) -> None:
+        matched = _SPACE.match(self.text, self.position)
+        assert matched is not None
+        self.position = matched.end()
+
+    def misread(self, what: str) -> Misread:
+        return Misread(self._place(), what)
+
+    def _place(self) -> Place:
+        before = self.text[: self.position]
+        return Place(before.count("\n") + 1, self.position - (before.rfind("\n") + 1) + 1)
+
+    def _object(self, path: Path, depth: int) -> Value:
+        self.position += 1
+        members: dict[str, Value] = {}
+        while not self._closes("}"):
+            place = self._place()
+            if self.text[self.position : self.position + 1] != '"':
+                raise self.misread('a key in double quotes or "}" is expected here')
+            key = self._string()
+            if key in members:
+                raise Misread(place, f'"{key}" is here for the second time')
+            self.places[(*path, key)] = place
+            self.skip()
+            self._take(":", f'":" is expected after "{key}"')
+            members[key] = self.value((*path, key), depth + 1)
+            self._separate("}")
+        return members
+
+    def _array(self, path: Path, depth: int) -> Value:
+        self.position += 1
+        items: list[Value] = []
+        while not self._closes("]"):
+            item_path = (*path, len(items))
+            self.places[item_path] = self._place()
+            items.append(self.value(item_path, depth + 1))
+            self._separate("]")
+        return items
+
+    def _closes(self, bracket: str) -> bool:
+        self.skip()
+        if self.text.startswith(bracket, self.position):
+            self.position += 1
+            return True
+        if self.position >= len(self.text):
+            raise self.misread(f'the file ends before "{bracket}"')
+        return False
+
+    def _separate(self, bracket: str) -> None:
+        self.skip()
+        if not self.text.startswith(bracket, self.position):
+            self._take(",", f'"," or "{bracket}" is expected here')
+
+    def _take(self, mark: str, otherwise: str) -> None:
+        if not self.text.startswith(mark, self.position):
+            raise self.misread(otherwise)
+        self.position += 1
+
+    def _string(self) -> str:
+        matched = _STRING.match(self.text, self.position)
+        if matched is None:
+            raise self.misread("this string has no end on its line, or an escape that JSON does not know")
+        self.position = matched.end()
+        return str(json.loads(matched[0]))
+
+    def _scalar(self) -> Value:
+        for word, value in _WORDS.items():
+            if self.text.startswith(word, self.position):
+                self.position += len(word)
+                return value
+        matched = _NUMBER.match(self.text, self.position)
+        if matched is None:
+            raise self.misread("a value is expected here")
+        self.position = matched.end()
+        return int(matched[0]) if matched[0].lstrip("-").isdecimal() else float(matched[0])

@@ -1,0 +1,64 @@
+"""A log-linear histogram of durations: fixed buckets, exact counts, percentiles within 3 %.
+
+Seconds come in, percentiles in seconds go out. 32 buckets to each power of two of microseconds. Never allocates after
+it was made.
+"""
+
+from __future__ import annotations
+
+SUB_BUCKETS = 32
+MAX_MICROSECONDS = 1 << 36
+_BUCKETS = SUB_BUCKETS * (MAX_MICROSECONDS.bit_length() - 4)
+
+
+def bucket_of(microseconds: int) -> int:
+    """The bucket of a duration."""
+    if microseconds < SUB_BUCKETS:
+        return microseconds
+    shift = microseconds.bit_length() - 6
+    return (shift << 5) + (microseconds >> shift)
+
+
+def upper_bound(bucket: int) -> int:
+    """The microseconds below which all of a bucket's durations are."""
+    if bucket < 2 * SUB_BUCKETS:
+        return bucket + 1
+    shift = (bucket >> 5) - 1
+    return ((bucket & 31) + SUB_BUCKETS + 1) << shift
+
+
+class Histogram:
+    """Counts durations; `count` and `sum_s` are exact."""
+
+    __slots__ = ("_buckets", "count", "sum_s")
+
+    def __init__(self) -> None:
+        self._buckets = [0] * _BUCKETS
+        self.count = 0
+        self.sum_s = 0.0
+
+    def record(self, seconds: float) -> None:
+        """Count one duration; over 19 hours counts as 19 hours."""
+        microseconds = int(seconds * 1_000_000)
+        if microseconds < SUB_BUCKETS:
+            bucket = max(microseconds, 0)
+        else:
+            shift = min(microseconds, MAX_MICROSECONDS).bit_length() - 6
+            bucket = (shift << 5) + (min(microseconds, MAX_MICROSECONDS) >> shift)
+        self._buckets[bucket] += 1
+        self.count += 1
+        self.sum_s += seconds
+
+    def percentile(self, percent: float) -> float:
+        """The duration, in seconds, that `percent` of all did not exceed; 0 when there are none."""
+        wanted = self.count * percent / 100
+        seen = 0
+        for bucket, number in enumerate(self._buckets):
+            seen += number
+            if number and seen >= wanted:
+                return upper_bound(bucket) / 1_000_000
+        return 0.0
+
+    def below(self, seconds: float) -> int:
+        """How many durations were at most as long as this, to the bucket's width."""
+        return sum(self._buckets[: bucket_of(int(seconds * 1_000_000))])

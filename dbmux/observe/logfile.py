@@ -1,0 +1,107 @@
+"""Events as log lines, for people or for machines.
+
+Events come in, one line each goes to a stream. Queries are never logged one by one: they are counted. A line never
+holds a secret, because events do not.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from enum import StrEnum
+from typing import TextIO, assert_never
+
+from dbmux.events import (
+    BackendDown,
+    BackendUp,
+    ConfigApplied,
+    ConfigRejected,
+    DrainStarted,
+    Event,
+    ListenerClosed,
+    ListenerOpened,
+    LoggedIn,
+    LoginFailed,
+    ProxyStarted,
+    QueryFinished,
+    SessionClosed,
+    SessionOpened,
+    Warned,
+)
+
+
+class LogFormat(StrEnum):
+    """How a line looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Log:
+    """Writes to `stream`, which the caller owns."""
+
+    def __init__(self, stream: TextIO, form: LogFormat) -> None:
+        self._stream = stream
+        self._form = form
+
+    def write(self, event: Event) -> None:
+        """Write an event's line; nothing for a finished query."""
+        if isinstance(event, QueryFinished):
+            return
+        match self._form:
+            case LogFormat.TEXT:
+                moment = datetime.datetime.fromtimestamp(event.at).strftime("%H:%M:%S.%f")[:-3]
+                print(f"{moment} {sentence(event)}", file=self._stream, flush=True)
+            case LogFormat.JSON:
+                fields = {"event": type(event).__name__} | event._asdict()
+                fields["at"] = datetime.datetime.fromtimestamp(event.at, datetime.UTC).isoformat()
+                print(json.dumps(fields, ensure_ascii=False), file=self._stream, flush=True)
+
+
+def sentence(event: Event) -> str:
+    """An event in words."""
+    match event:
+        case ProxyStarted():
+            return f"DbMux {event.version} started in {event.seconds * 1000:.0f} ms"
+        case ListenerOpened() | ListenerClosed():
+            return _listener(event)
+        case SessionOpened() | SessionClosed() | LoggedIn() | LoginFailed():
+            return _session(event)
+        case BackendUp():
+            return f"backend {event.backend} at {event.address} is up: {event.server_version}"
+        case BackendDown():
+            return f"backend {event.backend} at {event.address} is down: {event.error}; trying again every second"
+        case ConfigApplied():
+            return f"configuration {event.source} applied: {', '.join(event.changes) or 'nothing changed'}"
+        case ConfigRejected():
+            return "configuration rejected, the last good one stays in force:\n  " + "\n  ".join(event.errors)
+        case DrainStarted():
+            return f"draining: no new clients, {event.sessions} sessions may end within {event.seconds:g} s"
+        case Warned():
+            return event.message
+        case QueryFinished():
+            return f"{event.session} command {event.command} took {event.seconds * 1000:.2f} ms"
+        case _:
+            assert_never(event)
+
+
+def _listener(event: ListenerOpened | ListenerClosed) -> str:
+    match event:
+        case ListenerOpened():
+            return f"listening on {event.address} for {event.group}"
+        case ListenerClosed():
+            return f"no longer listening on {event.address}"
+
+
+def _session(event: SessionOpened | SessionClosed | LoggedIn | LoginFailed) -> str:
+    match event:
+        case SessionOpened():
+            return f"{event.session} connected from {event.client}"
+        case LoggedIn():
+            schema = f", schema {event.schema}" if event.schema else ""
+            tls = f", {event.tls}" if event.tls else ""
+            return f"{event.session} logged in as {event.user} at {event.backend}{schema}{tls}"
+        case LoginFailed():
+            return f"{event.session} login as {event.user or 'nobody'} refused: {event.message}"
+        case SessionClosed():
+            return f"{event.session} closed: {event.reason}{f' ({event.detail})' if event.detail else ''}"

@@ -1,0 +1,111 @@
+"""The figures: exact counts of everything that happened, from events.
+
+Events come in through `record`; integers stand ready to be read. The path of a finished query is a few additions.
+Nothing is formatted here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from dbmux.events import (
+    BackendDown,
+    BackendUp,
+    CloseReason,
+    ConfigApplied,
+    ConfigRejected,
+    Event,
+    LoggedIn,
+    LoginFailed,
+    QueryFinished,
+    SessionClosed,
+    SessionOpened,
+)
+from dbmux.observe.histogram import Histogram
+
+
+class BackendFigures:
+    """What is counted of one backend."""
+
+    __slots__ = ("bytes", "commands", "errors", "is_up", "latency")
+
+    def __init__(self) -> None:
+        self.commands = [0] * 256
+        self.errors: Counter[int] = Counter()
+        self.bytes = 0
+        self.latency = Histogram()
+        self.is_up = False
+
+
+class Metrics:
+    """All figures of one engine."""
+
+    def __init__(self) -> None:
+        self.backends: dict[str, BackendFigures] = {}
+        self.sessions_opened = 0
+        self.sessions_closed: Counter[CloseReason] = Counter()
+        self.logins = 0
+        self.logins_failed: Counter[int] = Counter()
+        self.configs_applied = 0
+        self.configs_rejected = 0
+        self._by_type: dict[type[Event], Callable[[Any], None]] = {
+            SessionOpened: self._session_opened,
+            SessionClosed: self._session_closed,
+            LoggedIn: self._logged_in,
+            LoginFailed: self._login_failed,
+            BackendUp: self._backend_up,
+            BackendDown: self._backend_down,
+            ConfigApplied: self._config_applied,
+            ConfigRejected: self._config_rejected,
+        }
+
+    @property
+    def sessions_open(self) -> int:
+        """Clients connected now."""
+        return self.sessions_opened - self.sessions_closed.total()
+
+    def record(self, event: Event) -> None:
+        """Count any event but a finished query."""
+        count = self._by_type.get(type(event))
+        if count is not None:
+            count(event)
+
+    def query_finished(self, event: QueryFinished) -> None:
+        """Count a finished query: the hot path."""
+        figures = self.backends.get(event[2])
+        if figures is None:
+            figures = self._figures(event.backend)
+        figures.commands[event[3]] += 1
+        figures.latency.record(event[4])
+        figures.bytes += event[5]
+        if event[6]:
+            figures.errors[event[6]] += 1
+
+    def _figures(self, backend: str) -> BackendFigures:
+        return self.backends.setdefault(backend, BackendFigures())
+
+    def _session_opened(self, event: SessionOpened) -> None:
+        self.sessions_opened += 1
+
+    def _session_closed(self, event: SessionClosed) -> None:
+        self.sessions_closed[event.reason] += 1
+
+    def _logged_in(self, event: LoggedIn) -> None:
+        self.logins += 1
+
+    def _login_failed(self, event: LoginFailed) -> None:
+        self.logins_failed[event.code] += 1
+
+    def _backend_up(self, event: BackendUp) -> None:
+        self._figures(event.backend).is_up = True
+
+    def _backend_down(self, event: BackendDown) -> None:
+        self._figures(event.backend).is_up = False
+
+    def _config_applied(self, event: ConfigApplied) -> None:
+        self.configs_applied += 1
+
+    def _config_rejected(self, event: ConfigRejected) -> None:
+        self.configs_rejected += 1

@@ -1,0 +1,69 @@
+"""The figures in Prometheus' text format, made when somebody asks.
+
+`Metrics` comes in, bytes go out; names, labels and meanings stand in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from dbmux.observe.metrics import Metrics
+from dbmux.wire.commands import Command
+
+LATENCY_BOUNDS_S = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def render(metrics: Metrics) -> bytes:
+    """All figures as they stand."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(metrics))
+    return generate_latest(registry)
+
+
+class _Figures(Collector):
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._sessions()
+        yield from self._backends()
+
+    def _sessions(self) -> Iterable[Metric]:
+        metrics = self._metrics
+        yield GaugeMetricFamily("dbmux_sessions_open", "Clients connected now.", metrics.sessions_open)
+        yield CounterMetricFamily("dbmux_sessions_opened", "Clients that connected.", metrics.sessions_opened)
+        closed = CounterMetricFamily("dbmux_sessions_closed", "Sessions that ended, by reason.", labels=["reason"])
+        for reason, count in metrics.sessions_closed.items():
+            closed.add_metric([reason.value], count)
+        yield closed
+        yield CounterMetricFamily("dbmux_logins", "Logins that succeeded.", metrics.logins)
+        failed = CounterMetricFamily("dbmux_logins_failed", "Logins refused, by MySQL error number.", labels=["code"])
+        for code, count in metrics.logins_failed.items():
+            failed.add_metric([str(code)], count)
+        yield failed
+        yield CounterMetricFamily("dbmux_configs_applied", "Configurations put in force.", metrics.configs_applied)
+        yield CounterMetricFamily("dbmux_configs_rejected", "Configurations with errors.", metrics.configs_rejected)
+
+    def _backends(self) -> Iterable[Metric]:
+        up = GaugeMetricFamily("dbmux_backend_up", "1 when the backend answered last.", labels=["backend"])
+        commands = CounterMetricFamily("dbmux_commands", "Commands answered.", labels=["backend", "command"])
+        errors = CounterMetricFamily("dbmux_errors", "Commands answered with an error.", labels=["backend", "code"])
+        reply_bytes = CounterMetricFamily("dbmux_reply_bytes", "Bytes of replies relayed.", labels=["backend"])
+        latency = HistogramMetricFamily("dbmux_command_seconds", "From command to end of reply.", labels=["backend"])
+        for name, figures in self._metrics.backends.items():
+            up.add_metric([name], int(figures.is_up))
+            for number, count in enumerate(figures.commands):
+                if count:
+                    commands.add_metric([name, Command(number).name.lower()], count)
+            for code, count in figures.errors.items():
+                errors.add_metric([name, str(code)], count)
+            reply_bytes.add_metric([name], figures.bytes)
+            buckets = [(str(bound), float(figures.latency.below(bound))) for bound in LATENCY_BOUNDS_S]
+            latency.add_metric([name], [*buckets, ("+Inf", float(figures.latency.count))], figures.latency.sum_s)
+        yield from (up, commands, errors, reply_bytes, latency)
