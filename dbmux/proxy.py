@@ -11,7 +11,6 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +20,7 @@ from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, Config
+from dbmux.control.http import Readiness
 from dbmux.errors import ConfigError, ErrorCode, MySQLError
 from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
@@ -35,14 +35,6 @@ SWEEP_SECONDS = 0.25
 
 class CannotListen(ConfigError):
     """An address cannot be bound."""
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether clients can be served now, and if not, why."""
-
-    is_ready: bool
-    reasons: tuple[str, ...]
 
 
 class Engine:

@@ -1,7 +1,7 @@
 """/healthz, /readyz and /metrics over HTTP/1.1: three GETs, answered by hand.
 
-Requests come in, figures and states go out; every request is bounded in size and time, and answered on a connection that
-is then closed. A web framework would cost a second of start and 20 MB (docs/dependencies.md).
+Requests come in, figures and states go out; every request is bounded in size and time, and answered on a connection
+that is then closed. A web framework would cost a second of start and 20 MB (docs/dependencies.md).
 """
 
 from __future__ import annotations

@@ -1,0 +1,68 @@
+"""The `dbmux` command: finds the subcommand that was asked for, and loads nothing else.
+
+Words come in, an exit code goes out: 0 fine, 1 findings, 2 usage or configuration, 3 an address cannot be bound.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from dbmux.errors import ConfigError
+
+COMMANDS = {
+    "serve": "Run the proxy, headless.",
+    "check": "Check the configuration, and with --connect the servers.",
+    "init": "Write a first appconfig.json and its schema.",
+    "demo": "Start two servers and the proxy, and show traffic.",
+    "playground": "Run local MySQL and MariaDB servers.",
+    "schema": "Print the JSON Schema of appconfig.json.",
+    "grants": "Print the SQL that gives DbMux the rights it needs.",
+    "help": "Read the documentation.",
+    "completion": "Print a completion script for your shell.",
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are used; its help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"dbmux.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: object) -> None:
+    if not wanted:
+        return
+    from dbmux.kernel import COMPILED
+    from dbmux.version import VERSION
+
+    click.echo(f"dbmux {VERSION} ({'compiled' if COMPILED else 'pure Python'} kernel)")
+    context.exit()
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show it.")
+def group() -> None:
+    """A reverse proxy and multiplexer for MySQL and MariaDB."""
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    try:
+        group()
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)

@@ -1,0 +1,27 @@
+"""Options that several subcommands share, and how a configuration is found from them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from dbmux.config import load
+from dbmux.config.model import Config
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+def config_option(command: Command) -> Command:
+    """`--config FILE`."""
+    kind = click.Path(path_type=Path, dir_okay=False)
+    return click.option("--config", type=kind, help="Configuration file (default: ./appconfig.json).")(command)
+
+
+def configured(path: Path | None) -> tuple[Path, Config]:
+    """The configuration file that is meant, and what it says; raises ConfigError."""
+    found = load.find(path, os.environ) or Path(load.FILE_NAME)
+    return found, load.load(found, os.environ)
