@@ -79,7 +79,10 @@ class Backend:
     @property
     def version(self) -> str:
         """The server's version as it was last told, or nothing."""
-        return self.greeting.server_version.decode("latin-1") if self.greeting is not None else ""
+        if self.greeting is None:
+            return ""
+        # MariaDB hides its version behind one that old clients understand.
+        return self.greeting.server_version.decode("latin-1").removeprefix("5.5.5-")
 
     async def reach(self, wish: Wish, origin: Origin | None = None) -> Conversation[ServerMessage]:
         """Connect, hear the greeting, start TLS; the login request must follow, with `agreed(wish)`.

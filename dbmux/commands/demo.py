@@ -1,0 +1,182 @@
+"""`dbmux demo`: two servers of different versions, the proxy in front of them, and some traffic."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from dbmux.config import load
+from dbmux.config.model import Config
+from dbmux.errors import BackendRefused, DbMuxError
+from dbmux.playground import playground, recipe
+from dbmux.playground.client import Client
+from dbmux.playground.node import is_free, next_free_port
+from dbmux.playground.playground import Scenario
+from dbmux.process import FINDINGS
+
+SECONDS_WITHOUT_TERMINAL = 20.0
+PAUSE_S = 0.05
+START_TIMEOUT_S = 20.0
+STATEMENTS = (
+    "SELECT name, price FROM shop.products WHERE stock > 0 ORDER BY price",
+    "SELECT c.name, SUM(o.quantity) FROM shop.orders o JOIN shop.customers c ON c.id = o.customer_id GROUP BY c.name",
+    "UPDATE shop.products SET stock = stock + 1 WHERE id = 3",
+    "SELECT VERSION()",
+)
+
+
+class Steps:
+    """Says each step with its seconds."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    @contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """One step."""
+        begun = time.monotonic()
+        yield
+        click.echo(f"[{time.monotonic() - self._begun:5.1f} s] {what}: {time.monotonic() - begun:.1f} s")
+
+
+@click.command()
+@click.option("--recipe", "name", default="two-versions", show_default=True, help="Which scenario.")
+def command(name: str) -> None:
+    """Start a recipe's servers and the proxy, and send sample traffic; Ctrl-C stops all of it.
+
+    Without a terminal it ends by itself after 20 seconds, with a summary.
+    """
+    steps = Steps()
+    try:
+        with steps.step("servers started"):
+            scenario = playground.up(recipe.load(name), (), playground.default_places(), click.echo)
+    except DbMuxError as error:
+        raise click.ClickException(str(error)) from error
+    try:
+        fine = _show(scenario, steps)
+    finally:
+        with steps.step("servers stopped"):
+            playground.down(scenario)
+    sys.exit(0 if fine else FINDINGS)
+
+
+def _show(scenario: Scenario, steps: Steps) -> bool:
+    environment = {**os.environ, **_free_listeners(scenario), **scenario.environment}
+    config = load.load(scenario.recipe.config, environment)
+    with tempfile.TemporaryFile() as log, _proxy(scenario.recipe.config, environment, log.fileno()) as process:
+        with steps.step("DbMux started"):
+            _wait_until_served(config, scenario)
+        _tell(scenario, config)
+        traffic = Traffic(scenario, config)
+        with steps.step("sample traffic"):
+            traffic.run(None if sys.stdout.isatty() else SECONDS_WITHOUT_TERMINAL)
+        process.terminate()
+        process.wait(START_TIMEOUT_S)
+        log.seek(0)
+        click.echo("DbMux's log:")
+        for line in log.read().decode().splitlines()[:12]:
+            click.echo(f"  {line}")
+    click.echo(traffic.summary())
+    return not traffic.failures and sum(traffic.answered.values()) > 0
+
+
+@contextmanager
+def _proxy(config: Path, environment: dict[str, str], log: int) -> Iterator[subprocess.Popen[bytes]]:
+    line = (sys.executable, "-m", "dbmux.cli", "serve", "--config", str(config))
+    # In a session of its own, so that Ctrl-C reaches it through us, after the traffic has ended.
+    process = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(START_TIMEOUT_S)
+
+
+def _free_listeners(scenario: Scenario) -> dict[str, str]:
+    # The recipe's usual ports may be taken on this machine.
+    usual = {f"{node.name.upper()}_LISTEN": 3307 + at for at, node in enumerate(scenario.nodes)} | {"CONTROL": 3380}
+    taken: set[int] = set()
+    chosen = {}
+    for name, port in usual.items():
+        free = port if is_free(port) else next_free_port(taken)
+        taken.add(free)
+        chosen[name] = str(free)
+    return chosen
+
+
+def _ports(scenario: Scenario, config: Config) -> dict[str, int]:
+    ports = {config.group_of(listen): getattr(listen.address, "port", 0) for listen in config.listen}
+    return {node.name: ports[node.name] for node in scenario.nodes if node.name in ports}
+
+
+def _wait_until_served(config: Config, scenario: Scenario) -> None:
+    account, password = next(iter(scenario.recipe.accounts.items()))
+    deadline = time.monotonic() + START_TIMEOUT_S
+    for port in _ports(scenario, config).values():
+        while True:
+            try:
+                Client("127.0.0.1", port, account, password).__exit__()
+                break
+            except (OSError, BackendRefused):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_S)
+
+
+def _tell(scenario: Scenario, config: Config) -> None:
+    account, password = next(iter(scenario.recipe.accounts.items()))
+    click.echo("Connect yourself:")
+    for node, port in _ports(scenario, config).items():
+        click.echo(f"  mysql -h 127.0.0.1 -P {port} -u {account} -p{password} shop   # {node}, through DbMux")
+    if config.control is not None:
+        click.echo(f"  curl http://{config.control}/metrics")
+
+
+class Traffic:
+    """Statements against each listener in turn, until the time is over or Ctrl-C."""
+
+    def __init__(self, scenario: Scenario, config: Config) -> None:
+        self._ports = _ports(scenario, config)
+        self._account, self._password = next(iter(scenario.recipe.accounts.items()))
+        self.answered: Counter[str] = Counter()
+        self.versions: dict[str, str] = {}
+        self.failures: list[str] = []
+
+    def run(self, seconds: float | None) -> None:
+        """Send until then; None means until Ctrl-C."""
+        if seconds is None:
+            click.echo("Sending statements; Ctrl-C ends it.")
+        deadline = None if seconds is None else time.monotonic() + seconds
+        try:
+            while deadline is None or time.monotonic() < deadline:
+                for node, port in self._ports.items():
+                    self._round(node, port)
+                time.sleep(PAUSE_S)
+        except KeyboardInterrupt:
+            click.echo("")
+
+    def summary(self) -> str:
+        """What was seen."""
+        lines = [f"{n}: {count} statements answered by {self.versions[n]}" for n, count in self.answered.items()]
+        lines += self.failures[:5] or ["no failures"]
+        return "\n".join(lines)
+
+    def _round(self, node: str, port: int) -> None:
+        try:
+            with Client("127.0.0.1", port, self._account, self._password) as client:
+                self.versions[node] = client.server_version
+                for statement in STATEMENTS:
+                    client.query(statement)
+                    self.answered[node] += 1
+        except (OSError, BackendRefused) as error:
+            self.failures.append(f"{node}: {error}")
