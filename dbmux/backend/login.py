@@ -75,41 +75,53 @@ async def prove(backend: Backend, conversation: Conversation[ServerMessage], pas
             case Err() as err:
                 raise BackendRefused(err.number, err.sqlstate, err.message)
             case AuthSwitch() as asked:
-                answer = password + b"\0" if asked.plugin == auth.CLEAR and is_private(backend, conversation) else None
-                if answer is None:
-                    answer = auth.answer_to(asked.plugin, password, asked.scramble)
-                if answer is None:
-                    raise _cannot(backend, asked.plugin)
-                conversation.send(protocol.answer(answer))
+                await _answer_switch(backend, conversation, password, asked)
             case AuthMore(data=auth.FAST_OK) if asked.plugin == auth.CACHING_SHA2:
                 continue
             case AuthMore(data=auth.FULL_NEEDED) if asked.plugin == auth.CACHING_SHA2:
                 if is_private(backend, conversation):
                     conversation.send(protocol.answer(password + b"\0"))
                 else:
-                    await send_encrypted(backend, conversation, password, asked.scramble)
+                    await send_encrypted(backend, conversation, password, asked)
             case _:
                 raise _cannot(backend, asked.plugin)
 
 
+async def _answer_switch(
+    backend: Backend, conversation: Conversation[ServerMessage], password: bytes, asked: AuthSwitch
+) -> None:
+    protocol = conversation.protocol
+    assert isinstance(protocol, ClientProtocol)
+    answer = auth.answer_to(asked.plugin, password, asked.scramble)
+    if answer is None and asked.plugin in (auth.CLEAR, auth.SHA256) and is_private(backend, conversation):
+        answer = password + b"\0"
+    if answer is None and asked.plugin == auth.SHA256:
+        await send_encrypted(backend, conversation, password, asked)
+    elif answer is None:
+        raise _cannot(backend, asked.plugin)
+    else:
+        conversation.send(protocol.answer(answer))
+
+
 async def send_encrypted(
-    backend: Backend, conversation: Conversation[ServerMessage], password: bytes, scramble: bytes
+    backend: Backend, conversation: Conversation[ServerMessage], password: bytes, asked: AuthSwitch
 ) -> None:
     """Ask the server for its RSA key and send the password encrypted to it."""
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
-    conversation.send(protocol.answer(auth.KEY_REQUEST))
+    is_old = asked.plugin == auth.SHA256
+    conversation.send(protocol.answer(auth.SHA256_KEY_REQUEST if is_old else auth.KEY_REQUEST))
     match await next_message(backend, conversation):
         case AuthMore() as more:
             try:
-                encrypted = auth.encrypt_password(password, scramble, more.data)
+                encrypted = auth.encrypt_password(password, asked.scramble, more.data)
             except ValueError:
-                raise _cannot(backend, auth.CACHING_SHA2) from None
+                raise _cannot(backend, asked.plugin) from None
             conversation.send(protocol.answer(encrypted))
         case Err() as err:
             raise BackendRefused(err.number, err.sqlstate, err.message)
         case _:
-            raise _cannot(backend, auth.CACHING_SHA2)
+            raise _cannot(backend, asked.plugin)
 
 
 def is_private(backend: Backend, conversation: Conversation[ServerMessage]) -> bool:

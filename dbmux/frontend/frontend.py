@@ -153,19 +153,15 @@ class Frontend:
             await self._emptied.wait()
 
     def end_overdue(self, now: float) -> None:
-        """End queries that run longer than the configuration allows; `now` by time.perf_counter."""
-        limit = self.settings.query_timeout_s
-        if limit is None:
+        """End queries and idle sessions that the configuration allows no longer; `now` by time.perf_counter."""
+        query, idle = self.settings.query_timeout_s, self.settings.idle_timeout_s
+        if query is None and idle is None:
             return
         for session in list(self.sessions.values()):
-            if session.busy_since is not None and now - session.busy_since > limit:
-                assert session.backend is not None
-                greeting = session.backend.greeting
-                is_mariadb = greeting is not None and greeting.is_mariadb
-                code = ErrorCode.TIMED_OUT_MARIADB if is_mariadb else ErrorCode.TIMED_OUT_MYSQL
-                error = MySQLError(
-                    code, f"the query ran longer than timeouts.query ({limit:g} s); make it faster or raise the limit"
-                )
+            if query is not None and session.busy_since is not None and now - session.busy_since > query:
+                session.fail(_overdue(session, query), CloseReason.TIMEOUT)
+            elif idle is not None and session.is_idle_since(now - idle):
+                error = MySQLError(ErrorCode.SHUTDOWN, f"idle for longer than timeouts.idle ({idle:g} s); connect again")
                 session.fail(error, CloseReason.TIMEOUT)
 
     # Logging in.
@@ -427,6 +423,15 @@ class Frontend:
 _UNKNOWN_SERVER = Greeting(
     server_version=b"", connection_id=0, scramble=b"", capabilities=OFFERED, charset=0, status=0, plugin=auth.NATIVE
 )
+
+
+def _overdue(session: Session, limit: float) -> MySQLError:
+    greeting = session.backend.greeting if session.backend is not None else None
+    is_mariadb = greeting is not None and greeting.is_mariadb
+    code = ErrorCode.TIMED_OUT_MARIADB if is_mariadb else ErrorCode.TIMED_OUT_MYSQL
+    return MySQLError(
+        code, f"the query ran longer than timeouts.query ({limit:g} s); make it faster or raise the limit"
+    )
 
 
 def _login_ok(ok: Ok) -> Ok:

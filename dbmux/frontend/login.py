@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 # The longest password that servers take is far shorter; a longer "encrypted" one would cost time to refuse.
 MAX_ANSWER = 1024
 
+_OWN_PLUGINS = (auth.NATIVE, auth.CACHING_SHA2)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -106,8 +108,8 @@ class Door:
         except ValueError:
             raise MySQLError(
                 ErrorCode.ACCESS_DENIED,
-                "the password was encrypted to another server's key; let the client ask for the key "
-                "(--get-server-public-key, allowPublicKeyRetrieval) or connect with TLS",
+                "the password was not encrypted to DbMux's key; connect with TLS, or let the client ask for the key "
+                "(--get-server-public-key, allowPublicKeyRetrieval)",
             ) from None
 
 
@@ -133,7 +135,7 @@ async def log_in_learning(door: Door, entry: Entry) -> tuple[Ok, Credentials]:
     """Ask the client for its password, have the server check it, and hand it to the caller to keep in memory."""
     claim, scramble = door.claim, door.claim.scramble
     answer = claim.answer
-    if claim.plugin != auth.CACHING_SHA2:
+    if not (claim.plugin == door.protocol.greeting.plugin == auth.CACHING_SHA2):
         scramble = door.scramble()
         answer = await door.switch(AuthSwitch(plugin=auth.CACHING_SHA2, scramble=scramble + b"\0"))
     password = await door.clear_password(scramble) if answer.rstrip(b"\0") else b""
@@ -182,16 +184,16 @@ async def _relay_full_exchange(
     if _is_private(entry, conversation):
         conversation.send(protocol.answer(password + b"\0"))
     else:
-        await backend_login.send_encrypted(entry.backend, conversation, password, asked.scramble)
+        await backend_login.send_encrypted(entry.backend, conversation, password, asked)
 
 
 async def _prove_client(door: Door, password: bytes) -> bool:
     claim = door.claim
     plugin, scramble, answer = claim.plugin, claim.scramble, claim.answer
-    if plugin not in (auth.NATIVE, auth.CACHING_SHA2):
-        plugin, scramble = door.protocol.greeting.plugin, door.scramble()
-        if plugin not in (auth.NATIVE, auth.CACHING_SHA2):
-            plugin = auth.NATIVE
+    if plugin != door.protocol.greeting.plugin or plugin not in _OWN_PLUGINS:
+        # A client without the greeting's plugin sends an empty answer: it is asked by what it prefers.
+        plugin = plugin if plugin in _OWN_PLUGINS else auth.NATIVE
+        scramble = door.scramble()
         answer = await door.switch(AuthSwitch(plugin=plugin, scramble=scramble + b"\0"))
     if not auth.is_right(plugin, password, scramble, answer):
         return False

@@ -120,6 +120,7 @@ class Session:
         self.relay = ReplyRelay(self.channel, backend_channel, self, capabilities)
         self.relay.scanner.status = status
         self.state = IDLE
+        self._started = time.perf_counter()
         backend_channel.owner = self.relay
         self.channel.owner = self
 
@@ -235,6 +236,10 @@ class Session:
     def busy_since(self) -> float | None:
         """When the command under way began, by time.perf_counter, or None."""
         return self._started if self.state in (State.REPLYING, State.FILE_UPLOAD) else None
+
+    def is_idle_since(self, moment: float) -> bool:
+        """Whether the last command began before `moment`, by time.perf_counter, and nothing is under way."""
+        return self.is_between_transactions and 0.0 < self._started < moment
 
     def retire(self, error: MySQLError) -> None:
         """End with this error as soon as no command and no transaction is under way."""
@@ -406,15 +411,13 @@ class Session:
             self.reply_ended()
 
     def _misbehaved(self, error: ProtocolError) -> None:
-        self._lose_backend(error, CloseReason.PROTOCOL_ERROR)
+        self.refuse(error)
+        self.end(CloseReason.PROTOCOL_ERROR, error.message)
 
     def _lose_backend(self, error: MySQLError, reason: CloseReason) -> None:
         # The error can only be told between two packets of what the client was sent.
         relay = self.relay
         if relay is None or relay.is_at_packet_boundary:
-            waiting = relay is not None and self.state == REPLYING
-            sequence = relay.scanner.sequence if relay is not None and waiting else 1
-            if self.state == IDLE and reason is CloseReason.DRAINED:
-                sequence = 0
+            sequence = 0 if relay is None or self.state == IDLE else relay.scanner.sequence
             self.channel.write(packet.encode(err_from(error).build(), sequence))
         self.end(reason, error.message)

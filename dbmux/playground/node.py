@@ -21,7 +21,8 @@ from pathlib import Path
 from dbmux.errors import DbMuxError
 from dbmux.playground.packages import Kind, Software
 
-FIRST_PORT, LAST_PORT = 23306, 24305
+# Below the range that Linux gives to outgoing connections, which usually begins at 32768 and on some systems at 16000.
+FIRST_PORT, LAST_PORT = 13306, 14305
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 LONGEST_SOCKET_PATH = 100
@@ -51,6 +52,7 @@ class Node:
         self.data = folder / f"data-{software.kind}-{software.version}"
         self.log = folder / "error.log"
         self._state = folder / "state.json"
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def port(self) -> int:
@@ -86,6 +88,10 @@ class Node:
         port = self.port
         if not port or not is_free(port):
             port = (free_port or next_free_port)()
+        self._launch(port)
+        return is_new
+
+    def _launch(self, port: int) -> None:
         self.log.unlink(missing_ok=True)
         with self.log.open("wb") as log:
             process = subprocess.Popen(
@@ -95,9 +101,9 @@ class Node:
                 stderr=log,
                 start_new_session=True,
             )
+        self._process = process
         self._save({"port": port, "pid": process.pid, "started": started_at(process.pid)})
         self._wait_until_ready(process)
-        return is_new
 
     def stop(self) -> None:
         """End the server that `start` started, and nothing else."""
@@ -105,7 +111,7 @@ class Node:
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
             deadline = time.monotonic() + STOP_TIMEOUT_S
-            while _is_alive(pid):
+            while self._is_alive(pid):
                 if time.monotonic() > deadline:
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(0.05)
@@ -140,6 +146,12 @@ class Node:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def _is_alive(self, pid: int) -> bool:
+        # A child that has ended must be collected, or it would count as alive for ever.
+        if self._process is not None and self._process.pid == pid:
+            return self._process.poll() is None
+        return started_at(pid) is not None
 
     def _base(self) -> list[str]:
         software = self.software
@@ -260,13 +272,3 @@ def _started_at_by_ps(pid: int) -> int | None:
         return None
     told = subprocess.run(("ps", "-o", "lstart=", "-p", str(pid)), capture_output=True, text=True, check=False).stdout
     return int.from_bytes(hashlib.sha256(told.encode()).digest()[:6], "big") if told.strip() else None
-
-
-def _is_alive(pid: int) -> bool:
-    # A child that has ended must be collected, or it would count as alive for ever.
-    try:
-        if os.waitpid(pid, os.WNOHANG)[0] == pid:
-            return False
-    except ChildProcessError:
-        pass
-    return started_at(pid) is not None

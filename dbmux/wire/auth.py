@@ -20,7 +20,7 @@ CLEAR = b"mysql_clear_password"
 # A name that no server knows makes all of them answer with the account's own plugin and a fresh scramble.
 UNKNOWN = b"dbmux_ask_for_the_accounts_plugin"
 
-FAST_OK, FULL_NEEDED, KEY_REQUEST = b"\x03", b"\x04", b"\x02"
+FAST_OK, FULL_NEEDED, KEY_REQUEST, SHA256_KEY_REQUEST = b"\x03", b"\x04", b"\x02", b"\x01"
 
 
 def native_answer(password: bytes, scramble: bytes) -> bytes:

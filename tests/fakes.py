@@ -1,0 +1,236 @@
+"""A backend made of our own server half, and a client of our own client half, around a real engine on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from dbmux.address import TcpAddress
+from dbmux.config.model import Config
+from dbmux.events import Event
+from dbmux.net.channel import Channel
+from dbmux.net.conversation import Conversation
+from dbmux.net.dial import dial
+from dbmux.proxy import Engine
+from dbmux.wire import auth
+from dbmux.wire.capabilities import OFFERED
+from dbmux.wire.capabilities import Capability as C
+from dbmux.wire.client import ClientProtocol, ServerMessage
+from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest
+from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.server import AuthAnswer, CommandReceived, ServerProtocol
+
+SCRAMBLE = b"abcdefghijklmnopqrst"
+PASSWORD = b"right"
+PLAIN = int(C.LONG_PASSWORD | C.PROTOCOL_41 | C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.TRANSACTIONS | C.MULTI_RESULTS)
+
+Answer = Callable[[ServerProtocol, CommandReceived], bytes | None]
+
+
+def row(*values: bytes) -> bytes:
+    """A text row."""
+    return b"".join(bytes((len(value),)) + value for value in values)
+
+
+COLUMN = b"\x03def\x00\x00\x00\x01a\x00\x0c\x2d\x00\x04\x00\x00\x00\xfd\x00\x00\x00\x00\x00"
+
+
+def select(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+    """Answers every query with one row that repeats it, and everything else with OK; None hangs up."""
+    if command.command == 1:
+        return None
+    if command.command == 3:
+        return protocol.send_rows([COLUMN], [row(command.body[:200])], Status.AUTOCOMMIT)
+    return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
+
+
+@dataclass
+class FakeBackend:
+    """A MySQL server that knows one password and answers as it was told."""
+
+    answer: Answer = select
+    capabilities: int = OFFERED
+    greets: bool = True
+    logins: int = 0
+    open: int = 0
+    commands: list[tuple[int, bytes]] = field(default_factory=list)
+    port: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            self.changed.set()
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        protocol = ServerProtocol(
+            Greeting(
+                server_version=b"8.0.36-fake",
+                connection_id=7,
+                scramble=SCRAMBLE,
+                capabilities=self.capabilities,
+                charset=45,
+                status=2,
+                plugin=auth.NATIVE,
+            ),
+            limit=1 << 26,
+        )
+        if not self.greets:
+            await reader.read()
+            return
+        writer.write(protocol.greet())
+        while data := await reader.read(1 << 16):
+            protocol.receive(data)
+            while (message := protocol.next()) is not None:
+                reply = self._reply(protocol, message)
+                if reply is None:
+                    return
+                writer.write(reply)
+                await writer.drain()
+
+    def _reply(self, protocol: ServerProtocol, message: object) -> bytes | None:
+        match message:
+            case LoginRequest(plugin=auth.UNKNOWN) | LoginRequest(user=b"dbmux_probe"):
+                return protocol.switch(AuthSwitch(plugin=auth.NATIVE, scramble=SCRAMBLE + b"\0"))
+            case LoginRequest(answer=answer) | AuthAnswer(answer):
+                return self._check(protocol, answer)
+            case CommandReceived() as command:
+                self.commands.append((command.command, command.body))
+                return self.answer(protocol, command)
+            case _:
+                return b""
+
+    def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+        if not auth.is_right(auth.NATIVE, PASSWORD, SCRAMBLE, answer):
+            return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
+        self.logins += 1
+        return protocol.accept(Ok(status=Status.AUTOCOMMIT))
+
+
+class TestClient:
+    """A logged-in client; `ask` gives all messages of a reply."""
+
+    __test__ = False
+
+    def __init__(self, conversation: Conversation[ServerMessage]) -> None:
+        self.conversation = conversation
+
+    @property
+    def protocol(self) -> ClientProtocol:
+        protocol = self.conversation.protocol
+        assert isinstance(protocol, ClientProtocol)
+        return protocol
+
+    async def ask(self, command: int, body: bytes = b"") -> list[ServerMessage]:
+        self.conversation.send(self.protocol.command(command, body))
+        return await self.reply()
+
+    async def reply(self) -> list[ServerMessage]:
+        told = []
+        while not self.protocol.is_reply_whole:
+            told.append(await self.conversation.next())
+        return told
+
+    def close(self) -> None:
+        self.conversation.channel.close()
+
+
+async def connect(
+    port: int, password: bytes = PASSWORD, capabilities: int = PLAIN, user: bytes = b"app"
+) -> TestClient | Err:
+    """Log in at a port; the server's refusal is returned."""
+    protocol = ClientProtocol()
+    holder: list[Conversation[ServerMessage]] = []
+
+    def opened(channel: Channel) -> Conversation[ServerMessage]:
+        holder.append(Conversation(channel, protocol))
+        return holder[0]
+
+    await dial(TcpAddress("127.0.0.1", port), opened)
+    conversation = holder[0]
+    greeting = await conversation.next()
+    if isinstance(greeting, Err):
+        return greeting
+    assert isinstance(greeting, Greeting)
+    answer = auth.answer_to(greeting.plugin, password, greeting.scramble) or b""
+    request = LoginRequest(
+        capabilities=capabilities & greeting.capabilities,
+        max_packet=1 << 24,
+        charset=45,
+        user=user,
+        answer=answer,
+        plugin=greeting.plugin,
+    )
+    conversation.send(protocol.log_in(request))
+    while True:
+        match await conversation.next():
+            case Ok():
+                return TestClient(conversation)
+            case Err() as err:
+                return err
+            case AuthSwitch(plugin, scramble):
+                conversation.send(protocol.answer(auth.answer_to(plugin, password, scramble) or b""))
+            case _:
+                continue
+
+
+async def client(port: int, capabilities: int = PLAIN) -> TestClient:
+    """A client that is logged in."""
+    found = await connect(port, capabilities=capabilities)
+    assert isinstance(found, TestClient)
+    return found
+
+
+@dataclass
+class Running:
+    """An engine in front of a fake backend."""
+
+    engine: Engine
+    backend: FakeBackend
+    port: int
+    events: list[Event]
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Let the loop run until something holds; the test's time limit bounds it."""
+        while not is_so():
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(backend: FakeBackend | None = None, **config: Any) -> AsyncIterator[Running]:
+    """A fake backend and an engine in front of it, on ports of the system's choice."""
+    fake = backend or FakeBackend()
+    server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
+    fake.port = server.sockets[0].getsockname()[1]
+    events: list[Event] = []
+    made = Config.model_validate(
+        {"listen": "127.0.0.1:0", "backends": {"db": f"127.0.0.1:{fake.port}"}, "tls": "off", **config}
+    )
+    async with Engine(made, emit=events.append, state_folder=None) as engine:
+        listener = next(iter(engine.listeners.values()))
+        assert isinstance(listener.address, TcpAddress)
+        yield Running(engine, fake, listener.address.port, events)
+    server.close()
+    await server.wait_closed()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    """Run a test's coroutine, at most ten seconds."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(10):
+            await test()
+
+    asyncio.run(bounded())
