@@ -19,13 +19,14 @@ from pathlib import Path
 
 import uvloop
 
+from dbmux.address import Address
 from dbmux.config.diff import changes
 from dbmux.config.load import load
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
 from dbmux.control.http import ControlServer
 from dbmux.errors import ConfigError
-from dbmux.events import ConfigRejected, ProxyStarted
+from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import Observer
 from dbmux.proxy import CannotListen, Engine
@@ -36,9 +37,14 @@ FINE, FINDINGS, USAGE, CANNOT_BIND = 0, 1, 2, 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `dbmux serve` was asked to do; `started` is told the engine once it accepts clients."""
+    """What `dbmux serve` was asked to do.
+
+    `adjust` puts the command line's own wishes into each configuration that is read from `source`; `started` is told
+    the engine once it accepts clients.
+    """
 
     config: Config
+    adjust: Callable[[Config], Config]
     source: Path | None
     log_format: LogFormat
     state_folder: Path | None
@@ -82,15 +88,12 @@ async def _serve(options: Options) -> None:
         asyncio.TaskGroup() as tasks,
     ):
         observer.emit(ProxyStarted(time.time(), VERSION, process_age_s()))
-        follower = None
-        if options.source is not None:
-            reload = _Reload(engine, control, options.source)
-            loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload.now(), name="reload"))
-            follower = tasks.create_task(reload.follow(stopping), name="watch configuration")
+        reload = _Reload(engine, control, options)
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload.now(), name="reload"))
+        follower = tasks.create_task(reload.follow(), name="watch configuration")
         options.started(engine)
         await stopping.wait()
-        if follower is not None:
-            follower.cancel()
+        follower.cancel()
         await _drain(engine, hurrying)
 
 
@@ -112,26 +115,26 @@ class _Control:
         self._server: ControlServer | None = None
 
     async def __aenter__(self) -> _Control:
-        await self.follow(self._engine.config)
+        if (wanted := self._engine.config.control) is not None:
+            self._server = await self.open(wanted)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
         if self._server is not None:
             await self._server.__aexit__()
 
-    async def follow(self, config: Config) -> None:
-        """Open the address of `config`, then close the old one; raises CannotListen."""
-        old, wanted = self._server, config.control
-        if wanted is not None and (old is None or old.address != wanted):
-            fresh = ControlServer(wanted, self._engine.readiness, self._metrics)
-            try:
-                await fresh.__aenter__()
-            except OSError as error:
-                raise CannotListen((f"control: {wanted} cannot be opened: {error.strerror or error}",)) from error
-            self._server = fresh
-        elif wanted is None:
-            self._server = None
-        if old is not None and old is not self._server:
+    async def open(self, address: Address) -> ControlServer:
+        """Open another control address, not yet the one in force; raises CannotListen."""
+        fresh = ControlServer(address, self._engine.readiness, self._metrics)
+        try:
+            return await fresh.__aenter__()
+        except OSError as error:
+            raise CannotListen((f"control: {address} cannot be opened: {error.strerror or error}",)) from error
+
+    async def take(self, server: ControlServer | None) -> None:
+        """Put an opened address, or none, in force and close the one before."""
+        old, self._server = self._server, server
+        if old is not None:
             await old.__aexit__()
 
     def _metrics(self) -> bytes:
@@ -141,32 +144,53 @@ class _Control:
 
 
 class _Reload:
-    """Puts new contents of the configuration file in force."""
+    """Puts new contents of the configuration file in force, one after the other, each whole or not at all."""
 
-    def __init__(self, engine: Engine, control: _Control, source: Path) -> None:
+    def __init__(self, engine: Engine, control: _Control, options: Options) -> None:
         self._engine = engine
         self._control = control
-        self._source = source
+        self._source = options.source
+        self._adjust = options.adjust
+        self._turn = asyncio.Lock()
 
-    async def follow(self, stop: asyncio.Event) -> None:
-        """Apply each new content until `stop`."""
-        async for found in Watch(self._source, os.environ, lambda: folder_ticks(self._source, stop)):
+    async def follow(self) -> None:
+        """Apply each new content until cancelled."""
+        if self._source is None:
+            return
+        source, never = self._source, asyncio.Event()
+        async for found in Watch(source, os.environ, lambda: folder_ticks(source, never)):
             await self._apply(found)
 
     async def now(self) -> None:
         """Read the file and apply it, new or not."""
+        if self._source is None:
+            self._engine.emit(Warned(time.time(), "nothing to reload: there is no configuration file"))
+            return
         try:
-            await self._apply(load(self._source, os.environ))
+            found: Config | ConfigError = load(self._source, os.environ)
         except ConfigError as error:
-            await self._apply(error)
+            found = error
+        await self._apply(found)
 
     async def _apply(self, found: Config | ConfigError) -> None:
-        engine = self._engine
         try:
             if isinstance(found, ConfigError):
                 raise found
-            told = changes(engine.config, found)
-            await self._control.follow(found)
-            await engine.apply(found, str(self._source), told)
+            # Two reloads at once would each take the other's old state for the present one.
+            async with self._turn:
+                await self._put_in_force(self._adjust(found))
         except ConfigError as error:
-            engine.emit(ConfigRejected(time.time(), str(self._source), error.problems))
+            self._engine.emit(ConfigRejected(time.time(), str(self._source), error.problems))
+
+    async def _put_in_force(self, config: Config) -> None:
+        engine = self._engine
+        told, moves = changes(engine.config, config), config.control != engine.config.control
+        opened = await self._control.open(config.control) if moves and config.control is not None else None
+        try:
+            await engine.apply(config, str(self._source), told)
+        except ConfigError:
+            if opened is not None:
+                await opened.__aexit__()
+            raise
+        if moves:
+            await self._control.take(opened)

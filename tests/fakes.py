@@ -177,7 +177,7 @@ async def connect(
                 return TestClient(conversation)
             case Err() as err:
                 return err
-            case AuthSwitch(plugin, scramble):
+            case AuthSwitch(plugin=plugin, scramble=scramble):
                 conversation.send(protocol.answer(auth.answer_to(plugin, password, scramble) or b""))
             case _:
                 continue
@@ -204,7 +204,7 @@ class Running:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Let the loop run until something holds; the test's time limit bounds it."""
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - there is no event for what tests wait for
             await asyncio.sleep(0)
 
 

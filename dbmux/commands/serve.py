@@ -29,9 +29,14 @@ DEFAULT_BACKEND = "127.0.0.1:3306"
 @click.option("--log-format", type=click.Choice([form.value for form in LogFormat]), default="text", show_default=True)
 def command(config: Path | None, listen: str | None, backend: str | None, log_format: str) -> None:
     """Run the proxy until it is told to stop; SIGTERM drains, SIGHUP reloads."""
-    source, loaded = _configuration(config, listen, backend)
+    source, loaded = _configuration(config, backend)
+
+    def adjust(read: Config) -> Config:
+        return read if listen is None else load.with_listen(read, listen)
+
     options = process.Options(
-        config=loaded,
+        config=adjust(loaded),
+        adjust=adjust,
         source=source,
         log_format=LogFormat(log_format),
         state_folder=platformdirs.user_state_path("dbmux"),
@@ -40,17 +45,16 @@ def command(config: Path | None, listen: str | None, backend: str | None, log_fo
     sys.exit(process.run(options))
 
 
-def _configuration(config: Path | None, listen: str | None, backend: str | None) -> tuple[Path | None, Config]:
+def _configuration(config: Path | None, backend: str | None) -> tuple[Path | None, Config]:
     if backend is not None and config is not None:
         raise click.UsageError("--backend and --config exclude each other: the file names the backends")
     if backend is not None:
-        return None, load.for_backend(backend, listen)
+        return None, load.for_backend(backend)
     source = load.find(config, os.environ)
     if source is None:
         click.echo(f"No {load.FILE_NAME} here and no --backend: trying the server at {DEFAULT_BACKEND}.")
-        return None, load.for_backend(DEFAULT_BACKEND, listen)
-    loaded = load.load(source, os.environ)
-    return source, load.with_listen(loaded, listen) if listen is not None else loaded
+        return None, load.for_backend(DEFAULT_BACKEND)
+    return source, load.load(source, os.environ)
 
 
 def _say(engine: Engine) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import platformdirs
 from pydantic import BaseModel, ValidationError
 
-from dbmux.address import Address, parse_address
+from dbmux.address import parse_address
 from dbmux.config import jsonc
 from dbmux.config.model import Account, BackendConfig, Config, GroupConfig, Listen, Section, User
 from dbmux.errors import ConfigError
@@ -67,16 +67,13 @@ def loads(text: str, name: str, environment: Mapping[str, str]) -> Config:
     return config
 
 
-def for_backend(backend: str, listen: str | None) -> Config:
+def for_backend(backend: str) -> Config:
     """The configuration of `dbmux serve --backend`: one server, nothing else. Raises ConfigError."""
     try:
-        addresses: list[Address] = [parse_address(backend)]
-        if listen is not None:
-            addresses.append(parse_address(listen, 3307))
+        address = parse_address(backend)
     except ValueError as error:
-        raise ConfigError((str(error),)) from error
-    config = Config(backends={"db": BackendConfig(address=addresses[0])})
-    return with_listen(config, listen) if listen is not None else config
+        raise ConfigError((f"--backend: {error}",)) from error
+    return Config(backends={"db": BackendConfig(address=address)})
 
 
 def with_listen(config: Config, listen: str) -> Config:

@@ -161,7 +161,9 @@ class Frontend:
             if query is not None and session.busy_since is not None and now - session.busy_since > query:
                 session.fail(_overdue(session, query), CloseReason.TIMEOUT)
             elif idle is not None and session.is_idle_since(now - idle):
-                error = MySQLError(ErrorCode.SHUTDOWN, f"idle for longer than timeouts.idle ({idle:g} s); connect again")
+                error = MySQLError(
+                    ErrorCode.SHUTDOWN, f"idle for longer than timeouts.idle ({idle:g} s); connect again"
+                )
                 session.fail(error, CloseReason.TIMEOUT)
 
     # Logging in.

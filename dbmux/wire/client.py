@@ -140,7 +140,6 @@ class ClientProtocol:
 
     def next(self) -> ServerMessage | None:
         """The server's next message, or None until more was received; raises ProtocolError."""
-        sequence = self._reader.sequence
         payload = self._reader.next()
         if payload is None:
             return None
@@ -150,7 +149,7 @@ class ClientProtocol:
             case Phase.AUTH:
                 return self._authenticated(payload)
             case Phase.REPLY:
-                return self._replied(payload, sequence)
+                return self._replied(payload)
 
     def unread(self) -> bytes:
         """Hand over what was received and belongs to no message."""
@@ -226,9 +225,9 @@ class ClientProtocol:
             case _:
                 return AuthMore(payload)
 
-    def _replied(self, payload: bytes, sequence: int) -> ServerMessage:
+    def _replied(self, payload: bytes) -> ServerMessage:
         shape = self._scanner.phase
-        verdict = self._scanner.scan(packet.encode(payload, sequence))
+        verdict = self._scanner.scan(packet.encode(payload, self._scanner.sequence))
         if verdict == ReplyScanner.BROKEN or self._shape is Shape.NONE:
             raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server sent what is not a reply to the command")
         if verdict == ReplyScanner.DONE:

@@ -35,6 +35,11 @@ class PacketReader:
         self._payload = bytearray()
         self._limit = limit
 
+    @property
+    def is_between_payloads(self) -> bool:
+        """Whether the next packet begins a payload."""
+        return not self._payload
+
     def feed(self, data: bytes) -> None:
         """Take in what arrived."""
         self._buffer += data

@@ -84,7 +84,7 @@ class ServerProtocol:
 
     def next(self) -> ClientMessage | None:
         """The client's next message, or None until more was received; raises ProtocolError."""
-        if self.phase is Phase.COMMAND:
+        if self.phase is Phase.COMMAND and self._reader.is_between_payloads:
             self._reader.sequence = 0
         payload = self._reader.next()
         if payload is None:

@@ -124,9 +124,9 @@ def _serve(root: Path, way: str, nodes: dict[str, Node], ports: dict[str, int]) 
         "timeouts": {"drain": "5s"},
     }
     if way == "users":
-        config["users"] = {ACCOUNT: PASSWORD, "empty": ""}  # type: ignore[assignment]
+        config["users"] = {ACCOUNT: PASSWORD, "empty": ""}
     else:
-        config["login"] = way  # type: ignore[assignment]
+        config["login"] = way
     return serve(root / way, config)
 
 
