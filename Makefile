@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
-.PHONY: install demo check test bench lock clean
+.PHONY: install demo check test bench clean
 
 install: $(VENV)/installed
 
@@ -45,9 +45,8 @@ $(VENV)/developed: requirements-dev.txt $(VENV)/installed
 
 # mysqlclient is compiled; where its headers are missing, its tests are skipped (and fail in CI).
 $(VENV)/mysqlclient: requirements-mysqlclient.txt $(VENV)/developed
-	$(PIP) install --require-hashes --no-build-isolation -r requirements-mysqlclient.txt \
-	  || echo "mysqlclient could not be built; for its tests: apt install libmariadb-dev pkg-config gcc python3-dev"
-	@touch $@
+	@if $(PIP) install --require-hashes --no-build-isolation -r requirements-mysqlclient.txt; then touch $@; else \
+	  echo "mysqlclient could not be built; for its tests: apt install libmariadb-dev pkg-config gcc python3-dev"; fi
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info dbmux/kernel.c dbmux/kernel.*.so .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info dbmux/kernel.c dbmux/kernel.*.so .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -13,8 +13,8 @@ from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.server import Backend, Wish
 from dbmux.commands.options import config_option, configured
 from dbmux.config.model import Config, LoginMode
-from dbmux.errors import BackendRefused, MySQLError
-from dbmux.net.certificate import backend_context
+from dbmux.errors import BackendRefused, ConfigError, MySQLError
+from dbmux.net.certificate import backend_context, server_tls
 from dbmux.net.dial import dial
 from dbmux.process import FINDINGS
 from dbmux.wire.capabilities import OFFERED
@@ -28,11 +28,31 @@ UTF8MB4 = 45
 def command(config: Path | None, connect: bool) -> None:
     """Check the configuration; exit 2 and every problem, or 0 and a summary."""
     path, loaded = configured(config)
+    problems = unusable_files(loaded)
+    if problems:
+        raise ConfigError(problems)
     click.echo(f"{path}: fine")
     for line in summary(loaded):
         click.echo(f"  {line}")
     if connect and not asyncio.run(_connect(loaded)):
         sys.exit(FINDINGS)
+
+
+def unusable_files(config: Config) -> tuple[str, ...]:
+    """A sentence for each certificate or key that cannot be used."""
+    problems = []
+    for name, backend in config.backends.items():
+        try:
+            backend_context(backend.tls, is_local=backend.address.is_local)
+        except OSError as error:
+            problems.append(f"backends.{name}.tls: the files cannot be used: {error}")
+    tls = config.tls
+    if tls.certificate is not None:
+        try:
+            server_tls(tls.certificate, tls.key or tls.certificate)
+        except (OSError, ValueError) as error:
+            problems.append(f"tls: the certificate cannot be used: {error}")
+    return tuple(problems)
 
 
 def summary(config: Config) -> Iterator[str]:

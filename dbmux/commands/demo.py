@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import IO
 
 import click
 
@@ -56,6 +59,9 @@ def command(name: str) -> None:
     Without a terminal it ends by itself after 20 seconds, with a summary.
     """
     steps = Steps()
+    # A closed terminal and a plain kill end it as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         with steps.step("servers started"):
             scenario = playground.up(recipe.load(name), (), playground.default_places(), click.echo)
@@ -69,12 +75,16 @@ def command(name: str) -> None:
     sys.exit(0 if fine else FINDINGS)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 def _show(scenario: Scenario, steps: Steps) -> bool:
     environment = {**os.environ, **_free_listeners(scenario), **scenario.environment}
     config = load.load(scenario.recipe.config, environment)
     with tempfile.TemporaryFile() as log, _proxy(scenario.recipe.config, environment, log.fileno()) as process:
         with steps.step("DbMux started"):
-            _wait_until_served(config, scenario)
+            _wait_until_served(config, scenario, process, log)
         _tell(scenario, config)
         traffic = Traffic(scenario, config)
         with steps.step("sample traffic"):
@@ -91,7 +101,8 @@ def _show(scenario: Scenario, steps: Steps) -> bool:
 
 @contextmanager
 def _proxy(config: Path, environment: dict[str, str], log: int) -> Iterator[subprocess.Popen[bytes]]:
-    line = (sys.executable, "-m", "dbmux.cli", "serve", "--config", str(config))
+    # -P: nothing is imported from the folder that the user happens to be in.
+    line = (sys.executable, "-P", "-m", "dbmux.cli", "serve", "--config", str(config))
     # In a session of its own, so that Ctrl-C reaches it through us, after the traffic has ended.
     process = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -119,7 +130,7 @@ def _ports(scenario: Scenario, config: Config) -> dict[str, int]:
     return {node.name: ports[node.name] for node in scenario.nodes if node.name in ports}
 
 
-def _wait_until_served(config: Config, scenario: Scenario) -> None:
+def _wait_until_served(config: Config, scenario: Scenario, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     account, password = next(iter(scenario.recipe.accounts.items()))
     deadline = time.monotonic() + START_TIMEOUT_S
     for port in _ports(scenario, config).values():
@@ -128,8 +139,9 @@ def _wait_until_served(config: Config, scenario: Scenario) -> None:
                 Client("127.0.0.1", port, account, password).__exit__()
                 break
             except (OSError, BackendRefused):
-                if time.monotonic() > deadline:
-                    raise
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    raise click.ClickException(f"DbMux did not start:\n{log.read().decode()}") from None
                 time.sleep(PAUSE_S)
 
 

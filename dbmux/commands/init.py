@@ -10,10 +10,9 @@ from dbmux.config.load import FILE_NAME
 from dbmux.config.schema import schema
 
 SCHEMA_NAME = "appconfig.schema.json"
-FIRST = f"""{{
-  "$schema": "./{SCHEMA_NAME}", "listen": "127.0.0.1:3307",
-  "backends": {{ "db": "127.0.0.1:3306" }}
-}}
+FIRST = f"""{{ "$schema": "./{SCHEMA_NAME}",
+  "listen": "127.0.0.1:3307",
+  "backends": {{ "db": "127.0.0.1:3306" }} }}
 """
 
 

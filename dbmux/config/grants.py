@@ -16,14 +16,19 @@ def grants(config: Config) -> str:
             "-- No service account is configured, and nothing that needs one is switched on.\n"
             "-- DbMux then only checks that its backends answer.\n"
         )
-    user = config.service.user.replace("'", "''")
+    user = _quoted(config.service.user)
     lines = []
     for name, backend in config.backends.items():
         lines += [
-            f"-- backend {name} at {backend.address}",
+            f"-- backend {' '.join(name.split())} at {backend.address}",
             "-- log in and be answered; without it health checks end at the greeting",
-            f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '<the password of service>';",
-            f"GRANT USAGE ON *.* TO '{user}'@'%';",
+            f"CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED BY '<the password of service>';",
+            f"GRANT USAGE ON *.* TO {user}@'%';",
             "",
         ]
     return "\n".join(lines)
+
+
+def _quoted(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n")
+    return f"'{escaped}'"

@@ -102,7 +102,7 @@ class ClientTlsMode(StrEnum):
 class User(Section):
     """Who may log in at DbMux; towards the backend under the same name and password unless told otherwise."""
 
-    password: str = Field(default="", repr=False)
+    password: str = Field(repr=False)
     backend_user: str | None = None
     backend_password: str | None = Field(default=None, repr=False)
 

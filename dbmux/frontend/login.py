@@ -117,7 +117,7 @@ async def log_in_configured(door: Door, entry: Entry, users: Mapping[str, User])
     """Check the client against `users`, then log in at the backend as that user says."""
     claim = door.claim
     user = users.get(claim.user.decode("utf-8", "replace"))
-    password = (user.password if user is not None else None) or ""
+    password = user.password if user is not None else ""
     is_right = await _prove_client(door, password.encode())
     if user is None or not is_right:
         raise claim.denied()

@@ -26,6 +26,7 @@ FIRST_PORT, LAST_PORT = 13306, 14305
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 LONGEST_SOCKET_PATH = 100
+PORT_ATTEMPTS = 5
 
 _BOOTSTRAP = (
     "mariadb_system_tables.sql",
@@ -39,6 +40,10 @@ _BOOTSTRAP = (
 
 class NodeFailed(DbMuxError):
     """A server did not do what it was told; the message ends with its last log lines."""
+
+
+class PortTaken(NodeFailed):
+    """Another process has the port."""
 
 
 class Node:
@@ -77,33 +82,38 @@ class Node:
             return None
         return int(pid)
 
-    def start(self, free_port: Callable[[], int] | None = None) -> bool:
-        """Initialise the data where there is none, and start; returns whether the data is new. Raises NodeFailed."""
+    def start(self, free_port: Callable[[], int] | None = None) -> None:
+        """Initialise the data where there is none, and start; raises NodeFailed."""
         if self.pid is not None:
-            return False
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
-        is_new = not self.data.is_dir()
-        if is_new:
+        if not self.data.is_dir():
             self._initialise()
         port = self.port
-        if not port or not is_free(port):
-            port = (free_port or next_free_port)()
-        self._launch(port)
-        return is_new
+        for attempt in range(PORT_ATTEMPTS):
+            if not port or not is_free(port):
+                port = (free_port or next_free_port)()
+            try:
+                self._launch(port)
+                return
+            except PortTaken:
+                # Somebody took it between our look and the server's start.
+                if attempt == PORT_ATTEMPTS - 1:
+                    raise
+                port = 0
 
-    def _launch(self, port: int) -> None:
-        self.log.unlink(missing_ok=True)
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                [*self._command(), f"--port={port}"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._process = process
-        self._save({"port": port, "pid": process.pid, "started": started_at(process.pid)})
-        self._wait_until_ready(process)
+    def seed(self, sql: str) -> None:
+        """Run SQL as root, once in the life of this data; after a failure the data is made anew by the next start."""
+        marker = self.folder / f"{self.data.name}.seeded"
+        if marker.exists():
+            return
+        try:
+            self.run(sql, "--default-character-set=utf8mb4")
+        except NodeFailed:
+            self.stop()
+            shutil.rmtree(self.data)
+            raise
+        marker.touch()
 
     def stop(self) -> None:
         """End the server that `start` started, and nothing else."""
@@ -146,6 +156,20 @@ class Node:
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def _launch(self, port: int) -> None:
+        self.log.unlink(missing_ok=True)
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                [*self._command(), f"--port={port}"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._process = process
+        self._save({"port": port, "pid": process.pid, "started": started_at(process.pid)})
+        self._wait_until_ready(process)
 
     def _is_alive(self, pid: int) -> bool:
         # A child that has ended must be collected, or it would count as alive for ever.
@@ -221,7 +245,8 @@ class Node:
             time.sleep(0.05)
         if process.poll() is None:
             process.kill()
-        raise NodeFailed(f"{self.name} ({self.software.version}) did not start:\n{self.last_log_lines()}")
+        failure = PortTaken if b"ddress already in use" in self.log.read_bytes() else NodeFailed
+        raise failure(f"{self.name} ({self.software.version}) did not start:\n{self.last_log_lines()}")
 
     def _load(self) -> dict[str, int]:
         try:

@@ -7,7 +7,7 @@ to the next and removed only by a node's `wipe`, which the caller must have anno
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,21 +58,21 @@ class Scenario:
 def up(chosen: Recipe, servers: tuple[Wish, ...], places: Places, say: Say) -> Scenario:
     """Start a recipe's nodes, `servers` in place of its own where given; raises NoServer or NodeFailed."""
     wishes = _wishes(chosen, servers)
-    ports = _Ports()
+    ports = _Ports(found.port for found in nodes(places))
     with ThreadPoolExecutor(max_workers=len(wishes)) as threads:
         starts = [threads.submit(_start, chosen, name, wish, places, say, ports) for name, wish in wishes.items()]
-        nodes = []
+        started = []
         failure: BaseException | None = None
         for start in starts:
             try:
-                nodes.append(start.result())
+                started.append(start.result())
             except DbMuxError as error:
                 failure = error
     if failure is not None:
-        for node in nodes:
-            node.stop()
+        for running in started:
+            running.stop()
         raise failure
-    return Scenario(chosen, tuple(nodes))
+    return Scenario(chosen, tuple(started))
 
 
 def down(scenario: Scenario) -> None:
@@ -121,8 +121,8 @@ def node(name: str, places: Places) -> Node:
 class _Ports:
     """Ports for nodes that start at the same time."""
 
-    def __init__(self) -> None:
-        self._given: set[int] = set()
+    def __init__(self, kept: Iterable[int]) -> None:
+        self._given = set(kept)
         self._lock = Lock()
 
     def free(self) -> int:
@@ -145,9 +145,8 @@ def _start(chosen: Recipe, name: str, wish: Wish, places: Places, say: Say, port
     begun = time.monotonic()
     software = packages.find(wish, places.cache, say)
     started = Node(name, software, places.data / chosen.name / name)
-    is_new = started.start(ports.free)
-    if is_new:
-        started.run(_accounts(chosen, software.kind) + chosen.schema.read_text(encoding="utf-8"))
+    started.start(ports.free)
+    started.seed(_accounts(chosen, software.kind) + chosen.schema.read_text(encoding="utf-8"))
     seconds = time.monotonic() - begun
     say(f"{name}: {software.kind} {software.version} on 127.0.0.1:{started.port} ({seconds:.1f} s)")
     return started
