@@ -1,0 +1,255 @@
+"""The loads: each is put on one target once, and gives its figures.
+
+A target and options come in, metrics by name go out. sysbench makes the queries; the rest are small clients of our own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from re import search
+
+from benchmarks.measure import cpu_seconds, resident_kb
+from benchmarks.targets import PASSWORD, SCHEMA, USER, Bench, Target
+from dbmux.playground.client import CAPABILITIES, Client
+from dbmux.wire import auth, packet
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.client import ClientProtocol
+from dbmux.wire.commands import Command
+from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest, TlsRequest
+from dbmux.wire.replies import Err, Ok
+
+ROWS, ROW_BYTES = 100_000, 185
+CONNECTS = 300
+PLAIN_CLIENTS, TLS_CLIENTS = 5_000, 1_000
+SLOW_RESULT_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How much of it."""
+
+    seconds: float
+    threads: int
+    rounds: int
+
+
+Load = Callable[[Target, Options], dict[str, float]]
+
+
+def sysbench(script: str, *extra: str) -> Load:
+    """A load of sysbench's."""
+
+    def load(target: Target, options: Options) -> dict[str, float]:
+        run = [*sysbench_line(target.port, script), *extra, f"--threads={options.threads}", "--percentile=99", "run"]
+        subprocess.run([*run[:-1], "--time=1", "run"], capture_output=True, check=True)
+        before = cpu_seconds(target.pid) if target.pid else 0.0
+        told = subprocess.run(
+            [*run[:-1], f"--time={options.seconds:g}", "--histogram=on", "run"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        used = cpu_seconds(target.pid) - before if target.pid else 0.0
+        queries = _number(r"total:\s+(\d+)", told)
+        found = {
+            "queries/s": _number(r"queries:\s+\d+\s+\(([\d.]+) per sec", told),
+            "p50 ms": percentile(told, 50),
+            "p99 ms": percentile(told, 99),
+        }
+        if target.pid:
+            found |= {"CPU us/query": used * 1e6 / queries, "RSS MB": resident_kb(target.pid) / 1024}
+        return found
+
+    return load
+
+
+def sysbench_line(port: int, script: str) -> list[str]:
+    """sysbench's words for one target."""
+    account = [f"--mysql-user={USER}", f"--mysql-password={PASSWORD}", f"--mysql-db={SCHEMA}", "--mysql-ssl=off"]
+    return ["sysbench", script, "--mysql-host=127.0.0.1", f"--mysql-port={port}", *account, "--table-size=10000"]
+
+
+def percentile(told: str, percent: float) -> float:
+    """A percentile, in milliseconds, of sysbench's histogram of transactions."""
+    buckets = []
+    for line in told.splitlines():
+        if (found := search(r"^\s*([\d.]+) \|\**\s*(\d+)$", line)) is not None:
+            buckets.append((float(found[1]), int(found[2])))
+    wanted = sum(count for _, count in buckets) * percent / 100
+    seen = 0
+    for milliseconds, count in buckets:
+        seen += count
+        if seen >= wanted:
+            return milliseconds
+    return 0.0
+
+
+def large_result(target: Target, options: Options) -> dict[str, float]:
+    """100 000 rows, 19 MB, read as fast as they come."""
+    statement = f"SELECT RPAD(seq, {ROW_BYTES}, 'x') FROM seq_1_to_{ROWS}".encode()
+    with connected(target.port) as link:
+        _drain(link, statement)
+        before = cpu_seconds(target.pid) if target.pid else 0.0
+        begun, total, count = time.perf_counter(), 0, 0
+        while time.perf_counter() - begun < options.seconds:
+            total += _drain(link, statement)
+            count += 1
+        seconds = time.perf_counter() - begun
+        used = cpu_seconds(target.pid) - before if target.pid else 0.0
+    found = {"MB/s": total / seconds / 1e6}
+    if target.pid:
+        found["CPU ms/result"] = used * 1e3 / count
+        found["slow reader MB"] = _slow_reader(target)
+    return found
+
+
+def connect(target: Target, options: Options) -> dict[str, float]:
+    """Log in, ask once, leave; one after the other."""
+    waits = []
+    begun = time.perf_counter()
+    for _ in range(CONNECTS):
+        start = time.perf_counter()
+        with Client("127.0.0.1", target.port, USER, PASSWORD) as client:
+            client.query("SELECT 1")
+        waits.append(time.perf_counter() - start)
+    seconds = time.perf_counter() - begun
+    waits.sort()
+    return {"connections/s": CONNECTS / seconds, "p99 ms": waits[int(CONNECTS * 0.99)] * 1e3}
+
+
+def idle_clients(target: Target, options: Options) -> dict[str, float]:
+    """Memory of the proxy per idle logged-in client, plain and in TLS."""
+    if target.pid is None:
+        return {}
+    found = {"kB/client": _crowd(target, PLAIN_CLIENTS, None)}
+    if target.name.startswith("dbmux"):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        found["kB/client TLS"] = _crowd(target, TLS_CLIENTS, context)
+    return found
+
+
+LOADS: dict[str, Load] = {
+    "point-select": sysbench("oltp_point_select", "--db-ps-mode=disable"),
+    "prepared": sysbench("oltp_point_select", "--db-ps-mode=auto"),
+    "read-write": sysbench("oltp_read_write", "--db-ps-mode=disable"),
+    "large-result": large_result,
+    "connect": connect,
+    "idle-clients": idle_clients,
+}
+
+
+def prepare(bench: Bench) -> None:
+    """Tables for sysbench."""
+    line = sysbench_line(bench.server.port, "oltp_read_write")
+    subprocess.run([*line, "prepare"], capture_output=True, check=True)
+
+
+def _crowd(target: Target, count: int, tls: ssl.SSLContext | None) -> float:
+    assert target.pid is not None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.ExitStack() as early:
+        for _ in range(100):
+            early.enter_context(connected(target.port, tls))
+        time.sleep(0.5)
+    time.sleep(0.5)
+    before = resident_kb(target.pid)
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(connected(target.port, tls))
+        time.sleep(1)
+        used = resident_kb(target.pid) - before
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    time.sleep(1)
+    return used / count
+
+
+def _slow_reader(target: Target) -> float:
+    # A client asks for 1 GB, reads a little and then no more; how much does the proxy take in meanwhile?
+    assert target.pid is not None
+    before = resident_kb(target.pid)
+    rows = SLOW_RESULT_BYTES // 1000
+    with connected(target.port) as link:
+        link.sendall(packet.encode(b"\x03" + f"SELECT RPAD(seq, 1000, 'x') FROM seq_1_to_{rows}".encode(), 0))
+        link.recv(1 << 20)
+        highest = 0
+        for _ in range(20):
+            time.sleep(0.1)
+            highest = max(highest, resident_kb(target.pid))
+    return max(0, highest - before) / 1024
+
+
+def _drain(link: socket.socket, statement: bytes) -> int:
+    # Reads a whole result without looking at rows: the end is the closing EOF packet with nothing behind it.
+    link.sendall(packet.encode(b"\x03" + statement, 0))
+    buffer = bytearray(1 << 20)
+    total = 0
+    tail = b""
+    while True:
+        size = link.recv_into(buffer)
+        if not size:
+            raise ConnectionResetError("the target closed the connection")
+        total += size
+        tail = (tail + bytes(buffer[max(0, size - 9) : size]))[-9:]
+        if total > 1000 and tail[:3] == b"\x05\x00\x00" and tail[4] == 0xFE:
+            return total
+
+
+@contextlib.contextmanager
+def connected(port: int, tls: ssl.SSLContext | None = None) -> Iterator[socket.socket]:
+    """A logged-in connection as a bare socket."""
+    link = socket.create_connection(("127.0.0.1", port), timeout=30)
+    try:
+        link = _log_in(link, tls)
+        yield link
+    finally:
+        with contextlib.suppress(OSError):
+            link.sendall(packet.encode(bytes((Command.QUIT,)), 0))
+        link.close()
+
+
+def _log_in(link: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
+    protocol = ClientProtocol()
+    greeting = _next(link, protocol)
+    assert isinstance(greeting, Greeting)
+    flags = CAPABILITIES & (greeting.capabilities | Capability.LONG_PASSWORD)
+    if tls is not None:
+        flags |= Capability.SSL
+        link.sendall(protocol.request_tls(TlsRequest(capabilities=flags, max_packet=1 << 24, charset=45)))
+        link = tls.wrap_socket(link)
+    answer = auth.native_answer(PASSWORD.encode(), greeting.scramble)
+    request = LoginRequest(
+        capabilities=flags, max_packet=1 << 24, charset=45, user=USER.encode(), answer=answer, plugin=auth.NATIVE
+    )
+    link.sendall(protocol.log_in(request))
+    while True:
+        match _next(link, protocol):
+            case Ok():
+                return link
+            case AuthSwitch(scramble=scramble):
+                link.sendall(protocol.answer(auth.native_answer(PASSWORD.encode(), scramble)))
+            case Err() as err:
+                raise ConnectionRefusedError(err.message.decode())
+
+
+def _next(link: socket.socket, protocol: ClientProtocol) -> object:
+    while (message := protocol.next()) is None:
+        data = link.recv(4096)
+        if not data:
+            raise ConnectionResetError("the target closed the connection")
+        protocol.receive(data)
+    return message
+
+
+def _number(pattern: str, told: str) -> float:
+    found = search(pattern, told)
+    return float(found[1]) if found else 0.0

@@ -1,0 +1,155 @@
+"""What is measured: a server, and proxies in front of it, started here and ended here.
+
+A folder comes in; running targets with their ports and pids go out. Only processes that were started here are ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from dbmux.playground.client import Client
+from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.packages import find, parse_wish
+
+USER, PASSWORD, SCHEMA = "bench", "bench", "sbtest"
+REFERENCE = "haproxy"
+CLIENTS = 5_200
+START_TIMEOUT_S = 20.0
+CHECKOUT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something to connect to; `pid` is the proxy's, None for the server itself."""
+
+    name: str
+    port: int
+    pid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """The server and everything in front of it."""
+
+    server: Node
+    targets: tuple[Target, ...]
+
+
+@contextmanager
+def running(folder: Path, with_pure: bool) -> Iterator[Bench]:
+    """Start a MariaDB and the proxies that this machine has."""
+    with ExitStack() as stack:
+        software = find(parse_wish("mariadb"), platformdirs.user_cache_path("dbmux") / "servers", print)
+        server = Node("server", software, folder / "server", (f"--max-connections={CLIENTS}", "--thread-stack=192K"))
+        stack.callback(server.stop)
+        server.start()
+        server.seed(
+            f"CREATE USER {USER} IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO {USER}; CREATE DATABASE {SCHEMA};"
+            "DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES;"
+        )
+        targets = [Target("direct", server.port, None)]
+        taken = [server.port]
+        for name, start in (("haproxy", _haproxy), ("proxysql", _proxysql), ("dbmux", _dbmux), ("dbmux-pure", _pure)):
+            if name == "dbmux-pure" and not with_pure:
+                continue
+            taken.append(next_free_port(taken))
+            command = start(folder, taken[-1], server.port)
+            if command is None:
+                continue
+            process = stack.enter_context(_process(command[0], folder / f"{name}.log", command[1]))
+            _wait(taken[-1])
+            targets.append(Target(name, taken[-1], process.pid))
+        yield Bench(server, tuple(targets))
+
+
+Command = tuple[tuple[str, ...], dict[str, str]]
+
+
+def _haproxy(folder: Path, port: int, server: int) -> Command | None:
+    program = shutil.which("haproxy", path=os.environ["PATH"] + ":/usr/sbin")
+    if program is None:
+        return None
+    config = folder / "haproxy.cfg"
+    config.write_text(
+        f"global\n  nbthread 1\n  maxconn {CLIENTS}\n"
+        "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n"
+        f"listen mysql\n  bind 127.0.0.1:{port}\n  server one 127.0.0.1:{server}\n"
+    )
+    return (program, "-db", "-f", str(config)), {}
+
+
+def _proxysql(folder: Path, port: int, server: int) -> Command | None:
+    program = os.environ.get("PROXYSQL") or shutil.which("proxysql")
+    if program is None:
+        return None
+    data = folder / "proxysql"
+    data.mkdir()
+    config = folder / "proxysql.cnf"
+    config.write_text(
+        f'datadir="{data}"\nadmin_variables={{ mysql_ifaces="127.0.0.1:{next_free_port([port])}" }}\n'
+        f'mysql_variables={{ threads=1 interfaces="127.0.0.1:{port}" max_connections={CLIENTS}'
+        f' monitor_enabled=false server_version="10.11.0" }}\n'
+        f'mysql_servers=({{ address="127.0.0.1" port={server} hostgroup=0 max_connections={CLIENTS} }})\n'
+        f'mysql_users=({{ username="{USER}" password="{PASSWORD}" default_hostgroup=0 }})\n'
+    )
+    return (program, "-f", "--initial", "-c", str(config)), {}
+
+
+def _dbmux(folder: Path, port: int, server: int) -> Command | None:
+    return _serve(folder / "dbmux", port, server, CHECKOUT)
+
+
+def _pure(folder: Path, port: int, server: int) -> Command | None:
+    copy = folder / "pure"
+    shutil.copytree(CHECKOUT / "dbmux", copy / "dbmux", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    return _serve(folder / "dbmux-pure", port, server, copy)
+
+
+def _serve(folder: Path, port: int, server: int, code: Path) -> Command:
+    folder.mkdir()
+    config = folder / "appconfig.json"
+    config.write_text(
+        json.dumps(
+            {"listen": f"127.0.0.1:{port}", "backends": {"db": f"127.0.0.1:{server}"}, "limits": {"clients": 20000}}
+        )
+    )
+    environment = {"PYTHONPATH": str(code), "XDG_STATE_HOME": str(folder)}
+    return (sys.executable, "-P", "-m", "dbmux.cli", "serve", "--config", str(config)), environment
+
+
+@contextmanager
+def _process(line: tuple[str, ...], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as file:
+        process = subprocess.Popen(line, stdout=file, stderr=file, env={**os.environ, **environment})
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(START_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            Client("127.0.0.1", port, USER, PASSWORD).__exit__()
+            return
+        except (TimeoutError, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
