@@ -7,8 +7,8 @@ what must wait is a coroutine of the frontend's. A session ends exactly once, in
 
 from __future__ import annotations
 
-import time
 from enum import IntEnum
+from time import perf_counter, time
 from typing import Protocol
 
 from dbmux.backend.pool import Lease
@@ -28,7 +28,8 @@ from dbmux.wire.replies import Status, err_from
 # What a client may send ahead while it is not listened to.
 HELD_LIMIT = 64 * 1024
 
-QUERY = int(Command.QUERY)
+QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
+new_tuple = tuple.__new__
 IS_PLAIN_START = bytes(not may_need_plan(first) for first in range(256))
 
 
@@ -69,7 +70,9 @@ class Session:
     """A client, its backend connection, and the command that is under way."""
 
     __slots__ = (
+        "_backend_name",
         "_command",
+        "_emit",
         "_held",
         "_retiring",
         "_shape",
@@ -105,6 +108,8 @@ class Session:
         self.backend_connection_id = 0
         self.lease: Lease | None = None
         self.relay: ReplyRelay | None = None
+        self._backend_name = ""
+        self._emit = surroundings.emit
         self._command = 0
         self._shape = 0
         self._started = 0.0
@@ -119,8 +124,9 @@ class Session:
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
         self.relay = ReplyRelay(self.channel, backend_channel, self, capabilities)
         self.relay.scanner.status = status
+        self._backend_name = self.backend.name if self.backend is not None else ""
         self.state = IDLE
-        self._started = time.perf_counter()
+        self._started = perf_counter()
         backend_channel.owner = self.relay
         self.channel.owner = self
 
@@ -131,9 +137,20 @@ class Session:
         if self.state == IDLE and not self._held:
             size = len(data)
             if size > 4 and data[0] | data[1] << 8 | data[2] << 16 == size - 4 and data[3] == 0:
-                self._run(data)
+                text_at = self._text_at
+                if data[4] == QUERY and size > text_at and IS_PLAIN_START[data[text_at]]:
+                    # The fast lane, and all of it: what `_run` would do, without its calls.
+                    self._command = QUERY
+                    self.state = REPLYING
+                    relay = self.relay
+                    relay.reply_bytes = 0  # type: ignore[union-attr]  # an idle session has its relay
+                    relay.scanner.begin(RESULT, 1)  # type: ignore[union-attr]
+                    self._started = perf_counter()
+                    relay.backend.write(data)  # type: ignore[union-attr]
+                else:
+                    self._run(data)
                 return
-        if self.state >= State.STATEMENT_UPLOAD:
+        if self._upload is not None:
             self._uploaded(data)
             return
         if self._held is None:
@@ -162,6 +179,7 @@ class Session:
 
     def reply_ended(self) -> None:
         """The reply is whole and was passed on."""
+        self.state = IDLE
         self._finish()
         if self._retiring is not None:
             self.retire(self._retiring)
@@ -170,17 +188,19 @@ class Session:
 
     def _finish(self) -> None:
         relay = self.relay
-        assert relay is not None
-        self.state = IDLE
-        self.surroundings.emit(
-            QueryFinished(
-                time.time(),
-                self.id,
-                self.backend.name,  # type: ignore[union-attr]  # a session that relays has a backend
-                self._command,
-                time.perf_counter() - self._started,
-                relay.reply_bytes,
-                relay.scanner.error,
+        self._emit(
+            # Half the price of calling QueryFinished.
+            new_tuple(
+                QueryFinished,
+                (
+                    time(),
+                    self.id,
+                    self._backend_name,
+                    self._command,
+                    perf_counter() - self._started,
+                    relay.reply_bytes,  # type: ignore[union-attr]  # a session that relays has its relay
+                    relay.scanner.error,  # type: ignore[union-attr]
+                ),
             )
         )
 
@@ -258,6 +278,7 @@ class Session:
         if self.state == State.CLOSED:
             return
         was_idle = self.state == IDLE
+        self._upload = None
         self.state = int(State.CLOSED)
         if self.relay is not None:
             if was_idle:
@@ -269,7 +290,7 @@ class Session:
             self.lease.release()
         self.channel.close()
         self.surroundings.forget(self)
-        self.surroundings.emit(SessionClosed(time.time(), self.id, reason, detail))
+        self._emit(SessionClosed(time(), self.id, reason, detail))
 
     # Commands.
 
@@ -287,7 +308,7 @@ class Session:
     def _relay(self, shape: int, data: bytes) -> None:
         relay = self.relay
         self._command = data[4]
-        self._started = time.perf_counter()
+        self._started = perf_counter()
         relay.reply_bytes = 0  # type: ignore[union-attr]  # an idle session has its relay
         if shape:
             self.state = REPLYING
@@ -382,7 +403,7 @@ class Session:
             return
         self._held = None
         self._command = held[4]
-        self._started = time.perf_counter()
+        self._started = perf_counter()
         self._shape = plan.shape
         self._upload = Upload(UploadKind.STATEMENT, 0)
         self.state = State.STATEMENT_UPLOAD

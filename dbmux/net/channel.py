@@ -36,18 +36,22 @@ class Owner(Protocol):
 class Channel(asyncio.Protocol):
     """A connection of either side. `opened` is called with it once it stands and must name the owner."""
 
-    __slots__ = ("_opened", "_tls", "owner", "transport")
+    __slots__ = ("_opened", "_tls", "owner", "transport", "write")
 
     def __init__(self, opened: Callable[[Channel], Owner]) -> None:
         self._opened = opened
         self._tls: TlsLayer | None = None
         self.owner: Owner
         self.transport: asyncio.Transport
+        # Sends bytes; an owner that was told `congested` should stop calling it. The transport's own method, until
+        # TLS stands between: a call saved for every query.
+        self.write: Callable[[bytes | memoryview], None]
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop says: it stands."""
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.write = self.transport.write
         self.owner = self._opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -68,13 +72,6 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop says: it is gone."""
         self.owner.closed(exc)
-
-    def write(self, data: bytes | memoryview) -> None:
-        """Send; when the owner was told `congested` it should stop writing."""
-        if self._tls is None:
-            self.transport.write(data)
-        else:
-            self.transport.write(self._tls.encrypt(data))
 
     def pause(self) -> None:
         """Read nothing until `resume`."""
@@ -98,6 +95,7 @@ class Channel(asyncio.Protocol):
     def start_tls(self, layer: TlsLayer, first: bytes = b"") -> None:
         """Put TLS on; `first` are bytes of it that arrived already. `layer.established` tells when it stands."""
         self._tls = layer
+        self.write = self._write_encrypted
         self._decrypt(layer, first)
 
     @property
@@ -110,6 +108,10 @@ class Channel(asyncio.Protocol):
         """The other side's address, for people."""
         name = self.transport.get_extra_info("peername")
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
+
+    def _write_encrypted(self, data: bytes | memoryview) -> None:
+        assert self._tls is not None
+        self.transport.write(self._tls.encrypt(data))
 
     def _decrypt(self, layer: TlsLayer, data: bytes) -> None:
         try:

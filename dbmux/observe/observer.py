@@ -14,7 +14,7 @@ RING_SIZE = 16_384
 
 
 class Observer:
-    """Owns ring and metrics; the log may be absent."""
+    """Owns ring and metrics; the log may be absent. `emit` runs once a query: the ring's append stands in it."""
 
     __slots__ = ("_log", "metrics", "ring")
 
@@ -25,7 +25,9 @@ class Observer:
 
     def emit(self, event: Event) -> None:
         """Take an event; never waits."""
-        self.ring.append(event)
+        ring = self.ring
+        ring.count += 1
+        ring.events.append(event)
         if type(event) is QueryFinished:
             self.metrics.query_finished(event)
             return

@@ -25,19 +25,19 @@ class Batch:
 class Ring:
     """Holds at most `size` events; `count` is how many there ever were."""
 
-    __slots__ = ("_events", "count")
+    __slots__ = ("count", "events")
 
     def __init__(self, size: int) -> None:
-        self._events: deque[Event] = deque(maxlen=size)
+        self.events: deque[Event] = deque(maxlen=size)
         self.count = 0
 
     def append(self, event: Event) -> None:
         """Remember an event."""
         self.count += 1
-        self._events.append(event)
+        self.events.append(event)
 
     def since(self, place: int) -> Batch:
         """What came after `place`, which is 0 or the place of an earlier batch."""
-        oldest = self.count - len(self._events)
+        oldest = self.count - len(self.events)
         start = max(place, oldest)
-        return Batch(tuple(islice(self._events, start - oldest, None)), start - place, self.count)
+        return Batch(tuple(islice(self.events, start - oldest, None)), start - place, self.count)
