@@ -93,7 +93,7 @@ def percentile(told: str, percent: float) -> float:
 
 def large_result(target: Target, options: Options) -> dict[str, float]:
     """100 000 rows, 19 MB, read as fast as they come."""
-    statement = f"SELECT RPAD(seq, {ROW_BYTES}, 'x') FROM seq_1_to_{ROWS}".encode()
+    statement = f"SELECT RPAD(seq, {ROW_BYTES}, 'x') FROM {SCHEMA}.seq_1_to_{ROWS}".encode()
     with connected(target.port) as link:
         _drain(link, statement)
         before = cpu_seconds(target.pid) if target.pid else 0.0
@@ -179,7 +179,7 @@ def _slow_reader(target: Target) -> float:
     before = resident_kb(target.pid)
     rows = SLOW_RESULT_BYTES // 1000
     with connected(target.port) as link:
-        link.sendall(packet.encode(b"\x03" + f"SELECT RPAD(seq, 1000, 'x') FROM seq_1_to_{rows}".encode(), 0))
+        link.sendall(packet.encode(b"\x03" + f"SELECT RPAD(seq, 1000, 'x') FROM {SCHEMA}.seq_1_to_{rows}".encode(), 0))
         link.recv(1 << 20)
         highest = 0
         for _ in range(20):
@@ -200,6 +200,8 @@ def _drain(link: socket.socket, statement: bytes) -> int:
             raise ConnectionResetError("the target closed the connection")
         total += size
         tail = (tail + bytes(buffer[max(0, size - 9) : size]))[-9:]
+        if total == size and buffer[4] == 0xFF:
+            raise RuntimeError(f"the target refused: {bytes(buffer[13:size]).decode()}")
         if total > 1000 and tail[:3] == b"\x05\x00\x00" and tail[4] == 0xFE:
             return total
 
