@@ -13,12 +13,12 @@ from typing import Self
 
 from dbmux.errors import BackendRefused
 from dbmux.wire import auth
-from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability as C
 from dbmux.wire.client import AuthMore, ClientProtocol, Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest
 from dbmux.wire.replies import Err, Ok
+from dbmux.wire.rows import parse_text_row
 
 UTF8MB4 = 45
 CAPABILITIES = int(
@@ -65,7 +65,7 @@ class Client:
                 case Err() as err:
                     raise BackendRefused(err.number, err.sqlstate, err.message)
                 case Row(payload):
-                    rows.append(_text_row(payload, columns))
+                    rows.append(tuple(_text(value) for value in parse_text_row(payload, columns)))
                 case Ok(affected_rows=affected):
                     continue
                 case message:
@@ -111,7 +111,5 @@ class Client:
         return message
 
 
-def _text_row(payload: bytes, columns: int) -> tuple[str | None, ...]:
-    reader = Reader(payload)
-    values = (reader.lenenc_or_null() for _ in range(columns))
-    return tuple(None if value is None else value.decode("utf-8", "replace") for value in values)
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")

@@ -25,6 +25,7 @@ from dbmux.wire.handshake import (
     parse_greeting,
 )
 from dbmux.wire.replies import EOF, ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
+from dbmux.wire.statements import Prepared, parse_prepared
 
 LOGIN_LIMIT = 64 * 1024
 REPLY_LIMIT = 64 * 1024 * 1024
@@ -69,15 +70,6 @@ class FileRequest:
     """The server asks for a local file."""
 
     name: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A statement was prepared; definitions of its parameters, then of its columns follow."""
-
-    statement: int
-    columns: int
-    parameters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +234,7 @@ class ClientProtocol:
             case Shape.TEXT:
                 return Text(payload)
             case Shape.PREPARED:
-                reader = Reader(payload, ErrorCode.MALFORMED_REPLY)
-                reader.take(1)
-                return Prepared(reader.integer(4), reader.integer(2), reader.integer(2))
+                return parse_prepared(payload)
             case Shape.ROWS if first != EOF or len(payload) >= packet.MAX_PAYLOAD:
                 return Row(payload)
             case Shape.RESULT if first == LOCAL_INFILE:
