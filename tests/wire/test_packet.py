@@ -12,7 +12,10 @@ from tests.wire.chunks import chunks
 
 
 def _all(reader: packet.PacketReader) -> list[bytes]:
-    return list(iter(reader.next, None))  # type: ignore[arg-type]
+    payloads = []
+    while (payload := reader.next()) is not None:
+        payloads.append(payload)
+    return payloads
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=6), st.data())

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from dbmux.errors import ProtocolError
 from dbmux.wire import auth
 from dbmux.wire.capabilities import NEEDED, OFFERED, Capability
-from dbmux.wire.client import ClientProtocol, ColumnCount, Definition, FileRequest, Prepared, Row, ServerMessage, Text
+from dbmux.wire.client import ClientProtocol, ColumnCount, Definition, FileRequest, Row, ServerMessage, Text
 from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest
 from dbmux.wire.replies import Eof, Err, Ok, Status
 from dbmux.wire.rows import build_text_row
 from dbmux.wire.server import AuthAnswer, ClientMessage, CommandReceived, FileData, ServerProtocol
-from dbmux.wire.statements import Prepared as PreparedReply
+from dbmux.wire.statements import Prepared
 from tests.wire.chunks import chunks
 
 GREETING = Greeting(
@@ -101,7 +101,7 @@ def _two_results(server: ServerProtocol) -> bytes:
 
 
 def _prepared(server: ServerProtocol) -> bytes:
-    parts = [server.send(PreparedReply(statement=1, columns=1, parameters=1).build())]
+    parts = [server.send(Prepared(statement=1, columns=1, parameters=1).build())]
     for _ in ("parameter", "column"):
         parts.append(server.send(COLUMN))
         if not server.capabilities & Capability.DEPRECATE_EOF:
