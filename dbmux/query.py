@@ -1,0 +1,185 @@
+"""What a client asked for: the meaning of a statement, a small frozen value.
+
+Made by dbmux.sql.classify, once per digest where the digest does not hide what matters. It says what a statement is,
+whether it reads or writes, which of the session's earlier results it asks for, and what it does to the session: its
+effects. Effects are facts about the text; they hold when the server has said OK, unless `survives_errors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag, StrEnum, auto
+
+
+class Kind(StrEnum):
+    """What a statement is, by its first words; several statements in one text are MULTI."""
+
+    SELECT = auto()
+    INSERT = auto()
+    REPLACE = auto()
+    UPDATE = auto()
+    DELETE = auto()
+    LOAD = auto()
+    CALL = auto()
+    SET = auto()
+    USE = auto()
+    SHOW = auto()
+    EXPLAIN = auto()
+    DIAGNOSTICS = auto()
+    BEGIN = auto()
+    COMMIT = auto()
+    ROLLBACK = auto()
+    SAVEPOINT = auto()
+    XA = auto()
+    LOCK = auto()
+    HANDLER = auto()
+    PREPARED = auto()
+    DDL = auto()
+    KILL = auto()
+    ADMIN = auto()
+    MULTI = auto()
+    OTHER = auto()
+
+
+class Access(StrEnum):
+    """What a statement may do to data, for routing: only a READ may be answered by a replica."""
+
+    READ = auto()
+    LOCKING_READ = auto()
+    WRITE = auto()
+    UNSURE = auto()
+
+
+class Needs(IntFlag):
+    """What a statement asks of the statements before it on the same connection."""
+
+    NOTHING = 0
+    LAST_INSERT_ID = 1
+    FOUND_ROWS = 2
+    ROW_COUNT = 4
+    WARNINGS = 8
+    TEMPORARY = 16
+
+
+class PinReason(StrEnum):
+    """Why a session's connection cannot be given to another session."""
+
+    TRANSACTION = "transaction"
+    SAVEPOINT = "savepoint"
+    NEXT_TRANSACTION = "next transaction"
+    XA = "XA transaction"
+    TEMPORARY_TABLE = "temporary table"
+    LOCK_TABLES = "LOCK TABLES"
+    GLOBAL_LOCK = "global lock"
+    NAMED_LOCK = "GET_LOCK"
+    HANDLER = "HANDLER"
+    USER_VARIABLE = "user variable"
+    SYSTEM_VARIABLE = "session variable"
+    SQL_PREPARED = "PREPARE"
+    CURSOR = "open cursor"
+    LONG_DATA = "long data"
+    FOUND_ROWS = "SQL_CALC_FOUND_ROWS"
+    CHARACTER_SET = "character set"
+    ROUTINE = "stored routine"
+    UNKNOWN = "unknown state"
+    RELAYED_LOGIN = "relayed login"
+
+
+@dataclass(frozen=True, slots=True)
+class SetVariable:
+    """A session variable gets a literal, as SQL text that means the same in every sql_mode; None is DEFAULT."""
+
+    name: str
+    value: bytes | None
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetNames:
+    """SET NAMES or, with `only_client`, SET CHARACTER SET; None is DEFAULT, an absent collation the charset's own."""
+
+    charset: str | None
+    collation: str | None
+    only_client: bool = False
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetUserVariable:
+    """A user variable gets a literal, as SQL text that means the same in every sql_mode and character set."""
+
+    name: str
+    value: bytes
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSchema:
+    """USE: the session's schema is another one; the name as it was written, without quotes."""
+
+    name: bytes
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """From now on the connection is the session's own, because of `what` (a table's, lock's or variable's name)."""
+
+    reason: PinReason
+    what: str = ""
+
+    @property
+    def survives_errors(self) -> bool:
+        """Whether the cause may be there even when the statement failed."""
+        return self.reason in _BEFORE_THE_ERROR
+
+
+@dataclass(frozen=True, slots=True)
+class Unpin:
+    """The cause of a pin is gone; without `what`, all causes of this reason."""
+
+    reason: PinReason
+    what: str = ""
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
+class AskLocks:
+    """RELEASE_LOCK was called: which named locks the session still has is for the server to say."""
+
+    survives_errors = True
+
+
+Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | Pin | Unpin | AskLocks
+
+_BEFORE_THE_ERROR = frozenset(
+    (PinReason.NAMED_LOCK, PinReason.USER_VARIABLE, PinReason.ROUTINE, PinReason.UNKNOWN, PinReason.XA)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One text of SQL.
+
+    `moves_insert_id` tells that LAST_INSERT_ID() may be another one afterwards. `tables` are the names behind FROM,
+    JOIN, INTO, UPDATE and TABLE, as they were written, for people and rules: not a proof of what is touched.
+    `is_digest_wide` tells that all statements of the same digest have this very meaning.
+    """
+
+    kind: Kind
+    access: Access
+    effects: tuple[Effect, ...] = ()
+    needs: Needs = Needs.NOTHING
+    moves_insert_id: bool = False
+    is_digest_wide: bool = True
+    tables: tuple[str, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it leaves nothing behind on its connection and asks for nothing of before: most statements."""
+        return not self.effects and not self.needs and not self.moves_insert_id
