@@ -7,20 +7,24 @@ Text comes in, plain values go out, and for each of them its line and column by 
 from __future__ import annotations
 
 import json
+import math
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dbmux.errors import DbMuxError
 
 MAX_DEPTH = 64
+# Longer than any number that means something, shorter than those that Python refuses to read.
+MAX_NUMBER = 100
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Path = tuple[str | int, ...]
 
-_SPACE = re.compile(r"(?:[ \t\r\n]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
-_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
-_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_SPACE = re.compile(r"(?:[ \t\r\n]+|//[^\n]*|/\*.*?\*/)*+", re.DOTALL)
+_STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 
 
@@ -68,9 +72,11 @@ class _Parser:
         self.text = text
         self.position = 0
         self.places: dict[Path, Place] = {}
+        self._lines = [0, *(found.end() for found in re.finditer("\n", text))]
 
     def value(self, path: Path, depth: int) -> Value:
         self.skip()
+        self.places.setdefault(path, self._place())
         if depth > MAX_DEPTH:
             raise self.misread("too deeply nested")
         match self.text[self.position : self.position + 1]:
@@ -87,13 +93,15 @@ class _Parser:
         matched = _SPACE.match(self.text, self.position)
         assert matched is not None
         self.position = matched.end()
+        if self.text.startswith("/*", self.position):
+            raise self.misread('this comment has no "*/"')
 
     def misread(self, what: str) -> Misread:
         return Misread(self._place(), what)
 
     def _place(self) -> Place:
-        before = self.text[: self.position]
-        return Place(before.count("\n") + 1, self.position - (before.rfind("\n") + 1) + 1)
+        line = bisect_right(self._lines, self.position)
+        return Place(line, self.position - self._lines[line - 1] + 1)
 
     def _object(self, path: Path, depth: int) -> Value:
         self.position += 1
@@ -116,9 +124,7 @@ class _Parser:
         self.position += 1
         items: list[Value] = []
         while not self._closes("]"):
-            item_path = (*path, len(items))
-            self.places[item_path] = self._place()
-            items.append(self.value(item_path, depth + 1))
+            items.append(self.value((*path, len(items)), depth + 1))
             self._separate("]")
         return items
 
@@ -145,8 +151,11 @@ class _Parser:
         matched = _STRING.match(self.text, self.position)
         if matched is None:
             raise self.misread("this string has no end on its line, or an escape that JSON does not know")
+        text = str(json.loads(matched[0]))
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise self.misread("this string has one half of a surrogate pair without the other")
         self.position = matched.end()
-        return str(json.loads(matched[0]))
+        return text
 
     def _scalar(self) -> Value:
         for word, value in _WORDS.items():
@@ -155,6 +164,10 @@ class _Parser:
                 return value
         matched = _NUMBER.match(self.text, self.position)
         if matched is None:
-            raise self.misread("a value is expected here")
+            at_end = self.position >= len(self.text)
+            raise self.misread("the file ends where a value is expected" if at_end else "a value is expected here")
+        digits = matched[0]
+        if len(digits) > MAX_NUMBER or math.isinf(float(digits)):
+            raise self.misread("this number is too large")
         self.position = matched.end()
-        return int(matched[0]) if matched[0].lstrip("-").isdecimal() else float(matched[0])
+        return int(digits) if digits.lstrip("-").isdecimal() else float(digits)
