@@ -1,38 +1,65 @@
-"""Durations and sizes as people write them.
+"""Durations, sizes and counts as people write them.
 
-`"30s"`, `"1.5h"`, `"64MB"` or a plain number come in; seconds and bytes go out. Raises ValueError with what would
-be right.
+`"30s"`, `"1.5h"`, `"64MB"` or a plain number come in, also a number in a string, because the environment has only
+those; seconds, bytes and whole numbers go out. Raises ValueError with what would be right.
 """
 
 from __future__ import annotations
 
 import re
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES = {"b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*")
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_BYTES = {"": 1, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3}
+# More digits than any duration or size has, and far fewer than overflow a float.
+_QUANTITY = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([a-zA-Z]*)\s*")
+_COUNT = re.compile(r"\s*(-?[0-9]{1,18})\s*")
+
+_A_DURATION = 'a duration like "30s", "500ms", "5m", "1h"'
+_A_SIZE = 'a size like "512kB", "64MB", "1GB"'
 
 
 def seconds(value: object) -> float:
     """A duration in seconds; a number without a unit is seconds."""
-    number, unit = _quantity(value, 'a duration like "30s", "500ms", "5m"')
-    if unit and unit not in _SECONDS:
-        raise ValueError(f'{value!r} has an unknown unit; write a duration like "30s", "500ms", "5m", "1h"')
-    return number * _SECONDS.get(unit, 1.0)
+    number, unit = _quantity(value, _A_DURATION)
+    if unit not in _SECONDS:
+        raise ValueError(f"{_shown(value)} has an unknown unit; write {_A_DURATION}")
+    return number * _SECONDS[unit]
 
 
 def size(value: object) -> int:
     """A size in bytes; a number without a unit is bytes."""
-    number, unit = _quantity(value, 'a size like "64MB"')
-    if unit and unit not in _BYTES:
-        raise ValueError(f'{value!r} has an unknown unit; write a size like "512kB", "64MB", "1GB"')
-    return int(number * _BYTES.get(unit, 1))
+    number, unit = _quantity(value, _A_SIZE)
+    if unit not in _BYTES:
+        raise ValueError(f"{_shown(value)} has an unknown unit; write {_A_SIZE}")
+    return int(number * _BYTES[unit])
+
+
+def count(value: object) -> int:
+    """A whole number."""
+    matched = _COUNT.fullmatch(str(value))
+    if isinstance(value, bool) or not isinstance(value, int | str) or matched is None:
+        raise ValueError(f"{_shown(value)} is not a whole number")
+    return int(matched[1])
 
 
 def _quantity(value: object, wanted: str) -> tuple[float, str]:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{value!r} is not {wanted}")
     matched = _QUANTITY.fullmatch(str(value))
-    if matched is None:
-        raise ValueError(f"{value!r} is not {wanted}")
+    if isinstance(value, bool) or not isinstance(value, int | float | str) or matched is None:
+        raise ValueError(f"{_shown(value)} is not {wanted}")
     return float(matched[1]), matched[2].lower()
+
+
+def _shown(value: object) -> str:
+    # As it stands in the file, and not all of an object.
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "null"
+        case dict():
+            return "an object"
+        case list():
+            return "a list"
+        case _:
+            text = repr(value)
+            return text if len(text) <= 60 else f"{text[:60]}…"
