@@ -65,7 +65,7 @@ def test_what_is_no_duration_is_told_with_what_would_be(written: object, sentenc
     ("written", "sentence"),
     [
         ("1TB", '\'1TB\' has an unknown unit; write a size like "512kB", "64MB", "1GB"'),
-        ("9" * 400, f'\'{"9" * 400}\' is not a size like "512kB", "64MB", "1GB"'),
+        ("9" * 400, f'\'{"9" * 59}… is not a size like "512kB", "64MB", "1GB"'),
         ([1], 'a list is not a size like "512kB", "64MB", "1GB"'),
     ],
 )
