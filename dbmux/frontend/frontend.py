@@ -236,16 +236,25 @@ class Frontend:
         )
 
     async def _pass(self, door: Door, entry: Entry) -> Ok:
+        try:
+            return await self._pass_by_way(door, entry)
+        except BackendRefused as refused:
+            raise login.explained(refused, entry.backend) from refused
+
+    async def _pass_by_way(self, door: Door, entry: Entry) -> Ok:
         settings = self.settings
         if settings.users:
             return await login.log_in_configured(door, entry, settings.users)
         match settings.login:
             case LoginMode.LEARN:
-                ok, who = await login.log_in_learning(door, entry)
+                ok, who = await login.log_in_learning(door, entry, self.learnt.credentials.get(door.claim.user))
+                await login.refuse_socket_account(entry)
                 self.learnt.remember(who)
                 return ok
             case LoginMode.RELAY:
-                return await login.log_in_relayed(door, entry)
+                ok = await login.log_in_relayed(door, entry)
+                await login.refuse_socket_account(entry)
+                return ok
 
     def _begin(
         self, session: Session, client: Conversation[ClientMessage], server: Conversation[ServerMessage], ok: Ok
@@ -294,6 +303,7 @@ class Frontend:
                     is_private=_is_private(session.channel),
                     scramble=self._scramble,
                     rsa_key=self._key,
+                    fingerprint=self._fingerprint(session.channel, greeting),
                 )
                 ok = await self._pass(door, UserChange(session.backend, server, change.charset))
         except (TimeoutError, MySQLError, BackendRefused, ConnectionClosed, ssl.SSLError) as error:
@@ -338,7 +348,12 @@ class Frontend:
             is_private=_is_private(client.channel),
             scramble=self._scramble,
             rsa_key=self._key,
+            fingerprint=self._fingerprint(client.channel, protocol.greeting),
         )
+
+    def _fingerprint(self, channel: Channel, greeting: Greeting) -> bytes | None:
+        tls = self.settings.tls
+        return tls.fingerprint if tls is not None and channel.tls is not None and greeting.is_mariadb else None
 
     async def _greeting(self, session: Session, backend: Backend) -> Greeting:
         if backend.greeting is None:
@@ -437,7 +452,7 @@ def _overdue(session: Session, limit: float) -> MySQLError:
 
 
 def _login_ok(ok: Ok) -> Ok:
-    return Ok(status=ok.status & ~Status.SESSION_STATE_CHANGED, warnings=ok.warnings)
+    return Ok(status=ok.status & ~Status.SESSION_STATE_CHANGED, warnings=ok.warnings, info=ok.info)
 
 
 def _is_tcp(channel: Channel) -> bool:

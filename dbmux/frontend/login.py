@@ -8,11 +8,14 @@ constant time and never shown.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dbmux.address import UnixAddress
 from dbmux.backend import login as backend_login
+from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials
+from dbmux.backend.server import Backend
 from dbmux.config.model import User
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.frontend.entry import Entry
@@ -67,6 +70,8 @@ class Door:
     is_private: bool
     scramble: Callable[[], bytes]
     rsa_key: Callable[[], Awaitable[RSAPrivateKey]]
+    # Of DbMux's certificate, where the client is inside TLS and of the kind that takes a proof of it.
+    fingerprint: bytes | None
 
     @property
     def protocol(self) -> ServerProtocol:
@@ -118,8 +123,8 @@ async def log_in_configured(door: Door, entry: Entry, users: Mapping[str, User])
     claim = door.claim
     user = users.get(claim.user.decode("utf-8", "replace"))
     password = user.password if user is not None else ""
-    is_right = await _prove_client(door, password.encode())
-    if user is None or not is_right:
+    proof = await _prove_client(door, password.encode())
+    if user is None or proof is None:
         raise claim.denied()
     name, secret = user.backend_user, user.backend_password
     who = Credentials(
@@ -128,14 +133,23 @@ async def log_in_configured(door: Door, entry: Entry, users: Mapping[str, User])
         schema=claim.schema,
         attributes=claim.attributes,
     )
-    return await entry.log_in(who)
+    return replace(await entry.log_in(who), info=proof)
 
 
-async def log_in_learning(door: Door, entry: Entry) -> tuple[Ok, Credentials]:
-    """Ask the client for its password, have the server check it, and hand it to the caller to keep in memory."""
+async def log_in_learning(door: Door, entry: Entry, known: Credentials | None) -> tuple[Ok, Credentials]:
+    """Have the server check the client's password, and hand it to the caller to keep in memory.
+
+    A client that proves at once the password which is `known` from an earlier login need not show it again; every
+    other is asked to. The server checks it in any case.
+    """
     claim, scramble = door.claim, door.claim.scramble
+    if known is not None and _answers_greeting(door):
+        proof = _verdict(door, claim.plugin, known.password, scramble, claim.answer)
+        if proof is not None:
+            who = claim.credentials(known.password)
+            return replace(await entry.log_in(who), info=proof), who
     answer = claim.answer
-    if not (claim.plugin == door.protocol.greeting.plugin == auth.CACHING_SHA2):
+    if not (_answers_greeting(door) and claim.plugin == auth.CACHING_SHA2):
         scramble = door.scramble()
         answer = await door.switch(AuthSwitch(plugin=auth.CACHING_SHA2, scramble=scramble + b"\0"))
     password = await door.clear_password(scramble) if answer.rstrip(b"\0") else b""
@@ -174,6 +188,38 @@ async def log_in_relayed(door: Door, entry: Entry) -> Ok:
                 raise MySQLError(ErrorCode.MALFORMED_REPLY, "the server sent what is not part of a login")
 
 
+def explained(refused: BackendRefused, backend: Backend) -> BackendRefused | MySQLError:
+    """The server's refusal, or where its words would puzzle behind a proxy, an error that says more."""
+    if refused.number != ErrorCode.SOCKET_ONLY.number:
+        return refused
+    return MySQLError(
+        ErrorCode.SOCKET_ONLY,
+        f"backend {backend.name} says: {refused.message.decode('utf-8', 'replace')}. Such an account logs in only "
+        "over the server's own Unix socket, not through a proxy; make one that has a password (CREATE USER)",
+    )
+
+
+async def refuse_socket_account(entry: Entry) -> None:
+    """Raise when the server let somebody in for DbMux's own operating-system user rather than for a password.
+
+    Over a Unix socket the server sees DbMux, not the client, so such an account would be open to everybody.
+    """
+    conversation = entry.conversation
+    if conversation is None or not isinstance(entry.backend.config.address, UnixAddress):
+        return
+    try:
+        told = await ask(conversation, b"SHOW CREATE USER CURRENT_USER()")
+    except BackendRefused:
+        told = []
+    account = b" ".join(value or b"" for row in told for value in row)
+    if not account or b"unix_socket" in account or b"auth_socket" in account:
+        raise MySQLError(
+            ErrorCode.SOCKET_ONLY,
+            "over its Unix socket the server knows this account by the operating-system user, and that is DbMux's, not "
+            "yours; name the account in `users` with a password of its own, or use an account with a password",
+        )
+
+
 async def _relay_full_exchange(
     door: Door, entry: Entry, conversation: Conversation[ServerMessage], asked: AuthSwitch
 ) -> None:
@@ -187,19 +233,30 @@ async def _relay_full_exchange(
         await backend_login.send_encrypted(entry.backend, conversation, password, asked)
 
 
-async def _prove_client(door: Door, password: bytes) -> bool:
+async def _prove_client(door: Door, password: bytes) -> bytes | None:
+    # As `_verdict`, having asked a client that does not speak the greeting's plugin by what it prefers.
     claim = door.claim
-    plugin, scramble, answer = claim.plugin, claim.scramble, claim.answer
-    if plugin != door.protocol.greeting.plugin or plugin not in _OWN_PLUGINS:
-        # A client without the greeting's plugin sends an empty answer: it is asked by what it prefers.
-        plugin = plugin if plugin in _OWN_PLUGINS else auth.NATIVE
-        scramble = door.scramble()
-        answer = await door.switch(AuthSwitch(plugin=plugin, scramble=scramble + b"\0"))
+    if _answers_greeting(door):
+        return _verdict(door, claim.plugin, password, claim.scramble, claim.answer)
+    plugin = claim.plugin if claim.plugin in _OWN_PLUGINS else auth.NATIVE
+    scramble = door.scramble()
+    answer = await door.switch(AuthSwitch(plugin=plugin, scramble=scramble + b"\0"))
+    return _verdict(door, plugin, password, scramble, answer)
+
+
+def _answers_greeting(door: Door) -> bool:
+    return door.claim.plugin == door.protocol.greeting.plugin and door.claim.plugin in _OWN_PLUGINS
+
+
+def _verdict(door: Door, plugin: bytes, password: bytes, scramble: bytes, answer: bytes) -> bytes | None:
+    # None for a wrong answer; for a right one what the OK should say, which proves DbMux's certificate where it can.
     if not auth.is_right(plugin, password, scramble, answer):
-        return False
+        return None
     if plugin == auth.CACHING_SHA2 and password:
         door.client.send(door.protocol.send(b"\x01" + auth.FAST_OK))
-    return True
+    if plugin == auth.NATIVE and password and door.fingerprint is not None:
+        return auth.certificate_proof(password, scramble, door.fingerprint)
+    return b""
 
 
 def _is_private(entry: Entry, conversation: Conversation[ServerMessage]) -> bool:

@@ -93,7 +93,7 @@ def servers(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) ->
     try:
         for name in nodes:
             for way in WAYS:
-                _wait_until_served(ports[name][way])
+                wait_until_served(ports[name][way])
         yield {name: Server(name, node, node.port, ports[name]) for name, node in nodes.items()}
     finally:
         for process in processes:
@@ -144,7 +144,7 @@ def serve(folder: Path, config: object) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait_until_served(port: int) -> None:
+def wait_until_served(port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:

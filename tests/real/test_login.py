@@ -1,0 +1,116 @@
+"""What is special about logging in: proofs of a self-made certificate, accounts of the Unix socket, learnt passwords."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from dbmux.playground.node import Node, next_free_port
+from tests.real.conftest import ACCOUNT, PASSWORD, Server, serve, wait_until_served
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def over_socket(server: Server, tmp_path: Path) -> Iterator[int]:
+    """The port of a DbMux that relays logins to the server's Unix socket."""
+    port = next_free_port()
+    config = {"listen": f"127.0.0.1:{port}", "backends": {"db": str(server.node.socket)}}
+    process = serve(tmp_path, config)
+    try:
+        wait_until_served(port)
+        yield port
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def _error(port: int, user: str, password: str) -> tuple[int, str]:
+    with pytest.raises(pymysql.err.OperationalError) as refused:
+        pymysql.connect(host="127.0.0.1", port=port, user=user, password=password)
+    return refused.value.args
+
+
+def _make_socket_account(node: Node, is_mysql: bool) -> None:
+    if is_mysql:
+        node.run("INSTALL PLUGIN auth_socket SONAME 'auth_socket.so'", "--force")
+        node.run("CREATE USER IF NOT EXISTS by_socket IDENTIFIED WITH auth_socket")
+    else:
+        node.run("CREATE USER IF NOT EXISTS by_socket IDENTIFIED VIA unix_socket")
+
+
+def test_an_account_of_the_unix_socket_is_refused_over_tcp_with_what_to_do(server: Server) -> None:
+    _make_socket_account(server.node, server.is_mysql)
+
+    number, message = _error(server.ports["relay"], "by_socket", "")
+
+    assert number == 1698
+    assert "make one that has a password" in message
+
+
+def test_nobody_becomes_dbmuxs_own_user_over_a_unix_socket_backend(server: Server, over_socket: int) -> None:
+    # The server would let in whoever comes from DbMux's process: root on this machine, without any password.
+    if server.is_mysql:
+        _make_socket_account(server.node, is_mysql=True)
+        server.node.run("DROP USER IF EXISTS any_name; CREATE USER any_name IDENTIFIED WITH auth_socket AS 'root'")
+    elif server.name == "mariadb:10.11":
+        pytest.skip("this version cannot map its account to another name, and root is needed for the tests")
+    else:
+        server.node.run("CREATE OR REPLACE USER any_name IDENTIFIED VIA mysql_native_password OR unix_socket AS 'root'")
+
+    number, message = _error(over_socket, "any_name", "wrong")
+
+    assert number == 1698
+    assert "that is DbMux's, not" in message
+
+
+def test_accounts_with_passwords_log_in_over_a_unix_socket_backend(server: Server, over_socket: int) -> None:
+    connection = pymysql.connect(host="127.0.0.1", port=over_socket, user=ACCOUNT, password=PASSWORD.encode())
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 5")
+        assert cursor.fetchone() == (5,)
+    connection.close()
+    assert _error(over_socket, ACCOUNT, "wrong")[0] == 1045
+
+
+def _maria11_says(servers: dict[str, Server], port: int, user: str, password: str) -> subprocess.CompletedProcess[str]:
+    # From 127.0.0.1 this program takes any certificate; 127.0.0.2 is a stranger to it.
+    line = [*servers["mariadb:11"].node.software.client, "--no-defaults", "-h127.0.0.2", f"-P{port}", f"-u{user}"]
+    # Without -p it thinks that there is no password, and then checks nothing.
+    return subprocess.run(
+        [*line, f"-p{password}", "-e", "SHOW STATUS LIKE 'Ssl_version'"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("way, admitted", [("users", True), ("learn", True), ("relay", False)])
+def test_mariadb_11_takes_the_self_made_certificate_where_the_password_is_known(
+    way: str, admitted: bool, servers: dict[str, Server], tmp_path: Path
+) -> None:
+    port = next_free_port()
+    users = {"users": {ACCOUNT: PASSWORD}} if way == "users" else {"login": way}
+    backend = f"127.0.0.1:{servers['mariadb:11'].port}"
+    process = serve(tmp_path, {"listen": f"0.0.0.0:{port}", "backends": {"db": backend}, **users})
+    try:
+        wait_until_served(port)
+        if way == "learn":
+            # A first client, which does not check, shows the password; from then on it is known.
+            pymysql.connect(host="127.0.0.1", port=port, user=ACCOUNT, password=PASSWORD.encode()).close()
+        done = _maria11_says(servers, port, ACCOUNT, PASSWORD)
+        wrong = _maria11_says(servers, port, ACCOUNT, "wrong")
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+    assert (done.returncode == 0) == admitted, done.stderr
+    assert wrong.returncode != 0
+    if not admitted:
+        assert "certificate" in done.stderr.lower()
