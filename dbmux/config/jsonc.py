@@ -21,6 +21,8 @@ MAX_NUMBER = 100
 
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 Path = tuple[str | int, ...]
+# What is wrong, and where.
+Problem = tuple[Path, str]
 
 _SPACE = re.compile(r"(?:[ \t\r\n]+|//[^\n]*|/\*.*?\*/)*+", re.DOTALL)
 _STRING = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
@@ -50,11 +52,15 @@ class Document:
     value: Value
     places: dict[Path, Place] = field(default_factory=dict)
 
-    def place(self, path: Path) -> Place:
-        """The place of a path, or of the nearest thing around it that is written in the file."""
+    def written(self, path: Path) -> Path:
+        """The path itself where it is written in the file, or that of the nearest thing around it."""
         while path and path not in self.places:
             path = path[:-1]
-        return self.places.get(path, Place(1, 1))
+        return path
+
+    def place(self, path: Path) -> Place:
+        """The place of a path, or of the nearest thing around it that is written in the file."""
+        return self.places.get(self.written(path), Place(1, 1))
 
 
 def parse(text: str) -> Document:

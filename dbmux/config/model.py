@@ -1,69 +1,63 @@
 """The configuration as typed, frozen values: what may stand in appconfig.json, and what it means when left out.
 
 Plain values, as dbmux.config.jsonc reads them, come in; a `Config` goes out, or pydantic's list of everything that is
-wrong. A string stands for an object's main value. Passwords never show in a repr.
+wrong with single values (dbmux.config.consistency looks at how they fit together). Passwords never show in a repr.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from dbmux.address import Address, TcpAddress, UnixAddress, parse_address
-from dbmux.config.units import seconds, size
-
-DEFAULT_PORT = 3307
-CONTROL_PORT = 3380
-
-
-def _address(value: object, default_port: int) -> Address:
-    if isinstance(value, TcpAddress | UnixAddress):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('an address is a string like "127.0.0.1:3306" or "/run/mysqld/mysqld.sock"')
-    return parse_address(value, default_port)
-
-
-_ADDRESS_SCHEMA = WithJsonSchema({"type": "string", "examples": ["127.0.0.1:3306", "/run/mysqld/mysqld.sock"]})
-BackendAddress = Annotated[Address, BeforeValidator(lambda value: _address(value, 3306)), _ADDRESS_SCHEMA]
-ListenAddress = Annotated[Address, BeforeValidator(lambda value: _address(value, DEFAULT_PORT)), _ADDRESS_SCHEMA]
-ControlAddress = Annotated[Address, BeforeValidator(lambda value: _address(value, CONTROL_PORT)), _ADDRESS_SCHEMA]
-Seconds = Annotated[
-    float,
-    BeforeValidator(seconds),
-    Field(gt=0),
-    WithJsonSchema({"type": ["string", "number"], "examples": ["30s", "500ms", "5m"]}),
-]
-Bytes = Annotated[
-    int,
-    BeforeValidator(size),
-    Field(gt=0),
-    WithJsonSchema({"type": ["string", "integer"], "examples": ["1MB", "512kB"]}),
-]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from dbmux.address import TcpAddress
+from dbmux.config.values import (
+    DEFAULT_PORT,
+    BackendAddress,
+    Bytes,
+    ConfigNetwork,
+    ControlAddress,
+    ListenAddress,
+    Name,
+    NotNegative,
+    Positive,
+    ReadableFile,
+    Seconds,
+    Secret,
+    SecretFile,
+)
 
 
 class Section(BaseModel):
-    """A part of the configuration; `main` names the field that a bare string stands for."""
+    """A part of the configuration; `main` names the field that a bare string stands for.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    `secrets` names the fields that may be written as `<field>_file`, the path of a file that holds the value.
+    """
 
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+    main: ClassVar[str | None] = None
+    secrets: ClassVar[tuple[str, ...]] = ()
 
-def _read_secret(values: dict[str, Any], name: str) -> None:
-    path = values.pop(f"{name}_file", None)
-    if path is None:
-        return
-    if values.get(name) is not None:
-        raise ValueError(f"{name} and {name}_file exclude each other; keep one")
-    try:
-        values[name] = Path(str(path)).read_text().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}_file {path} cannot be read: {error}") from None
+    @model_validator(mode="before")
+    @classmethod
+    def _written_forms(cls, value: object) -> object:
+        if isinstance(value, str) and cls.main is not None:
+            return {cls.main: value}
+        if not isinstance(value, dict):
+            return value
+        plain = dict(value)
+        for name in cls.secrets:
+            if f"{name}_file" in plain:
+                plain[name] = SecretFile(plain.pop(f"{name}_file"), plain.get(name))
+        return plain
 
 
 class LoginMode(StrEnum):
@@ -102,111 +96,111 @@ class ClientTlsMode(StrEnum):
 class User(Section):
     """Who may log in at DbMux; towards the backend under the same name and password unless told otherwise."""
 
-    password: str = Field(repr=False)
-    backend_user: str | None = None
-    backend_password: str | None = Field(default=None, repr=False)
+    main = "password"
+    secrets = ("password", "backend_password")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_string(cls, value: object) -> object:
-        if isinstance(value, str):
-            return {"password": value}
-        if isinstance(value, dict):
-            value = dict(value)
-            _read_secret(value, "password")
-            _read_secret(value, "backend_password")
-        return value
+    password: Secret = Field(repr=False)
+    """What the client must prove to know."""
+    backend_user: str | None = None
+    """The account at the backend; the same name unless given."""
+    backend_password: Secret | None = Field(default=None, repr=False)
+    """That account's password; the client's own unless given."""
 
 
 class Account(Section):
     """The account for DbMux's own questions to the backends."""
 
-    user: str
-    password: str = Field(default="", repr=False)
+    secrets = ("password",)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_file(cls, value: object) -> object:
-        if isinstance(value, dict):
-            value = dict(value)
-            _read_secret(value, "password")
-        return value
+    user: str
+    """Its name; `dbmux grants` prints the statements that make it."""
+    password: Secret = Field(default="", repr=False)
+    """Its password."""
 
 
 class BackendTls(Section):
     """TLS towards a backend; without a mode it is preferred, but off on this machine itself."""
 
-    mode: BackendTlsMode | None = None
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
+    main = "mode"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_string(cls, value: object) -> object:
-        return {"mode": value} if isinstance(value, str) else value
+    mode: BackendTlsMode | None = None
+    """From off to a certificate whose name must be the backend's."""
+    ca: ReadableFile | None = None
+    """Who must have signed the backend's certificate; the system's list unless given."""
+    certificate: ReadableFile | None = None
+    """What DbMux shows when the backend asks for a certificate."""
+    key: ReadableFile | None = None
+    """The certificate's key, where it does not stand in the same file."""
 
 
 class BackendConfig(Section):
     """One MySQL server."""
 
-    address: BackendAddress
-    tls: BackendTls = BackendTls()
-    max_connections: Annotated[int, Field(gt=0)] | None = None
-    weight: Annotated[int, Field(ge=0)] = 1
-    send_proxy: SendProxy = SendProxy.OFF
+    main = "address"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_string(cls, value: object) -> object:
-        return {"address": value} if isinstance(value, str) else value
+    address: BackendAddress
+    """host:port, [ipv6]:port or the path of a Unix socket; port 3306 unless given."""
+    tls: BackendTls = BackendTls()
+    """TLS on the way there."""
+    max_connections: Positive | None = None
+    """At most so many connections to this server, over all users."""
+    weight: NotNegative = 1
+    """Its share of what is divided among servers."""
+    send_proxy: SendProxy = SendProxy.OFF
+    """Whether the server is told the client's address by the PROXY protocol, and in which version."""
 
 
 class GroupConfig(Section):
     """A primary, to which a group's statements go."""
 
-    primary: str
+    main = "primary"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_string(cls, value: object) -> object:
-        return {"primary": value} if isinstance(value, str) else value
+    primary: str
+    """The name of a backend."""
 
 
 class ClientTls(Section):
     """TLS towards clients; without a certificate one is made and kept."""
 
-    mode: ClientTlsMode = ClientTlsMode.OPTIONAL
-    certificate: Path | None = None
-    key: Path | None = None
+    main = "mode"
 
-    @model_validator(mode="before")
-    @classmethod
-    def _from_string(cls, value: object) -> object:
-        return {"mode": value} if isinstance(value, str) else value
+    mode: ClientTlsMode = ClientTlsMode.OPTIONAL
+    """Whether clients may or must use it."""
+    certificate: ReadableFile | None = None
+    """What clients are shown, in PEM form."""
+    key: ReadableFile | None = None
+    """The certificate's key, where it does not stand in the same file."""
 
 
 class Timeouts(Section):
     """Time limits; `query` and `idle` are off unless set."""
 
     connect: Seconds = 5.0
+    """To reach a backend."""
     login: Seconds = 10.0
+    """For a client to log in, from its connection on."""
     drain: Seconds = 30.0
+    """For sessions to end by themselves when DbMux stops, or when their backend or user is removed."""
     query: Seconds | None = None
+    """For a query to be answered whole."""
     idle: Seconds | None = None
+    """For a session without a command and outside a transaction."""
 
 
 class Limits(Section):
     """How many clients, and up to which length statements are looked at whole."""
 
-    clients: Annotated[int, Field(gt=0)] = 10_000
+    clients: Positive = 10_000
+    """Clients connected at the same time."""
     inspect_max: Bytes = 1024 * 1024
+    """Longer statements are passed on as they come."""
 
 
 class ProxyProtocol(Section):
     """The addresses from which a PROXY header is expected, and only from those."""
 
-    accept_from: tuple[Network, ...] = ()
+    accept_from: tuple[ConfigNetwork, ...] = ()
+    """Addresses and networks of load balancers in front of DbMux."""
 
 
 class Listen(Section):
@@ -216,68 +210,49 @@ class Listen(Section):
     group: str | None = None
 
 
+def _listen_forms(value: object) -> object:
+    match value:
+        case str():
+            return ({"address": value},)
+        case dict():
+            return tuple({"address": address, "group": group} for address, group in value.items())
+        case tuple():
+            return value
+        case _:
+            raise ValueError("an address, or an object from address to group, is expected")
+
+
 class Config(Section):
     """All of appconfig.json."""
 
     schema_: str | None = Field(default=None, alias="$schema", exclude=True)
-    listen: tuple[Listen, ...] = (Listen(address=TcpAddress("127.0.0.1", DEFAULT_PORT)),)
+    """Where editors find the schema of this file; `dbmux schema` prints it."""
+    listen: Annotated[tuple[Listen, ...], BeforeValidator(_listen_forms), Field(min_length=1)] = (
+        Listen(address=TcpAddress("127.0.0.1", DEFAULT_PORT)),
+    )
+    """Where clients connect: an address, or an object from address to the group or backend that it serves."""
     control: ControlAddress | None = None
+    """The address of /healthz, /readyz and /metrics; off unless given, port 3380 unless given."""
     users: Mapping[str, User] = Field(default_factory=dict)
+    """Who may log in; without users, logins are checked by the servers themselves."""
     login: LoginMode = LoginMode.RELAY
+    """How clients log in when there are no users."""
     service: Account | None = None
-    backends: Mapping[str, BackendConfig] = Field(min_length=1)
-    groups: Mapping[str, GroupConfig] = Field(default_factory=dict)
+    """The account for DbMux's own questions to the backends."""
+    backends: Mapping[Name, BackendConfig] = Field(min_length=1)
+    """The servers, by names of your choice; each is also a group of its own name."""
+    groups: Mapping[Name, GroupConfig] = Field(default_factory=dict)
+    """Servers that stand for one data set."""
     default: str | None = None
+    """The group or backend for listen addresses that name none; needed only where several could serve."""
     tls: ClientTls = ClientTls()
+    """TLS towards clients."""
     timeouts: Timeouts = Timeouts()
+    """Time limits."""
     limits: Limits = Limits()
+    """Bounds on what clients may take."""
     proxy_protocol: ProxyProtocol = ProxyProtocol()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _listen_forms(cls, value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-        match value.get("listen"):
-            case str() as address:
-                return {**value, "listen": ({"address": address},)}
-            case dict() as addresses:
-                listen = tuple({"address": address, "group": group} for address, group in addresses.items())
-                return {**value, "listen": listen}
-            case _:
-                return value
-
-    @model_validator(mode="after")
-    def _names_exist(self) -> Self:
-        problems = list(self._name_problems())
-        if problems:
-            raise ValueError("\n".join(problems))
-        return self
-
-    def _name_problems(self) -> list[str]:
-        names = [*self.backends, *self.groups]
-        known = ", ".join(names)
-        problems = [
-            f"groups.{group} has the name of a backend; choose another"
-            for group in self.groups
-            if group in self.backends
-        ]
-        problems += [
-            f"groups.{name}.primary: no backend is called {group.primary!r}; there are {', '.join(self.backends)}"
-            for name, group in self.groups.items()
-            if group.primary not in self.backends
-        ]
-        problems += [
-            f"listen.{listen.address}: no group or backend is called {listen.group!r}; there are {known}"
-            for listen in self.listen
-            if listen.group is not None and listen.group not in names
-        ]
-        if self.default is not None and self.default not in names:
-            problems.append(f"default: no group or backend is called {self.default!r}; there are {known}")
-        is_undecided = self.default is None and any(listen.group is None for listen in self.listen)
-        if is_undecided and len(self.groups or self.backends) > 1:
-            problems.append(f'several could serve ({known}); say which with "default", or map each listen address')
-        return problems
+    """The PROXY protocol, as load balancers in front of DbMux speak it."""
 
     def group_of(self, listen: Listen) -> str:
         """The group that a listener serves."""

@@ -1,7 +1,7 @@
 """The JSON Schema of appconfig.json, from the model, so that editors complete and check it.
 
-Nothing comes in; the schema goes out as text, the same for the same version. The short forms (a string for an object's
-main value, a map for `listen`, `password_file`) are part of it.
+Nothing comes in; the schema goes out as text, the same for the same version. The forms that only the file has (a
+string for an object's main value, a map for `listen`, `password_file`, `${NAME}`) are part of it.
 """
 
 from __future__ import annotations
@@ -9,29 +9,72 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dbmux.config.model import Config
+from dbmux.config.model import Config, Section
 
 _STRING = {"type": "string"}
-_SHORT_FORMS = ("User", "BackendConfig", "GroupConfig", "BackendTls", "ClientTls")
+_VARIABLE = {"type": "string", "pattern": r"\$\{", "description": "${NAME} or ${NAME:-default}, from the environment"}
 
 
 def schema() -> str:
     """The schema as indented JSON text."""
     made = Config.model_json_schema(by_alias=True)
-    definitions: dict[str, Any] = made["$defs"]
-    for name in ("User", "Account"):
-        properties = definitions[name]["properties"]
-        for secret in ("password", "backend_password"):
-            if secret in properties:
-                properties[f"{secret}_file"] = _STRING | {"description": f"a file that holds the {secret}"}
-    for name in _SHORT_FORMS:
-        definitions[name] = {"anyOf": [_STRING, definitions[name]]}
     made["properties"]["listen"] = {
         "anyOf": [
             _STRING | {"examples": ["127.0.0.1:3307"]},
-            {"type": "object", "additionalProperties": _STRING, "examples": [{"127.0.0.1:3307": "main"}]},
+            {
+                "type": "object",
+                "additionalProperties": _STRING,
+                "minProperties": 1,
+                "examples": [{"127.0.0.1:3307": "main"}],
+            },
         ],
-        "description": "an address, or a map from address to group",
+        "description": made["properties"]["listen"]["description"],
     }
-    made["title"] = "DbMux appconfig.json"
-    return json.dumps(made, indent=2, sort_keys=True) + "\n"
+    definitions: dict[str, Any] = made["$defs"]
+    del definitions["Listen"]
+    for section in Section.__subclasses__():
+        if section.__name__ in definitions:
+            definitions[section.__name__] = _with_written_forms(section, definitions[section.__name__])
+    return json.dumps({"title": "DbMux appconfig.json", **_with_variables(_tidy(made))}, indent=2) + "\n"
+
+
+def _with_written_forms(section: type[Section], made: dict[str, Any]) -> dict[str, Any]:
+    for secret in section.secrets:
+        made["properties"][f"{secret}_file"] = _STRING | {"description": f"a file that holds the {secret}"}
+        if secret in made.get("required", ()):
+            made["required"].remove(secret)
+            made["anyOf"] = [{"required": [secret]}, {"required": [f"{secret}_file"]}]
+    if section.main is None:
+        return made
+    main = made["properties"][section.main]
+    short = [form for form in main.get("anyOf", [main]) if form != {"type": "null"}]
+    return {"anyOf": [*short, made], "description": made["description"]}
+
+
+def _tidy(made: Any) -> Any:
+    # Pydantic's titles are the keys once more, and its defaults of whole sections say what their keys say.
+    match made:
+        case dict():
+            properties = {name: _tidy(one) for name, one in made.get("properties", {}).items()}
+            kept = {
+                key: _tidy(item)
+                for key, item in made.items()
+                if key != "title" and not (key == "default" and isinstance(item, dict))
+            }
+            return kept | ({"properties": properties} if properties else {})
+        case list():
+            return [_tidy(item) for item in made]
+        case _:
+            return made
+
+
+def _with_variables(made: Any) -> Any:
+    match made:
+        case {"enum": _} | {"type": "integer"}:
+            return {"anyOf": [made, _VARIABLE]}
+        case dict():
+            return {key: _with_variables(item) for key, item in made.items()}
+        case list():
+            return [_with_variables(item) for item in made]
+        case _:
+            return made

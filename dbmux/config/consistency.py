@@ -1,0 +1,147 @@
+"""How the parts of a configuration fit together: names that must exist, addresses that must differ, files without use.
+
+Plain values come in as they stand in the file, right or wrong: each that has not the form it should is passed over, for
+the model tells that. Problems go out with their paths, so that all are told at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Iterable, Iterator
+
+from dbmux.address import Address, TcpAddress
+from dbmux.config import values
+from dbmux.config.jsonc import Path, Problem, Value
+
+Placed = Iterable[tuple[Path, Address]]
+
+_EVERYWHERE = ("0.0.0.0", "::")
+_MOST_NAMES = 10
+
+
+def inconsistencies(value: Value) -> Iterator[Problem]:
+    """Everything that does not fit together."""
+    yield from _names(value)
+    yield from clashes([*_listen_addresses(value), *_control_address(value)], _backend_addresses(value))
+    for name in _section(value, "backends"):
+        yield from _backend_tls(value, name)
+    if "key" in _section(value, "tls") and "certificate" not in _section(value, "tls"):
+        yield ("tls", "key"), 'has no use without "certificate"'
+
+
+def clashes(opening: Placed, backends: Placed) -> Iterator[Problem]:
+    """Addresses that are opened twice, or that would have DbMux connect to itself."""
+    opened: set[Address] = set()
+    for path, address in opening:
+        if address in opened:
+            yield path, f"{address} is a listen address already; choose another"
+        if getattr(address, "port", None) != 0:
+            opened.add(address)
+    for path, address in backends:
+        if address in opened or _on_all_interfaces(address) & opened:
+            yield path, f"{address} is DbMux's own address; write the server's, or have DbMux listen elsewhere"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant: one that begins like it, or that differs little."""
+    names = list(known)
+    begun = [one for one in names if len(name) > 2 and one.startswith(name)]
+    near = begun or difflib.get_close_matches(name, names, n=1)
+    return near[0] if near else None
+
+
+def instead(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about a name that is not known: what was probably meant, or what there is."""
+    names = list(known)
+    if near := nearest(name, names):
+        return f"did you mean {near!r}?"
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"there are {', '.join(names[:_MOST_NAMES])}{more}"
+
+
+def _names(value: Value) -> Iterator[Problem]:
+    backends, groups = _section(value, "backends"), _section(value, "groups")
+    if not backends:
+        return
+    for group, written in groups.items():
+        if group in backends:
+            yield ("groups", group), "a backend has this name already; choose another"
+        primary = written.get("primary") if isinstance(written, dict) else written
+        if isinstance(primary, str) and primary not in backends:
+            yield (
+                ("groups", group, "primary"),
+                f"no backend is called {primary!r}; {instead(primary, backends)}",
+            )
+    for path, group_name in _chosen_groups(value):
+        if group_name not in backends and group_name not in groups:
+            what = f"no group or backend is called {group_name!r}; {instead(group_name, {**groups, **backends})}"
+            yield path, what
+    yield from _undecided(value, "groups" if groups else "backends")
+
+
+def _chosen_groups(value: Value) -> Iterator[tuple[Path, str]]:
+    for address, group in _section(value, "listen").items():
+        if isinstance(group, str):
+            yield ("listen", address), group
+    default = value.get("default") if isinstance(value, dict) else None
+    if isinstance(default, str):
+        yield ("default",), default
+
+
+def _undecided(value: Value, kind: str) -> Iterator[Problem]:
+    assert isinstance(value, dict)
+    names = _section(value, kind)
+    is_mapped = isinstance(value.get("listen"), dict)
+    if len(names) > 1 and not is_mapped and value.get("default") is None:
+        shown = ", ".join(list(names)[:_MOST_NAMES])
+        yield (kind,), f'several could serve ({shown}); say which with "default", or map each listen address to one'
+
+
+def _backend_tls(value: Value, name: str) -> Iterator[Problem]:
+    path: Path = ("backends", name, "tls")
+    tls = _section(value, *path)
+    if "key" in tls and "certificate" not in tls:
+        yield (*path, "key"), 'has no use without "certificate"'
+    if "ca" in tls and tls.get("mode") not in ("verify_ca", "verify_identity"):
+        yield (*path, "ca"), 'has no use without "mode": "verify_ca" or "verify_identity"'
+
+
+def _listen_addresses(value: Value) -> Placed:
+    written = value.get("listen") if isinstance(value, dict) else None
+    if isinstance(written, dict):
+        return _addresses(((("listen", text), text) for text in written), values.DEFAULT_PORT)
+    return _addresses([(("listen",), written or f"127.0.0.1:{values.DEFAULT_PORT}")], values.DEFAULT_PORT)
+
+
+def _control_address(value: Value) -> Placed:
+    written = value.get("control") if isinstance(value, dict) else None
+    return _addresses([(("control",), written)], values.CONTROL_PORT)
+
+
+def _backend_addresses(value: Value) -> Placed:
+    backends = _section(value, "backends").items()
+    written = (
+        (("backends", name, "address"), backend.get("address") if isinstance(backend, dict) else backend)
+        for name, backend in backends
+    )
+    return _addresses(written, values.BACKEND_PORT)
+
+
+def _addresses(written: Iterable[tuple[Path, Value]], default_port: int) -> Placed:
+    for path, text in written:
+        if isinstance(text, str):
+            with contextlib.suppress(ValueError):
+                yield path, values.read_address(text, default_port)
+
+
+def _on_all_interfaces(address: Address) -> set[Address]:
+    if isinstance(address, TcpAddress) and address.is_local:
+        return {TcpAddress(host, address.port) for host in _EVERYWHERE}
+    return set()
+
+
+def _section(value: Value, *path: str | int) -> dict[str, Value]:
+    for step in path:
+        value = value.get(str(step)) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
