@@ -73,6 +73,9 @@ def _names(value: Value) -> Iterator[Problem]:
                 ("groups", group, "primary"),
                 f"no backend is called {primary!r}; {instead(primary, backends)}",
             )
+    for address, chosen in _section(value, "listen").items():
+        if chosen is None:
+            yield ("listen", address), "the group or backend that it serves is expected"
     for path, group_name in _chosen_groups(value):
         if group_name not in backends and group_name not in groups:
             what = f"no group or backend is called {group_name!r}; {instead(group_name, {**groups, **backends})}"

@@ -71,7 +71,8 @@ def _tidy(made: Any) -> Any:
 def _with_variables(made: Any) -> Any:
     match made:
         case {"enum": _} | {"type": "integer"}:
-            return {"anyOf": [made, _VARIABLE]}
+            said = {"description": made["description"]} if "description" in made else {}
+            return said | {"anyOf": [made, _VARIABLE]}
         case dict():
             return {key: _with_variables(item) for key, item in made.items()}
         case list():

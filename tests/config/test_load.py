@@ -74,6 +74,7 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
         ('"listen": ["x"]', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": {}', "2:1: listen: at least one is needed"),
         ('"listen": {"x:y": "db"}', "2:12: listen.x:y: 'y' is not a port (0 to 65535)"),
+        ('"listen": {"x:1": null}', "2:12: listen.x:1: the group or backend that it serves is expected"),
         ('"listen": {"x:1": 5}', "2:12: listen.x:1: a string, in double quotes, is expected"),
         ('"listen": {"x:1": "dbs"}', "2:12: listen.x:1: no group or backend is called 'dbs'; did you mean 'db'?"),
         ('"listen": {"127.0.0.1:3307": "db", "127.0.0.1": "db"}', "2:36: listen.127.0.0.1: "

@@ -1,0 +1,44 @@
+"""The SQL that gives DbMux its rights."""
+
+from __future__ import annotations
+
+from dbmux.config.grants import grants
+from dbmux.config.load import loads
+
+
+def test_each_backend_gets_its_account_and_no_password_is_printed() -> None:
+    config = loads(
+        '{"backends": {"a": "10.0.0.1", "b": "/my.sock"}, "default": "a",'
+        ' "service": {"user": "dbmux", "password": "topsecret"}}',
+        "app.json",
+        {},
+    )
+
+    told = grants(config)
+
+    assert told.splitlines() == [
+        "-- backend a at 10.0.0.1:3306",
+        "-- log in and be answered; without it health checks end at the greeting",
+        "CREATE USER IF NOT EXISTS 'dbmux'@'%' IDENTIFIED BY '<the password of service>';",
+        "GRANT USAGE ON *.* TO 'dbmux'@'%';",
+        "",
+        "-- backend b at /my.sock",
+        "-- log in and be answered; without it health checks end at the greeting",
+        "CREATE USER IF NOT EXISTS 'dbmux'@'%' IDENTIFIED BY '<the password of service>';",
+        "GRANT USAGE ON *.* TO 'dbmux'@'%';",
+    ]
+
+
+def test_a_name_cannot_leave_its_quotes_or_its_comment() -> None:
+    config = loads('{"backends": {"a": "x"}, "service": {"user": "it\'s \\\\ a\\nDROP TABLE t; --"}}', "app.json", {})
+
+    assert "CREATE USER IF NOT EXISTS 'it''s \\\\ a\\nDROP TABLE t; --'@'%' IDENTIFIED" in grants(config)
+
+
+def test_without_a_service_account_nothing_is_asked_for() -> None:
+    told = grants(loads('{"backends": {"a": "x"}}', "app.json", {}))
+
+    assert told == (
+        "-- No service account is configured, and nothing that needs one is switched on.\n"
+        "-- DbMux then only checks that its backends answer.\n"
+    )

@@ -1,0 +1,153 @@
+"""The generated schema takes what the model takes, so that an editor is right about a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dbmux.commands.init import FIRST
+from dbmux.config import jsonc
+from dbmux.config.load import loads
+from dbmux.config.model import Config, Listen, Section
+from dbmux.config.schema import schema
+from dbmux.errors import ConfigError
+from dbmux.resources import folder
+from tests.config.schema_check import accepts
+
+SCHEMA: dict[str, Any] = json.loads(schema())
+ROOT = Path(__file__).parent.parent.parent
+
+# A listen address is written in forms of its own.
+SECTIONS = [section for section in Section.__subclasses__() if section is not Listen]
+VALID = [
+    '{"backends": {"db": "10.0.0.1"}}',
+    '{"backends": {"db": {"address": "x", "max_connections": 5, "weight": 0, "send_proxy": "v2"}}}',
+    '{"backends": {"db": {"address": "x", "max_connections": "${N:-5}", "tls": "${T:-off}"}}, "login": "${L:-learn}"}',
+    '{"backends": {"db": {"address": "x", "tls": {"mode": "verify_ca", "ca": "/dev/null"}}}}',
+    '{"backends": {"a": "x", "b": "y"}, "listen": {"h:1": "a", "h:2": "b"}, "control": null}',
+    '{"backends": {"a": "x"}, "groups": {"g": "a", "h": {"primary": "a"}}, "default": "h", "listen": "h:1"}',
+    '{"backends": {"a": "x"}, "users": {"u": "p", "v": {"password": "p", "backend_user": null}}, "login": "learn"}',
+    '{"backends": {"a": "x"}, "users": {"v": {"password_file": "/dev/null", "backend_password_file": "/dev/null"}}}',
+    '{"backends": {"a": "x"}, "service": {"user": "u"}, "tls": {"mode": "required", "certificate": "/dev/null"}}',
+    '{"backends": {"a": "x"}, "service": {"user": "u", "password_file": "/dev/null"}, "tls": "off"}',
+    '{"backends": {"a": "x"}, "timeouts": {"connect": 5, "login": 0.5, "drain": "1m", "query": null, "idle": "1h"}}',
+    '{"backends": {"a": "x"}, "limits": {"clients": 1, "inspect_max": "1MB"}, "$schema": "x"}',
+    '{"backends": {"a": "x"}, "limits": {"inspect_max": 100}, "proxy_protocol": {"accept_from": ["::1"]}}',
+]  # fmt: skip
+INVALID = [
+    "[]",
+    "{}",
+    '{"backends": {}}',
+    '{"backends": ["x"]}',
+    '{"backends": {"db": 5}}',
+    '{"backends": {"db": null}}',
+    '{"backends": {"db": {}}}',
+    '{"backends": {"db": {"adress": "x"}}}',
+    '{"backends": {"db": {"address": "x", "weight": -1}}}',
+    '{"backends": {"db": {"address": "x", "max_connections": 0}}}',
+    '{"backends": {"db": {"address": "x", "max_connections": 1.5}}}',
+    '{"backends": {"db": {"address": "x", "max_connections": true}}}',
+    '{"backends": {"db": {"address": "x", "tls": "maybe"}}}',
+    '{"backends": {"db": {"address": "x", "tls": null}}}',
+    '{"backends": {"db": "x"}, "listen": ["h:1"]}',
+    '{"backends": {"db": "x"}, "listen": {}}',
+    '{"backends": {"db": "x"}, "listen": {"h:1": null}}',
+    '{"backends": {"db": "x"}, "control": 3380}',
+    '{"backends": {"db": "x"}, "users": {"u": {}}}',
+    '{"backends": {"db": "x"}, "users": {"u": {"pasword": "p"}}}',
+    '{"backends": {"db": "x"}, "users": null}',
+    '{"backends": {"db": "x"}, "service": "u"}',
+    '{"backends": {"db": "x"}, "service": {"password": "p"}}',
+    '{"backends": {"db": "x"}, "login": "lern"}',
+    '{"backends": {"db": "x"}, "groups": {"g": {}}}',
+    '{"backends": {"db": "x"}, "default": 5}',
+    '{"backends": {"db": "x"}, "tls": {"mode": "maybe"}}',
+    '{"backends": {"db": "x"}, "timeouts": {"connect": 0}}',
+    '{"backends": {"db": "x"}, "timeouts": {"connect": null}}',
+    '{"backends": {"db": "x"}, "timeouts": "5s"}',
+    '{"backends": {"db": "x"}, "limits": {"clients": 0}}',
+    '{"backends": {"db": "x"}, "limits": {"inspect_max": -1}}',
+    '{"backends": {"db": "x"}, "proxy_protocol": {"accept_from": "::1"}}',
+    '{"backends": {"db": "x"}, "cache": {}}',
+]
+
+
+def taken_by_model(text: str) -> bool:
+    try:
+        loads(text, "app.json", {})
+    except ConfigError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("text", VALID)
+def test_what_the_model_takes_the_schema_takes(text: str) -> None:
+    assert taken_by_model(text)
+    assert accepts(SCHEMA, json.loads(text))
+
+
+@pytest.mark.parametrize("text", INVALID)
+def test_what_the_schema_refuses_the_model_refuses(text: str) -> None:
+    assert not accepts(SCHEMA, json.loads(text))
+    assert not taken_by_model(text)
+
+
+def properties(section: type[Section]) -> dict[str, Any]:
+    made: dict[str, Any] = SCHEMA if section is Config else SCHEMA["$defs"][section.__name__]
+    return next(one["properties"] for one in [made, *made.get("anyOf", [])] if "properties" in one)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_schema_has_the_keys_of_the_model_each_with_a_description(section: type[Section]) -> None:
+    keys = [field.alias or name for name, field in section.model_fields.items()]
+    keys += [f"{secret}_file" for secret in section.secrets]
+
+    found = properties(section)
+
+    assert sorted(found) == sorted(keys)
+    assert [name for name, one in found.items() if not one.get("description")] == []
+
+
+def test_every_part_of_the_schema_is_used() -> None:
+    text = schema()
+
+    assert [name for name in SCHEMA["$defs"] if f'"#/$defs/{name}"' not in text] == []
+
+
+def shown() -> Iterator[Any]:
+    """Every configuration that the project shows: recipes, the first file, and the JSON in README and documentation."""
+    yield pytest.param(FIRST, id="dbmux init")
+    for path in sorted(folder("recipes").glob("*/appconfig.json")):
+        yield pytest.param(path.read_text(encoding="utf-8"), id=str(path.relative_to(ROOT)))
+    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("recipes/*/*.md"))]
+    for path in pages:
+        page = path.read_text(encoding="utf-8")
+        for found in re.finditer(r"^```jsonc?\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+            line = page.count("\n", 0, found.start()) + 1
+            yield pytest.param(found[1], id=f"{path.relative_to(ROOT)}:{line}")
+
+
+@pytest.mark.parametrize("text", list(shown()))
+def test_every_configuration_that_is_shown_is_valid(text: str) -> None:
+    value = jsonc.parse(text).value
+    assert isinstance(value, dict)
+    whole = {"backends": {"db": "10.0.0.1"}, **value}
+
+    assert accepts(SCHEMA, whole)
+    without_default = re.findall(r"\$\{(\w+)\}", text)
+    environment = {name: str(20_000 + at) for at, name in enumerate(without_default)}
+    try:
+        loads(json.dumps(whole), "shown", environment)
+    except ConfigError as error:
+        # The files that it names are not here.
+        assert [one for one in error.problems if "cannot be read" not in one] == []
+
+
+def test_the_schema_is_the_same_each_time() -> None:
+    assert schema() == schema()
+    assert schema().endswith("}\n")
