@@ -7,15 +7,20 @@ pinned it keep trusting it. Never prints a key.
 from __future__ import annotations
 
 import datetime
+import fcntl
 import hashlib
 import os
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dbmux.config.model import BackendTls, BackendTlsMode
 
 LIFETIME = datetime.timedelta(days=3650)
+
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,11 @@ def server_tls(certificate: Path, key: Path) -> ServerTls:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
-    first = certificate.read_text().partition("-----END CERTIFICATE-----")
-    der = ssl.PEM_cert_to_DER_cert(first[0][first[0].index("-----BEGIN CERTIFICATE-----") :] + first[1])
-    return ServerTls(context, hashlib.sha256(der).digest())
+    # The file may hold a chain and the key as well; the server's own certificate is the first (man page of OpenSSL's
+    # SSL_CTX_use_certificate_chain_file).
+    text = certificate.read_text()
+    own = text[text.index(_BEGIN) : text.index(_END) + len(_END)]
+    return ServerTls(context, hashlib.sha256(ssl.PEM_cert_to_DER_cert(own)).digest())
 
 
 def backend_context(tls: BackendTls, *, is_local: bool) -> ssl.SSLContext | None:
@@ -60,10 +67,22 @@ def backend_context(tls: BackendTls, *, is_local: bool) -> ssl.SSLContext | None
 def self_made(folder: Path) -> tuple[Path, Path]:
     """The certificate and key in `folder`, made when they are not there yet; the key is readable by its owner only."""
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    if not (certificate.exists() and key.exists()):
-        folder.mkdir(parents=True, exist_ok=True)
-        _make(certificate, key)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_one(folder):
+        if not (certificate.exists() and key.exists()):
+            _make(certificate, key)
     return certificate, key
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    # Two processes that start at once must not mix the certificate of one with the key of the other.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _make(certificate: Path, key: Path) -> None:
@@ -95,8 +114,9 @@ def _make(certificate: Path, key: Path) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    # Another process may do the same: the last one wins, and neither sees half a file.
-    part = path.with_suffix(f".{os.getpid()}")
+    # A process that dies here leaves nothing that looks whole.
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
     part.touch(mode)
     part.write_bytes(content)
     part.replace(path)

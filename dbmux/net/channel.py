@@ -13,8 +13,11 @@ from typing import Protocol, cast
 
 from dbmux.net.tls import TlsLayer
 
-# Above this many unsent bytes the peer is slow and its sender is stopped; half of it starts the sender again.
+# Above this many unsent bytes the peer is slow and its sender is stopped; below a quarter the sender goes on.
 HIGH_WATER = 256 * 1024
+LOW_WATER = HIGH_WATER // 4
+# How long a closed connection may take to send what is waiting: a peer that reads nothing would hold it for ever.
+LINGER_S = 10.0
 
 
 class Owner(Protocol):
@@ -36,11 +39,14 @@ class Owner(Protocol):
 class Channel(asyncio.Protocol):
     """A connection of either side. `opened` is called with it once it stands and must name the owner."""
 
-    __slots__ = ("_opened", "_tls", "owner", "transport", "write")
+    __slots__ = ("_broken", "_linger", "_linger_s", "_opened", "_tls", "owner", "transport", "write")
 
-    def __init__(self, opened: Callable[[Channel], Owner]) -> None:
+    def __init__(self, opened: Callable[[Channel], Owner], linger_s: float = LINGER_S) -> None:
         self._opened = opened
+        self._linger_s = linger_s
         self._tls: TlsLayer | None = None
+        self._broken: ssl.SSLError | None = None
+        self._linger: asyncio.TimerHandle | None = None
         self.owner: Owner
         self.transport: asyncio.Transport
         # Sends bytes; an owner that was told `congested` should stop calling it. The transport's own method, until
@@ -50,7 +56,7 @@ class Channel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The loop says: it stands."""
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self.transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
         self.write = self.transport.write
         self.owner = self._opened(self)
 
@@ -69,9 +75,17 @@ class Channel(asyncio.Protocol):
         """The loop says: it was sent."""
         self.owner.writable()
 
+    def eof_received(self) -> None:
+        """The loop says: the peer will send no more. A peer that is dead says the same: it is taken as gone."""
+        self.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """The loop says: it is gone."""
-        self.owner.closed(exc)
+        if self._linger is not None:
+            self._linger.cancel()
+        # An owner may have something to say before it is told; uvloop would raise at that.
+        self.write = _say_nothing
+        self.owner.closed(self._broken or exc)
 
     def pause(self) -> None:
         """Read nothing until `resume`."""
@@ -83,14 +97,21 @@ class Channel(asyncio.Protocol):
             self.transport.resume_reading()
 
     def close(self) -> None:
-        """Send what is waiting, then close."""
-        if self._tls is not None and not self.transport.is_closing():
-            self.transport.write(self._tls.goodbye())
-        self.transport.close()
+        """Send what is waiting, for at most `linger_s`, then close."""
+        transport = self.transport
+        if self._linger is not None:
+            return
+        if self._tls is not None and not transport.is_closing():
+            transport.write(self._tls.goodbye())
+        transport.close()
+        if transport.get_write_buffer_size():
+            self._linger = asyncio.get_running_loop().call_later(self._linger_s, transport.abort)
 
     def abort(self) -> None:
         """Close at once; what was not sent is lost."""
-        self.transport.abort()
+        # Python's own loop cannot abort what is gone.
+        if self.write is not _say_nothing:
+            self.transport.abort()
 
     def start_tls(self, layer: TlsLayer, first: bytes = b"") -> None:
         """Put TLS on; `first` are bytes of it that arrived already. `layer.established` tells when it stands."""
@@ -117,13 +138,19 @@ class Channel(asyncio.Protocol):
         try:
             plain = layer.decrypt(data)
         except ssl.SSLError as error:
-            self.transport.write(layer.outgoing())
+            self._broken = error
             layer.failed(error)
-            self.transport.close()
+            # TLS has said why already, where it could.
+            self.transport.write(layer.outgoing())
+            self.close()
             return
         if handshake := layer.outgoing():
             self.transport.write(handshake)
         if plain:
             self.owner.received(plain)
-        elif layer.ended:
-            self.transport.close()
+        if layer.ended:
+            self.close()
+
+
+def _say_nothing(data: bytes | memoryview) -> None:
+    """What `write` is once the connection is gone."""

@@ -75,7 +75,12 @@ class Conversation(Generic[Message]):
         self.channel.write(data)
 
     async def secure(self, layer: TlsLayer) -> None:
-        """Put TLS on; returns when it stands, raises ssl.SSLError or ConnectionClosed."""
+        """Put TLS on; returns when it stands, raises ssl.SSLError or ConnectionClosed.
+
+        What has arrived and was not asked for yet is taken as TLS: nothing said in the clear is believed later.
+        """
+        if self._gone is not None:
+            raise self._gone
         self.channel.start_tls(layer, self.protocol.unread())
         await layer.established
 

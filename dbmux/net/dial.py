@@ -14,11 +14,17 @@ from dbmux.net.channel import Channel, Owner
 
 
 async def dial(address: Address, opened: Callable[[Channel], Owner]) -> Channel:
-    """Connect; raises OSError. `opened` names the channel's owner before the first byte arrives."""
+    """Connect, to the first address of a name that answers; raises OSError.
+
+    `opened` names the channel's owner before the first byte arrives.
+    """
     loop = asyncio.get_running_loop()
     match address:
         case TcpAddress(host, port):
-            _, channel = await loop.create_connection(lambda: Channel(opened), host, port)
+            try:
+                _, channel = await loop.create_connection(lambda: Channel(opened), host, port)
+            except UnicodeError as error:
+                raise OSError(f"{host!r} is not a host name") from error
             keep_alive(channel)
         case UnixAddress(path):
             _, channel = await loop.create_unix_connection(lambda: Channel(opened), path)

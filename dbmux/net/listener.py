@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,21 +20,26 @@ BACKLOG = 4096
 class Listener:
     """One open address; `address` has the port that the system chose where 0 was asked for."""
 
-    __slots__ = ("_server", "address")
+    __slots__ = ("_file", "_server", "address")
 
     def __init__(self, server: asyncio.Server, address: Address) -> None:
         self._server = server
         self.address = address
+        self._file = _identity(Path(address.path)) if isinstance(address, UnixAddress) else None
 
     def close(self) -> None:
         """Accept no more; connections that stand are not touched."""
         self._server.close()
-        if isinstance(self.address, UnixAddress):
+        # Another process may have put its own socket there.
+        if isinstance(self.address, UnixAddress) and _identity(Path(self.address.path)) == self._file:
             Path(self.address.path).unlink(missing_ok=True)
 
 
 async def listen(address: Address, accepted: Callable[[Channel], Owner]) -> Listener:
-    """Open an address; raises OSError when it cannot be bound."""
+    """Open an address; raises OSError when it cannot be bound.
+
+    A name is opened at each of its addresses. `::` takes IPv6 alone, so that 0.0.0.0 may stand beside it.
+    """
     loop = asyncio.get_running_loop()
     match address:
         case TcpAddress(host, port):
@@ -43,16 +47,43 @@ async def listen(address: Address, accepted: Callable[[Channel], Owner]) -> List
             name = server.sockets[0].getsockname()
             return Listener(server, TcpAddress(host, name[1]))
         case UnixAddress(path):
-            _remove_stale(Path(path))
-            server = await loop.create_unix_server(lambda: Channel(accepted), path, backlog=BACKLOG)
+            server = await loop.create_unix_server(
+                lambda: Channel(accepted), sock=_unix_socket(Path(path)), backlog=BACKLOG
+            )
             return Listener(server, address)
 
 
+def _unix_socket(path: Path) -> socket.socket:
+    # Bound here, because the loop itself would replace a living socket as well.
+    _remove_stale(path)
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        bound.bind(str(path))
+        # As MySQL's own: what a client may do is decided by its login.
+        path.chmod(0o777)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
 def _remove_stale(path: Path) -> None:
-    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+    if not path.is_socket():
         return
     with socket.socket(socket.AF_UNIX) as probe:
+        # A living process with a full backlog must not make us wait.
+        probe.setblocking(False)
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
+        except BlockingIOError:
+            return
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
