@@ -1,0 +1,112 @@
+"""Real servers, and DbMux before them as the differential tests want it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from dbmux.playground.node import Node, next_free_port
+from dbmux.wire.replies import Ok
+from tests.differential.client import PLAIN, Connection, Login
+from tests.differential.stage import Place, Stage, port, schema_names
+from tests.differential.steps import OTHER_ACCOUNT, OTHER_PASSWORD
+from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve
+
+__all__ = ["nodes"]
+
+# Has DbMux move a session to another backend connection between any two statements where it is not pinned.
+FORCE_SWITCH = "DBMUX_TEST_FORCE_SWITCH"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How DbMux runs: whether it switches connections all the time, and over how many of them at most."""
+
+    forced: bool
+    max_connections: int | None = None
+
+
+FORCED = Setting(forced=True)
+CROWDED = Setting(forced=False, max_connections=2)
+
+Stages = Callable[[Setting, str], Stage]
+
+
+@pytest.fixture(scope="session")
+def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
+    """A stage for a setting and a server; one DbMux a setting, started when it is first needed."""
+    names = schema_names()
+    running = []
+    made: dict[tuple[Setting, str], Stage] = {}
+    for node in nodes.values():
+        node.run(
+            f"CREATE USER '{OTHER_ACCOUNT}'@'%' IDENTIFIED BY '{OTHER_PASSWORD}';"
+            f"GRANT ALL ON *.* TO '{OTHER_ACCOUNT}'@'%'"
+        )
+
+    def start(setting: Setting) -> None:
+        ports: dict[str, int] = {}
+        for name in nodes:
+            ports[name] = next_free_port(ports.values())
+        with pytest.MonkeyPatch.context() as environment:
+            if setting.forced:
+                environment.setenv(FORCE_SWITCH, "1")
+            running.append(serve(tmp_path_factory.mktemp("differential"), _configuration(nodes, ports, setting)))
+        for name, node in nodes.items():
+            _wait_until_served(ports[name])
+            admin = _logged_in(node.port)
+            place = Place(server=name, admin=admin, user=ACCOUNT, password=PASSWORD)
+            made[setting, name] = Stage(place, port(node.port), port(ports[name]), names)
+
+    def stage(setting: Setting, name: str) -> Stage:
+        if (setting, name) not in made:
+            start(setting)
+        return made[setting, name]
+
+    try:
+        yield stage
+    finally:
+        for process in running:
+            process.terminate()
+        for each in made.values():
+            each.close()
+        for process in running:
+            assert process.wait(START_TIMEOUT_S) == 0
+
+
+def _configuration(nodes: dict[str, Node], ports: dict[str, int], setting: Setting) -> object:
+    backends: dict[str, dict[str, object]] = {
+        name: {"address": f"127.0.0.1:{node.port}"} for name, node in nodes.items()
+    }
+    if setting.max_connections is not None:
+        for backend in backends.values():
+            backend["max_connections"] = setting.max_connections
+    return {
+        "listen": {f"127.0.0.1:{ports[name]}": name for name in nodes},
+        "backends": backends,
+        "users": {ACCOUNT: PASSWORD, OTHER_ACCOUNT: OTHER_PASSWORD},
+        "timeouts": {"drain": "5s"},
+    }
+
+
+def _logged_in(number: int) -> Connection:
+    connection = Connection(number, Login(user=ACCOUNT, password=PASSWORD, capabilities=PLAIN))
+    if not isinstance(connection.login_reply[-1], Ok):
+        connection.close()
+        raise ConnectionRefusedError(f"cannot log in: {connection.login_reply}")
+    return connection
+
+
+def _wait_until_served(number: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            _logged_in(number).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)

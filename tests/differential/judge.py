@@ -1,0 +1,194 @@
+"""What must be equal between a direct session and one through DbMux, and how a difference is shown.
+
+Transcripts come in; the first difference goes out, and a text that shows the steps up to it with both replies.
+Packets are compared as they came, so that column definitions, types, flags, character sets and values are all in it.
+Apart are only:
+
+- the number of a prepared statement: a handle, which each side gives out as it likes (also in error 1243's message);
+- the status flags NO_INDEX, NO_GOOD_INDEX and SLOW_QUERY: they tell the slow log how the server found its rows and how
+  long it took, depend on statistics and time, and stay from one statement's reply to the next command's on their
+  connection. No client acts on them. All other flags must be equal: a client acts on IN_TRANSACTION, AUTOCOMMIT,
+  MORE_RESULTS, CURSOR_EXISTS, LAST_ROW_SENT, OUT_PARAMETERS, READ_ONLY_TRANSACTION, DATABASE_DROPPED and
+  METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
+- COM_STATISTICS' figures, and the session's own schema, which has another name of the same length in each run;
+- GTIDs in reported session state: both runs write, so the second has later ones;
+- MariaDB 11's proof of its certificate in the login's OK, which is about TLS;
+- values of a step that says `apart`: there only columns, the number of rows and the end are compared.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dbmux.errors import ProtocolError
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.client import ColumnCount, Definition, Row, Text
+from dbmux.wire.columns import FieldType, parse_column
+from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes
+from dbmux.wire.rows import parse_text_row
+from dbmux.wire.statements import Prepared
+from tests.differential.client import Message, Reply
+from tests.differential.steps import Sql, Step
+
+INCIDENTAL = ~int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)
+STAND_IN = b"zzzzzzzz"
+LONGEST_SHOWN = 300
+
+_TYPE_NAMES = {kind.value: kind.name for kind in FieldType}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A step that was taken, and what the server said, made comparable."""
+
+    step: Step
+    reply: Reply
+
+
+Transcript = tuple[Told, ...]
+
+
+def comparable(reply: Reply, step: Step, schema: bytes, statements: Mapping[int, str]) -> Reply:
+    """A reply without what may differ."""
+    return tuple(_comparable(message, step, schema, statements) for message in reply)
+
+
+def _comparable(message: Message, step: Step, schema: bytes, statements: Mapping[int, str]) -> Message:
+    match message:
+        case Row():
+            return Row(b"apart") if step.apart else Row(message.payload.replace(schema, STAND_IN))
+        case Definition(payload):
+            return Definition(payload.replace(schema, STAND_IN))
+        case Ok():
+            return replace(
+                message,
+                status=message.status & INCIDENTAL,
+                info=message.info.replace(schema, STAND_IN),
+                state=_state(message.state).replace(schema, STAND_IN),
+            )
+        case Eof():
+            return replace(message, status=message.status & INCIDENTAL)
+        case Err():
+            text = b"apart" if step.apart else message.message.replace(schema, STAND_IN)
+            return replace(message, message=_without_numbers(text, statements))
+        case Prepared():
+            return replace(message, statement=0)
+        case Text(text):
+            return Text(re.sub(rb"[0-9.]+", b"#", text))
+        case _:
+            return message
+
+
+def _state(state: bytes) -> bytes:
+    told = []
+    for kind, data in changes(state):
+        is_gtid = kind == Track.GTIDS or data.startswith(b"\x09last_gtid")
+        told.append(b"%d:%b" % (kind, b"gtid" if is_gtid else data))
+    return b"|".join(told)
+
+
+def _without_numbers(message: bytes, statements: Mapping[int, str]) -> bytes:
+    for number, name in statements.items():
+        message = message.replace(b"handler (%d)" % number, b"handler (%b)" % name.encode())
+    return message
+
+
+def first_difference(direct: Transcript, through: Transcript) -> int | None:
+    """The position of the first step whose replies differ."""
+    for position, (one, other) in enumerate(zip(direct, through, strict=True)):
+        if one.reply != other.reply:
+            return position
+    return None
+
+
+def show(direct: Transcript, through: Transcript, capabilities: int) -> str:
+    """Every step up to the first difference, and there both replies."""
+    last = first_difference(direct, through)
+    lines = []
+    for position, (one, other) in enumerate(zip(direct, through, strict=True)):
+        lines.append(f"{position + 1:4} {one.step.session}  {show_command(one.step)}")
+        expected = list(show_reply(one.reply, capabilities))
+        if position == last:
+            got = list(show_reply(other.reply, capabilities))
+            compared = difflib.Differ().compare(expected, got)
+            lines += [f"         {line}" for line in compared if not line.startswith("?")]
+            if expected == got:
+                lines += [f"         - {one.reply!r}"[:2000], f"         + {other.reply!r}"[:2000]]
+            break
+        lines += [f"           {line}" for line in _shortened(expected)]
+    return "\n".join(lines)
+
+
+def show_command(step: Step) -> str:
+    """A step in one line."""
+    match step.command:
+        case Sql(text, file, attributes):
+            extra = f"  attributes={attributes}" if attributes else ""
+            extra += f"  file={sum(map(len, file))} bytes" if file else ""
+            return _cut(text.decode("utf-8", "backslashreplace")) + extra
+        case command:
+            return repr(command)
+
+
+def show_reply(reply: Reply, capabilities: int) -> Iterator[str]:
+    """A reply, message by message."""
+    columns = 0
+    for message in reply:
+        match message:
+            case ColumnCount(columns):
+                yield f"{columns} columns"
+            case Definition(payload):
+                yield _show_column(payload, capabilities)
+            case Row(payload):
+                yield _cut(f"row {_show_row(payload, columns)}")
+            case Ok():
+                state = f" state={message.state!r}" if message.state else ""
+                yield (
+                    f"OK affected={message.affected_rows} id={message.last_insert_id} {_show_status(message.status)} "
+                    f"warnings={message.warnings} info={message.info!r}{state} header={message.header:#x}"
+                )
+            case Eof():
+                yield f"EOF {_show_status(message.status)} warnings={message.warnings}"
+            case Err():
+                text = message.message.decode("utf-8", "backslashreplace")
+                yield f"ERROR {message.number} ({message.sqlstate.decode('ascii', 'replace')}): {text}"
+            case _:
+                yield repr(message)
+
+
+def _show_status(status: int) -> str:
+    return "+".join(flag.name or hex(flag) for flag in Status if status & flag) or "no flags"
+
+
+def _show_column(payload: bytes, capabilities: int) -> str:
+    try:
+        column = parse_column(payload, capabilities)
+    except ProtocolError:
+        return f"definition {payload!r}"
+    kind = _TYPE_NAMES.get(column.type, str(column.type))
+    names = b".".join((column.schema, column.table, column.original_table, column.original_name))
+    extra = f" extended={column.extended!r}" if capabilities & Capability.MARIADB_EXTENDED_METADATA else ""
+    extra += f" default={column.default!r}" if column.default else ""
+    return (
+        f"column {column.name!r} {kind} charset={column.charset} length={column.length} flags={column.flags:#x} "
+        f"decimals={column.decimals} of {names!r}{extra}"
+    )
+
+
+def _show_row(payload: bytes, columns: int) -> str:
+    try:
+        return repr(parse_text_row(payload, columns))
+    except ProtocolError:
+        return repr(payload)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}… ({len(line)} characters, {hash(line):x})"
+
+
+def _shortened(lines: Sequence[str]) -> list[str]:
+    there = [line for line in lines if not line.startswith("column ") and not line.endswith(" columns")]
+    return there if len(there) <= 4 else [*there[:3], f"… {len(there) - 3} more"]

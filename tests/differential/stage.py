@@ -1,0 +1,225 @@
+"""Plays scenarios on real servers: once on direct connections, once through DbMux, each in a fresh schema.
+
+Scenarios come in, verdicts go out. The two runs are one after the other, so that what is global to a server (locks,
+XA transactions, FLUSH TABLES WITH READ LOCK) meets nothing of the other run; each has a schema of its own under a name
+that was never used before, so that what a server does late after a disconnect meets nothing either. After the steps
+every session is asked what is left in it: variables, ids, counts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import string
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from dbmux.wire.capabilities import Capability as C
+from dbmux.wire.replies import Ok, Status
+from tests.differential.client import PLAIN, Connection, Login, Reply, Silence, Talker
+from tests.differential.judge import Told, Transcript, comparable, first_difference, show
+from tests.differential.steps import (
+    MARIADB_10,
+    MARIADB_11,
+    MYSQL_9,
+    ChangeUser,
+    Command,
+    InitDb,
+    Prepare,
+    Quit,
+    Scenario,
+    Send,
+    Sql,
+    Step,
+    Together,
+    step,
+)
+
+# Each server is spoken to as its own programs do.
+OWN_CLIENT = {
+    MARIADB_10: PLAIN,
+    MARIADB_11: PLAIN | int(C.DEPRECATE_EOF | C.MARIADB_EXTENDED_METADATA),
+    MYSQL_9: PLAIN | int(C.DEPRECATE_EOF),
+}
+
+# What differs between two connections whatever is sent on them, and what DbMux sets for itself on its own connections.
+_OWN_VARIABLES = (
+    "timestamp", "pseudo_thread_id", "rand_seed1", "rand_seed2", "statement_id", "last_gtid", "gtid_seq_no",
+    "original_commit_timestamp", "session_track_%", "gtid_executed%", "gtid_binlog%", "gtid_current%", "gtid_slave%",
+)  # fmt: skip
+LEFT_BEHIND = tuple(
+    replace(step(line), session="")
+    for line in (
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), DATABASE(), @@warning_count, @@error_count",
+        "SHOW SESSION VARIABLES WHERE " + " AND ".join(f"Variable_name NOT LIKE '{name}'" for name in _OWN_VARIABLES),
+        "SELECT @a, @b, @c, @x, @y, @z",
+    )
+)
+
+Open = Callable[[Login], Talker]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A server: its name, how a session opens directly, and the accounts."""
+
+    server: str
+    admin: Talker
+    user: str
+    password: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of a scenario; `steady` is whether direct sessions agree among themselves."""
+
+    server: str
+    scenario: Scenario
+    capabilities: int
+    direct: Transcript
+    through: Transcript
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether nothing differs."""
+        return first_difference(self.direct, self.through) is None
+
+    def __str__(self) -> str:
+        title = f"{self.scenario.name} on {self.server} (- direct, + through)"
+        return f"{title}\n{show(self.direct, self.through, self.capabilities)}"
+
+
+class Stage:
+    """One server, and two ways to it."""
+
+    def __init__(self, place: Place, direct: Open, through: Open, names: Iterator[bytes]) -> None:
+        self.server = place.server
+        self._place = place
+        self._direct = direct
+        self._through = through
+        self._names = names
+
+    def judge(self, scenario: Scenario) -> Verdict:
+        """Play a scenario both ways."""
+        scenario = scenario.for_server(self.server)
+        direct = self._play(scenario, self._direct)
+        assert not any(Silence() in told.reply for told in direct), f"{scenario.name} waits for itself on a server"
+        return Verdict(
+            server=self.server,
+            scenario=scenario,
+            capabilities=self._login(scenario, b"").capabilities,
+            direct=direct,
+            through=self._play(scenario, self._through),
+        )
+
+    def close(self) -> None:
+        """Hang up."""
+        self._place.admin.close()
+
+    def is_steady(self, scenario: Scenario) -> bool:
+        """Whether two direct runs are equal: if not, the scenario is to blame."""
+        scenario = scenario.for_server(self.server)
+        one, other = self._play(scenario, self._direct), self._play(scenario, self._direct)
+        return first_difference(one, other) is None
+
+    def _login(self, scenario: Scenario, schema: bytes) -> Login:
+        return Login(
+            user=self._place.user,
+            password=self._place.password,
+            schema=schema if scenario.has_schema else b"",
+            charset=scenario.charset,
+            capabilities=OWN_CLIENT[self.server] | scenario.capabilities,
+        )
+
+    def _play(self, scenario: Scenario, way: Open) -> Transcript:
+        schema = next(self._names)
+        self._administer(f"CREATE DATABASE {schema.decode()}", f"USE {schema.decode()}", *scenario.setup)
+        run = _Run(self._login(scenario, schema), schema, way)
+        try:
+            for each in scenario.steps:
+                run.take(each)
+            for session in list(run.sessions):
+                for each in LEFT_BEHIND:
+                    run.take(replace(each, session=session))
+        finally:
+            run.close()
+        dropped = self._place.admin.ask(Sql(b"DROP DATABASE " + schema), _no_others)
+        run.told.append(
+            Told(step("-- afterwards the schema can be dropped"), comparable(dropped, step(""), schema, {}))
+        )
+        return tuple(run.told)
+
+    def _administer(self, *statements: str) -> None:
+        for statement in statements:
+            reply = self._place.admin.ask(Sql(statement.encode()), _no_others)
+            assert "Err(" not in repr(reply), f"{statement}: {reply}"
+
+
+class _Run:
+    def __init__(self, login: Login, schema: bytes, way: Open) -> None:
+        self.told: list[Told] = []
+        self.sessions: dict[str, Talker] = {}
+        self._login = login
+        self._schema = schema
+        self._way = way
+
+    def take(self, what: Step) -> None:
+        if what.session not in self.sessions:
+            self._open(what)
+        talker = self.sessions[what.session]
+        reply = talker.ask(_named(what.command, self._schema), self._number_of)
+        if isinstance(what.command, Quit):
+            del self.sessions[what.session]
+        self._write(what, reply, talker)
+
+    def close(self) -> None:
+        for talker in self.sessions.values():
+            talker.close()
+
+    def _open(self, what: Step) -> None:
+        talker = self._way(self._login)
+        self.sessions[what.session] = talker
+        told = tuple(_login_ok(message) if isinstance(message, Ok) else message for message in talker.login_reply)
+        self._write(Step(Sql(b"-- log in"), session=what.session), told, talker)
+
+    def _write(self, what: Step, reply: Reply, talker: Talker) -> None:
+        self.told.append(Told(what, comparable(reply, what, self._schema, talker.statement_numbers())))
+
+    def _number_of(self, session: str) -> int:
+        return self.sessions[session].connection_id
+
+
+def schema_names() -> Iterator[bytes]:
+    """Names of eight letters that are never the same twice."""
+    for letters in itertools.product(string.ascii_lowercase, repeat=5):
+        yield b"zqx" + "".join(letters).encode()
+
+
+def port(number: int) -> Open:
+    """The way to a port of this machine."""
+    return lambda login: Connection(number, login)
+
+
+def _login_ok(ok: Ok) -> Ok:
+    # MariaDB 11 proves its certificate in the login's OK; reported state has a test of its own.
+    return replace(ok, info=b"", state=b"", status=ok.status & ~int(Status.SESSION_STATE_CHANGED))
+
+
+def _no_others(session: str) -> int:
+    raise AssertionError(f"there is no session {session} here")
+
+
+def _named(command: Command, schema: bytes) -> Command:
+    match command:
+        case Sql() | Send() | Prepare():
+            return replace(command, text=_fill(command.text, schema))
+        case InitDb() | ChangeUser():
+            return replace(command, schema=_fill(command.schema, schema))
+        case Together(first, second):
+            filled = replace(second, text=_fill(second.text, schema)) if isinstance(second, Sql) else second
+            return Together(replace(first, text=_fill(first.text, schema)), filled)
+        case _:
+            return command
+
+
+def _fill(text: bytes, schema: bytes) -> bytes:
+    return text.replace(b"{u}", schema)

@@ -1,0 +1,97 @@
+"""The judge of the differential tests sees what it must see, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dbmux.wire.client import Definition, Row, Text
+from dbmux.wire.columns import Column, FieldType
+from dbmux.wire.replies import Eof, Err, Ok, Status
+from dbmux.wire.statements import Prepared
+from tests.differential.client import Gone, Message, Silence
+from tests.differential.judge import Told, comparable, first_difference, show
+from tests.differential.steps import Step, apart, step
+
+SCHEMA, OTHER_SCHEMA = b"aaaaaaaa", b"bbbbbbbb"
+COLUMN = Column(name=b"n", type=FieldType.LONG, charset=63, length=11, flags=1, schema=SCHEMA, table=b"t")
+OK = Ok(affected_rows=1, last_insert_id=7, status=Status.AUTOCOMMIT, warnings=1, info=b"Rows matched: 1")
+
+
+def is_seen(one: Message, other: Message, what: Step | None = None) -> bool:
+    """Whether the judge takes two replies for different."""
+    told = what or step("SELECT 1")
+    direct = (Told(told, comparable((one,), told, SCHEMA, {1: "s"})),)
+    through = (Told(told, comparable((other,), told, OTHER_SCHEMA, {5: "s"})),)
+    return first_difference(direct, through) is not None
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (OK, replace(OK, affected_rows=2)),
+        (OK, replace(OK, last_insert_id=8)),
+        (OK, replace(OK, warnings=0)),
+        (OK, replace(OK, info=b"Rows matched: 2")),
+        (OK, replace(OK, state=b"\x01\x02\x01a")),
+        (Eof(warnings=1), Eof(warnings=0)),
+        (Err(number=1064, message=b"a"), Err(number=1065, message=b"a")),
+        (Err(number=1064, message=b"a"), Err(number=1064, message=b"b")),
+        (Err(number=1064, sqlstate=b"42000"), Err(number=1064, sqlstate=b"HY000")),
+        (Row(b"\x011"), Row(b"\x012")),
+        (Definition(COLUMN.build(0)), Definition(replace(COLUMN, charset=45).build(0))),
+        (Definition(COLUMN.build(0)), Definition(replace(COLUMN, length=12).build(0))),
+        (Definition(COLUMN.build(0)), Definition(replace(COLUMN, flags=0).build(0))),
+        (Prepared(1, columns=1, parameters=2), Prepared(1, columns=1, parameters=1)),
+        (OK, Gone("closed")),
+        (OK, Silence()),
+    ],
+)
+def test_a_difference_is_seen(one: Message, other: Message) -> None:
+    assert is_seen(one, other)
+
+
+@pytest.mark.parametrize(
+    "flag", [flag for flag in Status if flag.name not in ("NO_INDEX", "NO_GOOD_INDEX", "SLOW_QUERY")]
+)
+def test_every_status_flag_that_clients_act_on_counts(flag: Status) -> None:
+    assert is_seen(replace(OK, status=0), replace(OK, status=int(flag)))
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (replace(OK, status=0), replace(OK, status=int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY))),
+        (Prepared(1, columns=1, parameters=2), Prepared(5, columns=1, parameters=2)),
+        (Row(b"\x08" + SCHEMA), Row(b"\x08" + OTHER_SCHEMA)),
+        (Definition(COLUMN.build(0)), Definition(replace(COLUMN, schema=OTHER_SCHEMA).build(0))),
+        (Err(number=1146, message=b"Table 'aaaaaaaa.x'"), Err(number=1146, message=b"Table 'bbbbbbbb.x'")),
+        (Err(number=1243, message=b"handler (1) given"), Err(number=1243, message=b"handler (5) given")),
+        (Text(b"Uptime: 5  Threads: 1"), Text(b"Uptime: 17  Threads: 3")),
+    ],
+)
+def test_what_is_incidental_is_not_seen(one: Message, other: Message) -> None:
+    assert not is_seen(one, other)
+
+
+def test_values_that_are_apart_are_not_compared_but_their_form_is() -> None:
+    what = apart("connection ids differ", "SELECT CONNECTION_ID()")
+
+    assert not is_seen(Row(b"\x0217"), Row(b"\x0242"), what)
+    assert is_seen(Row(b"\x0217"), Eof(), what)
+    assert is_seen(Definition(COLUMN.build(0)), Definition(replace(COLUMN, type=FieldType.LONGLONG).build(0)), what)
+
+
+def test_a_difference_is_shown_with_the_steps_before_it() -> None:
+    before, there = step("SET @a = 1"), step("SELECT @a")
+    direct = (Told(before, (OK,)), Told(there, (Row(b"\x011"), Eof())), Told(before, (OK,)))
+    through = (Told(before, (OK,)), Told(there, (Row(b"\xfb"), Eof())), Told(before, (Gone("closed"),)))
+
+    shown = show(direct, through, 0)
+
+    assert "1 a  SET @a = 1" in shown
+    assert "2 a  SELECT @a" in shown
+    assert "- row" in shown
+    assert "+ row" in shown
+    assert "closed" not in shown

@@ -1,0 +1,34 @@
+"""Whatever a client sends looks the same through DbMux as it does directly, on every server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.differential.conftest import FORCED, Stages
+from tests.differential.sequences import SCENARIOS
+from tests.differential.steps import ALL, MARIADB, Scenario
+
+pytestmark = pytest.mark.real
+
+# Defects that are known: what differs, and where. A mark that is no longer true fails.
+KNOWN = {
+    ("a transaction with changes of everything else", MARIADB): "wire.replies.Ok.build loses unknown status flags",
+}
+
+
+def _case(scenario: Scenario, server: str) -> object:
+    why = next((why for (name, servers), why in KNOWN.items() if name == scenario.name and server in servers), None)
+    marks = [pytest.mark.xfail(reason=why, strict=True)] if why else []
+    return pytest.param(scenario, server, id=f"{server}-{scenario.name}", marks=marks)
+
+
+CASES = [_case(scenario, server) for server in sorted(ALL) for scenario in SCENARIOS if server in scenario.servers]
+
+
+@pytest.mark.parametrize("scenario, server", CASES)
+def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stages: Stages) -> None:
+    stage = stages(FORCED, server)
+
+    verdict = stage.judge(scenario)
+
+    assert verdict.is_equal, f"{verdict}\n(two direct runs: {'equal' if stage.is_steady(scenario) else 'NOT equal'})"
