@@ -7,9 +7,15 @@ Never resolves a name and never opens anything.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 MYSQL_PORT = 3306
+
+_FORMS = "write host:port, [ipv6]:port or /path/of/a.sock"
+# A name in any script, or an IPv4 address.
+_NAME = re.compile(r"[\w.-]+")
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,7 @@ class TcpAddress:
     @property
     def is_local(self) -> bool:
         """Whether traffic to this address stays on this machine."""
-        if self.host == "localhost":
+        if self.host.lower() == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
@@ -55,23 +61,39 @@ def parse_address(text: str, default_port: int = MYSQL_PORT) -> Address:
     """Read an address as people write it; raises ValueError with a sentence that says what is wrong."""
     if text.startswith("/"):
         return UnixAddress(text)
-    host, port_text = _split_port(text)
+    host, port = _split(text)
     if not host:
-        raise ValueError(f"{text!r} has no host; write host:port, [ipv6]:port or /path/of/a.sock")
-    if port_text is None:
+        raise ValueError(f"{text!r} has no host; {_FORMS}")
+    if ":" in host and not _is_ipv6(host):
+        raise ValueError(f"{host!r} is no IPv6 address; write host:port or [ipv6]:port")
+    if ":" not in host and not _NAME.fullmatch(host):
+        raise ValueError(f"{host!r} is no host; {_FORMS}")
+    if port is None:
         return TcpAddress(host, default_port)
-    if not port_text.isdecimal() or int(port_text) > 65535:
-        raise ValueError(f"{port_text!r} is not a port (0 to 65535)")
-    return TcpAddress(host, int(port_text))
+    if not _PORT.fullmatch(port) or int(port) > 65535:
+        raise ValueError(f"{port!r} is not a port (0 to 65535)")
+    return TcpAddress(host, int(port))
 
 
-def _split_port(text: str) -> tuple[str, str | None]:
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            raise ValueError(f"{text!r} is not an address; write [ipv6]:port")
-        return host, rest[1:] if rest else None
-    if text.count(":") > 1:
+def _split(text: str) -> tuple[str, str | None]:
+    # An IPv6 address has colons of its own: it stands alone, or in brackets.
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        return _in_brackets(host), port
+    if text.startswith("[") and text.endswith("]"):
+        return _in_brackets(text), None
+    if not colon or ":" in host:
         return text, None
-    host, colon, port = text.partition(":")
-    return host, port if colon else None
+    return host, port
+
+
+def _in_brackets(text: str) -> str:
+    return text[1:-1] if _is_ipv6(text[1:-1]) else text
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
