@@ -33,7 +33,7 @@ $(VENV)/bin/pip:
 	@$(PYTHON) -m venv $(VENV) \
 	  || { rm -rf $(VENV); echo "Python lacks venv; install it: apt install python3-venv"; exit 1; }
 
-$(VENV)/installed: requirements.txt pyproject.toml dbmux/kernel.py dbmux/kernel.pxd | $(VENV)/bin/pip
+$(VENV)/installed: requirements.txt pyproject.toml dbmux/kernel.py dbmux/kernel.pxd dbmux/lexer.py dbmux/lexer.pxd | $(VENV)/bin/pip
 	$(PIP) install --require-hashes -r requirements.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@$(BIN)/dbmux --version
@@ -49,4 +49,4 @@ $(VENV)/mysqlclient: requirements-mysqlclient.txt $(VENV)/developed
 	  echo "mysqlclient could not be built; for its tests: apt install libmariadb-dev pkg-config gcc python3-dev"; fi
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info dbmux/kernel.c dbmux/kernel.*.so .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info dbmux/kernel.c dbmux/lexer.c dbmux/*.so .mypy_cache .ruff_cache .hypothesis .import_linter_cache

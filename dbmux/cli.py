@@ -46,10 +46,11 @@ class _Lazy(click.Group):
 def _print_version(context: click.Context, _: click.Parameter, wanted: object) -> None:
     if not wanted:
         return
-    from dbmux.kernel import COMPILED
+    from dbmux import kernel, lexer
     from dbmux.version import VERSION
 
-    click.echo(f"dbmux {VERSION} ({'compiled' if COMPILED else 'pure Python'} kernel)")
+    compiled = kernel.COMPILED and lexer.COMPILED
+    click.echo(f"dbmux {VERSION} ({'compiled' if compiled else 'pure Python'} kernel)")
     context.exit()
 
 
