@@ -1,4 +1,4 @@
-"""Whether backends are up: each is asked at start, often while it is down, and seldom while clients reach it anyway.
+"""Whether backends are up: each is asked at start, often while it is down, and seldom while it is up.
 
 Backends and a clock come in; their `state` and events go out. Never takes a backend out of service by itself.
 """
@@ -6,6 +6,7 @@ Backends and a clock come in; their `state` and events go out. Never takes a bac
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 
@@ -29,16 +30,19 @@ async def watch(backend: Backend, memory: GreetingMemory, emit: Emit, sleep: Sle
 
 async def probe(backend: Backend, memory: GreetingMemory, emit: Emit) -> None:
     """Ask once; sets the backend's state and emits what changed."""
-    before, version = backend.state, backend.version
+    before, version, address = backend.state, backend.version, str(backend.config.address)
     try:
         await backend.meet()
     except DbMuxError as error:
         backend.state = BackendState.DOWN
+        if error.__cause__ is None or isinstance(error.__cause__, ssl.SSLError):
+            # Reached, and refused or not understood: the backend itself keeps only why it could not be reached.
+            backend.error = str(error)
         if before is not BackendState.DOWN:
-            emit(BackendDown(time.time(), backend.name, str(backend.config.address), backend.error or str(error)))
+            emit(BackendDown(time.time(), backend.name, address, backend.error))
         return
-    backend.state = BackendState.UP
+    backend.state, backend.error = BackendState.UP, ""
     if backend.greeting is not None:
-        memory.remember(str(backend.config.address), backend.greeting)
+        memory.remember(address, backend.greeting)
     if before is not BackendState.UP or version != backend.version:
-        emit(BackendUp(time.time(), backend.name, str(backend.config.address), backend.version))
+        emit(BackendUp(time.time(), backend.name, address, backend.version))
