@@ -1,4 +1,4 @@
-"""A log-linear histogram of durations: fixed buckets, exact counts, percentiles within 3 %.
+"""A log-linear histogram of durations: fixed buckets, exact counts, percentiles within 2 % or a microsecond.
 
 Seconds come in, percentiles in seconds go out. 32 buckets to each power of two of microseconds. Never allocates after
 it was made.
@@ -19,12 +19,12 @@ def bucket_of(microseconds: int) -> int:
     return (shift << 5) + (microseconds >> shift)
 
 
-def upper_bound(bucket: int) -> int:
-    """The microseconds below which all of a bucket's durations are."""
+def middle(bucket: int) -> float:
+    """The microseconds in the middle of a bucket."""
     if bucket < 2 * SUB_BUCKETS:
-        return bucket + 1
+        return bucket + 0.5
     shift = (bucket >> 5) - 1
-    return ((bucket & 31) + SUB_BUCKETS + 1) << shift
+    return ((bucket & 31) + SUB_BUCKETS + 0.5) * (1 << shift)
 
 
 class Histogram:
@@ -50,13 +50,13 @@ class Histogram:
         self.sum_s += seconds
 
     def percentile(self, percent: float) -> float:
-        """The duration, in seconds, that `percent` of all did not exceed; 0 when there are none."""
+        """The duration, in seconds, that `percent` of all did not exceed (nearest rank); 0 when there are none."""
         wanted = self.count * percent / 100
         seen = 0
         for bucket, number in enumerate(self._buckets):
             seen += number
             if number and seen >= wanted:
-                return upper_bound(bucket) / 1_000_000
+                return middle(bucket) / 1_000_000
         return 0.0
 
     def below(self, seconds: float) -> int:

@@ -1,11 +1,12 @@
 """Events as log lines, for people or for machines.
 
 Events come in, one line each goes to a stream. Queries are never logged one by one: they are counted. A line never
-holds a secret, because events do not.
+holds a secret, because events do not, and never more than one line, whatever clients call themselves.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 from enum import StrEnum
@@ -28,6 +29,7 @@ from dbmux.events import (
     SessionOpened,
     Warned,
 )
+from dbmux.text import visible
 
 
 class LogFormat(StrEnum):
@@ -51,15 +53,23 @@ class Log:
         match self._form:
             case LogFormat.TEXT:
                 moment = datetime.datetime.fromtimestamp(event.at).strftime("%H:%M:%S.%f")[:-3]
-                print(f"{moment} {sentence(event)}", file=self._stream, flush=True)
+                line = f"{moment} {sentence(event)}"
             case LogFormat.JSON:
                 fields = {"event": type(event).__name__} | event._asdict()
                 fields["at"] = datetime.datetime.fromtimestamp(event.at, datetime.UTC).isoformat()
-                print(json.dumps(fields, ensure_ascii=False), file=self._stream, flush=True)
+                line = json.dumps(fields)
+        # A full disk or a reader that has gone must not end sessions: the line is lost, the figures are not.
+        with contextlib.suppress(OSError):
+            print(line, file=self._stream, flush=True)
 
 
 def sentence(event: Event) -> str:
-    """An event in words."""
+    """An event in words, on one line; each error of a rejected configuration has a line of its own below."""
+    details = event.errors if isinstance(event, ConfigRejected) else ()
+    return "\n  ".join(visible(line) for line in (_headline(event), *details))
+
+
+def _headline(event: Event) -> str:
     match event:
         case ProxyStarted():
             return f"DbMux {event.version} started in {event.seconds * 1000:.0f} ms"
@@ -74,7 +84,7 @@ def sentence(event: Event) -> str:
         case ConfigApplied():
             return f"configuration {event.source} applied: {', '.join(event.changes) or 'nothing changed'}"
         case ConfigRejected():
-            return "configuration rejected, the last good one stays in force:\n  " + "\n  ".join(event.errors)
+            return "configuration rejected, the last good one stays in force:"
         case DrainStarted():
             return f"draining: no new clients, {event.sessions} sessions may end within {event.seconds:g} s"
         case Warned():

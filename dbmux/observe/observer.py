@@ -14,7 +14,7 @@ RING_SIZE = 16_384
 
 
 class Observer:
-    """Owns ring and metrics; the log may be absent. `emit` runs once a query: the ring's append stands in it."""
+    """Owns ring and metrics; the log may be absent."""
 
     __slots__ = ("_log", "metrics", "ring")
 
@@ -24,10 +24,8 @@ class Observer:
         self._log = log
 
     def emit(self, event: Event) -> None:
-        """Take an event; never waits."""
-        ring = self.ring
-        ring.count += 1
-        ring.events.append(event)
+        """Take an event; never waits. Runs once a query."""
+        self.ring.append(event)
         if type(event) is QueryFinished:
             self.metrics.query_finished(event)
             return

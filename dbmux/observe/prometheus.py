@@ -1,6 +1,7 @@
 """The figures in Prometheus' text format, made when somebody asks.
 
-`Metrics` comes in, bytes go out; names, labels and meanings stand in docs/metrics.md.
+`Metrics` and the names of the backends that there are come in, bytes go out; names, labels and meanings stand in
+docs/metrics.md. Counts of a backend that was removed stay, its state does not.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ from dbmux.observe.metrics import Metrics
 from dbmux.wire.commands import Command
 
 LATENCY_BOUNDS_S = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def render(metrics: Metrics) -> bytes:
+def render(metrics: Metrics, backends: Iterable[str]) -> bytes:
     """All figures as they stand."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(metrics))
+    registry.register(_Figures(metrics, frozenset(backends)))
     return generate_latest(registry)
 
 
 class _Figures(Collector):
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, present: frozenset[str]) -> None:
         self._metrics = metrics
+        self._present = present
 
     def collect(self) -> Iterable[Metric]:
         yield from self._sessions()
@@ -57,7 +58,8 @@ class _Figures(Collector):
         reply_bytes = CounterMetricFamily("dbmux_reply_bytes", "Bytes of replies relayed.", labels=["backend"])
         latency = HistogramMetricFamily("dbmux_command_seconds", "From command to end of reply.", labels=["backend"])
         for name, figures in self._metrics.backends.items():
-            up.add_metric([name], int(figures.is_up))
+            if name in self._present:
+                up.add_metric([name], int(figures.is_up))
             for number, count in enumerate(figures.commands):
                 if count:
                     commands.add_metric([name, Command(number).name.lower()], count)

@@ -1,0 +1,176 @@
+"""Everything that watches gets every event, exactly once."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from dbmux.events import (
+    BackendDown,
+    BackendUp,
+    CloseReason,
+    Event,
+    LoginFailed,
+    QueryFinished,
+    SessionClosed,
+    SessionOpened,
+)
+from dbmux.observe.logfile import Log, LogFormat
+from dbmux.observe.metrics import Metrics
+from dbmux.observe.observer import RING_SIZE, Observer
+from dbmux.observe.prometheus import render
+from dbmux.wire.commands import Command
+from tests.observe.examples import EVENTS
+
+
+def observed(*told: Event) -> Metrics:
+    observer = Observer(None)
+    for event in told:
+        observer.emit(event)
+    return observer.metrics
+
+
+def figures(metrics: Metrics, *backends: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """The samples as Prometheus reads them, by name and labels."""
+    families = text_string_to_metric_families(render(metrics, backends).decode())
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def finished(backend: str = "db", command: int = Command.QUERY, seconds: float = 0.001, code: int = 0) -> QueryFinished:
+    return QueryFinished(0.0, 1, backend, command, seconds, 100, code)
+
+
+def test_ring_figures_and_log_get_every_event() -> None:
+    stream = io.StringIO()
+    observer = Observer(Log(stream, LogFormat.JSON))
+
+    for event in EVENTS:
+        observer.emit(event)
+
+    assert observer.ring.since(0).events == EVENTS
+    assert len(stream.getvalue().splitlines()) == len(EVENTS) - 1
+    assert observer.metrics.backends["db"].latency.count == 1
+
+
+def test_queries_are_not_logged_one_by_one() -> None:
+    stream = io.StringIO()
+    observer = Observer(Log(stream, LogFormat.TEXT))
+
+    for _ in range(100):
+        observer.emit(finished())
+
+    assert stream.getvalue() == ""
+
+
+def test_memory_is_bounded() -> None:
+    observer = Observer(None)
+
+    for _ in range(RING_SIZE + 5):
+        observer.emit(finished())
+
+    assert (len(observer.ring.events), observer.ring.count) == (RING_SIZE, RING_SIZE + 5)
+
+
+def test_every_count_is_exact() -> None:
+    told = observed(
+        *EVENTS,
+        SessionOpened(0.0, 8, "x", "y"),
+        SessionOpened(0.0, 9, "x", "y"),
+        SessionClosed(0.0, 8, CloseReason.CLIENT_GONE, ""),
+        LoginFailed(0.0, 9, "app", 1045, ""),
+        finished(command=Command.PING),
+        finished(code=1146),
+        finished(code=1146),
+        finished(backend="other", seconds=3.0),
+    )
+
+    assert (told.sessions_opened, told.sessions_open) == (3, 1)
+    assert told.sessions_closed == {CloseReason.QUIT: 1, CloseReason.CLIENT_GONE: 1}
+    assert (told.logins, told.logins_failed) == (1, {1045: 2})
+    assert (told.configs_applied, told.configs_rejected) == (1, 1)
+    assert {number: count for number, count in enumerate(told.backends["db"].commands) if count} == {3: 3, 14: 1}
+    assert told.backends["db"].errors == {1146: 2}
+    assert told.backends["db"].bytes == 400
+    assert told.backends["db"].latency.count == 4
+    assert told.backends["other"].latency.sum_s == 3.0
+
+
+@given(st.lists(st.sampled_from([finished(), finished("b", 14), finished(code=1), finished("b", code=2)])))
+def test_no_query_is_lost_or_counted_twice(queries: list[QueryFinished]) -> None:
+    told = observed(*queries)
+
+    assert sum(sum(one.commands) for one in told.backends.values()) == len(queries)
+    assert sum(one.latency.count for one in told.backends.values()) == len(queries)
+    assert sum(one.errors.total() for one in told.backends.values()) == sum(one.code > 0 for one in queries)
+    assert sum(one.bytes for one in told.backends.values()) == 100 * len(queries)
+
+
+def test_a_backend_is_up_from_the_first_answer_to_the_first_failure() -> None:
+    up, down = BackendUp(0.0, "db", "x", "v"), BackendDown(0.0, "db", "x", "no")
+
+    assert observed(up).backends["db"].is_up
+    assert not observed(up, down).backends["db"].is_up
+    assert observed(up, down, up).backends["db"].is_up
+
+
+class TestPrometheus:
+    """The text that its parser reads."""
+
+    def test_figures_have_their_labels(self) -> None:
+        told = figures(observed(*EVENTS, finished(code=1146)), "db")
+
+        def labelled(name: str, **labels: str) -> float:
+            return told[name, frozenset(labels.items())]
+
+        assert labelled("dbmux_sessions_open") == 0
+        assert labelled("dbmux_sessions_opened_total") == 1
+        assert labelled("dbmux_sessions_closed_total", reason="quit") == 1
+        assert labelled("dbmux_logins_total") == 1
+        assert labelled("dbmux_logins_failed_total", code="1045") == 1
+        assert labelled("dbmux_configs_applied_total") == 1
+        assert labelled("dbmux_configs_rejected_total") == 1
+        assert labelled("dbmux_backend_up", backend="db") == 0
+        assert labelled("dbmux_commands_total", backend="db", command="query") == 2
+        assert labelled("dbmux_errors_total", backend="db", code="1146") == 1
+        assert labelled("dbmux_reply_bytes_total", backend="db") == 200
+        assert labelled("dbmux_command_seconds_count", backend="db") == 2
+        assert labelled("dbmux_command_seconds_sum", backend="db") == pytest.approx(0.0025)
+        assert labelled("dbmux_command_seconds_bucket", backend="db", le="0.0005") == 0
+        assert labelled("dbmux_command_seconds_bucket", backend="db", le="0.005") == 2
+        assert labelled("dbmux_command_seconds_bucket", backend="db", le="+Inf") == 2
+
+    @given(st.lists(st.floats(0, 20), max_size=30))
+    def test_buckets_only_grow_and_end_with_all(self, durations: list[float]) -> None:
+        told = figures(observed(*(finished(seconds=one) for one in durations)), "db")
+
+        buckets = [value for (name, _), value in told.items() if name == "dbmux_command_seconds_bucket"]
+        assert buckets == sorted(buckets)
+        assert buckets[-1:] == ([float(len(durations))] if durations else [])
+
+    def test_every_command_has_a_name(self) -> None:
+        told = figures(observed(*(finished(command=one) for one in Command)), "db")
+
+        commands = {dict(labels)["command"] for name, labels in told if name == "dbmux_commands_total"}
+        assert commands == {one.name.lower() for one in Command}
+
+    def test_a_name_with_quotes_and_line_breaks_is_still_a_label(self) -> None:
+        told = figures(observed(BackendUp(0.0, 'a"b\\c\nd', "x", "v")), 'a"b\\c\nd')
+
+        assert told["dbmux_backend_up", frozenset({("backend", 'a"b\\c\nd')})] == 1
+
+    def test_a_removed_backend_keeps_its_counts_but_has_no_state(self) -> None:
+        told = figures(observed(BackendUp(0.0, "gone", "x", "v"), finished("gone")), "db")
+
+        assert ("dbmux_backend_up", frozenset({("backend", "gone")})) not in told
+        assert told["dbmux_commands_total", frozenset({("backend", "gone"), ("command", "query")})] == 1
+
+    def test_before_anything_happened_there_are_figures_too(self) -> None:
+        assert figures(Metrics())["dbmux_sessions_open", frozenset()] == 0
