@@ -14,14 +14,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
 
 from dbmux.address import Address
 from dbmux.config.diff import changes
-from dbmux.config.load import load
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
 from dbmux.control.http import ControlServer
@@ -29,18 +28,21 @@ from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import Observer
+from dbmux.observe.prometheus import render
 from dbmux.proxy import CannotListen, Engine
 from dbmux.version import VERSION, process_age_s
 
 FINE, FINDINGS, USAGE, CANNOT_BIND = 0, 1, 2, 3
+# What a second signal leaves for telling clients that it is over.
+LAST_WORDS_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What `dbmux serve` was asked to do.
 
-    `adjust` puts the command line's own wishes into each configuration that is read from `source`; `started` is told
-    the engine once it accepts clients.
+    `config` is what `source` said at the start. `adjust` puts the command line's own wishes into it and into each
+    configuration that is read later. `started` is told the engine and the control address once clients are accepted.
     """
 
     config: Config
@@ -48,16 +50,26 @@ class Options:
     source: Path | None
     log_format: LogFormat
     state_folder: Path | None
-    started: Callable[[Engine], None]
+    started: Callable[[Engine, Address | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is asked of a process while it runs, by signals; a test asks itself."""
+
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    hurrying: asyncio.Event = field(default_factory=asyncio.Event)
+    reloading: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def run(options: Options) -> int:
     """Serve until a signal comes; returns the exit code, having said on stderr what went wrong."""
     raise_open_files_limit()
     try:
-        uvloop.run(_serve(options))
+        uvloop.run(_serve_until_signalled(options))
     except CannotListen as error:
         print(error, file=sys.stderr)
+        print("Another address: --listen HOST:PORT, or in the configuration.", file=sys.stderr)
         return CANNOT_BIND
     except ConfigError as error:
         print(error, file=sys.stderr)
@@ -72,29 +84,43 @@ def raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve(options: Options) -> None:
-    observer = Observer(Log(sys.stderr, options.log_format))
-    stopping, hurrying = asyncio.Event(), asyncio.Event()
+async def _serve_until_signalled(options: Options) -> None:
+    loop, wishes = asyncio.get_running_loop(), Wishes()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(None) as limit:
 
-    def stop() -> None:
-        (hurrying if stopping.is_set() else stopping).set()
+            def stop() -> None:
+                if not wishes.stopping.is_set():
+                    wishes.stopping.set()
+                elif not wishes.hurrying.is_set():
+                    wishes.hurrying.set()
+                    limit.reschedule(loop.time() + LAST_WORDS_S)
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(signal.SIGHUP, wishes.reloading.set)
+            await serve(options, wishes, Log(sys.stderr, options.log_format))
+
+
+async def serve(options: Options, wishes: Wishes, log: Log) -> None:
+    """Serve until told to stop; raises CannotListen or another ConfigError when that cannot even begin."""
+    observer = Observer(log)
     async with (
-        Engine(options.config, emit=observer.emit, state_folder=options.state_folder) as engine,
+        Engine(options.adjust(options.config), emit=observer.emit, state_folder=options.state_folder) as engine,
         _Control(engine, observer) as control,
         asyncio.TaskGroup() as tasks,
     ):
         observer.emit(ProxyStarted(time.time(), VERSION, process_age_s()))
         reload = _Reload(engine, control, options)
-        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.create_task(reload.now(), name="reload"))
-        follower = tasks.create_task(reload.follow(), name="watch configuration")
-        options.started(engine)
-        await stopping.wait()
-        follower.cancel()
-        await _drain(engine, hurrying)
+        followers = (
+            tasks.create_task(reload.follow(), name="watch configuration"),
+            tasks.create_task(reload.obey(wishes.reloading), name="reload when asked"),
+        )
+        options.started(engine, control.address)
+        await wishes.stopping.wait()
+        for follower in followers:
+            follower.cancel()
+        await _drain(engine, wishes.hurrying)
 
 
 async def _drain(engine: Engine, hurrying: asyncio.Event) -> None:
@@ -120,27 +146,28 @@ class _Control:
         return self
 
     async def __aexit__(self, *failure: object) -> None:
-        if self._server is not None:
-            await self._server.__aexit__()
+        self.take(None)
+
+    @property
+    def address(self) -> Address | None:
+        """Where it is, with the port that the system chose where 0 was asked for."""
+        return self._server.address if self._server is not None else None
 
     async def open(self, address: Address) -> ControlServer:
         """Open another control address, not yet the one in force; raises CannotListen."""
-        fresh = ControlServer(address, self._engine.readiness, self._metrics)
         try:
-            return await fresh.__aenter__()
+            return await ControlServer.open(address, self._engine.readiness, self._metrics)
         except OSError as error:
             raise CannotListen((f"control: {address} cannot be opened: {error.strerror or error}",)) from error
 
-    async def take(self, server: ControlServer | None) -> None:
+    def take(self, server: ControlServer | None) -> None:
         """Put an opened address, or none, in force and close the one before."""
         old, self._server = self._server, server
         if old is not None:
-            await old.__aexit__()
+            old.close()
 
     def _metrics(self) -> bytes:
-        from dbmux.observe.prometheus import render  # 50 ms, and only where figures are asked for
-
-        return render(self._observer.metrics)
+        return render(self._observer.metrics, self._engine.config.backends)
 
 
 class _Reload:
@@ -149,34 +176,35 @@ class _Reload:
     def __init__(self, engine: Engine, control: _Control, options: Options) -> None:
         self._engine = engine
         self._control = control
-        self._source = options.source
         self._adjust = options.adjust
+        self._source = options.source
+        self._watch = Watch(options.source, os.environ, options.config) if options.source is not None else None
+        # Two reloads at once would each take the other's old state for the present one.
         self._turn = asyncio.Lock()
 
     async def follow(self) -> None:
         """Apply each new content until cancelled."""
-        if self._source is None:
+        # A pipe, as a shell makes of `<(…)`, can be read once only.
+        if self._source is None or self._watch is None or not self._source.is_file():
             return
-        source, never = self._source, asyncio.Event()
-        async for found in Watch(source, os.environ, lambda: folder_ticks(source, never)):
-            await self._apply(found)
+        async for _ in folder_ticks(self._source):
+            if (found := self._watch.news()) is not None:
+                await self._apply(found)
 
-    async def now(self) -> None:
-        """Read the file and apply it, new or not."""
-        if self._source is None:
-            self._engine.emit(Warned(time.time(), "nothing to reload: there is no configuration file"))
-            return
-        try:
-            found: Config | ConfigError = load(self._source, os.environ)
-        except ConfigError as error:
-            found = error
-        await self._apply(found)
+    async def obey(self, asked: asyncio.Event) -> None:
+        """Read the file and apply it, new or not, whenever that is asked for, until cancelled."""
+        while True:
+            await asked.wait()
+            asked.clear()
+            if self._watch is None:
+                self._engine.emit(Warned(time.time(), "nothing to reload: there is no configuration file"))
+            else:
+                await self._apply(self._watch.now())
 
     async def _apply(self, found: Config | ConfigError) -> None:
         try:
             if isinstance(found, ConfigError):
                 raise found
-            # Two reloads at once would each take the other's old state for the present one.
             async with self._turn:
                 await self._put_in_force(self._adjust(found))
         except ConfigError as error:
@@ -188,9 +216,9 @@ class _Reload:
         opened = await self._control.open(config.control) if moves and config.control is not None else None
         try:
             await engine.apply(config, str(self._source), told)
-        except ConfigError:
+        except BaseException:
             if opened is not None:
-                await opened.__aexit__()
+                opened.close()
             raise
         if moves:
-            await self._control.take(opened)
+            self._control.take(opened)

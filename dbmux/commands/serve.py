@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import platformdirs
 
 from dbmux import process
-from dbmux.address import TcpAddress
+from dbmux.address import Address, TcpAddress, UnixAddress
 from dbmux.commands.options import config_option
 from dbmux.config import load
 from dbmux.config.model import Config
@@ -20,6 +22,8 @@ from dbmux.proxy import Engine
 from dbmux.version import VERSION
 
 DEFAULT_BACKEND = "127.0.0.1:3306"
+# Where a client on this machine finds what listens on all interfaces, or under a name that clients misunderstand.
+_REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1"}
 
 
 @click.command()
@@ -32,10 +36,12 @@ def command(config: Path | None, listen: str | None, backend: str | None, log_fo
     source, loaded = _configuration(config, backend)
 
     def adjust(read: Config) -> Config:
-        return read if listen is None else load.with_listen(read, listen)
+        adjusted = read if listen is None else load.with_listen(read, listen)
+        load.check_addresses(adjusted)
+        return adjusted
 
     options = process.Options(
-        config=adjust(loaded),
+        config=loaded,
         adjust=adjust,
         source=source,
         log_format=LogFormat(log_format),
@@ -57,14 +63,27 @@ def _configuration(config: Path | None, backend: str | None) -> tuple[Path | Non
     return source, load.load(source, os.environ)
 
 
-def _say(engine: Engine) -> None:
-    click.echo(f"DbMux {VERSION}{'' if COMPILED else ' (pure-Python kernel: slower on large results)'}")
+def _say(engine: Engine, control: Address | None) -> None:
+    # Whoever started it may not be listening: `dbmux serve | head -1`.
+    with contextlib.suppress(OSError):
+        for line in banner(engine, control):
+            click.echo(line)
+
+
+def banner(engine: Engine, control: Address | None) -> Iterator[str]:
+    """What to put into an application, for each address that accepts clients."""
+    yield f"DbMux {VERSION}{'' if COMPILED else ' (pure-Python kernel: slower on large results)'}"
     for configured, listener in engine.listeners.items():
         group = next(engine.config.group_of(one) for one in engine.config.listen if one.address == configured)
-        click.echo(f"  {listener.address} serves {group}")
-        if isinstance(listener.address, TcpAddress):
-            host = "127.0.0.1" if listener.address.host in ("0.0.0.0", "::", "localhost") else listener.address.host
-            click.echo(f"    in the application: host {host}, port {listener.address.port}")
-            click.echo(f"    by hand: mysql -h {host} -P {listener.address.port} -u USER -p")
-    click.echo('  Write 127.0.0.1 rather than "localhost": many clients take localhost for the server\'s Unix socket,')
-    click.echo("  and so go past DbMux.")
+        yield f"  {listener.address} serves {group}"
+        match listener.address:
+            case TcpAddress(host, port):
+                reached = _REACHED_AT.get(host, host)
+                yield f"    in the application: host {reached}, port {port}"
+                yield f"    by hand: mysql -h {reached} -P {port} -u USER -p"
+            case UnixAddress(path):
+                yield f"    by hand: mysql -S {path} -u USER -p"
+    if control is not None:
+        yield f"  {control} answers /healthz, /readyz and /metrics"
+    yield '  Write 127.0.0.1 rather than "localhost": many clients take localhost for the server\'s Unix socket,'
+    yield "  and so go past DbMux."

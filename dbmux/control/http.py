@@ -11,13 +11,18 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Self
 
-from dbmux.address import Address, TcpAddress, UnixAddress
+from dbmux.address import Address
+from dbmux.net.channel import Channel, Owner
+from dbmux.net.listener import Listener, listen
 
 MAX_REQUEST = 8192
+# From the connection on, for everything: asking, answering, reading the answer.
 REQUEST_TIMEOUT_S = 5.0
 MAX_CONNECTIONS = 64
+
+_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_PLAIN_TYPE = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +45,59 @@ class Response:
         """The bytes for this method: HEAD gets no body."""
         head = (
             f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\nContent-Type: {self.content_type}\r\n"
-            f"Content-Length: {len(self.body)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(self.body)}\r\n"
         )
-        return head.encode() + (b"" if method == "HEAD" else self.body)
+        if self.status is HTTPStatus.METHOD_NOT_ALLOWED:
+            head += "Allow: GET, HEAD\r\n"
+        return f"{head}Connection: close\r\n\r\n".encode() + (b"" if method == "HEAD" else self.body)
 
 
 class ControlServer:
-    """Listens at `address` while entered; `ready` and `metrics` are asked per request."""
+    """Answers at `address` until closed; `ready` and `metrics` are asked per request."""
 
-    def __init__(self, address: Address, ready: Callable[[], Readiness], metrics: Callable[[], bytes]) -> None:
-        self.address = address
+    def __init__(self, ready: Callable[[], Readiness], metrics: Callable[[], bytes], timeout_s: float) -> None:
         self._ready = ready
         self._metrics = metrics
-        self._open = 0
-        self._server: asyncio.Server
+        self._timeout_s = timeout_s
+        self._askers: set[_Asker] = set()
+        self._listener: Listener
 
-    async def __aenter__(self) -> Self:
-        match self.address:
-            case TcpAddress(host, port):
-                self._server = await asyncio.start_server(self._serve, host, port, limit=MAX_REQUEST)
-                self.address = TcpAddress(host, self._server.sockets[0].getsockname()[1])
-            case UnixAddress(path):
-                self._server = await asyncio.start_unix_server(self._serve, path, limit=MAX_REQUEST)
-        return self
+    @classmethod
+    async def open(
+        cls,
+        address: Address,
+        ready: Callable[[], Readiness],
+        metrics: Callable[[], bytes],
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> ControlServer:
+        """Listen; raises OSError when the address cannot be bound."""
+        server = cls(ready, metrics, timeout_s)
+        server._listener = await listen(address, server._accept)
+        return server
 
-    async def __aexit__(self, *failure: object) -> None:
-        self._server.close()
-        await self._server.wait_closed()
+    @property
+    def address(self) -> Address:
+        """Where it listens, with the port that the system chose where 0 was asked for."""
+        return self._listener.address
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
-        try:
-            if self._open <= MAX_CONNECTIONS:
-                async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                    writer.write(await self._answer(reader))
-                    await writer.drain()
-        except (TimeoutError, OSError):
-            # A slow or vanished asker: nothing is owed to it.
-            pass
-        finally:
-            self._open -= 1
-            writer.close()
+    def close(self) -> None:
+        """Accept no more, and end what is being answered."""
+        self._listener.close()
+        for asker in list(self._askers):
+            asker.channel.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
-        try:
-            request = await reader.readuntil(b"\r\n\r\n")
-        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return _problem(HTTPStatus.BAD_REQUEST).build("GET")
-        words = request.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+    def _accept(self, channel: Channel) -> Owner:
+        asker = _Asker(channel, self._answer, self._askers.discard)
+        if len(self._askers) >= MAX_CONNECTIONS:
+            asker.reply(_problem(HTTPStatus.SERVICE_UNAVAILABLE).build("GET"))
+            channel.close()
+            return asker
+        self._askers.add(asker)
+        asker.limit(self._timeout_s)
+        return asker
+
+    def _answer(self, request: bytes) -> bytes:
+        words = request.split(b"\n", 1)[0].decode("latin-1").rstrip("\r").split(" ")
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
             return _problem(HTTPStatus.BAD_REQUEST).build("GET")
         method, path = words[0], words[1].partition("?")[0]
@@ -105,10 +115,55 @@ class ControlServer:
                 told = {"status": "ready" if readiness.is_ready else "not ready", "reasons": readiness.reasons}
                 return Response(status, json.dumps(told).encode() + b"\n")
             case "/metrics":
-                return Response(HTTPStatus.OK, self._metrics(), "text/plain; version=0.0.4; charset=utf-8")
+                return Response(HTTPStatus.OK, self._metrics(), _METRICS_TYPE)
             case _:
                 return _problem(HTTPStatus.NOT_FOUND)
 
 
+class _Asker:
+    """One connection: a request is gathered, answered once, and what comes after it is read over."""
+
+    def __init__(self, channel: Channel, answer: Callable[[bytes], bytes], gone: Callable[[_Asker], None]) -> None:
+        self.channel = channel
+        self._answer = answer
+        self._gone = gone
+        self._request = bytearray()
+        self._is_answered = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def limit(self, seconds: float) -> None:
+        """End the connection after this time, whatever it is doing then."""
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.channel.abort)
+
+    def reply(self, response: bytes) -> None:
+        """Say it, and that no more will be said."""
+        self._is_answered = True
+        self.channel.write(response)
+        # Closing with something unread would reset the connection, and the answer might be lost with it.
+        self.channel.transport.write_eof()
+
+    def received(self, data: bytes) -> None:
+        """The channel says: bytes came."""
+        if self._is_answered:
+            return
+        self._request += data
+        if b"\r\n\r\n" in self._request or b"\n\n" in self._request:
+            self.reply(self._answer(bytes(self._request)))
+        elif len(self._request) > MAX_REQUEST:
+            self.reply(_problem(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE).build("GET"))
+
+    def closed(self, error: Exception | None) -> None:
+        """The channel says: it is gone."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._gone(self)
+
+    def congested(self) -> None:
+        """An answer is short, and nobody waits to write more."""
+
+    def writable(self) -> None:
+        """Nothing was stopped."""
+
+
 def _problem(status: HTTPStatus) -> Response:
-    return Response(status, b"DbMux answers GET /healthz, /readyz and /metrics\n", "text/plain; charset=utf-8")
+    return Response(status, b"DbMux answers GET /healthz, /readyz and /metrics\n", _PLAIN_TYPE)
