@@ -30,18 +30,11 @@ def read_address(text: str, default_port: int) -> Address:
     if not text.isprintable():
         raise ValueError(f"{text!r} has characters that no address has")
     if isinstance(address, TcpAddress):
-        _check_host(address.host)
-    return address
-
-
-def _check_host(host: str) -> None:
-    if ":" in host:
         try:
-            ipaddress.IPv6Address(host)
-        except ValueError:
-            raise ValueError(f"{host!r} is no IPv6 address; write host:port or [ipv6]:port") from None
-    elif "/" in host or " " in host:
-        raise ValueError(f"{host!r} is no host; write host:port, [ipv6]:port or /path/of/a.sock")
+            address.host.encode("idna")
+        except UnicodeError:
+            raise ValueError(f"{address.host!r} is no host; write host:port, [ipv6]:port or /path/of/a.sock") from None
+    return address
 
 
 def _address(value: object, default_port: int) -> Address:

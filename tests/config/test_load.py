@@ -45,6 +45,8 @@ def problems(text: str, environment: dict[str, str] | None = None) -> tuple[str,
          "write host:port or [ipv6]:port"),
         ('{"backends": {"db": "a b"}}', "1:15: backends.db: 'a b' is no host; "
          "write host:port, [ipv6]:port or /path/of/a.sock"),
+        ('{"backends": {"db": "a..b"}}', "1:15: backends.db: 'a..b' is no host; "
+         "write host:port, [ipv6]:port or /path/of/a.sock"),
         ('{"backends": {"db": "/a\\u0000b"}}', "1:15: backends.db: '/a\\x00b' has characters that no address has"),
         ('{"backends": {"db": "mysql://app:topsecret@db"}}', "1:15: backends.db: write only host:port, "
          "without a scheme, a user or a password"),
