@@ -33,7 +33,8 @@ from dbmux.wire.statements import Prepared
 from tests.differential.client import Message, Reply
 from tests.differential.steps import Sql, Step
 
-INCIDENTAL = ~int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)
+INCIDENTAL = int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)
+STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
 STAND_IN = b"zzzzzzzz"
 LONGEST_SHOWN = 300
 
@@ -51,49 +52,51 @@ class Told:
 Transcript = tuple[Told, ...]
 
 
-def comparable(reply: Reply, step: Step, schema: bytes, statements: Mapping[int, str]) -> Reply:
-    """A reply without what may differ."""
-    return tuple(_comparable(message, step, schema, statements) for message in reply)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peculiar:
+    """What is peculiar to a run of a scenario, and therefore not compared."""
 
+    schema: bytes
+    capabilities: int
+    statements: Mapping[int, str]
 
-def _comparable(message: Message, step: Step, schema: bytes, statements: Mapping[int, str]) -> Message:
-    match message:
-        case Row():
-            return Row(b"apart") if step.apart else Row(message.payload.replace(schema, STAND_IN))
-        case Definition(payload):
-            return Definition(payload.replace(schema, STAND_IN))
-        case Ok():
-            return replace(
-                message,
-                status=message.status & INCIDENTAL,
-                info=message.info.replace(schema, STAND_IN),
-                state=_state(message.state).replace(schema, STAND_IN),
-            )
-        case Eof():
-            return replace(message, status=message.status & INCIDENTAL)
-        case Err():
-            text = b"apart" if step.apart else message.message.replace(schema, STAND_IN)
-            return replace(message, message=_without_numbers(text, statements))
-        case Prepared():
-            return replace(message, statement=0)
-        case Text(text):
-            return Text(re.sub(rb"[0-9.]+", b"#", text))
-        case _:
-            return message
+    def without(self, reply: Reply, step: Step) -> Reply:
+        """A reply that can be compared with one of another run."""
+        return tuple(self._without(message, step) for message in reply)
 
+    def _without(self, message: Message, step: Step) -> Message:
+        match message:
+            case Row():
+                return Row(b"apart" if step.apart else self._named(message.payload))
+            case Definition(payload):
+                return Definition(self._named(payload))
+            case Ok():
+                state = self._named(_without_gtids(message.state))
+                return replace(message, status=self._flags(message.status), info=self._named(message.info), state=state)
+            case Eof():
+                return replace(message, status=self._flags(message.status))
+            case Err():
+                return replace(
+                    message, message=b"apart" if step.apart else self._numbered(self._named(message.message))
+                )
+            case Prepared():
+                return replace(message, statement=0)
+            case Text(text):
+                return Text(re.sub(rb"[0-9.]+", b"#", text))
+            case _:
+                return message
 
-def _state(state: bytes) -> bytes:
-    told = []
-    for kind, data in changes(state):
-        is_gtid = kind == Track.GTIDS or data.startswith(b"\x09last_gtid")
-        told.append(b"%d:%b" % (kind, b"gtid" if is_gtid else data))
-    return b"|".join(told)
+    def _named(self, text: bytes) -> bytes:
+        return text.replace(self.schema, STAND_IN)
 
+    def _flags(self, status: int) -> int:
+        counted = status & ~INCIDENTAL
+        return counted if self.capabilities & Capability.SESSION_TRACK else counted & ~STATE_CHANGED
 
-def _without_numbers(message: bytes, statements: Mapping[int, str]) -> bytes:
-    for number, name in statements.items():
-        message = message.replace(b"handler (%d)" % number, b"handler (%b)" % name.encode())
-    return message
+    def _numbered(self, message: bytes) -> bytes:
+        for number, name in self.statements.items():
+            message = message.replace(b"handler (%d)" % number, b"handler (%b)" % name.encode())
+        return message
 
 
 def first_difference(direct: Transcript, through: Transcript) -> int | None:
@@ -102,6 +105,14 @@ def first_difference(direct: Transcript, through: Transcript) -> int | None:
         if one.reply != other.reply:
             return position
     return None
+
+
+def _without_gtids(state: bytes) -> bytes:
+    told = []
+    for kind, data in changes(state):
+        is_gtid = kind == Track.GTIDS or data.startswith(b"\x09last_gtid")
+        told.append(b"%d:%b" % (kind, b"gtid" if is_gtid else data))
+    return b"|".join(told)
 
 
 def show(direct: Transcript, through: Transcript, capabilities: int) -> str:

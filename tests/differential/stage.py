@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from dbmux.wire.capabilities import Capability as C
 from dbmux.wire.replies import Ok, Status
 from tests.differential.client import PLAIN, Connection, Login, Reply, Silence, Talker
-from tests.differential.judge import Told, Transcript, comparable, first_difference, show
+from tests.differential.judge import Peculiar, Told, Transcript, first_difference, show
 from tests.differential.steps import (
     MARIADB_10,
     MARIADB_11,
@@ -132,7 +132,7 @@ class Stage:
 
     def _play(self, scenario: Scenario, way: Open) -> Transcript:
         schema = next(self._names)
-        self._administer(f"CREATE DATABASE {schema.decode()}", f"USE {schema.decode()}", *scenario.setup)
+        self._administer(schema, "CREATE DATABASE {u}", "USE {u}", *scenario.setup)
         run = _Run(self._login(scenario, schema), schema, way)
         try:
             for each in scenario.steps:
@@ -143,14 +143,13 @@ class Stage:
         finally:
             run.close()
         dropped = self._place.admin.ask(Sql(b"DROP DATABASE " + schema), _no_others)
-        run.told.append(
-            Told(step("-- afterwards the schema can be dropped"), comparable(dropped, step(""), schema, {}))
-        )
+        what = step("-- afterwards the schema can be dropped")
+        run.told.append(Told(what, run.peculiar.without(dropped, what)))
         return tuple(run.told)
 
-    def _administer(self, *statements: str) -> None:
+    def _administer(self, schema: bytes, *statements: str) -> None:
         for statement in statements:
-            reply = self._place.admin.ask(Sql(statement.encode()), _no_others)
+            reply = self._place.admin.ask(Sql(_fill(statement.encode(), schema)), _no_others)
             assert "Err(" not in repr(reply), f"{statement}: {reply}"
 
 
@@ -158,15 +157,15 @@ class _Run:
     def __init__(self, login: Login, schema: bytes, way: Open) -> None:
         self.told: list[Told] = []
         self.sessions: dict[str, Talker] = {}
+        self.peculiar = Peculiar(schema=schema, capabilities=login.capabilities, statements={})
         self._login = login
-        self._schema = schema
         self._way = way
 
     def take(self, what: Step) -> None:
         if what.session not in self.sessions:
             self._open(what)
         talker = self.sessions[what.session]
-        reply = talker.ask(_named(what.command, self._schema), self._number_of)
+        reply = talker.ask(_named(what.command, self.peculiar.schema), self._number_of)
         if isinstance(what.command, Quit):
             del self.sessions[what.session]
         self._write(what, reply, talker)
@@ -182,7 +181,8 @@ class _Run:
         self._write(Step(Sql(b"-- log in"), session=what.session), told, talker)
 
     def _write(self, what: Step, reply: Reply, talker: Talker) -> None:
-        self.told.append(Told(what, comparable(reply, what, self._schema, talker.statement_numbers())))
+        peculiar = replace(self.peculiar, statements=talker.statement_numbers())
+        self.told.append(Told(what, peculiar.without(reply, what)))
 
     def _number_of(self, session: str) -> int:
         return self.sessions[session].connection_id

@@ -11,19 +11,21 @@ from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.replies import Eof, Err, Ok, Status
 from dbmux.wire.statements import Prepared
 from tests.differential.client import Gone, Message, Silence
-from tests.differential.judge import Told, comparable, first_difference, show
-from tests.differential.steps import Step, apart, step
+from tests.differential.judge import Peculiar, Told, first_difference, show
+from tests.differential.steps import TRACK, Step, apart, step
 
 SCHEMA, OTHER_SCHEMA = b"aaaaaaaa", b"bbbbbbbb"
 COLUMN = Column(name=b"n", type=FieldType.LONG, charset=63, length=11, flags=1, schema=SCHEMA, table=b"t")
 OK = Ok(affected_rows=1, last_insert_id=7, status=Status.AUTOCOMMIT, warnings=1, info=b"Rows matched: 1")
 
 
-def is_seen(one: Message, other: Message, what: Step | None = None) -> bool:
+def is_seen(one: Message, other: Message, what: Step | None = None, capabilities: int = TRACK) -> bool:
     """Whether the judge takes two replies for different."""
     told = what or step("SELECT 1")
-    direct = (Told(told, comparable((one,), told, SCHEMA, {1: "s"})),)
-    through = (Told(told, comparable((other,), told, OTHER_SCHEMA, {5: "s"})),)
+    here = Peculiar(schema=SCHEMA, capabilities=capabilities, statements={1: "s"})
+    there = Peculiar(schema=OTHER_SCHEMA, capabilities=capabilities, statements={5: "s"})
+    direct = (Told(told, here.without((one,), told)),)
+    through = (Told(told, there.without((other,), told)),)
     return first_difference(direct, through) is not None
 
 
@@ -73,6 +75,13 @@ def test_every_status_flag_that_clients_act_on_counts(flag: Status) -> None:
 )
 def test_what_is_incidental_is_not_seen(one: Message, other: Message) -> None:
     assert not is_seen(one, other)
+
+
+def test_a_client_that_does_not_track_is_not_told_of_changes() -> None:
+    changed = replace(OK, status=int(Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED))
+
+    assert not is_seen(OK, changed, capabilities=0)
+    assert is_seen(OK, changed, capabilities=TRACK)
 
 
 def test_values_that_are_apart_are_not_compared_but_their_form_is() -> None:
