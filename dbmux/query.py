@@ -73,6 +73,7 @@ class PinReason(StrEnum):
     GLOBAL_LOCK = "global lock"
     NAMED_LOCK = "GET_LOCK"
     HANDLER = "HANDLER"
+    SEQUENCE = "sequence"
     USER_VARIABLE = "user variable"
     SYSTEM_VARIABLE = "session variable"
     SQL_PREPARED = "PREPARE"
@@ -149,13 +150,23 @@ class Unpin:
 
 
 @dataclass(frozen=True, slots=True)
+class RenameTable:
+    """A table has another name; if it is a temporary one, it is known by that from now on."""
+
+    old: str
+    new: str
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
 class AskLocks:
     """RELEASE_LOCK was called: which named locks the session still has is for the server to say."""
 
     survives_errors = True
 
 
-Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | Pin | Unpin | AskLocks
+Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | Pin | Unpin | RenameTable | AskLocks
 
 _BEFORE_THE_ERROR = frozenset(
     (PinReason.NAMED_LOCK, PinReason.USER_VARIABLE, PinReason.ROUTINE, PinReason.UNKNOWN, PinReason.XA)

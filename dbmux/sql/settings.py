@@ -1,0 +1,222 @@
+"""SET: what it does to the session.
+
+A SET statement comes in, its query goes out. A literal is an effect with a value that can be set again elsewhere, in
+another sql_mode and in any order; everything else pins. What stands behind GLOBAL or PERSIST is the server's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dbmux.lexer import Token
+from dbmux.query import Access, Effect, Kind, Pin, PinReason, Query, SetNames, SetUserVariable, SetVariable, Unpin
+from dbmux.sql.expressions import Expressions, read_expressions
+from dbmux.sql.names import NAME, quote, read_literal, read_string, show, unquote, variable_name
+from dbmux.sql.statement import Statement
+from dbmux.sql.variables import NEXT_TRANSACTION, SYNONYMS, is_at_rest, is_carried
+
+_SESSION = frozenset(("SESSION", "LOCAL"))
+_SERVER = frozenset(("GLOBAL", "PERSIST", "PERSIST_ONLY"))
+_ASSIGN = frozenset(("=", ":="))
+_ISOLATION = {
+    ("READ", "COMMITTED"): b"'READ-COMMITTED'",
+    ("READ", "UNCOMMITTED"): b"'READ-UNCOMMITTED'",
+    ("REPEATABLE", "READ"): b"'REPEATABLE-READ'",
+    ("SERIALIZABLE",): b"'SERIALIZABLE'",
+}
+_ACCESS = {("READ", "ONLY"): b"1", ("READ", "WRITE"): b"0"}
+
+# Other words, as values, are spellings of strings.
+_NO_SPELLINGS = frozenset(
+    (
+        *("CURRENT_DATE", "CURRENT_ROLE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "DEFAULT"),
+        *("LOCALTIME", "LOCALTIMESTAMP", "ROWNUM", "SYSDATE", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP"),
+    )
+)
+
+
+def read_set(statement: Statement, classify: Callable[[Statement], Query]) -> Query:
+    """The meaning of a statement that begins with SET; `classify` tells that of another statement in it."""
+    first, second = statement.word(1), statement.word(2)
+    if first == "STATEMENT":
+        return _set_statement(statement, classify)
+    if first in ("ROLE", "RESOURCE"):
+        return Query(kind=Kind.SET, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN, f"SET {first}"),))
+    if first == "PASSWORD" or (first, second) == ("DEFAULT", "ROLE"):
+        return Query(kind=Kind.SET, access=Access.WRITE)
+    if first == "TRANSACTION":
+        return Query(kind=Kind.SET, access=Access.READ, effects=(Pin(PinReason.NEXT_TRANSACTION),))
+    if second == "TRANSACTION" and first in _SERVER:
+        return Query(kind=Kind.SET, access=Access.WRITE)
+    if second == "TRANSACTION" and first in _SESSION:
+        return Query(kind=Kind.SET, access=Access.READ, effects=_transaction(statement.part(3, len(statement))))
+    found = Expressions()
+    scope = "SESSION"
+    start = 1
+    while start < len(statement):
+        end = statement.outside(start, ",")
+        scope = _assignment(statement.part(start, end), scope, found)
+        start = end + 1
+    return found.query(Kind.SET)
+
+
+def _set_statement(statement: Statement, classify: Callable[[Statement], Query]) -> Query:
+    # MariaDB's SET STATEMENT a = 1 FOR ...: the settings end with the statement.
+    split = statement.outside(2, "FOR")
+    inner = classify(statement.part(split + 1, len(statement)))
+    found = read_expressions(statement.part(0, split), 2)
+    found.add(
+        Expressions(
+            inner.access,
+            list(inner.effects),
+            inner.needs,
+            inner.moves_insert_id,
+            inner.is_digest_wide,
+            list(inner.tables),
+        )
+    )
+    return found.query(inner.kind)
+
+
+def _transaction(statement: Statement) -> tuple[Effect, ...]:
+    # SET SESSION TRANSACTION: the isolation level and the access mode, in any order.
+    effects: list[Effect] = []
+    start = 0
+    while start < len(statement):
+        end = statement.outside(start, ",")
+        words = statement.words[start:end]
+        if words[:2] == ("ISOLATION", "LEVEL") and words[2:] in _ISOLATION:
+            effects += _set_variable("transaction_isolation", _ISOLATION[words[2:]])
+        elif words in _ACCESS:
+            effects += _set_variable("transaction_read_only", _ACCESS[words])
+        else:
+            effects.append(Pin(PinReason.UNKNOWN, "SET TRANSACTION"))
+        start = end + 1
+    return tuple(effects)
+
+
+def _assignment(statement: Statement, scope: str, found: Expressions) -> str:
+    # One of the assignments of a SET. A scope holds for the variables behind it that have none of their own.
+    if statement.kind(0) == Token.USER_VARIABLE and statement.word(1) in _ASSIGN:
+        _assign_user_variable(statement, found)
+        return scope
+    if statement.word(0) == "NAMES":
+        _set_names(statement, 1, found)
+        return scope
+    if statement.starts(0, "CHARACTER", "SET") or statement.word(0) == "CHARSET":
+        _set_character_set(statement, 2 if statement.word(1) == "SET" else 1, found)
+        return scope
+    at = 0
+    own = scope
+    is_next = False
+    if statement.word(0) in _SESSION | _SERVER and statement.word(1) not in _ASSIGN:
+        scope = own = statement.words[0]
+        at = 1
+    if statement.kind(at) == Token.SYSTEM_VARIABLE:
+        word = unquote(statement.spelling(at)[2:]).upper().decode("latin-1")
+        own = "SESSION"
+        if word in _SESSION | _SERVER and statement.word(at + 1) == ".":
+            own = word
+            at += 2
+        else:
+            is_next = True
+    name, at = _variable(statement, at)
+    if not name or statement.word(at) not in _ASSIGN:
+        found.at_least(Access.UNSURE)
+        found.effects.append(Pin(PinReason.UNKNOWN, "SET"))
+        return scope
+    value = statement.part(at + 1, len(statement))
+    found.add(read_expressions(value))
+    if own in _SERVER:
+        found.at_least(Access.WRITE)
+    elif is_next and name in NEXT_TRANSACTION:
+        found.effects.append(Pin(PinReason.NEXT_TRANSACTION))
+    else:
+        _assign_variable(name, value, found)
+    return scope
+
+
+def _variable(statement: Statement, at: int) -> tuple[str, int]:
+    # The name of a system variable, without @@; components and key caches have names of two parts.
+    parts = []
+    while statement.kind(at) in NAME or statement.kind(at) == Token.SYSTEM_VARIABLE:
+        spelling = statement.spelling(at)
+        parts.append(show(unquote(spelling[2:] if spelling[:2] == b"@@" else spelling)).lower())
+        at += 1
+        if statement.word(at) != ".":
+            break
+        at += 1
+    name = ".".join(parts)
+    return SYNONYMS.get(name, name), at
+
+
+def _assign_user_variable(statement: Statement, found: Expressions) -> None:
+    value = statement.part(2, len(statement))
+    found.add(read_expressions(value))
+    name = variable_name(statement.spelling(0))
+    literal = read_literal(value)
+    if literal is None or not name.isascii():
+        found.effects.append(Pin(PinReason.USER_VARIABLE, name))
+        return
+    found.is_digest_wide = False
+    found.effects += (Unpin(PinReason.USER_VARIABLE, name), SetUserVariable(name, literal))
+
+
+def _assign_variable(name: str, value: Statement, found: Expressions) -> None:
+    literal = _setting(value)
+    is_default = value.words == ("DEFAULT",)
+    is_known = is_default or literal is not None
+    if is_known:
+        found.is_digest_wide &= value.kind(0) == Token.WORD
+    if is_known and is_carried(name, literal):
+        found.effects += _set_variable(name, literal)
+    elif is_known and is_at_rest(name, literal):
+        found.effects.append(Unpin(PinReason.SYSTEM_VARIABLE, name))
+    else:
+        found.effects.append(Pin(PinReason.SYSTEM_VARIABLE, name))
+
+
+def _set_variable(name: str, literal: bytes | None) -> tuple[Effect, ...]:
+    return (Unpin(PinReason.SYSTEM_VARIABLE, name), SetVariable(name, literal))
+
+
+def _setting(value: Statement) -> bytes | None:
+    # The value of a system variable may be a word without quotes.
+    literal = read_literal(value)
+    if literal is not None or len(value) != 1 or value.kind(0) not in NAME or value.words[0] in _NO_SPELLINGS:
+        return literal
+    return quote(unquote(value.spelling(0)))
+
+
+def _set_names(statement: Statement, at: int, found: Expressions) -> None:
+    charset, collation = _charset(statement, at, found), None
+    if statement.word(at + 1) == "COLLATE":
+        collation = _charset(statement, at + 2, found)
+        at += 2
+    if charset is None or len(statement) != at + 1:
+        found.effects.append(Pin(PinReason.CHARACTER_SET))
+        return
+    found.effects += (Unpin(PinReason.CHARACTER_SET), SetNames(charset or None, collation or None))
+
+
+def _set_character_set(statement: Statement, at: int, found: Expressions) -> None:
+    charset = _charset(statement, at, found)
+    if charset is None or len(statement) != at + 1:
+        found.effects.append(Pin(PinReason.CHARACTER_SET))
+        return
+    found.effects += (Unpin(PinReason.CHARACTER_SET), SetNames(charset or None, None, only_client=True))
+
+
+def _charset(statement: Statement, at: int, found: Expressions) -> str | None:
+    # The name of a character set or a collation, "" for DEFAULT; None if there is something else.
+    if statement.word(at) == "DEFAULT":
+        return ""
+    name: bytes | None = None
+    if statement.kind(at) in NAME:
+        name = unquote(statement.spelling(at))
+    elif statement.kind(at) == Token.STRING:
+        found.is_digest_wide = False
+        name = read_string(statement, at)
+    if name is None or not name.replace(b"_", b"").isalnum():
+        return None
+    return show(name).lower()
