@@ -30,6 +30,7 @@ from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import Observer
 from dbmux.observe.prometheus import render
 from dbmux.proxy import CannotListen, Engine
+from dbmux.text import why
 from dbmux.version import VERSION, process_age_s
 
 FINE, FINDINGS, USAGE, CANNOT_BIND = 0, 1, 2, 3
@@ -158,7 +159,7 @@ class _Control:
         try:
             return await ControlServer.open(address, self._engine.readiness, self._metrics)
         except OSError as error:
-            raise CannotListen((f"control: {address} cannot be opened: {error.strerror or error}",)) from error
+            raise CannotListen((f"control: {address} cannot be opened: {why(error)}",)) from error
 
     def take(self, server: ControlServer | None) -> None:
         """Put an opened address, or none, in force and close the one before."""

@@ -19,7 +19,7 @@ from dbmux.config.model import BackendConfig, Config, Listen
 from dbmux.config.problems import model_problems
 from dbmux.config.values import BACKEND_PORT, DEFAULT_PORT, read_address
 from dbmux.errors import ConfigError
-from dbmux.text import visible
+from dbmux.text import visible, why
 
 FILE_NAME = "appconfig.json"
 ENVIRONMENT_NAME = "DBMUX_CONFIG"
@@ -55,7 +55,7 @@ def read(path: Path) -> str:
     except FileNotFoundError:
         raise ConfigError((f"{path}: there is no such file; `dbmux init` writes a first one",)) from None
     except OSError as error:
-        raise ConfigError((f"{path}: cannot be read: {error.strerror or error}",)) from None
+        raise ConfigError((f"{path}: cannot be read: {why(error)}",)) from None
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigError((f"{path}:{line}: is not UTF-8 text",)) from None

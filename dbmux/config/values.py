@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from dbmux.address import Address, TcpAddress, UnixAddress, parse_address
 from dbmux.config.units import count, seconds, size
+from dbmux.text import why
 
 BACKEND_PORT = 3306
 DEFAULT_PORT = 3307
@@ -108,7 +109,7 @@ def _reason(error: OSError | ValueError) -> str:
         case UnicodeDecodeError():
             return "it is not UTF-8 text"
         case OSError():
-            return error.strerror or str(error)
+            return why(error)
         case _:
             return str(error)
 
