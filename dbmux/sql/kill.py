@@ -1,7 +1,7 @@
 """KILL: which connection a statement wants to end.
 
-A statement's bytes come in; the connection's number and where it is written go out. Comments before and between the
-words are skipped as the server skips them (manual page "KILL Statement").
+A statement's bytes come in; the connection's number and where it is written go out. What cannot be read so, such as
+KILL USER or a number that is calculated, is no target.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-_GAP = rb"(?:[ \t\r\n\f\v]|/\*(?!!).*?\*/|--[ \t\r\n][^\n]*(?:\n|\Z)|#[^\n]*(?:\n|\Z))"
-_KILL = re.compile(
-    rb"%(gap)s*+KILL%(gap)s++(?:(?:HARD|SOFT)%(gap)s++)?(?:(?:CONNECTION|QUERY)%(gap)s++)?(\d{1,20})%(gap)s*+;?%(gap)s*+\Z"
-    % {b"gap": _GAP},
-    re.IGNORECASE | re.DOTALL,
-)
+from dbmux.lexer import Token
+from dbmux.sql.statement import read
+
+# Nothing that is longer is looked at: KILL and its comments are short.
+_LONGEST = 4096
+_KILL = re.compile(rb"kill\b", re.IGNORECASE)
 
 
 class KillTarget(NamedTuple):
@@ -27,7 +27,18 @@ class KillTarget(NamedTuple):
 
 def parse_kill(statement: bytes, start: int) -> KillTarget | None:
     """Read KILL [HARD | SOFT] [CONNECTION | QUERY] number; None for every other statement."""
-    match = _KILL.match(statement, start)
-    if match is None:
+    if len(statement) - start > _LONGEST or not _KILL.search(statement, start):
         return None
-    return KillTarget(int(match[1]), match.start(1), match.end(1))
+    statements = read(statement, start, 0)
+    if not statements or len(statements) > 1 or statements[0].words[0] != "KILL":
+        return None
+    words = statements[0].words
+    at = 1
+    at += statements[0].word(at) in ("HARD", "SOFT")
+    at += statements[0].word(at) in ("CONNECTION", "QUERY")
+    if at != len(words) - 1 or statements[0].kinds[at] != Token.NUMBER:
+        return None
+    digits = statements[0].spelling(at)
+    if not digits.isdigit() or len(digits) > 20:
+        return None
+    return KillTarget(int(digits), *statements[0].spans[at])

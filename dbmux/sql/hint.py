@@ -1,0 +1,58 @@
+"""Hints: what a statement tells DbMux in a comment, as in `/* dbmux: route=main.primary, timeout=5s */`.
+
+A statement's bytes come in, the hints' keys and values go out, unknown keys too. Hints stand before the statement or
+right behind its verb. What cannot be read is told under MALFORMED; nothing raises.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from dbmux.lexer import Token, tokens
+
+MALFORMED = ""
+
+# A hint is looked for in so much of a text, so that a long statement costs no more than a short one.
+_LOOKED_AT = 4096
+
+_COMMENT = re.compile(rb"/\*\s*dbmux:(.*?)\*/", re.DOTALL)
+_PAIR = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s,\"']+))\s*(?:,|$|(?=\s))")
+
+
+def read_hint(sql: bytes, start: int, flags: int) -> Mapping[str, str] | None:
+    """The hints of the statement that begins at `start`; None if there is none."""
+    if b"dbmux:" not in sql:
+        return None
+    hints: dict[str, str] = {}
+    is_hinted = False
+    for gap in _gaps(sql[start : start + _LOOKED_AT], flags):
+        for comment in _COMMENT.findall(gap):
+            is_hinted = True
+            _read_pairs(comment.decode("utf-8", "backslashreplace"), hints)
+    return hints if is_hinted else None
+
+
+def _gaps(text: bytes, flags: int) -> Iterator[bytes]:
+    # What stands between the tokens up to the one behind the first word.
+    end = 0
+    is_verb_past = False
+    for kind, begin, behind in tokens(text, 0, flags):
+        yield text[end:begin]
+        if is_verb_past:
+            return
+        is_verb_past = kind == Token.WORD
+        end = behind
+    yield text[end:]
+
+
+def _read_pairs(text: str, hints: dict[str, str]) -> None:
+    at = 0
+    text = text.strip()
+    while at < len(text):
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            hints[MALFORMED] = text[at:]
+            return
+        hints[pair[1]] = next(value for value in pair.groups()[1:] if value is not None)
+        at = pair.end()
