@@ -4,7 +4,8 @@ Transcripts come in; the first difference goes out, and a text that shows the st
 Packets are compared as they came, so that column definitions, types, flags, character sets and values are all in it.
 Apart are only:
 
-- the number of a prepared statement: a handle, which each side gives out as it likes (also in error 1243's message);
+- the number of a prepared statement: a handle, which each side gives out as it likes (also in the messages of errors
+  1243 and 1421);
 - the status flags NO_INDEX, NO_GOOD_INDEX and SLOW_QUERY: they tell the slow log how the server found its rows and how
   long it took, depend on statistics and time, and stay from one statement's reply to the next command's on their
   connection. No client acts on them. All other flags must be equal: a client acts on IN_TRANSACTION, AUTOCOMMIT,
@@ -96,6 +97,7 @@ class Peculiar:
     def _numbered(self, message: bytes) -> bytes:
         for number, name in self.statements.items():
             message = message.replace(b"handler (%d)" % number, b"handler (%b)" % name.encode())
+            message = message.replace(b"statement (%d)" % number, b"statement (%b)" % name.encode())
         return message
 
 

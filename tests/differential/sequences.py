@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from tests.differential.steps import Scenario
 from tests.differential.subjects import (
+    binary,
     charsets,
+    commands,
     diagnostics,
     ids,
     named_locks,
     routines,
+    sessions,
+    several,
     sql_prepared,
     tables,
+    tools,
     transactions,
     user_variables,
     variables,
@@ -27,5 +32,10 @@ SUBJECTS = (
     named_locks,
     routines,
     sql_prepared,
+    binary,
+    commands,
+    several,
+    tools,
+    sessions,
 )
 SCENARIOS: tuple[Scenario, ...] = tuple(scenario for subject in SUBJECTS for scenario in subject.SCENARIOS)

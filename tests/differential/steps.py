@@ -272,6 +272,7 @@ def scenario(
     servers: frozenset[str] = ALL,
     capabilities: int = 0,
     charset: int = UTF8MB4,
+    has_schema: bool = True,
 ) -> Scenario:
     """A scenario of steps on session `a` unless they say otherwise."""
     return Scenario(
@@ -281,6 +282,7 @@ def scenario(
         servers=servers,
         capabilities=capabilities,
         charset=charset,
+        has_schema=has_schema,
     )
 
 

@@ -11,8 +11,13 @@ from tests.differential.steps import ALL, MARIADB, Scenario
 pytestmark = pytest.mark.real
 
 # Defects that are known: what differs, and where. A mark that is no longer true fails.
+LOST_FLAG = "dbmux.wire.replies.Ok.build loses MariaDB's flag 0x8000, ANSI_QUOTES"
 KNOWN = {
-    ("a transaction with changes of everything else", MARIADB): "wire.replies.Ok.build loses unknown status flags",
+    ("a transaction with changes of everything else", MARIADB): LOST_FLAG,
+    ("the modes and sets of the preparation hold or not", MARIADB): LOST_FLAG,
+    ("USE in its forms", MARIADB): LOST_FLAG,
+    ("COM_RESET_CONNECTION sheds everything", MARIADB): LOST_FLAG,
+    ("three sessions with variables of their own", MARIADB): LOST_FLAG,
 }
 
 

@@ -100,7 +100,7 @@ SCENARIOS = (
         on("b", "SELECT GET_LOCK('fixed', 0)"),
         execute("give", "fixed"),
         on("b", "SELECT GET_LOCK('fixed', 0), RELEASE_LOCK('fixed')"),
-        "SELECT locks()",
+        "SELECT my_lock()",
         on("b", "SELECT GET_LOCK('{u}', 0)"),
         "SELECT RELEASE_LOCK('{u}')",
         "CALL lock_it()",
@@ -108,7 +108,7 @@ SCENARIOS = (
         "DO RELEASE_ALL_LOCKS()",
         on("b", "SELECT GET_LOCK('{u}', 0), RELEASE_LOCK('{u}')"),
         setup=(
-            "CREATE FUNCTION locks() RETURNS INT NO SQL RETURN GET_LOCK('{u}', 0)",
+            "CREATE FUNCTION my_lock() RETURNS INT NO SQL RETURN GET_LOCK('{u}', 0)",
             "CREATE PROCEDURE lock_it() DO GET_LOCK('{u}', 0)",
         ),
     ),

@@ -150,13 +150,13 @@ FORMS = (
     ),
     scenario(
         "a variable is set by a function inside of a SELECT",
-        "SELECT sets()",
+        "SELECT my_sets()",
         "SELECT @@net_read_timeout, @a",
-        "SELECT sets() + NULL",
+        "SELECT my_sets() + NULL",
         "SELECT sets_and_fails()",
         "SELECT @@net_read_timeout, @a",
         setup=(
-            "CREATE FUNCTION sets() RETURNS INT NO SQL BEGIN SET net_read_timeout = 98, @a = 'set'; RETURN 1; END",
+            "CREATE FUNCTION my_sets() RETURNS INT NO SQL BEGIN SET net_read_timeout = 98, @a = 'set'; RETURN 1; END",
             "CREATE FUNCTION sets_and_fails() RETURNS INT NO SQL BEGIN SET net_read_timeout = 99, @a = 'more'; "
             "SIGNAL SQLSTATE '45000'; RETURN 1; END",
         ),
