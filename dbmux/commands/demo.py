@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 import click
@@ -24,11 +22,13 @@ from dbmux.playground import playground, recipe
 from dbmux.playground.client import Client
 from dbmux.playground.node import is_free, next_free_port
 from dbmux.playground.playground import Scenario
+from dbmux.playground.signals import interrupt_once
 from dbmux.process import FINDINGS
 
 SECONDS_WITHOUT_TERMINAL = 20.0
 PAUSE_S = 0.05
 START_TIMEOUT_S = 20.0
+STOP_PATIENCE_S = 5.0
 STATEMENTS = (
     "SELECT name, price FROM shop.products WHERE stock > 0 ORDER BY price",
     "SELECT c.name, SUM(o.quantity) FROM shop.orders o JOIN shop.customers c ON c.id = o.customer_id GROUP BY c.name",
@@ -59,9 +59,7 @@ def command(name: str) -> None:
     Without a terminal it ends by itself after 20 seconds, with a summary.
     """
     steps = Steps()
-    # A closed terminal and a plain kill end it as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    interrupt_once()
     try:
         with steps.step("servers started"):
             scenario = playground.up(recipe.load(name), (), playground.default_places(), click.echo)
@@ -75,10 +73,6 @@ def command(name: str) -> None:
     sys.exit(0 if fine else FINDINGS)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def _show(scenario: Scenario, steps: Steps) -> bool:
     environment = {**os.environ, **_free_listeners(scenario), **scenario.environment}
     config = load.load(scenario.recipe.config, environment)
@@ -89,8 +83,7 @@ def _show(scenario: Scenario, steps: Steps) -> bool:
         traffic = Traffic(scenario, config)
         with steps.step("sample traffic"):
             traffic.run(None if sys.stdout.isatty() else SECONDS_WITHOUT_TERMINAL)
-        process.terminate()
-        process.wait(START_TIMEOUT_S)
+        _end(process)
         log.seek(0)
         click.echo("DbMux's log:")
         for line in log.read().decode().splitlines()[:12]:
@@ -104,13 +97,22 @@ def _proxy(config: Path, environment: dict[str, str], log: int) -> Iterator[subp
     # -P: nothing is imported from the folder that the user happens to be in.
     line = (sys.executable, "-P", "-m", "dbmux.cli", "serve", "--config", str(config))
     # In a session of its own, so that Ctrl-C reaches it through us, after the traffic has ended.
-    process = subprocess.Popen(line, env=environment, stdout=log, stderr=log, start_new_session=True)
+    # What it says at its start is said by the demo itself.
+    process = subprocess.Popen(line, env=environment, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(START_TIMEOUT_S)
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # The first signal waits for transactions of clients that the user has connected, the second does not.
+    for end in (process.terminate, process.terminate, process.kill):
+        if process.poll() is not None:
+            return
+        end()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_PATIENCE_S)
 
 
 def _free_listeners(scenario: Scenario) -> dict[str, str]:

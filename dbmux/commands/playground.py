@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from dbmux.errors import DbMuxError
 from dbmux.playground import playground, recipe
+from dbmux.playground.dump import schema_for
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Wish, parse_wish
-from dbmux.playground.playground import Scenario
+from dbmux.playground.playground import Places, Scenario
+from dbmux.playground.signals import interrupt_once
 from dbmux.process import FINDINGS
 
 _DUMP = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -44,22 +48,27 @@ def list_recipes() -> None:
 @command.command()
 @click.argument("name", metavar="[RECIPE]", default="single")
 @click.option("--server", "servers", type=_WishType(), multiple=True, help="Instead of the recipe's, e.g. mysql:9.")
-@click.option(
-    "--load", "dump", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="An SQL dump to load."
-)
+@click.option("--load", "dump", type=_DUMP, help="An SQL dump to load on each server.")
 @click.option("--detach", is_flag=True, help="Return at once; `dbmux playground down` stops the servers.")
 def up(name: str, servers: tuple[Wish, ...], dump: Path | None, detach: bool) -> None:
     """Start the servers of a recipe; Ctrl-C stops them."""
+    interrupt_once()
     try:
-        scenario = playground.up(recipe.load(name), servers, playground.default_places(), click.echo)
+        chosen = recipe.load(name)
+        if dump is not None:
+            schema_for(dump)
+        scenario = playground.up(chosen, servers, playground.default_places(), click.echo)
     except DbMuxError as error:
         raise click.ClickException(str(error)) from error
-    fine = dump is None or playground.load(scenario, dump, click.echo)
-    _tell(scenario)
-    if not detach:
-        click.echo("Ctrl-C stops them.")
-        _wait_for_signal()
-        playground.down(scenario)
+    with contextlib.ExitStack() as stopping:
+        if not detach:
+            stopping.callback(_down, scenario)
+        fine = dump is None or _load(scenario, dump)
+        _tell(scenario)
+        if not detach:
+            click.echo("Ctrl-C stops them.")
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.pause()
     sys.exit(0 if fine else FINDINGS)
 
 
@@ -68,30 +77,44 @@ def up(name: str, servers: tuple[Wish, ...], dump: Path | None, detach: bool) ->
 @click.option("--yes", is_flag=True, help="Do not ask before deleting.")
 def down(wipe: bool, yes: bool) -> None:
     """Stop all servers of the playground."""
-    for found in list(playground.nodes(playground.default_places())):
-        was_running = found.pid is not None
-        found.stop()
-        if was_running:
-            click.echo(f"{found.name} stopped")
-        if wipe and (yes or click.confirm(f"Delete all data of {found.name} in {found.folder}?")):
+    places = playground.default_places()
+    known = list(playground.nodes(places))
+    running = [found for found in known if found.pid is not None]
+    playground.stop(running)
+    for found in running:
+        click.echo(f"{_full_name(found)} stopped")
+    if not running:
+        click.echo("No server of the playground is running.")
+    if not (wipe and known):
+        return
+    click.echo(f"This deletes all data of {', '.join(map(_full_name, known))} in {places.data}.")
+    if yes or click.confirm("Delete it?"):
+        for found in known:
             found.wipe()
-            click.echo(f"{found.name}: data deleted")
+        click.echo("Deleted.")
 
 
 @command.command()
 def ps() -> None:
     """The servers there are."""
-    for found in playground.nodes(playground.default_places()):
-        state = f"pid {found.pid}, 127.0.0.1:{found.port}" if found.pid else "stopped"
-        click.echo(f"{found.folder.parent.name}/{found.name}: {found.software.kind} {found.software.version}, {state}")
+    known = list(playground.nodes(playground.default_places()))
+    for found in known:
+        state = f"127.0.0.1:{found.port}, pid {found.pid}" if found.pid else "stopped"
+        click.echo(f"{_full_name(found)}: {found.software}, {state}")
+    if not known:
+        click.echo("There are no servers yet; dbmux playground up starts some.")
 
 
-@command.command()
+@command.command(context_settings={"ignore_unknown_options": True})
 @click.argument("node")
-@click.argument("arguments", nargs=-1)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sql(node: str, arguments: tuple[str, ...]) -> None:
-    """Open the server's own client as root."""
-    line = _node(node).client(*arguments)
+    """Open the server's own client as root.
+
+    Further arguments are the client's: dbmux playground sql db -e "SELECT 1".
+    """
+    found = _found(playground.running_node, node)
+    line = found.client("--default-character-set=utf8mb4", *arguments)
     os.execv(line[0], line)
 
 
@@ -99,13 +122,24 @@ def sql(node: str, arguments: tuple[str, ...]) -> None:
 @click.argument("node")
 def logs(node: str) -> None:
     """The last lines of a server's log."""
-    click.echo(_node(node).last_log_lines(50))
+    click.echo(_found(playground.node, node).last_log_lines(50))
 
 
-def _node(name: str) -> Node:
+def _found(find: Callable[[str, Places], Node], name: str) -> Node:
     try:
-        return playground.node(name, playground.default_places())
+        return find(name, playground.default_places())
     except playground.NoNode as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _full_name(found: Node) -> str:
+    return f"{found.folder.parent.name}/{found.name}"
+
+
+def _load(scenario: Scenario, dump: Path) -> bool:
+    try:
+        return playground.load(scenario, dump, click.echo)
+    except DbMuxError as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -117,5 +151,6 @@ def _tell(scenario: Scenario) -> None:
             click.echo(f"mysql -h 127.0.0.1 -P {found.port} -u {account} -p{password}   # {found.name}")
 
 
-def _wait_for_signal() -> None:
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+def _down(scenario: Scenario) -> None:
+    playground.down(scenario)
+    click.echo("\nThe servers are stopped; their data stays for the next time.")

@@ -11,10 +11,10 @@ import socket
 from dataclasses import dataclass
 from typing import Self
 
-from dbmux.errors import BackendRefused
+from dbmux.errors import BackendRefused, ProtocolError
 from dbmux.wire import auth
 from dbmux.wire.capabilities import Capability as C
-from dbmux.wire.client import AuthMore, ClientProtocol, Row, ServerMessage
+from dbmux.wire.client import AuthMore, ClientProtocol, ColumnCount, Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest
 from dbmux.wire.replies import Err, Ok
@@ -66,10 +66,10 @@ class Client:
                     raise BackendRefused(err.number, err.sqlstate, err.message)
                 case Row(payload):
                     rows.append(tuple(_text(value) for value in parse_text_row(payload, columns)))
+                case ColumnCount(columns):
+                    continue
                 case Ok(affected_rows=affected):
                     continue
-                case message:
-                    columns = getattr(message, "count", columns)
         return Result(rows=tuple(rows), affected_rows=affected)
 
     def _log_in(self, user: bytes, password: bytes) -> str:
@@ -95,19 +95,28 @@ class Client:
                     self._socket.sendall(self._protocol.answer(answer))
                 case AuthMore(data=auth.FULL_NEEDED):
                     self._socket.sendall(self._protocol.answer(auth.KEY_REQUEST))
-                    key = self._next()
-                    assert isinstance(key, AuthMore)
-                    encrypted = auth.encrypt_password(password, asked.scramble, key.data)
-                    self._socket.sendall(self._protocol.answer(encrypted))
+                    self._socket.sendall(self._protocol.answer(self._encrypted(password, asked.scramble)))
                 case _:
                     continue
 
+    def _encrypted(self, password: bytes, scramble: bytes) -> bytes:
+        match self._next():
+            case AuthMore() as key:
+                return auth.encrypt_password(password, scramble, key.data)
+            case Err() as err:
+                raise BackendRefused(err.number, err.sqlstate, err.message)
+            case other:
+                raise ConnectionError(f"the server sent {other} instead of its key")
+
     def _next(self) -> ServerMessage:
-        while (message := self._protocol.next()) is None:
-            data = self._socket.recv(65536)
-            if not data:
-                raise ConnectionResetError("the server closed the connection")
-            self._protocol.receive(data)
+        try:
+            while (message := self._protocol.next()) is None:
+                data = self._socket.recv(65536)
+                if not data:
+                    raise ConnectionResetError("the server closed the connection")
+                self._protocol.receive(data)
+        except ProtocolError as error:
+            raise ConnectionError(str(error)) from error
         return message
 
 

@@ -6,8 +6,8 @@ Software and a folder come in; a server that listens on the loopback address and
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -16,18 +16,25 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from dbmux.errors import DbMuxError
+from dbmux.playground import state
+from dbmux.playground.dump import Failure, failures, schema_for
 from dbmux.playground.packages import Kind, Software
+from dbmux.playground.state import State
 
 # Below the range that Linux gives to outgoing connections, which usually begins at 32768 and on some systems at 16000.
 FIRST_PORT, LAST_PORT = 13306, 14305
+STATE_FILE = "state.json"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 LONGEST_SOCKET_PATH = 100
 PORT_ATTEMPTS = 5
+PAUSE_S = 0.05
 
+# The system tables; before MariaDB 11 these files were called mysql_*.
 _BOOTSTRAP = (
     "mariadb_system_tables.sql",
     "mariadb_performance_tables.sql",
@@ -49,20 +56,35 @@ class PortTaken(NodeFailed):
 class Node:
     """A server in `folder`, stopped or running; `options` are further options of the server's own."""
 
-    def __init__(self, name: str, software: Software, folder: Path, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        software: Software,
+        folder: Path,
+        options: tuple[str, ...] = (),
+        stop_timeout_s: float = STOP_TIMEOUT_S,
+    ) -> None:
         self.name = name
         self.software = software
         self.folder = folder
         self.options = options
-        self.data = folder / f"data-{software.kind}-{software.version}"
+        self.data = folder / f"data-{software.kind}-{software.series}"
         self.log = folder / "error.log"
-        self._state = folder / "state.json"
+        self._stop_timeout_s = stop_timeout_s
+        self._seeded = folder / f"{self.data.name}.seeded"
+        self._file = folder / STATE_FILE
         self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def found_in(cls, folder: Path) -> Node | None:
+        """The node that was started last in this folder; None where none was."""
+        software = state.read(folder / STATE_FILE).software
+        return cls(folder.name, software, folder) if software is not None else None
 
     @property
     def port(self) -> int:
         """The TCP port, chosen at the first start and kept; 0 before."""
-        return int(self._load().get("port", 0))
+        return state.read(self._file).port
 
     @property
     def socket(self) -> Path:
@@ -76,15 +98,19 @@ class Node:
     @property
     def pid(self) -> int | None:
         """The running server's pid; None when it is not running, or when the number belongs to something else now."""
-        state = self._load()
-        pid = state.get("pid")
-        if pid is None or started_at(int(pid)) != state.get("started"):
-            return None
-        return int(pid)
+        return state.read(self._file).running
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether `seed` has come to its end with this data."""
+        return self._seeded.exists()
 
     def start(self, free_port: Callable[[], int] | None = None) -> None:
         """Initialise the data where there is none, and start; raises NodeFailed."""
         if self.pid is not None:
+            running = state.read(self._file).software
+            if running is not None and running != self.software:
+                raise NodeFailed(f"{self.name} is running as {running}; stop it first: dbmux playground down")
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.data.is_dir():
@@ -103,33 +129,28 @@ class Node:
                 port = 0
 
     def seed(self, sql: str) -> None:
-        """Run SQL as root, once in the life of this data; after a failure the data is made anew by the next start."""
-        marker = self.folder / f"{self.data.name}.seeded"
-        if marker.exists():
-            return
-        try:
+        """Run SQL as root, once in the life of this data; after a failure the data is good for `discard` only."""
+        if not self.is_seeded:
             self.run(sql, "--default-character-set=utf8mb4")
-        except NodeFailed:
-            self.stop()
-            shutil.rmtree(self.data)
-            raise
-        marker.touch()
+            self._seeded.touch()
+
+    def discard(self) -> None:
+        """Remove the data of a stopped server, of this version alone."""
+        shutil.rmtree(self.data, ignore_errors=True)
+        self._seeded.unlink(missing_ok=True)
 
     def stop(self) -> None:
-        """End the server that `start` started, and nothing else."""
-        pid = self.pid
-        if pid is not None:
-            os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + STOP_TIMEOUT_S
-            while self._is_alive(pid):
-                if time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGKILL)
-                time.sleep(0.05)
-        if self._state.exists():
-            self._save({"port": self.port})
+        """End the server that `start` started, and nothing else: politely, and by force when it does not end."""
+        self._signal(signal.SIGTERM)
+        if not self._ends():
+            self._signal(signal.SIGKILL)
+            self._ends()
+        left = state.read(self._file)
+        if left.pid is not None:
+            state.write(self._file, replace(left, pid=None, started=None))
 
     def wipe(self) -> None:
-        """Remove the data of a stopped server."""
+        """Remove all that a stopped server has, the data of every version that ran here."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def client(self, *arguments: str, user: str = "root") -> list[str]:
@@ -143,13 +164,25 @@ class Node:
             raise NodeFailed(f"{self.name}: {done.stderr.strip()}")
         return done.stdout
 
-    def load(self, dump: Path) -> list[str]:
-        """Run a dump to its end as root; returns what the server said of each statement that failed."""
+    def load(self, dump: Path) -> list[Failure]:
+        """Run a dump to its end as root; returns what failed. Raises BadDump, or NodeFailed when the server is gone.
+
+        A dump that names no schema goes into one of its own, called like the file.
+        """
+        # In binary mode the client obeys no commands in the file: not `\\!`, nor the sandbox line of MariaDB's dumps.
+        arguments = ["--force", "--binary-mode", "--default-character-set=utf8mb4"]
+        if (schema := schema_for(dump)) is not None:
+            self.run(f"CREATE DATABASE IF NOT EXISTS `{schema.replace('`', '``')}`")
+            arguments.append(f"--database={schema}")
         with dump.open("rb") as file:
             done = subprocess.run(
-                self.client("--force"), stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+                self.client(*arguments), stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
             )
-        return [line for line in done.stderr.decode(errors="replace").splitlines() if line.startswith("ERROR")]
+        told = done.stderr.decode(errors="replace")
+        failed = failures(dump, told)
+        if done.returncode and not failed:
+            raise NodeFailed(f"{self.name}: {told.strip()}")
+        return failed
 
     def last_log_lines(self, count: int = 15) -> str:
         """The end of the server's log."""
@@ -168,18 +201,28 @@ class Node:
                 start_new_session=True,
             )
         self._process = process
-        self._save({"port": port, "pid": process.pid, "started": started_at(process.pid)})
+        started = state.started_at(process.pid)
+        state.write(self._file, State(port=port, pid=process.pid, started=started, software=self.software))
         self._wait_until_ready(process)
 
-    def _is_alive(self, pid: int) -> bool:
-        # A child that has ended must be collected, or it would count as alive for ever.
-        if self._process is not None and self._process.pid == pid:
-            return self._process.poll() is None
-        return started_at(pid) is not None
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self.pid
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
-    def _base(self) -> list[str]:
+    def _ends(self) -> bool:
+        deadline = time.monotonic() + self._stop_timeout_s
+        while self.pid is not None and time.monotonic() < deadline:
+            time.sleep(PAUSE_S)
+        if self._process is not None:
+            # A child that has ended stays until it is collected.
+            self._process.poll()
+        return self.pid is None
+
+    def _base(self, data: Path) -> list[str]:
         software = self.software
-        command = [*software.server, "--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.folder}"]
+        command = [*software.server, "--no-defaults", f"--datadir={data}", f"--tmpdir={self.folder}"]
         if software.root is not None:
             command += [
                 f"--basedir={software.root / 'usr'}",
@@ -194,7 +237,7 @@ class Node:
     def _command(self) -> list[str]:
         own = ["--innodb-log-file-size=16M"] if self.software.kind is Kind.MARIADB else _MYSQL_SMALL
         return [
-            *self._base(),
+            *self._base(self.data),
             *own,
             "--bind-address=127.0.0.1",
             f"--socket={self.socket}",
@@ -207,7 +250,7 @@ class Node:
     def _initialise(self) -> None:
         fresh = self.data.with_name(f"{self.data.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
-        command = [option.replace(str(self.data), str(fresh)) for option in self._base()]
+        command = self._base(fresh)
         script = None
         if self.software.kind is Kind.MARIADB:
             fresh.mkdir(parents=True)
@@ -230,11 +273,10 @@ class Node:
         share = self.software.share
         parts = [b"CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"]
         for name in _BOOTSTRAP:
-            path = share / name
-            if not path.exists():
-                path = share / name.replace("mariadb_", "mysql_")
-            if path.exists():
-                parts.append(path.read_bytes())
+            try:
+                parts.append(_first(share / name, share / name.replace("mariadb_", "mysql_")).read_bytes())
+            except OSError as error:
+                raise NodeFailed(f"{self.name}: {error}; is all of {self.software}'s package installed?") from error
         return b"".join(parts)
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
@@ -242,26 +284,19 @@ class Node:
         while process.poll() is None and time.monotonic() < deadline:
             if b"ready for connections" in self.log.read_bytes():
                 return
-            time.sleep(0.05)
+            time.sleep(PAUSE_S)
         if process.poll() is None:
             process.kill()
+            process.wait()
         failure = PortTaken if b"ddress already in use" in self.log.read_bytes() else NodeFailed
-        raise failure(f"{self.name} ({self.software.version}) did not start:\n{self.last_log_lines()}")
-
-    def _load(self) -> dict[str, int]:
-        try:
-            loaded = json.loads(self._state.read_text())
-        except (OSError, ValueError):
-            return {}
-        return loaded if isinstance(loaded, dict) else {}
-
-    def _save(self, state: dict[str, int | None]) -> None:
-        part = self._state.with_suffix(".part")
-        part.write_text(json.dumps(state))
-        part.replace(self._state)
+        raise failure(f"{self.name} ({self.software}) did not start:\n{self.last_log_lines()}")
 
 
 _MYSQL_SMALL = ["--mysqlx=OFF", "--innodb-redo-log-capacity=32M", "--performance-schema=OFF", "--disable-log-bin"]
+
+
+def _first(path: Path, other: Path) -> Path:
+    return path if path.exists() else other
 
 
 def next_free_port(taken: Collection[int] = ()) -> int:
@@ -281,19 +316,3 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def started_at(pid: int) -> int | None:
-    """When a process started, in the system's own unit; None when there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] == "Z" else int(fields[19])
-    except (OSError, ValueError, IndexError):
-        return _started_at_by_ps(pid)
-
-
-def _started_at_by_ps(pid: int) -> int | None:
-    if Path("/proc/self/stat").exists():
-        return None
-    told = subprocess.run(("ps", "-o", "lstart=", "-p", str(pid)), capture_output=True, text=True, check=False).stdout
-    return int.from_bytes(hashlib.sha256(told.encode()).digest()[:6], "big") if told.strip() else None

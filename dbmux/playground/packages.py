@@ -7,13 +7,14 @@ cache folder is written. Raises `NoServer` with one line that says what to insta
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,7 +24,11 @@ from dbmux.errors import DbMuxError
 
 Say = Callable[[str], None]
 
-FETCH_TIMEOUT_S = 300
+# Some 100 MB, on a slow line.
+FETCH_TIMEOUT_S = 1200
+
+# Where distributions keep servers that are not meant to be started by hand.
+_OUTSIDE_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
 
 
 class NoServer(DbMuxError):
@@ -63,66 +68,136 @@ class Software:
     client: tuple[str, ...]
     root: Path | None
 
+    def __str__(self) -> str:
+        return f"{self.kind} {self.version}"
+
+    @property
+    def series(self) -> str:
+        """The first two numbers of the version: within a series a server takes the data of any other."""
+        return ".".join(self.version.split(".")[:2])
+
     @property
     def share(self) -> Path:
         """The folder of messages, character sets and system tables."""
-        base = (self.root or Path("/")) / "usr" / "share"
-        return base / "mysql" if self.kind is Kind.MYSQL or not (base / "mariadb").is_dir() else base / "mariadb"
+        usr = self.root / "usr" if self.root is not None else Path(self.server[0]).resolve().parent.parent
+        own = usr / "share" / self.kind
+        return own if (own / "charsets").is_dir() else usr / "share" / "mysql"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a machine tells of itself: its system, its os-release (empty where it has none), and where programs are."""
+
+    system: str
+    release: Mapping[str, str]
+    path: str
+
+    @property
+    def distribution(self) -> str:
+        """Such as `debian`; nothing where it is unknown."""
+        return self.release.get("ID", "")
+
+    def program(self, name: str) -> str | None:
+        """The path of a program."""
+        return shutil.which(name, path=self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where a distribution has a server: suite and packages; `extra` ones come without what they depend on."""
+    """Where a distribution has a server.
+
+    `suite` is empty for the machine's own release; `choices` are sets of packages, the first that there is counts;
+    `extra` ones come without what they depend on.
+    """
 
     suite: str
-    packages: tuple[str, ...]
+    choices: tuple[tuple[str, ...], ...]
     extra: tuple[str, ...] = ()
 
 
-# The suites whose servers are not those of the machine's own release; "" is that release.
-_DEBIAN: dict[tuple[Kind, str], Source] = {
-    (Kind.MARIADB, "10.11"): Source("bookworm", ("mariadb-server-core", "mariadb-client-core"), ("mariadb-server",)),
-    (Kind.MARIADB, "11"): Source("trixie", ("mariadb-server-core", "mariadb-client-core"), ("mariadb-server",)),
-    (Kind.MARIADB, ""): Source("", ("mariadb-server-core", "mariadb-client-core"), ("mariadb-server",)),
-    (Kind.MYSQL, "9"): Source("sid", ("mysql-server-core", "mysql-client-core")),
-    (Kind.MYSQL, ""): Source("sid", ("mysql-server-core", "mysql-client-core")),
+def _mariadb(suite: str) -> Source:
+    return Source(suite=suite, choices=(("mariadb-server-core", "mariadb-client-core"),), extra=("mariadb-server",))
+
+
+_DEBIAN_MYSQL = Source(suite="sid", choices=(("mysql-server-core", "mysql-client-core"),))
+_UBUNTU_MYSQL = Source(
+    suite="",
+    choices=tuple((f"mysql-server-core{version}", f"mysql-client-core{version}") for version in ("-8.4", "-8.0", "")),
+)
+
+# By distribution; Ubuntu has one version of each in a release, whatever was wished.
+_SOURCES: dict[str, dict[str, Source]] = {
+    "debian": {
+        "mariadb": _mariadb(""),
+        "mariadb:10.11": _mariadb("bookworm"),
+        "mariadb:11": _mariadb("trixie"),
+        "mysql": _DEBIAN_MYSQL,
+        "mysql:9": _DEBIAN_MYSQL,
+    },
+    "ubuntu": {"mariadb": _mariadb(""), "mysql": _UBUNTU_MYSQL},
 }
-_UBUNTU: dict[tuple[Kind, str], tuple[Source, ...]] = {
-    (Kind.MARIADB, ""): (Source("", ("mariadb-server-core", "mariadb-client-core"), ("mariadb-server",)),),
-    (Kind.MYSQL, ""): tuple(
-        Source("", (f"mysql-server-core{suffix}", f"mysql-client-core{suffix}")) for suffix in ("-8.4", "-8.0", "")
-    ),
+
+# How people install a server where nothing can be fetched, by ID and ID_LIKE of os-release.
+_ADVICE: dict[str, dict[Kind, str]] = {
+    "Darwin": {Kind.MARIADB: "brew install mariadb", Kind.MYSQL: "brew install mysql"},
+    "fedora": {Kind.MARIADB: "dnf install mariadb-server", Kind.MYSQL: "dnf install mysql-server"},
+    "suse": {Kind.MARIADB: "zypper install mariadb"},
+    "arch": {Kind.MARIADB: "pacman -S mariadb"},
+    "ubuntu": {Kind.MARIADB: "apt install mariadb-server", Kind.MYSQL: "apt install mysql-server"},
+    "debian": {Kind.MARIADB: "apt install mariadb-server"},
 }
 
 
 def parse_wish(text: str) -> Wish:
     """Read `mariadb`, `mariadb:10.11`, `mysql:9`; raises ValueError."""
     name, _, version = text.partition(":")
-    if name not in tuple(Kind) or (version and not re.fullmatch(r"\d+(\.\d+)*", version)):
+    if name not in tuple(Kind) or (":" in text and not re.fullmatch(r"[0-9]+(\.[0-9]+)*", version)):
         raise ValueError(f"{text!r} is not a server; write mariadb, mysql, mariadb:10.11 or mysql:9")
     return Wish(Kind(name), version)
 
 
-def find(wish: Wish, cache: Path, say: Say) -> Software:
-    """Have the wished server: from PATH, from the cache, or by fetching it."""
-    if (installed := _on_path(wish)) is not None:
+def this_machine() -> Machine:
+    """The machine that this runs on."""
+    try:
+        release: Mapping[str, str] = platform.freedesktop_os_release()
+    except OSError:
+        release = {}
+    path = os.pathsep.join((os.environ.get("PATH", os.defpath), *_OUTSIDE_PATH))
+    return Machine(system=platform.system(), release=release, path=path)
+
+
+def find(wish: Wish, cache: Path, say: Say, machine: Machine | None = None) -> Software:
+    """Have the wished server: from PATH, from the cache, or by fetching it; `machine` None means this one."""
+    machine = machine or this_machine()
+    if (installed := _on_path(wish, machine)) is not None:
         return installed
     name = str(wish).replace(":", "-")
     folder = cache / name
-    with _only_one(cache / f"{name}.lock"):
+    with only_one(cache / f"{name}.lock"):
         if not folder.is_dir():
-            say(f"fetching {wish} from this machine's package mirror (unpacked, not installed)")
-            _fetch(wish, folder)
-    return _unpacked(wish, folder)
+            _fetch(wish, folder, say, machine)
+        found = _unpacked(wish, folder)
+    if not wish.is_met_by(found.version):
+        say(f"this release has {found}: taken for {wish}")
+    return found
 
 
-def _on_path(wish: Wish) -> Software | None:
+@contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Wait until no other process, and no other thread, is inside with the same file."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _on_path(wish: Wish, machine: Machine) -> Software | None:
     for program in ("mariadbd", "mysqld"):
-        path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+        path = machine.program(program)
         if path is None:
             continue
         kind, version = _ask_version((path,))
-        client = shutil.which("mariadb" if kind is Kind.MARIADB else "mysql")
+        client = machine.program(str(kind))
         if kind is wish.kind and wish.is_met_by(version) and client is not None:
             return Software(kind=kind, version=version, server=(path,), client=(client,), root=None)
     return None
@@ -151,40 +226,42 @@ def _ask_version(server: tuple[str, ...]) -> tuple[Kind, str]:
     return kind, found[1] if found else ""
 
 
-def _fetch(wish: Wish, folder: Path) -> None:
-    release = _release()
-    distribution = release.get("ID", "")
-    if shutil.which("apt-get") is None or distribution not in ("debian", "ubuntu"):
+def _fetch(wish: Wish, folder: Path, say: Say, machine: Machine) -> None:
+    known = _SOURCES.get(machine.distribution)
+    if known is None or machine.program("apt-get") is None:
+        raise NoServer(f"no {wish} server is on PATH; {_advice(wish, machine)}, and try again")
+    source = known.get(str(wish))
+    if source is None and machine.distribution == "ubuntu":
+        source = known[wish.kind]
+    if source is None:
         raise NoServer(
-            f"no {wish} server is on PATH; install it with your system's packages (or Homebrew), and try again"
+            f"there is no {wish} among {machine.distribution.capitalize()}'s packages, only {', '.join(known)}; "
+            "choose one of these, or put another server on PATH"
         )
-    problems = []
-    for source in _sources(wish, distribution):
-        try:
-            _Apt(folder, source, release).fetch()
-            return
-        except subprocess.SubprocessError as error:
-            problems.append(_last_line(error))
-    detail = f" ({problems[0]})" if problems else ""
-    raise NoServer(
-        f"{wish} cannot be fetched on this {distribution}{detail}; install a server that is {wish}, and try again"
-    )
+    say(f"fetching {wish} from this machine's package mirror (unpacked, not installed)")
+    try:
+        _Apt(folder, source, machine).fetch()
+    except subprocess.SubprocessError as error:
+        raise NoServer(
+            f"{wish} cannot be fetched ({_reason(error)}); mend that, or {_advice(wish, machine)}, and try again"
+        ) from error
 
 
-def _sources(wish: Wish, distribution: str) -> tuple[Source, ...]:
-    if distribution == "debian":
-        found = _DEBIAN.get((wish.kind, wish.version))
-        return (found,) if found else ()
-    return _UBUNTU[wish.kind, ""]
+def _advice(wish: Wish, machine: Machine) -> str:
+    release = machine.release
+    for family in (machine.system, release.get("ID", ""), *release.get("ID_LIKE", "").split()):
+        if command := _ADVICE.get(family, {}).get(wish.kind):
+            return f"install it ({command})"
+    return "install it with your system's packages"
 
 
 class _Apt:
     """apt with all its folders below one of ours, as if on an empty machine."""
 
-    def __init__(self, folder: Path, source: Source, release: dict[str, str]) -> None:
+    def __init__(self, folder: Path, source: Source, machine: Machine) -> None:
         self._folder = folder
         self._source = source
-        self._release = release
+        self._machine = machine
         self._work = folder.with_name(f"{folder.name}.apt")
 
     def fetch(self) -> None:
@@ -195,7 +272,7 @@ class _Apt:
         try:
             self._configure()
             self._run("apt-get", "-qq", "update", "--error-on=any")
-            self._run("apt-get", "-qq", "-y", "-d", "--no-install-recommends", "install", *self._source.packages)
+            self._download()
             archives = self._work / "cache" / "archives"
             for package in self._source.extra:
                 self._run("apt-get", "-qq", "download", package, cwd=archives)
@@ -207,15 +284,25 @@ class _Apt:
             for old in (self._work, fresh):
                 shutil.rmtree(old, ignore_errors=True)
 
+    def _download(self) -> None:
+        *others, last = self._source.choices
+        for packages in others:
+            with contextlib.suppress(subprocess.CalledProcessError):
+                return self._install(packages)
+        return self._install(last)
+
+    def _install(self, packages: tuple[str, ...]) -> None:
+        self._run("apt-get", "-qq", "-y", "-d", "--no-install-recommends", "install", *packages)
+
     def _configure(self) -> None:
-        work = self._work
+        work, distribution = self._work, self._machine.distribution
         for part in ("lists/partial", "cache/archives/partial", "state", "parts", "preferences"):
             (work / part).mkdir(parents=True)
-        keyring = f"/usr/share/keyrings/{self._release['ID']}-archive-keyring.gpg"
-        own = self._release.get("VERSION_CODENAME", "")
-        suite, mirror = self._source.suite or own, _mirror(own)
-        components = "main" if self._release["ID"] == "debian" else "main universe"
-        suites = [suite] if self._release["ID"] == "debian" else [suite, f"{suite}-updates", f"{suite}-security"]
+        keyring = f"/usr/share/keyrings/{distribution}-archive-keyring.gpg"
+        own = self._machine.release.get("VERSION_CODENAME", "")
+        suite, mirror = self._source.suite or own, self._mirror(own)
+        components = "main" if distribution == "debian" else "main universe"
+        suites = [suite] if distribution == "debian" else [suite, f"{suite}-updates", f"{suite}-security"]
         lines = [f"deb [signed-by={keyring}] {mirror} {name} {components}\n" for name in suites]
         (work / "sources.list").write_text("".join(lines))
         architecture = self._run("dpkg", "--print-architecture").strip()
@@ -240,39 +327,37 @@ class _Apt:
         }
         (work / "apt.conf").write_text("".join(f'{name} "{value}";\n' for name, value in settings.items()))
 
+    def _mirror(self, own: str) -> str:
+        # Asked of the machine's own apt, not of ours.
+        told = subprocess.run(
+            ("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE) $(CODENAME)", "Created-By: Packages"),
+            env=os.environ | {"PATH": self._machine.path},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for line in told.splitlines():
+            address, _, names = line.partition(" ")
+            if own in names.split():
+                return address
+        raise NoServer("this machine's apt knows no mirror of its own release; run `apt-get update` as root once")
+
     def _run(self, *command: str, cwd: Path | None = None) -> str:
-        environment = os.environ | {"APT_CONFIG": str(self._work / "apt.conf"), "DEBIAN_FRONTEND": "noninteractive"}
+        environment = os.environ | {
+            "APT_CONFIG": str(self._work / "apt.conf"),
+            "DEBIAN_FRONTEND": "noninteractive",
+            "LC_ALL": "C",
+            "PATH": self._machine.path,
+        }
         done = subprocess.run(
             command, cwd=cwd, env=environment, capture_output=True, text=True, check=True, timeout=FETCH_TIMEOUT_S
         )
         return done.stdout
 
 
-def _mirror(codename: str) -> str:
-    command = ("apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages")
-    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    for line in told.splitlines():
-        address, _, release = line.partition(" ")
-        if release == codename:
-            return address
-    raise NoServer("this machine's apt knows no mirror of its own release; run `apt-get update` as root once")
-
-
-def _release() -> dict[str, str]:
-    try:
-        return platform.freedesktop_os_release()
-    except OSError:
-        return {}
-
-
-def _last_line(error: subprocess.SubprocessError) -> str:
-    told = getattr(error, "stderr", None) or str(error)
-    return (str(told).strip().splitlines() or ["no reason given"])[-1]
-
-
-@contextmanager
-def _only_one(lock: Path) -> Iterator[None]:
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _reason(error: subprocess.SubprocessError) -> str:
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it took longer than {FETCH_TIMEOUT_S // 60} minutes"
+    # apt's first complaint names the cause, the last one only the consequence.
+    lines = str(getattr(error, "stderr", "") or error).strip().splitlines()
+    return next((line.removeprefix("E: ") for line in lines if line.startswith("E: ")), lines[-1])

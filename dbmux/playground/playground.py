@@ -6,9 +6,10 @@ to the next and removed only by a node's `wipe`, which the caller must have anno
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -17,9 +18,11 @@ import platformdirs
 
 from dbmux.errors import DbMuxError
 from dbmux.playground import packages
-from dbmux.playground.node import Node, next_free_port
-from dbmux.playground.packages import Kind, Say, Wish
+from dbmux.playground.node import STATE_FILE, Node, next_free_port
+from dbmux.playground.packages import Kind, Machine, Say, Wish
 from dbmux.playground.recipe import Recipe
+
+START = "start it: dbmux playground up"
 
 
 class NoNode(DbMuxError):
@@ -28,17 +31,19 @@ class NoNode(DbMuxError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where the playground keeps things."""
+    """Where the playground keeps things, and the machine that it runs on."""
 
     data: Path
     cache: Path
+    machine: Machine
 
 
 def default_places() -> Places:
-    """The user's own folders."""
+    """The user's own folders, on this machine."""
     return Places(
         data=platformdirs.user_data_path("dbmux") / "playground",
         cache=platformdirs.user_cache_path("dbmux") / "servers",
+        machine=packages.this_machine(),
     )
 
 
@@ -56,79 +61,129 @@ class Scenario:
 
 
 def up(chosen: Recipe, servers: tuple[Wish, ...], places: Places, say: Say) -> Scenario:
-    """Start a recipe's nodes, `servers` in place of its own where given; raises NoServer or NodeFailed."""
+    """Start a recipe's nodes, `servers` in place of its own where given; raises NoServer or NodeFailed.
+
+    When one fails, and when the caller is interrupted, those that were started are stopped again.
+    """
     wishes = _wishes(chosen, servers)
-    ports = _Ports(found.port for found in nodes(places))
-    with ThreadPoolExecutor(max_workers=len(wishes)) as threads:
-        starts = [threads.submit(_start, chosen, name, wish, places, say, ports) for name, wish in wishes.items()]
-        started = []
-        failure: BaseException | None = None
-        for start in starts:
+    start = _Start(chosen, places, say)
+    try:
+        with ThreadPoolExecutor(max_workers=len(wishes)) as threads:
+            starts = [threads.submit(start.node, name, wish) for name, wish in wishes.items()]
             try:
-                started.append(start.result())
-            except DbMuxError as error:
-                failure = error
-    if failure is not None:
-        for running in started:
-            running.stop()
-        raise failure
-    return Scenario(chosen, tuple(started))
+                wait(starts, return_when=FIRST_EXCEPTION)
+            finally:
+                start.is_given_up = not all(one.done() for one in starts)
+        return Scenario(chosen, tuple(one.result() for one in starts))
+    except BaseException:
+        stop(start.begun)
+        raise
 
 
 def down(scenario: Scenario) -> None:
-    """Stop a scenario's nodes, all at once."""
-    with ThreadPoolExecutor(max_workers=len(scenario.nodes)) as threads:
-        list(threads.map(lambda node: node.stop(), scenario.nodes))
+    """Stop a scenario's nodes."""
+    stop(scenario.nodes)
+
+
+def stop(running: Sequence[Node]) -> None:
+    """Stop nodes, all at once."""
+    # In threads, which a second Ctrl-C does not reach.
+    with ThreadPoolExecutor(max_workers=max(1, len(running))) as threads:
+        list(threads.map(Node.stop, running))
 
 
 def load(scenario: Scenario, dump: Path, say: Say) -> bool:
-    """Put a dump on each node; says each statement that failed, per version, and returns whether none did."""
+    """Put a dump on each node; says each statement that failed, per version, and returns whether none did.
+
+    Raises BadDump, or NodeFailed when a server is gone.
+    """
     fine = True
-    for node in scenario.nodes:
-        failed = node.load(dump)
+    for loaded in scenario.nodes:
+        failed = loaded.load(dump)
         fine = fine and not failed
-        version = f"{node.name} ({node.software.kind} {node.software.version})"
-        say(f"{version}: {dump} loaded, {len(failed) or 'no'} statements failed")
-        for line in failed:
-            say(f"  {line}")
+        count = f"{len(failed)} statement{'s' * (len(failed) != 1)}" if failed else "nothing"
+        say(f"{loaded.name} ({loaded.software}): {dump} loaded, {count} failed")
+        for failure in failed:
+            say(f"  line {failure.line}: {failure.error}")
+            say(f"    {failure.statement}")
     return fine
 
 
 def nodes(places: Places) -> Iterator[Node]:
-    """Every node whose data is there, running or not."""
-    for state in sorted(places.data.glob("*/*/state.json")):
-        folder = state.parent
-        found = next(iter(sorted(folder.glob("data-*"))), None)
-        if found is None:
-            continue
-        kind, version = found.name.removeprefix("data-").split("-", 1)
-        wish = Wish(Kind(kind), ".".join(version.split(".")[: 2 if kind == Kind.MARIADB else 1]))
-        try:
-            software = packages.find(wish, places.cache, lambda _: None)
-        except packages.NoServer:
-            continue
-        yield Node(folder.name, software, folder)
+    """Every node that was ever started and not wiped, running or not."""
+    for file in sorted(places.data.glob(f"*/*/{STATE_FILE}")):
+        found = Node.found_in(file.parent)
+        if found is not None:
+            yield found
 
 
 def node(name: str, places: Places) -> Node:
-    """The running node of this name; raises NoNode."""
-    running = {found.name: found for found in nodes(places) if found.pid is not None}
-    if name not in running:
-        raise NoNode(f"no node {name!r} is running; there are {', '.join(running) or 'none'}: dbmux playground up")
-    return running[name]
+    """The node of this name, or of this recipe and name (`single/db`); raises NoNode."""
+    known = {f"{found.folder.parent.name}/{found.name}": found for found in nodes(places)}
+    fitting = [found for full, found in known.items() if name in (full, found.name)]
+    # A name that several recipes have means the one that runs.
+    running = [found for found in fitting if found.pid is not None]
+    for found in (running, fitting):
+        if len(found) == 1:
+            return found[0]
+    if fitting:
+        raise NoNode(f"several nodes are called {name!r}; say which: {', '.join(known)}")
+    raise NoNode(
+        f"there is no node {name!r}, only {', '.join(known)}" if known else f"there is no node {name!r}; {START}"
+    )
 
 
-class _Ports:
-    """Ports for nodes that start at the same time."""
+def running_node(name: str, places: Places) -> Node:
+    """The node of this name, which must run; raises NoNode."""
+    found = node(name, places)
+    if found.pid is None:
+        raise NoNode(f"node {name!r} is stopped; {START}")
+    return found
 
-    def __init__(self, kept: Iterable[int]) -> None:
-        self._given = set(kept)
+
+class _Start:
+    """Nodes of one recipe that start at the same time, each in its thread."""
+
+    def __init__(self, chosen: Recipe, places: Places, say: Say) -> None:
+        self._recipe = chosen
+        self._places = places
+        self._say = say
+        self._ports = {found.port for found in nodes(places)}
         self._lock = Lock()
+        self.begun: list[Node] = []
+        self.is_given_up = False
 
-    def free(self) -> int:
+    def node(self, name: str, wish: Wish) -> Node:
+        """Start one, with its data."""
+        begun = time.monotonic()
+        software = packages.find(wish, self._places.cache, self._say, self._places.machine)
+        folder = self._places.data / self._recipe.name / name
+        starting = Node(name, software, folder)
+        with packages.only_one(folder.with_suffix(".lock")):
+            if starting.pid is not None:
+                starting.start()
+                self._say(f"{name}: {software} runs already on 127.0.0.1:{starting.port}")
+            elif not self.is_given_up:
+                self._bring_up(starting)
+                self._say(f"{name}: {software} on 127.0.0.1:{starting.port} ({time.monotonic() - begun:.1f} s)")
+        return starting
+
+    def _bring_up(self, starting: Node) -> None:
+        self.begun.append(starting)
+        if not starting.is_seeded:
+            # What an interrupted start has left is nobody's data.
+            starting.discard()
+        try:
+            starting.start(self._free_port)
+            starting.seed(_accounts(self._recipe, starting.software.kind) + self._recipe.schema.read_text("utf-8"))
+        finally:
+            if self.is_given_up:
+                starting.stop()
+
+    def _free_port(self) -> int:
         with self._lock:
-            port = next_free_port(self._given)
-            self._given.add(port)
+            port = next_free_port(self._ports)
+            self._ports.add(port)
             return port
 
 
@@ -137,19 +192,11 @@ def _wishes(chosen: Recipe, servers: tuple[Wish, ...]) -> dict[str, Wish]:
         return dict(chosen.nodes)
     named = dict(zip(chosen.nodes, servers, strict=False))
     for wish in servers[len(named) :]:
-        named[str(wish).replace(":", "").replace(".", "")] = wish
+        name = str(wish).replace(":", "").replace(".", "")
+        # The name of a node is part of a variable's name: no dash.
+        names = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
+        named[next(free for free in names if free not in named)] = wish
     return named
-
-
-def _start(chosen: Recipe, name: str, wish: Wish, places: Places, say: Say, ports: _Ports) -> Node:
-    begun = time.monotonic()
-    software = packages.find(wish, places.cache, say)
-    started = Node(name, software, places.data / chosen.name / name)
-    started.start(ports.free)
-    started.seed(_accounts(chosen, software.kind) + chosen.schema.read_text(encoding="utf-8"))
-    seconds = time.monotonic() - begun
-    say(f"{name}: {software.kind} {software.version} on 127.0.0.1:{started.port} ({seconds:.1f} s)")
-    return started
 
 
 def _accounts(chosen: Recipe, kind: Kind) -> str:
