@@ -6,11 +6,12 @@ Words come in, an exit code goes out: 0 fine, 1 findings, 2 usage or configurati
 from __future__ import annotations
 
 import importlib
-import sys
+from typing import IO, Any
 
 import click
+from click.shell_completion import CompletionItem
 
-from dbmux.errors import ConfigError
+from dbmux.errors import DbMuxError
 
 COMMANDS = {
     "serve": "Run the proxy, headless.",
@@ -25,8 +26,17 @@ COMMANDS = {
 }
 
 
+class _Problems(click.ClickException):
+    """What is wrong, one problem a line, as it is."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(self.message, file=file, err=True)
+
+
 class _Lazy(click.Group):
-    """A group whose commands are imported when they are used; its help needs none of them."""
+    """A group whose commands are imported when they are used; its help and completion need none of them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -38,6 +48,16 @@ class _Lazy(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DbMuxError as error:
+            raise _Problems(str(error)) from error
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        begun = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return begun + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -46,11 +66,10 @@ class _Lazy(click.Group):
 def _print_version(context: click.Context, _: click.Parameter, wanted: object) -> None:
     if not wanted:
         return
-    from dbmux import kernel, lexer
+    from dbmux.kernel import COMPILED
     from dbmux.version import VERSION
 
-    compiled = kernel.COMPILED and lexer.COMPILED
-    click.echo(f"dbmux {VERSION} ({'compiled' if compiled else 'pure Python'} kernel)")
+    click.echo(f"dbmux {VERSION} ({'compiled' if COMPILED else 'pure Python'} kernel)")
     context.exit()
 
 
@@ -62,11 +81,7 @@ def group() -> None:
 
 def main() -> None:
     """The entry point of the installed command."""
-    try:
-        group()
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        sys.exit(2)
+    group(prog_name="dbmux")
 
 
 if __name__ == "__main__":

@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import uvloop
 
 from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.server import Backend, Wish
-from dbmux.commands.options import config_option, configured
+from dbmux.commands.files import usable
+from dbmux.commands.options import config_option
 from dbmux.config.model import Config, LoginMode
-from dbmux.errors import BackendRefused, ConfigError, MySQLError
-from dbmux.net.certificate import backend_context, server_tls
+from dbmux.errors import DbMuxError
+from dbmux.net.certificate import backend_context
 from dbmux.net.dial import dial
 from dbmux.process import FINDINGS
-from dbmux.wire.capabilities import OFFERED
+from dbmux.wire.capabilities import NEEDED, Capability
 
 UTF8MB4 = 45
 
@@ -27,32 +29,12 @@ UTF8MB4 = 45
 @click.option("--connect", is_flag=True, help="Also reach every server, and log in with every account.")
 def command(config: Path | None, connect: bool) -> None:
     """Check the configuration; exit 2 and every problem, or 0 and a summary."""
-    path, loaded = configured(config)
-    problems = unusable_files(loaded)
-    if problems:
-        raise ConfigError(problems)
+    path, loaded = usable(config)
     click.echo(f"{path}: fine")
     for line in summary(loaded):
         click.echo(f"  {line}")
-    if connect and not asyncio.run(_connect(loaded)):
+    if connect and not uvloop.run(_connect(loaded)):
         sys.exit(FINDINGS)
-
-
-def unusable_files(config: Config) -> tuple[str, ...]:
-    """A sentence for each certificate or key that cannot be used."""
-    problems = []
-    for name, backend in config.backends.items():
-        try:
-            backend_context(backend.tls, is_local=backend.address.is_local)
-        except OSError as error:
-            problems.append(f"backends.{name}.tls: the files cannot be used: {error}")
-    tls = config.tls
-    if tls.certificate is not None:
-        try:
-            server_tls(tls.certificate, tls.key or tls.certificate)
-        except (OSError, ValueError) as error:
-            problems.append(f"tls: the certificate cannot be used: {error}")
-    return tuple(problems)
 
 
 def summary(config: Config) -> Iterator[str]:
@@ -62,8 +44,11 @@ def summary(config: Config) -> Iterator[str]:
         primary = config.groups[group].primary if group in config.groups else group
         yield f"{listen.address} serves {group}: {primary} at {config.backends[primary].address}"
     if config.users:
-        yield f"login: {len(config.users)} users of the configuration; nobody else gets in"
+        count = "1 user" if len(config.users) == 1 else f"{len(config.users)} users"
+        yield f"login: {count} of the configuration; nobody else gets in"
         yield "  accounts with plugins other than native, caching_sha2 and clear text over TLS cannot be used"
+        if config.login is LoginMode.LEARN:
+            yield '  "login": "learn" has no effect beside `users`'
     elif config.login is LoginMode.LEARN:
         yield "login: learn; clients show their passwords in TLS or encrypted, and the server checks them"
     else:
@@ -80,13 +65,14 @@ async def _connect(config: Config) -> bool:
         backend = Backend(name, backend_config, dial=dial, tls=context, connect_timeout_s=config.timeouts.connect)
         try:
             await backend.meet()
-        except (MySQLError, BackendRefused) as error:
-            click.echo(f"  {name}: {error}")
+        except DbMuxError as error:
+            # The error of a session would send its reader here.
+            click.echo(f"  {name}: {backend_config.address} cannot be reached: {backend.error or error}")
             fine = False
             continue
-        click.echo(f"  {name}: answers, {backend.version}")
+        click.echo(f"  {name}: {backend_config.address} answers, {backend.version}")
         for who in _accounts(config):
-            fine = await _try_account(backend, who) and fine
+            fine = await _try_account(backend, who, config.timeouts.login) and fine
     return fine
 
 
@@ -98,16 +84,22 @@ def _accounts(config: Config) -> Iterator[Credentials]:
         yield Credentials(user=(user.backend_user or name).encode(), password=secret.encode())
 
 
-async def _try_account(backend: Backend, who: Credentials) -> bool:
-    wish = Wish(capabilities=OFFERED, charset=UTF8MB4, max_packet=1 << 24)
+async def _try_account(backend: Backend, who: Credentials, timeout_s: float) -> bool:
+    # No more than every server has: what else a client might wish for says nothing about the account.
+    wish = Wish(capabilities=NEEDED | Capability.LONG_PASSWORD, charset=UTF8MB4, max_packet=1 << 24)
     try:
-        conversation = await backend.reach(wish)
-        try:
-            await log_in(backend, conversation, wish, who)
-        finally:
-            conversation.channel.close()
-    except (MySQLError, BackendRefused) as error:
-        click.echo(f"  {backend.name}: {who.user.decode()}: {error}")
-        return False
-    click.echo(f"  {backend.name}: {who.user.decode()} can log in")
-    return True
+        async with asyncio.timeout(timeout_s):
+            conversation = await backend.reach(wish)
+            try:
+                await log_in(backend, conversation, wish, who)
+            finally:
+                conversation.channel.close()
+    except TimeoutError:
+        told = f"no answer to the login within timeouts.login ({timeout_s:g} s)"
+    except DbMuxError as error:
+        told = str(error)
+    else:
+        click.echo(f"  {backend.name}: {who.user.decode()} can log in")
+        return True
+    click.echo(f"  {backend.name}: {who.user.decode()} cannot log in: {told}")
+    return False

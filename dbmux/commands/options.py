@@ -25,3 +25,9 @@ def configured(path: Path | None) -> tuple[Path, Config]:
     """The configuration file that is meant, and what it says; raises ConfigError."""
     found = load.find(path, os.environ) or Path(load.FILE_NAME)
     return found, load.load(found, os.environ)
+
+
+class Refused(click.ClickException):
+    """The command was not run, and the message says what to do about it."""
+
+    exit_code = 2

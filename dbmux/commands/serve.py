@@ -13,6 +13,7 @@ import platformdirs
 
 from dbmux import process
 from dbmux.address import Address, TcpAddress, UnixAddress
+from dbmux.commands.files import usable
 from dbmux.commands.options import config_option
 from dbmux.config import load
 from dbmux.config.model import Config
@@ -60,7 +61,7 @@ def _configuration(config: Path | None, backend: str | None) -> tuple[Path | Non
     if source is None:
         click.echo(f"No {load.FILE_NAME} here and no --backend: trying the server at {DEFAULT_BACKEND}.")
         return None, load.for_backend(DEFAULT_BACKEND)
-    return source, load.load(source, os.environ)
+    return usable(source)
 
 
 def _say(engine: Engine, control: Address | None) -> None:

@@ -6,7 +6,7 @@ problem: file, line, column, path, what is wrong, the nearest known key. Never s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import platformdirs
@@ -79,9 +79,18 @@ def loads(text: str, name: str, environment: Mapping[str, str]) -> Config:
         # What is wrong with a variable that has no value follows from that.
         without_value = {path for path, _ in unset}
         told = [*unset, *(problem for problem in problems if not _is_within(problem[0], without_value))]
-        told.sort(key=lambda problem: document.place(problem[0]))
-        raise ConfigError(tuple(_sentence(name, document, problem) for problem in told))
+        raise ConfigError(_sentences(name, document, told))
     return config
+
+
+def located(path: Path, environment: Mapping[str, str], problems: Iterable[jsonc.Problem]) -> tuple[str, ...]:
+    """Sentences about what was found wrong later, with a configuration that could be read from this file."""
+    try:
+        document, _ = substituted(jsonc.parse(read(path)), environment)
+    except (jsonc.Misread, ConfigError):
+        # Changed in the meantime, or a pipe: the paths must do.
+        document = jsonc.Document(None)
+    return _sentences(str(path), document, problems)
 
 
 def for_backend(backend: str) -> Config:
@@ -116,8 +125,10 @@ def _is_within(path: jsonc.Path, around: set[jsonc.Path]) -> bool:
     return any(path[:length] in around for length in range(len(path) + 1))
 
 
-def _sentence(name: str, document: jsonc.Document, problem: jsonc.Problem) -> str:
-    path, what = problem
-    place = document.place(path)
-    dotted = ".".join(str(step) for step in path)
-    return visible(f"{name}:{place.line}:{place.column}: {dotted + ': ' if dotted else ''}{what}")
+def _sentences(name: str, document: jsonc.Document, problems: Iterable[jsonc.Problem]) -> tuple[str, ...]:
+    told = []
+    for path, what in sorted(problems, key=lambda problem: document.place(problem[0])):
+        place = document.place(path)
+        dotted = ".".join(str(step) for step in path)
+        told.append(visible(f"{name}:{place.line}:{place.column}: {dotted + ': ' if dotted else ''}{what}"))
+    return tuple(told)
