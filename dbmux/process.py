@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -87,6 +88,7 @@ def raise_open_files_limit() -> None:
 
 async def _serve_until_signalled(options: Options) -> None:
     loop, wishes = asyncio.get_running_loop(), Wishes()
+    loop.set_exception_handler(_tell_unhandled)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(None) as limit:
 
@@ -101,6 +103,12 @@ async def _serve_until_signalled(options: Options) -> None:
                 loop.add_signal_handler(number, stop)
             loop.add_signal_handler(signal.SIGHUP, wishes.reloading.set)
             await serve(options, wishes, Log(sys.stderr, options.log_format))
+
+
+def _tell_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # uvloop leaves the answer of a name look-up to nobody when its dial was cancelled: that is no news.
+    if not (context.get("future") is not None and isinstance(context.get("exception"), OSError)):
+        loop.default_exception_handler(context)
 
 
 async def serve(options: Options, wishes: Wishes, log: Log) -> None:

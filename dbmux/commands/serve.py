@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -65,10 +64,12 @@ def _configuration(config: Path | None, backend: str | None) -> tuple[Path | Non
 
 
 def _say(engine: Engine, control: Address | None) -> None:
-    # Whoever started it may not be listening: `dbmux serve | head -1`.
-    with contextlib.suppress(OSError):
+    try:
         for line in banner(engine, control):
             click.echo(line)
+    except OSError:
+        # Whoever started it does not listen any more: `dbmux serve | head -1`. Python would try again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def banner(engine: Engine, control: Address | None) -> Iterator[str]:

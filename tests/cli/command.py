@@ -16,35 +16,11 @@ LINE = (sys.executable, "-P", "-m", "dbmux.cli")
 SECONDS = 20.0
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """An environment in which nothing of the user's own is found or written."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "HOME", "VIRTUAL_ENV")}
     xdg = {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CONFIG", "STATE", "DATA", "CACHE")}
     return {**kept, **xdg, **more}
-
-
-def dbmux(folder: Path, *arguments: str, **more: str) -> Said:
-    """Run it to its end in a folder; `more` goes into its environment."""
-    done = subprocess.run(
-        (*LINE, *arguments),
-        cwd=folder,
-        env=environment(folder, **more),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return Said(done.returncode, done.stdout, done.stderr)
 
 
 @dataclass

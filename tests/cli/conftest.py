@@ -10,10 +10,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
+from dbmux.cli import group
 from tests.fakes import FakeBackend
 
 Serve = Callable[[FakeBackend], str]
+
+
+def run_here(*arguments: str, **environment: str) -> Result:
+    """Run a command in this process; nothing of the user's own is found."""
+    folders = {f"XDG_{name}_HOME": str(Path(name.lower()).absolute()) for name in ("CONFIG", "STATE", "DATA", "CACHE")}
+    return CliRunner(env={"DBMUX_CONFIG": None, **folders, **environment}).invoke(
+        group, arguments, prog_name="dbmux", catch_exceptions=False
+    )
 
 
 @pytest.fixture

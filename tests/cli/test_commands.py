@@ -10,21 +10,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from dbmux.cli import COMMANDS, group
 from dbmux.config.schema import schema
 from dbmux.resources import folder
 from dbmux.wire.server import ServerProtocol
-from tests.cli.conftest import Serve
+from tests.cli.conftest import Serve, run_here
 from tests.fakes import PASSWORD, FakeBackend
 
 THERE = '{"backends": {"db": "10.0.0.1"}}'
-
-
-def run(*arguments: str, **environment: str) -> Result:
-    empty = {"DBMUX_CONFIG": None, "XDG_CONFIG_HOME": "/nonexistent"}
-    return CliRunner(env={**empty, **environment}).invoke(group, arguments, prog_name="dbmux", catch_exceptions=False)
 
 
 def said(result: Result) -> tuple[int, list[str]]:
@@ -50,7 +45,7 @@ class TestUsage:
         ],
     )
     def test_what_cannot_be_meant_is_2_and_one_sentence(self, arguments: tuple[str, ...], words: str) -> None:
-        result = run(*arguments)
+        result = run_here(*arguments)
 
         assert result.exit_code == 2
         assert words in result.output
@@ -58,13 +53,13 @@ class TestUsage:
     @pytest.mark.parametrize("option", ["--help", "-h"])
     @pytest.mark.parametrize("command", ["", *COMMANDS])
     def test_everything_has_help(self, command: str, option: str) -> None:
-        result = run(*command.split(), option)
+        result = run_here(*command.split(), option)
 
         assert result.exit_code == 0
         assert result.output.startswith("Usage: ")
 
     def test_the_help_lists_every_command_with_the_words_of_its_own_help(self) -> None:
-        listed = run("--help").output
+        listed = run_here("--help").output
 
         for name, words in COMMANDS.items():
             assert f"  {name} " in listed
@@ -74,7 +69,7 @@ class TestUsage:
             assert command.help
 
     def test_the_version_says_whether_the_kernel_is_compiled(self) -> None:
-        words = run("--version").output.split()
+        words = run_here("--version").output.split()
 
         assert words[0] == "dbmux"
         assert " ".join(words[2:]) in ("(compiled kernel)", "(pure Python kernel)")
@@ -84,7 +79,7 @@ class TestCheck:
     def test_a_right_file_is_0_and_a_summary(self, here: Path) -> None:
         (here / "appconfig.json").write_text(THERE)
 
-        assert said(run("check")) == (
+        assert said(run_here("check")) == (
             0,
             [
                 "appconfig.json: fine",
@@ -109,7 +104,7 @@ class TestCheck:
     def test_the_summary_says_what_is_meant(self, more: str, line: str, here: Path) -> None:
         (here / "appconfig.json").write_text(f"{THERE[:-1]}, {more}}}")
 
-        code, lines = said(run("check"))
+        code, lines = said(run_here("check"))
 
         assert code == 0
         assert line in lines
@@ -117,7 +112,7 @@ class TestCheck:
     def test_a_wrong_file_is_2_and_every_problem(self, here: Path) -> None:
         (here / "app.json").write_text('{"backends": {"db": {"adress": "x"}}, "lisen": 1}')
 
-        assert said(run("check", "--config", "app.json")) == (
+        assert said(run_here("check", "--config", "app.json")) == (
             2,
             [
                 "app.json:1:22: backends.db.adress: unknown key; did you mean 'address'?",
@@ -126,7 +121,7 @@ class TestCheck:
         )
 
     def test_no_file_is_2_and_the_way_to_one(self, here: Path) -> None:
-        assert said(run("check")) == (
+        assert said(run_here("check")) == (
             2,
             ["appconfig.json: there is no such file; `dbmux init` writes a first one"],
         )
@@ -137,11 +132,13 @@ class TestCheck:
             (here / name).write_text(THERE)
         user = {"XDG_CONFIG_HOME": str(here)}
 
-        assert run("check", "--config", "option.json", DBMUX_CONFIG="environment.json").output.startswith("option.json")
-        assert run("check", DBMUX_CONFIG="environment.json").output.startswith("environment.json")
-        assert run("check", **user).output.startswith("appconfig.json: fine")
+        assert run_here("check", "--config", "option.json", DBMUX_CONFIG="environment.json").output.startswith(
+            "option.json"
+        )
+        assert run_here("check", DBMUX_CONFIG="environment.json").output.startswith("environment.json")
+        assert run_here("check", **user).output.startswith("appconfig.json: fine")
         (here / "appconfig.json").unlink()
-        assert run("check", **user).output.startswith(f"{here}/dbmux/appconfig.json: fine")
+        assert run_here("check", **user).output.startswith(f"{here}/dbmux/appconfig.json: fine")
 
     @pytest.mark.parametrize(
         ("content", "line"),
@@ -162,7 +159,7 @@ class TestCheck:
     def test_any_file_is_answered_in_a_sentence(self, content: bytes, line: str, here: Path) -> None:
         (here / "app.json").write_bytes(content)
 
-        code, lines = said(run("check", "--config", "app.json"))
+        code, lines = said(run_here("check", "--config", "app.json"))
 
         assert code == 2
         assert line in lines
@@ -180,7 +177,7 @@ class TestConnect:
         address = serve(FakeBackend())
         self.config(here, db=address)
 
-        code, lines = said(run("check", "--connect"))
+        code, lines = said(run_here("check", "--connect"))
 
         assert code == 0
         assert lines[-2:] == [f"  db: {address} answers, 8.0.36-fake", "  db: app can log in"]
@@ -192,7 +189,7 @@ class TestConnect:
             closed = f"127.0.0.1:{taken.getsockname()[1]}"
             self.config(here, one=closed, two=address)
 
-            code, lines = said(run("check", "--connect"))
+            code, lines = said(run_here("check", "--connect"))
 
         assert code == 1
         assert lines[-3:] == [
@@ -207,7 +204,7 @@ class TestConnect:
             json.dumps({"backends": {"db": address}, "service": {"user": "dbmux", "password": "topsecret"}})
         )
 
-        result = run("check", "--connect")
+        result = run_here("check", "--connect")
 
         assert result.exit_code == 1
         assert result.output.splitlines()[-1] == "  db: dbmux cannot log in: 1045 (28000): Access denied"
@@ -217,7 +214,7 @@ class TestConnect:
         address = serve(FakeBackend(greets=False))
         (here / "appconfig.json").write_text(json.dumps({"backends": {"db": address}, "timeouts": {"connect": "10ms"}}))
 
-        code, lines = said(run("check", "--connect"))
+        code, lines = said(run_here("check", "--connect"))
 
         assert code == 1
         assert lines[-1] == f"  db: {address} cannot be reached: no answer in time"
@@ -234,7 +231,7 @@ class TestConnect:
             )
         )
 
-        code, lines = said(run("check", "--connect"))
+        code, lines = said(run_here("check", "--connect"))
 
         assert code == 1
         assert lines[-1] == "  db: app cannot log in: no answer to the login within timeouts.login (0.02 s)"
@@ -243,7 +240,7 @@ class TestConnect:
         address = serve(_HangingUp())
         (here / "appconfig.json").write_text(json.dumps({"backends": {"db": address}, "users": {"app": "p"}}))
 
-        code, lines = said(run("check", "--connect"))
+        code, lines = said(run_here("check", "--connect"))
 
         assert code == 1
         assert lines[-1].startswith("  db: app cannot log in: backend db closed the connection during the login")
@@ -251,7 +248,7 @@ class TestConnect:
     def test_a_wrong_file_is_2_and_nothing_is_tried(self, here: Path) -> None:
         (here / "appconfig.json").write_text("{}")
 
-        assert run("check", "--connect").exit_code == 2
+        assert run_here("check", "--connect").exit_code == 2
 
 
 class _Silent(FakeBackend):
@@ -266,7 +263,7 @@ class _HangingUp(FakeBackend):
 
 class TestInit:
     def test_three_lines_and_their_schema_are_written_and_are_fine(self, here: Path) -> None:
-        result = run("init")
+        result = run_here("init")
 
         assert result.exit_code == 0
         assert result.output == (
@@ -277,12 +274,12 @@ class TestInit:
         assert len(written.splitlines()) == 3
         assert json.loads(written)["$schema"] == "./appconfig.schema.json"
         assert (here / "appconfig.schema.json").read_text() == schema()
-        assert run("check").exit_code == 0
+        assert run_here("check").exit_code == 0
 
     def test_an_existing_file_is_left_alone(self, here: Path) -> None:
         (here / "appconfig.json").write_text("mine")
 
-        assert said(run("init")) == (
+        assert said(run_here("init")) == (
             2,
             ["Error: appconfig.json is here already; remove it first, or edit it and run `dbmux check`"],
         )
@@ -292,46 +289,46 @@ class TestInit:
     def test_a_link_to_nowhere_is_left_alone_too(self, here: Path) -> None:
         (here / "appconfig.json").symlink_to("elsewhere.json")
 
-        assert run("init").exit_code == 2
+        assert run_here("init").exit_code == 2
         assert not (here / "elsewhere.json").exists()
 
     def test_a_folder_that_cannot_be_written_is_told(self, here: Path) -> None:
         (here / "appconfig.schema.json").mkdir()
 
-        assert said(run("init")) == (2, ["Error: appconfig.schema.json cannot be written: Is a directory"])
+        assert said(run_here("init")) == (2, ["Error: appconfig.schema.json cannot be written: Is a directory"])
 
 
 def test_schema_prints_the_schema() -> None:
-    assert said(run("schema")) == (0, schema().splitlines())
+    assert said(run_here("schema")) == (0, schema().splitlines())
 
 
 def test_grants_prints_sql_for_each_backend(here: Path) -> None:
     (here / "appconfig.json").write_text(f'{THERE[:-1]}, "service": {{"user": "dbmux", "password": "topsecret"}}}}')
 
-    code, lines = said(run("grants"))
+    code, lines = said(run_here("grants"))
 
     assert code == 0
     assert "CREATE USER IF NOT EXISTS 'dbmux'@'%' IDENTIFIED BY '<the password of service>';" in lines
 
 
 def test_grants_with_a_wrong_file_is_2(here: Path) -> None:
-    assert said(run("grants", "--config", "no.json"))[0] == 2
+    assert said(run_here("grants", "--config", "no.json"))[0] == 2
 
 
 class TestHelp:
     def test_without_a_page_it_lists_them(self) -> None:
-        code, lines = said(run("help"))
+        code, lines = said(run_here("help"))
 
         assert code == 0
         assert lines[0].startswith("Pages: ")
         assert {page.stem for page in folder("docs").glob("*.md")} == set(lines[0].removeprefix("Pages: ").split(", "))
 
     def test_a_page_is_printed_whole(self) -> None:
-        assert run("help", "errors").output.strip() == (folder("docs") / "errors.md").read_text().strip()
+        assert run_here("help", "errors").output.strip() == (folder("docs") / "errors.md").read_text().strip()
 
 
 def test_playground_list_names_every_recipe() -> None:
-    code, lines = said(run("playground", "list"))
+    code, lines = said(run_here("playground", "list"))
 
     assert code == 0
     assert [line.split()[0] for line in lines] == sorted(
@@ -344,7 +341,7 @@ class TestCompletion:
 
     @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
     def test_each_shell_has_its_script(self, shell: str) -> None:
-        result = run("completion", shell)
+        result = run_here("completion", shell)
 
         assert result.exit_code == 0
         assert f"_DBMUX_COMPLETE={shell}_complete" in result.output
