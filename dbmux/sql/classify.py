@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from dbmux.lexer import Token
+from dbmux.lexer import Token, digest, tokens
 from dbmux.query import (
     Access,
     ChangeSchema,
@@ -22,7 +22,7 @@ from dbmux.query import (
     RenameTable,
     Unpin,
 )
-from dbmux.sql.expressions import read_expressions, strongest
+from dbmux.sql.expressions import distinct, read_expressions, strongest
 from dbmux.sql.names import NAME, read_name, read_names, unquote, variable_name
 from dbmux.sql.settings import read_set
 from dbmux.sql.statement import Statement, read
@@ -30,22 +30,47 @@ from dbmux.sql.statement import Statement, read
 _NOTHING = Query(kind=Kind.OTHER, access=Access.READ)
 
 
+# From this length on, a text is read through its digest, which has one row of a thousand; and of no longer digest is
+# anything said, so that no statement keeps the others waiting.
+_LONG, _LONGEST = 2_000, 200_000
+
+
 def classify(sql: bytes, start: int, flags: int) -> Query:
     """The meaning of sql[start:]."""
-    statements = read(sql, start, flags)
+    if len(sql) - start > _LONG:
+        folded = digest(sql, start, flags)
+        if len(folded) > _LONGEST:
+            return _unknown("very long statement")
+        query = _classify_text(_with_literals(folded, flags), 0, flags)
+        if query.is_digest_wide:
+            return query
+    return _classify_text(sql, start, flags)
+
+
+def _with_literals(folded: bytes, flags: int) -> bytes:
+    # A text that has this digest: an empty string for `?` and `?+`, a placeholder for `??`.
+    pieces: list[bytes] = []
+    at = 0
+    for kind, begin, end in tokens(folded, 0, flags):
+        if kind == Token.PLACEHOLDER and begin >= at:
+            pieces += (folded[at:begin], b"''")
+            at = end
+            if folded[at : at + 1] == b"?":
+                pieces[-1] = b"?"
+                at += 1
+            at += folded[at : at + 1] == b"+"
+    return b"".join((*pieces, folded[at:]))
+
+
+def _classify_text(text: bytes, start: int, flags: int) -> Query:
+    statements = read(text, start, flags)
     if statements is None:
-        return _unknown("comment or byte that servers take differently")
+        return _unknown("ambiguous comment or byte")
     if not statements:
         return _NOTHING
     first = statements[0]
     if _is_compound(first):
-        return Query(
-            kind=Kind.CALL,
-            access=Access.UNSURE,
-            effects=(Pin(PinReason.ROUTINE, "compound statement"),),
-            needs=Needs.LAST_INSERT_ID,
-            moves_insert_id=True,
-        )
+        return _routine(Kind.CALL, "compound statement")
     if len(statements) == 1:
         return _classify(first)
     return _several(statements)
@@ -56,6 +81,16 @@ def _unknown(what: str, kind: Kind = Kind.OTHER) -> Query:
         kind=kind,
         access=Access.UNSURE,
         effects=(Pin(PinReason.UNKNOWN, what),),
+        needs=Needs.LAST_INSERT_ID,
+        moves_insert_id=True,
+    )
+
+
+def _routine(kind: Kind, what: str) -> Query:
+    return Query(
+        kind=kind,
+        access=Access.UNSURE,
+        effects=(Pin(PinReason.ROUTINE, what),),
         needs=Needs.LAST_INSERT_ID,
         moves_insert_id=True,
     )
@@ -98,7 +133,7 @@ def _several(statements: Sequence[Statement]) -> Query:
     return Query(
         kind=Kind.MULTI,
         access=access,
-        effects=tuple(effects),
+        effects=distinct(effects),
         needs=needs,
         moves_insert_id=any(query.moves_insert_id for query in queries),
         is_digest_wide=all(query.is_digest_wide for query in queries),
@@ -297,8 +332,10 @@ def _explain(statement: Statement) -> Query:
             at += 2
         else:
             break
-    if statement.starts(at, "FOR"):
-        return Query(kind=Kind.EXPLAIN, access=Access.UNSURE, effects=tuple(stored))
+    if statement.word(at) == "FOR" and statement.word(at + 1) in ("SCHEMA", "DATABASE"):
+        at += 3
+    elif statement.word(at) == "FOR":
+        return Query(kind=Kind.EXPLAIN, access=Access.UNSURE)
     if statement.word(at) not in _EXPLAINED:
         name, _ = read_name(statement, at)
         return Query(kind=Kind.EXPLAIN, access=Access.READ, tables=(name,) if name else ())
@@ -490,13 +527,7 @@ def _deallocate(statement: Statement) -> Query:
 
 
 def _execute(statement: Statement) -> Query:
-    return Query(
-        kind=Kind.PREPARED,
-        access=Access.UNSURE,
-        effects=(Pin(PinReason.ROUTINE, "EXECUTE"),),
-        needs=Needs.LAST_INSERT_ID,
-        moves_insert_id=True,
-    )
+    return _routine(Kind.PREPARED, "EXECUTE")
 
 
 def _kill(statement: Statement) -> Query:

@@ -6,7 +6,7 @@ function of the table in dbmux.sql.functions, or else a routine that may do anyt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dbmux.lexer import Token
@@ -49,6 +49,26 @@ def strongest(one: Access, other: Access) -> Access:
     return max(one, other, key=STRENGTH.index)
 
 
+def distinct(effects: Iterable[Effect]) -> tuple[Effect, ...]:
+    """The effects without those that are there already: how often a thing is done does not matter."""
+    kept: list[Effect] = []
+    for effect in effects:
+        if isinstance(effect, Pin):
+            last = next((other for other in reversed(kept) if _is_about(other, effect)), None)
+            if last == effect:
+                continue
+        elif isinstance(effect, AskLocks) and kept[-1:] == [effect]:
+            continue
+        kept.append(effect)
+    return tuple(kept)
+
+
+def _is_about(effect: Effect, pin: Pin) -> bool:
+    if isinstance(effect, AskLocks):
+        return pin.reason is PinReason.NAMED_LOCK
+    return effect == pin or (isinstance(effect, Unpin) and effect.reason is pin.reason)
+
+
 @dataclass(slots=True)
 class Expressions:
     """What was found so far."""
@@ -78,7 +98,7 @@ class Expressions:
         return Query(
             kind=kind,
             access=self.access,
-            effects=tuple(self.effects),
+            effects=distinct(self.effects),
             needs=self.needs,
             moves_insert_id=self.moves_insert_id,
             is_digest_wide=self.is_digest_wide,
@@ -150,8 +170,9 @@ def _call(statement: Statement, at: int, found: Expressions) -> None:
 
 def _get_lock(statement: Statement, at: int, found: Expressions) -> None:
     found.at_least(Access.WRITE)
-    name = read_string(statement, at + 1) if statement.word(at + 2) == "," else None
-    found.is_digest_wide &= name is None
+    is_literal = statement.kind(at + 1) == Token.STRING and statement.word(at + 2) == ","
+    found.is_digest_wide &= not is_literal
+    name = read_string(statement, at + 1) if is_literal else None
     found.effects.append(Pin(PinReason.NAMED_LOCK, "" if name is None else show(name).lower()))
 
 

@@ -68,29 +68,25 @@ def variable_name(spelling: bytes) -> str:
     return show(unquote(name)).lower()
 
 
+def is_literal(statement: Statement) -> bool:
+    """Whether a statement's tokens are one literal, which a digest hides."""
+    if len(statement) == 2:
+        return statement.words[0] in ("-", "+") and statement.kinds[1] == Token.NUMBER
+    return len(statement) == 1 and statement.kinds[0] in (Token.NUMBER, Token.STRING)
+
+
 def read_literal(statement: Statement) -> bytes | None:
     """The literal that a statement's tokens are, as text that means the same everywhere; None if it can't be said."""
-    sign = b""
-    at = 0
-    if len(statement) == 2 and statement.words[0] in ("-", "+"):
-        sign = statement.words[0].encode()
-        at = 1
-    if len(statement) != at + 1:
+    if statement.words in (("TRUE",), ("FALSE",), ("NULL",)):
+        return statement.words[0].encode()
+    if not is_literal(statement):
         return None
-    spelling = statement.spelling(at)
-    kind = statement.kinds[at]
-    if kind == Token.NUMBER:
-        return sign + spelling
-    if sign:
-        return None
-    if kind == Token.WORD:
-        word = spelling.upper()
-        return word if word in (b"TRUE", b"FALSE", b"NULL") else None
-    if kind != Token.STRING:
-        return None
-    if spelling[:1] not in (b"'", b'"'):
-        return spelling if _HEXADECIMAL.fullmatch(spelling) else None
-    value = read_string(statement, at)
+    spelling = statement.spelling(len(statement) - 1)
+    if statement.kinds[-1] == Token.NUMBER:
+        return b"".join(word.encode() for word in statement.words) + spelling
+    if _HEXADECIMAL.fullmatch(spelling):
+        return spelling
+    value = read_string(statement, 0)
     return None if value is None else quote(value)
 
 

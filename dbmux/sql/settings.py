@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dbmux.lexer import Token
 from dbmux.query import Access, Effect, Kind, Pin, PinReason, Query, SetNames, SetUserVariable, SetVariable, Unpin
 from dbmux.sql.expressions import Expressions, read_expressions
-from dbmux.sql.names import NAME, quote, read_literal, read_string, show, unquote, variable_name
+from dbmux.sql.names import NAME, is_literal, quote, read_literal, read_string, show, unquote, variable_name
 from dbmux.sql.statement import Statement
 from dbmux.sql.variables import NEXT_TRANSACTION, SYNONYMS, is_at_rest, is_carried
 
@@ -154,11 +154,11 @@ def _assign_user_variable(statement: Statement, found: Expressions) -> None:
     value = statement.part(2, len(statement))
     found.add(read_expressions(value))
     name = variable_name(statement.spelling(0))
+    found.is_digest_wide &= not is_literal(value)
     literal = read_literal(value)
     if literal is None or not name.isascii():
         found.effects.append(Pin(PinReason.USER_VARIABLE, name))
         return
-    found.is_digest_wide = False
     found.effects += (Unpin(PinReason.USER_VARIABLE, name), SetUserVariable(name, literal))
 
 
@@ -166,8 +166,7 @@ def _assign_variable(name: str, value: Statement, found: Expressions) -> None:
     literal = _setting(value)
     is_default = value.words == ("DEFAULT",)
     is_known = is_default or literal is not None
-    if is_known:
-        found.is_digest_wide &= value.kind(0) == Token.WORD
+    found.is_digest_wide &= not is_literal(value)
     if is_known and is_carried(name, literal):
         found.effects += _set_variable(name, literal)
     elif is_known and is_at_rest(name, literal):
