@@ -66,7 +66,12 @@ UNANSWERED = (Byte.STMT_SEND_LONG_DATA, Byte.STMT_CLOSE, Byte.QUIT)
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The connection was closed, or what came on it made no sense."""
+    """The connection was closed: politely or not, which is a matter of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Garbled:
+    """What came makes no sense to our half of the protocol; the connection is given up."""
 
     why: str
 
@@ -76,7 +81,8 @@ class Silence:
     """No reply came in time; the connection is given up."""
 
 
-Message = ServerMessage | Gone | Silence
+Failure = Gone | Garbled | Silence
+Message = ServerMessage | Failure
 Reply = tuple[Message, ...]
 
 
@@ -114,7 +120,7 @@ class Connection:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT_S)
         self._protocol = ClientProtocol()
         self._statements: dict[str, _Statement] = {}
-        self._gone: Gone | Silence | None = None
+        self._gone: Failure | None = None
         self._told: list[Message] = []
         self.connection_id = 0
         self.login_reply = self._guarded(lambda: self._log_in(login))
@@ -131,7 +137,7 @@ class Connection:
             with contextlib.suppress(OSError):
                 self._socket.sendall(self._protocol.command(Byte.QUIT))
         self._socket.close()
-        self._gone = Gone("closed by the client")
+        self._gone = Gone()
 
     def statement_numbers(self) -> dict[int, str]:
         """The names of the statements by the numbers that the server gave them."""
@@ -144,13 +150,12 @@ class Connection:
         except TimeoutError:
             self._give_up(Silence())
         except OSError:
-            # Closed politely or reset: which of them a client sees is a matter of time.
-            self._give_up(Gone("the connection was closed"))
+            self._give_up(Gone())
         except ProtocolError as error:
-            self._give_up(Gone(str(error)))
+            self._give_up(Garbled(str(error)))
         return tuple(self._told)
 
-    def _give_up(self, why: Gone | Silence) -> None:
+    def _give_up(self, why: Failure) -> None:
         self._gone = why
         self._told.append(why)
         self._socket.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from dbmux.wire.replies import Ok
 from tests.differential.client import PLAIN, Connection, Login
 from tests.differential.stage import Place, Stage, port, schema_names
 from tests.differential.steps import OTHER_ACCOUNT, OTHER_PASSWORD
-from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve
+from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve, wait_until_served
 
 __all__ = ["nodes"]
 
@@ -56,7 +55,7 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
                 environment.setenv(FORCE_SWITCH, "1")
             running.append(serve(tmp_path_factory.mktemp("differential"), _configuration(nodes, ports, setting)))
         for name, node in nodes.items():
-            _wait_until_served(ports[name])
+            wait_until_served(ports[name])
             admin = _logged_in(node.port)
             place = Place(server=name, admin=admin, user=ACCOUNT, password=PASSWORD)
             made[setting, name] = Stage(place, port(node.port), port(ports[name]), names)
@@ -98,15 +97,3 @@ def _logged_in(number: int) -> Connection:
         connection.close()
         raise ConnectionRefusedError(f"cannot log in: {connection.login_reply}")
     return connection
-
-
-def _wait_until_served(number: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while True:
-        try:
-            _logged_in(number).close()
-            return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
