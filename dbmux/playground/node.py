@@ -115,10 +115,12 @@ class Node:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.data.is_dir():
             self._initialise()
-        port = self.port
+        port, taken = self.port, set[int]()
         for attempt in range(PORT_ATTEMPTS):
             if not port or not is_free(port):
                 port = (free_port or next_free_port)()
+            if port in taken:
+                port = next_free_port(taken)
             try:
                 self._launch(port)
                 return
@@ -126,7 +128,7 @@ class Node:
                 # Somebody took it between our look and the server's start.
                 if attempt == PORT_ATTEMPTS - 1:
                     raise
-                port = 0
+                taken.add(port)
 
     def seed(self, sql: str) -> None:
         """Run SQL as root, once in the life of this data; after a failure the data is good for `discard` only."""
