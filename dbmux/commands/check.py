@@ -71,20 +71,24 @@ async def _connect(config: Config) -> bool:
             fine = False
             continue
         click.echo(f"  {name}: {backend_config.address} answers, {backend.version}")
-        for who in _accounts(config):
-            fine = await _try_account(backend, who, config.timeouts.login) and fine
+        for name_shown, who in _accounts(config):
+            told = await _refusal(backend, who, config.timeouts.login)
+            click.echo(f"  {name}: {name_shown} {f'cannot log in: {told}' if told else 'can log in'}")
+            fine = fine and told is None
     return fine
 
 
-def _accounts(config: Config) -> Iterator[Credentials]:
+def _accounts(config: Config) -> Iterator[tuple[str, Credentials]]:
     if config.service is not None:
-        yield Credentials(user=config.service.user.encode(), password=config.service.password.encode())
-    for name, user in config.users.items():
-        secret = user.backend_password if user.backend_password is not None else user.password
-        yield Credentials(user=(user.backend_user or name).encode(), password=secret.encode())
+        user = config.service.user
+        yield f"the service account {user}", Credentials(user=user.encode(), password=config.service.password.encode())
+    for name, entry in config.users.items():
+        user = entry.backend_user or name
+        secret = entry.backend_password if entry.backend_password is not None else entry.password
+        yield user, Credentials(user=user.encode(), password=secret.encode())
 
 
-async def _try_account(backend: Backend, who: Credentials, timeout_s: float) -> bool:
+async def _refusal(backend: Backend, who: Credentials, timeout_s: float) -> str | None:
     # No more than every server has: what else a client might wish for says nothing about the account.
     wish = Wish(capabilities=NEEDED | Capability.LONG_PASSWORD, charset=UTF8MB4, max_packet=1 << 24)
     try:
@@ -95,11 +99,7 @@ async def _try_account(backend: Backend, who: Credentials, timeout_s: float) -> 
             finally:
                 conversation.channel.close()
     except TimeoutError:
-        told = f"no answer to the login within timeouts.login ({timeout_s:g} s)"
+        return f"no answer to the login within timeouts.login ({timeout_s:g} s)"
     except DbMuxError as error:
-        told = str(error)
-    else:
-        click.echo(f"  {backend.name}: {who.user.decode()} can log in")
-        return True
-    click.echo(f"  {backend.name}: {who.user.decode()} cannot log in: {told}")
-    return False
+        return str(error)
+    return None

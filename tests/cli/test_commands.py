@@ -207,7 +207,10 @@ class TestConnect:
         result = run_here("check", "--connect")
 
         assert result.exit_code == 1
-        assert result.output.splitlines()[-1] == "  db: dbmux cannot log in: 1045 (28000): Access denied"
+        assert (
+            result.output.splitlines()[-1]
+            == "  db: the service account dbmux cannot log in: 1045 (28000): Access denied"
+        )
         assert "topsecret" not in result.output
 
     def test_a_server_that_says_nothing_is_1(self, here: Path, serve: Serve) -> None:
