@@ -117,9 +117,10 @@ class Node:
             self._initialise()
         port, taken = self.port, set[int]()
         for attempt in range(PORT_ATTEMPTS):
-            if not port or not is_free(port):
+            if not port or port in taken or not is_free(port):
                 port = (free_port or next_free_port)()
             if port in taken:
+                # The caller knows no other.
                 port = next_free_port(taken)
             try:
                 self._launch(port)

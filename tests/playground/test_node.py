@@ -186,6 +186,16 @@ class TestPorts:
 
         assert node.port == 13401
 
+    def test_a_caller_who_knows_only_a_port_that_is_taken_gets_another(self, make: Make, mysql: Software) -> None:
+        server = Path(mysql.server[0])
+        taken = 'case "$@" in *--port=13400*) echo "Bind: Address already in use"; exit 1;; esac\n'
+        server.write_text(server.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{taken}"))
+        node = make(mysql)
+
+        node.start(lambda: 13400)
+
+        assert node.port not in (0, 13400)
+
     def test_ports_of_mysql_itself_are_never_given(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             assert not is_free(other.getsockname()[1])
