@@ -21,7 +21,7 @@ def grants(config: Config) -> str:
     for name, backend in config.backends.items():
         lines += [
             f"-- backend {' '.join(name.split())} at {backend.address}",
-            "-- log in and be answered; without it health checks end at the greeting",
+            "-- to log in with; this version asks for no more",
             f"CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED BY '<the password of service>';",
             f"GRANT USAGE ON *.* TO {user}@'%';",
             "",

@@ -20,6 +20,8 @@ from dbmux.text import why
 BACKEND_PORT = 3306
 DEFAULT_PORT = 3307
 CONTROL_PORT = 3380
+# No password is longer: what is, is another file.
+MAX_SECRET = 4096
 
 
 def read_address(text: str, default_port: int) -> Address:
@@ -99,7 +101,13 @@ def _secret(value: object) -> object:
     if not isinstance(value.path, str):
         raise UnreadableSecret("the path of a file is expected, as a string")
     try:
-        return Path(value.path).read_text(encoding="utf-8").rstrip("\r\n")
+        with Path(value.path).open(encoding="utf-8") as file:
+            secret = file.read(MAX_SECRET + 1)
+        if len(secret) > MAX_SECRET:
+            raise UnreadableSecret(f"{value.path} is too long for a password")
+        return secret.rstrip("\r\n")
+    except UnreadableSecret:
+        raise
     except (OSError, ValueError) as error:
         raise UnreadableSecret(f"{value.path} cannot be read: {_reason(error)}") from None
 

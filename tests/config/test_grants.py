@@ -18,12 +18,12 @@ def test_each_backend_gets_its_account_and_no_password_is_printed() -> None:
 
     assert told.splitlines() == [
         "-- backend a at 10.0.0.1:3306",
-        "-- log in and be answered; without it health checks end at the greeting",
+        "-- to log in with; this version asks for no more",
         "CREATE USER IF NOT EXISTS 'dbmux'@'%' IDENTIFIED BY '<the password of service>';",
         "GRANT USAGE ON *.* TO 'dbmux'@'%';",
         "",
         "-- backend b at /my.sock",
-        "-- log in and be answered; without it health checks end at the greeting",
+        "-- to log in with; this version asks for no more",
         "CREATE USER IF NOT EXISTS 'dbmux'@'%' IDENTIFIED BY '<the password of service>';",
         "GRANT USAGE ON *.* TO 'dbmux'@'%';",
     ]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +13,10 @@ from dbmux.config.load import loads
 from dbmux.config.model import Config, Listen, Section
 from dbmux.config.schema import schema
 from dbmux.errors import ConfigError
-from dbmux.resources import folder
 from tests.config.schema_check import accepts
+from tests.test_docs import EXAMPLES
 
 SCHEMA: dict[str, Any] = json.loads(schema())
-ROOT = Path(__file__).parent.parent.parent
 
 # A listen address is written in forms of its own.
 SECTIONS = [section for section in Section.__subclasses__() if section is not Listen]
@@ -119,33 +115,9 @@ def test_every_part_of_the_schema_is_used() -> None:
     assert [name for name in SCHEMA["$defs"] if f'"#/$defs/{name}"' not in text] == []
 
 
-def shown() -> Iterator[Any]:
-    """Every configuration that the project shows: recipes, the first file, and the JSON in README and documentation."""
-    yield pytest.param(FIRST, id="dbmux init")
-    for path in sorted(folder("recipes").glob("*/appconfig.json")):
-        yield pytest.param(path.read_text(encoding="utf-8"), id=str(path.relative_to(ROOT)))
-    pages = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.glob("recipes/*/*.md"))]
-    for path in pages:
-        page = path.read_text(encoding="utf-8")
-        for found in re.finditer(r"^```jsonc?\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
-            line = page.count("\n", 0, found.start()) + 1
-            yield pytest.param(found[1], id=f"{path.relative_to(ROOT)}:{line}")
-
-
-@pytest.mark.parametrize("text", list(shown()))
-def test_every_configuration_that_is_shown_is_valid(text: str) -> None:
-    value = jsonc.parse(text).value
-    assert isinstance(value, dict)
-    whole = {"backends": {"db": "10.0.0.1"}, **value}
-
-    assert accepts(SCHEMA, whole)
-    without_default = re.findall(r"\$\{(\w+)\}", text)
-    environment = {name: str(20_000 + at) for at, name in enumerate(without_default)}
-    try:
-        loads(json.dumps(whole), "shown", environment)
-    except ConfigError as error:
-        # The files that it names are not here.
-        assert [one for one in error.problems if "cannot be read" not in one] == []
+@pytest.mark.parametrize("text", [FIRST, *EXAMPLES.values()], ids=["dbmux init", *EXAMPLES])
+def test_every_configuration_that_the_project_shows_is_valid(text: str) -> None:
+    assert accepts(SCHEMA, jsonc.parse(text).value)
 
 
 def test_the_schema_is_the_same_each_time() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -147,6 +147,7 @@ class TestPrometheus:
         assert labelled("dbmux_command_seconds_bucket", backend="db", le="0.005") == 2
         assert labelled("dbmux_command_seconds_bucket", backend="db", le="+Inf") == 2
 
+    @settings(deadline=None)
     @given(st.lists(st.floats(0, 20), max_size=30))
     def test_buckets_only_grow_and_end_with_all(self, durations: list[float]) -> None:
         told = figures(observed(*(finished(seconds=one) for one in durations)), "db")
