@@ -3,6 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
+COMPILED := $(foreach module,kernel lexer,dbmux/$(module).py dbmux/$(module).pxd)
+
+# A command that is quiet while all goes well, and then says what it did and how long it took.
+TIMED = @begun=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - begun)) s"
 
 .PHONY: install demo check test bench clean
 
@@ -22,25 +26,26 @@ check: $(VENV)/developed
 test: check $(VENV)/mysqlclient
 	$(BIN)/pytest -m real
 	bash tests/wheel.sh $(PYTHON)
-	$(BIN)/dbmux demo < /dev/null
 
 bench: $(VENV)/developed
 	$(BIN)/python -m benchmarks all
 
+# One line instead of a traceback where something is missing.
 $(VENV)/bin/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo "DbMux needs Python 3.11 or newer; say which one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) \
-	  || { rm -rf $(VENV); echo "Python lacks venv; install it: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "$(PYTHON) lacks venv; install it: apt install python3-venv"; exit 1; }
+	$(call TIMED,virtual environment made,$(PYTHON) -m venv $(VENV))
 
-$(VENV)/installed: requirements.txt pyproject.toml dbmux/kernel.py dbmux/kernel.pxd dbmux/lexer.py dbmux/lexer.pxd | $(VENV)/bin/pip
-	$(PIP) install --require-hashes -r requirements.txt
-	$(PIP) install --no-deps --no-build-isolation --editable .
+$(VENV)/installed: requirements.txt pyproject.toml $(COMPILED) | $(VENV)/bin/pip
+	$(call TIMED,packages installed,$(PIP) install --require-hashes -r requirements.txt)
+	$(call TIMED,DbMux installed,$(PIP) install --no-deps --no-build-isolation --editable .)
 	@$(BIN)/dbmux --version
 	@touch $@
 
 $(VENV)/developed: requirements-dev.txt $(VENV)/installed
-	$(PIP) install --require-hashes -r requirements-dev.txt
+	$(call TIMED,tools for developers installed,$(PIP) install --require-hashes -r requirements-dev.txt)
 	@touch $@
 
 # mysqlclient is compiled; where its headers are missing, its tests are skipped (and fail in CI).
