@@ -97,7 +97,9 @@ async def _serve_until_signalled(options: Options) -> None:
                     wishes.stopping.set()
                 elif not wishes.hurrying.is_set():
                     wishes.hurrying.set()
-                    limit.reschedule(loop.time() + LAST_WORDS_S)
+                    # It may have ended in this very moment.
+                    with contextlib.suppress(RuntimeError):
+                        limit.reschedule(loop.time() + LAST_WORDS_S)
 
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop)
