@@ -204,15 +204,14 @@ def _on_path(wish: Wish, machine: Machine) -> Software | None:
 
 
 def _unpacked(wish: Wish, folder: Path) -> Software:
-    libraries = next(folder.glob("usr/lib/*-linux-gnu*"), folder / "usr/lib")
-    loaders = [
-        *libraries.glob("ld-linux*.so*"),
-        *folder.glob("usr/lib64/ld-linux*.so*"),
-        *folder.glob("lib*/ld-linux*.so*"),
-    ]
+    # Since Debian 13 all libraries are below usr; before that, those of the base system are not.
+    libraries = [*folder.glob("usr/lib/*-linux-gnu*"), *folder.glob("lib/*-linux-gnu*")]
+    # The packages' own loader: a link to the machine's would bring another libc.
+    candidates = [path for found in libraries for path in found.glob("ld-linux*.so*")]
+    loaders = [path for path in candidates if path.resolve().is_relative_to(folder.resolve())]
     if not loaders:
         raise NoServer(f"{folder} is incomplete; remove it and try again")
-    run = (str(loaders[0]), "--library-path", str(libraries))
+    run = (str(loaders[0]), "--library-path", ":".join(map(str, libraries)))
     names = ("mariadbd", "mariadb") if wish.kind is Kind.MARIADB else ("mysqld", "mysql")
     server = (*run, str(folder / "usr/sbin" / names[0]))
     client = (*run, str(folder / "usr/bin" / names[1]))

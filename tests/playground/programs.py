@@ -58,13 +58,14 @@ cat "$work/sources.list" > "$HERE/sources.list"
 for package in $packages; do touch "$work/cache/archives/$package.deb"; done
 """
 
-# Unpacking any package gives a loader and the programs of {kind}.
+# Unpacking any package gives a server, libraries, and a loader among the latter.
 DPKG = """
 [ "$1" = --print-architecture ] && echo amd64 && exit 0
-mkdir -p "$3/usr/lib/x86_64-linux-gnu" "$3/usr/sbin" "$3/usr/bin"
-printf '#!/bin/sh\\nshift 2\\nexec "$@"\\n' > "$3/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"
-printf '#!/bin/sh\\necho "{server}  Ver {version} for Linux (MySQL)"\\n' > "$3/usr/sbin/{server}"
-chmod +x "$3/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2" "$3/usr/sbin/{server}"
+libraries="$3/{libraries}/x86_64-linux-gnu"
+mkdir -p "$libraries" "$3/usr/lib/x86_64-linux-gnu" "$3/usr/sbin"
+printf '#!/bin/sh\\nshift 2\\nexec "$@"\\n' > "$libraries/ld-linux-x86-64.so.2"
+printf '#!/bin/sh\\necho "mysqld  Ver {version} for Linux (MySQL)"\\n' > "$3/usr/sbin/mysqld"
+chmod +x "$libraries/ld-linux-x86-64.so.2" "$3/usr/sbin/mysqld"
 """
 
 
@@ -98,10 +99,12 @@ def mariadb(folder: Path, version: str = "11.8.2") -> Path:
     return bin_folder
 
 
-def apt(folder: Path, distribution: str, codename: str, version: str, update: str = ":") -> Path:
+def apt(
+    folder: Path, distribution: str, codename: str, version: str, *, update: str = ":", libraries: str = "usr/lib"
+) -> Path:
     """A machine whose apt has a mirror of a distribution, with servers of this version."""
     program(folder, "apt-get", APT_GET.format(distribution=distribution, codename=codename, update=update))
-    program(folder, "dpkg", DPKG.format(server="mysqld", version=version))
+    program(folder, "dpkg", DPKG.format(version=version, libraries=libraries))
     return folder
 
 

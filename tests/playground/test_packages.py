@@ -127,12 +127,29 @@ class TestFromPackages:
 
         root = tmp_path / "cache" / "mysql-9"
         assert (str(found), found.root) == ("mysql 9.1.0", root)
-        assert found.server[0] == str(root / "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
         assert found.server[-1] == str(root / "usr/sbin/mysqld")
         assert said == ["fetching mysql:9 from this machine's package mirror (unpacked, not installed)"]
         assert (folder / "sources.list").read_text() == (
             "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.test/debian sid main\n"
         )
+
+    @pytest.mark.parametrize("libraries", ["lib", "usr/lib"], ids=["Debian 12", "Debian 13"])
+    def test_a_server_runs_with_the_libraries_that_came_with_it(self, tmp_path: Path, libraries: str) -> None:
+        folder = programs.apt(tmp_path / "bin", "debian", "bookworm", "9.1.0", libraries=libraries)
+
+        found = find(parse_wish("mysql:9"), tmp_path / "cache", print, programs.machine(folder, **DEBIAN))
+
+        root = tmp_path / "cache" / "mysql-9"
+        assert found.server[0] == str(root / libraries / "x86_64-linux-gnu" / "ld-linux-x86-64.so.2")
+        assert str(root / libraries / "x86_64-linux-gnu") in found.server[2].split(":")
+
+    def test_the_loader_of_the_machine_itself_is_not_taken_for_the_servers(self, tmp_path: Path) -> None:
+        folder = tmp_path / "cache" / "mysql-9" / "lib" / "x86_64-linux-gnu"
+        folder.mkdir(parents=True)
+        (folder / "ld-linux-x86-64.so.2").symlink_to("/bin/sh")
+
+        with pytest.raises(NoServer, match="is incomplete"):
+            find(parse_wish("mysql:9"), tmp_path / "cache", print, programs.machine(tmp_path, **DEBIAN))
 
     def test_what_was_fetched_is_kept(self, tmp_path: Path) -> None:
         folder = programs.apt(tmp_path / "bin", "debian", "bookworm", "9.1.0")
@@ -162,7 +179,7 @@ class TestFromPackages:
 
     def test_a_mirror_that_cannot_be_reached_is_told_with_apts_reason(self, tmp_path: Path) -> None:
         update = 'echo "E: Failed to fetch http://mirror.test: no route" >&2; echo "E: Some failed" >&2; exit 100'
-        folder = programs.apt(tmp_path / "bin", "debian", "bookworm", "9.1.0", update)
+        folder = programs.apt(tmp_path / "bin", "debian", "bookworm", "9.1.0", update=update)
 
         with pytest.raises(NoServer) as raised:
             find(parse_wish("mysql:9"), tmp_path / "cache", print, programs.machine(folder, **DEBIAN))
