@@ -116,8 +116,8 @@ class Talker(Protocol):
 class Connection:
     """A logged-in connection to a port of this machine."""
 
-    def __init__(self, port: int, login: Login) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=ANSWER_TIMEOUT_S)
+    def __init__(self, port: int, login: Login, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
         self._protocol = ClientProtocol()
         self._statements: dict[str, _Statement] = {}
         self._gone: Failure | None = None

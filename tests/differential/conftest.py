@@ -57,7 +57,7 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
         for name, node in nodes.items():
             wait_until_served(ports[name])
             admin = _logged_in(node.port)
-            place = Place(server=name, admin=admin, user=ACCOUNT, password=PASSWORD)
+            place = Place(server=name, port=node.port, admin=admin, user=ACCOUNT, password=PASSWORD)
             made[setting, name] = Stage(place, port(node.port), port(ports[name]), names)
 
     def stage(setting: Setting, name: str) -> Stage:

@@ -44,10 +44,11 @@ _TYPE_NAMES = {kind.value: kind.name for kind in FieldType}
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A step that was taken, and what the server said, made comparable."""
+    """A step, and what the server said, made comparable; so many of the scenario's own steps were `taken` by then."""
 
     step: Step
     reply: Reply
+    taken: int = 0
 
 
 Transcript = tuple[Told, ...]
@@ -88,7 +89,7 @@ class Peculiar:
                 return message
 
     def _named(self, text: bytes) -> bytes:
-        return text.replace(self.schema, STAND_IN)
+        return text.replace(self.schema, STAND_IN) if self.schema else text
 
     def _flags(self, status: int) -> int:
         counted = status & ~INCIDENTAL

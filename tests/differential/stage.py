@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from dbmux.wire.capabilities import Capability as C
 from dbmux.wire.replies import Ok, Status
-from tests.differential.client import PLAIN, Connection, Garbled, Login, Reply, Silence, Talker
+from tests.differential.client import PLAIN, Connection, Garbled, Login, Message, Reply, Silence, Talker
 from tests.differential.judge import Peculiar, Told, Transcript, first_difference, show, show_command
 from tests.differential.steps import (
     MARIADB_10,
@@ -60,9 +60,10 @@ Open = Callable[[Login], Talker]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A server: its name, how a session opens directly, and the accounts."""
+    """A server: its name and port, a connection for schemas, and the account of the sessions."""
 
     server: str
+    port: int
     admin: Talker
     user: str
     password: str
@@ -82,6 +83,14 @@ class Verdict:
     def is_equal(self) -> bool:
         """Whether nothing differs."""
         return first_difference(self.direct, self.through) is None
+
+    @property
+    def shortened(self) -> Scenario:
+        """The scenario without what comes after the first difference."""
+        at = first_difference(self.direct, self.through)
+        return (
+            self.scenario if at is None else replace(self.scenario, steps=self.scenario.steps[: self.direct[at].taken])
+        )
 
     def __str__(self) -> str:
         title = f"{self.scenario.name} on {self.server} (- direct, + through)"
@@ -114,6 +123,23 @@ class Stage:
             through=self._play(scenario, self._through),
         )
 
+    def log_in(self, scenario: Scenario) -> tuple[Reply, Reply]:
+        """What a login tells in all, directly and through DbMux."""
+        login = self._login(scenario, b"test")
+        peculiar = Peculiar(schema=b"", capabilities=login.capabilities, statements={})
+        told = []
+        for way in (self._direct, self._through):
+            talker = way(login)
+            talker.close()
+            reply = tuple(map(_without_proof, talker.login_reply))
+            told.append(peculiar.without(reply, step("-- log in")))
+        return told[0], told[1]
+
+    def through(self, way: Callable[[int, Login], Talker]) -> Stage:
+        """The same server, where the second run opens its sessions in another way, given the server's port."""
+        number = self._place.port
+        return Stage(self._place, self._direct, lambda login: way(number, login), self._names)
+
     def close(self) -> None:
         """Hang up."""
         self._place.admin.close()
@@ -125,12 +151,13 @@ class Stage:
         return first_difference(one, other) is None
 
     def _login(self, scenario: Scenario, schema: bytes) -> Login:
+        capabilities = OWN_CLIENT[self.server] | scenario.capabilities
         return Login(
             user=self._place.user,
             password=self._place.password,
             schema=schema if scenario.has_schema else b"",
             charset=scenario.charset,
-            capabilities=OWN_CLIENT[self.server] | scenario.capabilities,
+            capabilities=capabilities & ~int(C.DEPRECATE_EOF) if scenario.is_classic else capabilities,
         )
 
     def _play(self, scenario: Scenario, way: Open) -> Transcript:
@@ -139,15 +166,17 @@ class Stage:
         run = _Run(self._login(scenario, schema), schema, way)
         try:
             for each in scenario.steps:
+                run.taken += 1
                 run.take(each)
             for session in list(run.sessions):
                 for each in LEFT_BEHIND:
                     run.take(replace(each, session=session))
         finally:
             run.close()
+        self._administer(schema, "DROP DATABASE IF EXISTS {u}_2")
         dropped = self._place.admin.ask(Sql(b"DROP DATABASE " + schema), _no_others)
         what = step("-- afterwards the schema can be dropped")
-        run.told.append(Told(what, run.peculiar.without(dropped, what)))
+        run.told.append(Told(what, run.peculiar.without(dropped, what), run.taken))
         return tuple(run.told)
 
     def _administer(self, schema: bytes, *statements: str) -> None:
@@ -160,6 +189,7 @@ class _Run:
     def __init__(self, login: Login, schema: bytes, way: Open) -> None:
         self.told: list[Told] = []
         self.sessions: dict[str, Talker] = {}
+        self.taken = 0
         self.peculiar = Peculiar(schema=schema, capabilities=login.capabilities, statements={})
         self._login = login
         self._way = way
@@ -180,12 +210,12 @@ class _Run:
     def _open(self, what: Step) -> None:
         talker = self._way(self._login)
         self.sessions[what.session] = talker
-        told = tuple(_login_ok(message) if isinstance(message, Ok) else message for message in talker.login_reply)
+        told = tuple(map(_without_state, talker.login_reply))
         self._write(Step(Sql(b"-- log in"), session=what.session), told, talker)
 
     def _write(self, what: Step, reply: Reply, talker: Talker) -> None:
         peculiar = replace(self.peculiar, statements=talker.statement_numbers())
-        self.told.append(Told(what, peculiar.without(reply, what)))
+        self.told.append(Told(what, peculiar.without(reply, what), self.taken))
 
     def _number_of(self, session: str) -> int:
         return self.sessions[session].connection_id
@@ -202,9 +232,16 @@ def port(number: int) -> Open:
     return lambda login: Connection(number, login)
 
 
-def _login_ok(ok: Ok) -> Ok:
-    # MariaDB 11 proves its certificate in the login's OK; reported state has a test of its own.
-    return replace(ok, info=b"", state=b"", status=ok.status & ~int(Status.SESSION_STATE_CHANGED))
+def _without_proof(message: Message) -> Message:
+    # MariaDB 11 proves its certificate in the login's OK.
+    return replace(message, info=b"") if isinstance(message, Ok) else message
+
+
+def _without_state(message: Message) -> Message:
+    # What a login tells of the state has a test of its own.
+    if not isinstance(message, Ok):
+        return message
+    return replace(message, info=b"", state=b"", status=message.status & ~int(Status.SESSION_STATE_CHANGED))
 
 
 def _no_others(session: str) -> int:

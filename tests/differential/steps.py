@@ -241,8 +241,8 @@ Line = str | bytes | Command | Step
 class Scenario:
     """A list of steps that must look the same through DbMux as it does directly.
 
-    `capabilities` are added to those of the server's own client, `charset` is the collation of the login. `setup` runs
-    before, on a connection of its own.
+    `capabilities` are added to those of the server's own client, which speaks without DEPRECATE_EOF if it `is_classic`;
+    `charset` is the collation of the login. `setup` runs before, on a connection of its own.
     """
 
     name: str
@@ -250,6 +250,7 @@ class Scenario:
     setup: tuple[str, ...] = ()
     servers: frozenset[str] = ALL
     capabilities: int = 0
+    is_classic: bool = False
     charset: int = UTF8MB4
     has_schema: bool = True
 

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from dbmux.query import PinReason
 from tests.differential.conftest import FORCED, Stages
-from tests.differential.sequences import SCENARIOS
-from tests.differential.steps import ALL, MARIADB, MARIADB_10, Scenario
+from tests.differential.known import KNOWN, LOST_STATE, defect_of
+from tests.differential.sequences import COVERS, SCENARIOS
+from tests.differential.steps import ALL, TRACK, Scenario, scenario
 
-pytestmark = pytest.mark.real
-
-# Defects that are known: what differs, and where. A mark that is no longer true fails.
-LOST_FLAG = "dbmux.wire.replies.Ok.build loses MariaDB's flag 0x8000, ANSI_QUOTES"
-CURSOR_FLAG = "dbmux.kernel takes a text result for a cursor's: inside of routines MariaDB sets CURSOR_EXISTS on them"
-KNOWN = {
-    ("a transaction with changes of everything else", MARIADB): LOST_FLAG,
-    ("the modes and sets of the preparation hold or not", MARIADB): LOST_FLAG,
-    ("USE in its forms", MARIADB): LOST_FLAG,
-    ("COM_RESET_CONNECTION sheds everything", MARIADB): LOST_FLAG,
-    ("three sessions with variables of their own", MARIADB): LOST_FLAG,
-    ("cursors and dynamic SQL inside of a procedure", frozenset((MARIADB_10,))): CURSOR_FLAG,
-}
+NAMES = [scenario.name for scenario in SCENARIOS]
 
 
 def _case(scenario: Scenario, server: str) -> object:
-    why = next((why for (name, servers), why in KNOWN.items() if name == scenario.name and server in servers), None)
+    why = defect_of(scenario.name, server)
     marks = [pytest.mark.xfail(reason=why, strict=True)] if why else []
     return pytest.param(scenario, server, id=f"{server}-{scenario.name}", marks=marks)
 
@@ -32,6 +22,7 @@ def _case(scenario: Scenario, server: str) -> object:
 CASES = [_case(scenario, server) for server in sorted(ALL) for scenario in SCENARIOS if server in scenario.servers]
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("scenario, server", CASES)
 def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stages: Stages) -> None:
     stage = stages(FORCED, server)
@@ -39,3 +30,22 @@ def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stage
     verdict = stage.judge(scenario)
 
     assert verdict.is_equal, f"{verdict}\n(two direct runs: {'equal' if stage.is_steady(scenario) else 'NOT equal'})"
+
+
+@pytest.mark.real
+@pytest.mark.xfail(reason=LOST_STATE, strict=True)
+@pytest.mark.parametrize("server", sorted(ALL))
+def test_a_client_that_tracks_is_told_the_state_by_its_login(server: str, stages: Stages) -> None:
+    direct, through = stages(FORCED, server).log_in(scenario("a login", capabilities=TRACK))
+
+    assert through == direct
+
+
+def test_every_reason_to_pin_has_scenarios() -> None:
+    assert COVERS.keys() == set(PinReason)
+    assert {name for names in COVERS.values() for name in names} <= set(NAMES)
+
+
+def test_scenarios_are_told_apart_by_their_names() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+    assert {name for name, _ in KNOWN} <= set(NAMES)

@@ -1,0 +1,101 @@
+"""Random sequences look the same through DbMux as they do directly.
+
+A few fixed seeds run always. For a longer run, with seeds of its own: DBMUX_DIFFERENTIAL_SECONDS=600, for each server;
+to repeat it: DBMUX_DIFFERENTIAL_SEED=<seed>, where it begins. What fails is shrunk first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from random import SystemRandom
+
+import pytest
+
+from tests.differential.conftest import CROWDED, FORCED, Stages
+from tests.differential.generate import generate, generate_crowded, shrink
+from tests.differential.known import defect_in
+from tests.differential.stage import Stage
+from tests.differential.steps import ALL, Scenario
+
+SEEDS = range(15)
+CROWDED_SEEDS = range(5)
+SECONDS = float(os.environ.get("DBMUX_DIFFERENTIAL_SECONDS", "0"))
+FIRST_SEED = int(os.environ.get("DBMUX_DIFFERENTIAL_SEED") or SystemRandom().randrange(1 << 32))
+
+
+def examine(stage: Stage, scenario: Scenario) -> None:
+    """Fail with the shortest sequence that still shows the difference."""
+    verdict = stage.judge(scenario)
+    if verdict.is_equal:
+        return
+    if why := defect_in(verdict):
+        pytest.xfail(why)
+    shortest = shrink(verdict.shortened, lambda shorter: _differs(stage, shorter))
+    shown = stage.judge(shortest)
+    steady = "equal" if stage.is_steady(scenario) else "NOT equal"
+    pytest.fail(f"{verdict if shown.is_equal else shown}\n(two direct runs: {steady})", pytrace=False)
+
+
+def _differs(stage: Stage, scenario: Scenario) -> bool:
+    try:
+        return not stage.judge(scenario).is_equal
+    except AssertionError:
+        # A direct session waits for itself: not the difference that is looked for.
+        return False
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("server", sorted(ALL))
+def test_generated_sequences(server: str, seed: int, stages: Stages) -> None:
+    examine(stages(FORCED, server), generate(seed))
+
+
+@pytest.mark.real
+@pytest.mark.xfail(reason="a session keeps its connection for life: the third is refused", strict=True)
+@pytest.mark.parametrize("seed", CROWDED_SEEDS)
+@pytest.mark.parametrize("server", sorted(ALL))
+def test_three_sessions_over_two_connections(server: str, seed: int, stages: Stages) -> None:
+    examine(stages(CROWDED, server), generate_crowded(seed))
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not SECONDS, reason="only when DBMUX_DIFFERENTIAL_SECONDS is set")
+@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.parametrize("server", sorted(ALL))
+def test_generated_sequences_for_a_long_time(server: str, stages: Stages) -> None:
+    deadline = time.monotonic() + SECONDS
+    for seed in itertools.count(FIRST_SEED):
+        if time.monotonic() > deadline:
+            return
+        examine(stages(FORCED, server), generate(seed, length=80))
+
+
+def fails_with(*needed: int) -> Callable[[Scenario], bool]:
+    """A failure that needs some of a scenario's steps."""
+    wanted = {generate(1).steps[at] for at in needed}
+    return lambda scenario: wanted <= set(scenario.steps)
+
+
+@pytest.mark.parametrize("needed", [(0,), (3, 17), (0, 1, 2), (5, 20, 30)])
+def test_a_failing_sequence_is_shrunk_to_the_steps_that_it_needs(needed: tuple[int, ...]) -> None:
+    fails = fails_with(*needed)
+
+    shortest = shrink(generate(1), fails)
+
+    assert fails(shortest)
+    assert len(shortest.steps) == len({generate(1).steps[at] for at in needed})
+
+
+def test_a_seed_always_gives_the_same_sequence() -> None:
+    assert generate(7) == generate(7)
+    assert generate(7) != generate(8)
+    assert generate_crowded(7) == generate_crowded(7)
+
+
+def test_a_crowded_sequence_has_three_sessions() -> None:
+    for seed in CROWDED_SEEDS:
+        assert {step.session for step in generate_crowded(seed).steps} == {"a", "b", "c"}
