@@ -60,12 +60,14 @@ def up(name: str, servers: tuple[Wish, ...], dump: Path | None, detach: bool) ->
         scenario = playground.up(chosen, servers, playground.default_places(), click.echo)
     except DbMuxError as error:
         raise click.ClickException(str(error)) from error
+    # What ran before goes on.
+    stays = detach or not scenario.started
     with contextlib.ExitStack() as stopping:
-        if not detach:
+        if not stays:
             stopping.callback(_down, scenario)
         fine = dump is None or _load(scenario, dump)
         _tell(scenario)
-        if not detach:
+        if not stays:
             click.echo("Ctrl-C stops them.")
             with contextlib.suppress(KeyboardInterrupt):
                 signal.pause()
@@ -146,6 +148,7 @@ def _load(scenario: Scenario, dump: Path) -> bool:
 def _tell(scenario: Scenario) -> None:
     for name, port in scenario.environment.items():
         click.echo(f"export {name}={port}")
+    click.echo(f"dbmux serve --config {scenario.recipe.config}   # DbMux in front of them")
     for account, password in scenario.recipe.accounts.items():
         for found in scenario.nodes:
             click.echo(f"mysql -h 127.0.0.1 -P {found.port} -u {account} -p{password}   # {found.name}")

@@ -49,10 +49,11 @@ def default_places() -> Places:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A recipe whose nodes run."""
+    """A recipe whose nodes run; `started` are those that did not run before."""
 
     recipe: Recipe
     nodes: tuple[Node, ...]
+    started: tuple[Node, ...]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -74,15 +75,15 @@ def up(chosen: Recipe, servers: tuple[Wish, ...], places: Places, say: Say) -> S
                 wait(starts, return_when=FIRST_EXCEPTION)
             finally:
                 start.is_given_up = not all(one.done() for one in starts)
-        return Scenario(chosen, tuple(one.result() for one in starts))
+        return Scenario(chosen, tuple(one.result() for one in starts), tuple(start.begun))
     except BaseException:
         stop(start.begun)
         raise
 
 
 def down(scenario: Scenario) -> None:
-    """Stop a scenario's nodes."""
-    stop(scenario.nodes)
+    """Stop those nodes of a scenario that were started with it."""
+    stop(scenario.started)
 
 
 def stop(running: Sequence[Node]) -> None:

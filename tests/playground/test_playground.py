@@ -90,6 +90,8 @@ class TestUp:
         again = playground.up(recipe, (), places, said.append)
 
         assert [node.pid for node in again.nodes] == pids
+        playground.down(again)
+        assert [node.pid for node in first.nodes] == pids
         assert f"new: mysql 9.1.0 runs already on 127.0.0.1:{again.nodes[1].port}" in said
 
     def test_servers_take_the_place_of_the_recipes_own_and_further_ones_are_named_after_their_version(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dbmux.playground import playground
+from dbmux.playground import playground, recipe
 from dbmux.playground.node import Node
 from dbmux.playground.packages import find, parse_wish, this_machine
 from dbmux.playground.playground import Places
@@ -170,13 +170,11 @@ def test_a_newcomers_round(dbmux: Dbmux, places: Places) -> None:
     up = dbmux("up", "--server", "mariadb:10.11", "--server", "mysql:9", "--detach")
     assert up.returncode == 0, up.stderr
     assert re.search(r"^export DB_PORT=(\d+)\nexport MYSQL9_PORT=(\d+)\n", up.stdout, re.MULTILINE)
+    assert f"\ndbmux serve --config {recipe.load('single').config}   # DbMux in front of them\n" in up.stdout
     assert re.search(r"^mysql -h 127.0.0.1 -P \d+ -u app -papp-password   # mysql9$", up.stdout, re.MULTILINE)
 
     told = dbmux("ps").stdout.splitlines()
-    assert [line.partition(",")[0].rpartition(".")[0] for line in told] == [
-        "single/db: mariadb 10.11",
-        "single/mysql9: mysql 9.7",
-    ]
+    assert [re.sub(r" [\d.]+, .*", "", line) for line in told] == ["single/db: mariadb", "single/mysql9: mysql"]
     rows = dbmux("sql", "mysql9", "-N", "-e", "SELECT name FROM shop.customers ORDER BY id").stdout
     assert rows == "Ada\nGrace\nÉdith\n"
     assert "ready for connections" in dbmux("logs", "single/db").stdout

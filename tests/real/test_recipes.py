@@ -15,8 +15,8 @@ import pytest
 from dbmux.config import load as config
 from dbmux.playground import playground, recipe
 from dbmux.playground.client import Client
-from dbmux.playground.node import next_free_port
 from dbmux.playground.playground import Scenario
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -36,10 +36,8 @@ def running(name: str, folder: Path) -> Iterator[Scenario]:
 @contextmanager
 def proxied(scenario: Scenario, folder: Path) -> Iterator[dict[str, int]]:
     """DbMux with the recipe's own configuration; gives the port of each node's listener."""
-    ports = {name: next_free_port([node.port for node in scenario.nodes]) for name in ("CONTROL",)}
-    for node in scenario.nodes:
-        taken = [*ports.values(), *(other.port for other in scenario.nodes)]
-        ports[f"{node.name.upper()}_LISTEN"] = next_free_port(taken)
+    names = ["CONTROL", *(f"{node.name.upper()}_LISTEN" for node in scenario.nodes)]
+    ports = {name: free_port() for name in names}
     environment = {name: str(port) for name, port in ports.items()} | scenario.environment
     line = (sys.executable, "-m", "dbmux.cli", "serve", "--config", str(scenario.recipe.config))
     state = {"XDG_STATE_HOME": str(folder / "state")}

@@ -18,11 +18,12 @@ import pymysql
 import pytest
 
 from dbmux.net.certificate import self_made
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ClientProtocol
 from dbmux.wire.handshake import Greeting, TlsRequest
 from tests.real.conftest import ACCOUNT, PASSWORD, SERVERS, WAYS, Server, serve, wait_until_served
+from tests.real.ports import free_port
 
 pytestmark = [
     pytest.mark.real,
@@ -83,7 +84,7 @@ def ports(
     found: dict[tuple[str, str], int] = {}
 
     def add(server: str, name: str, address: str, tls: object) -> None:
-        port = next_free_port(found.values())
+        port = free_port()
         found[server, name] = port
         listen[f"127.0.0.1:{port}"] = f"{server} {name}"
         backends[f"{server} {name}"] = {"address": address} | ({"tls": tls} if tls else {})
@@ -189,7 +190,7 @@ class TestClients:
     def test_a_listener_offers_or_wants_tls(
         self, mode: str, plain: str | None, inside: str | None, server: Server, tmp_path: Path
     ) -> None:
-        port, path = next_free_port(), tmp_path / "dbmux.sock"
+        port, path = free_port(), tmp_path / "dbmux.sock"
         backend = f"127.0.0.1:{server.port}"
         config = {"listen": {f"127.0.0.1:{port}": "db", str(path): "db"}, "backends": {"db": backend}, "tls": mode}
         with serving(tmp_path, config) as process:
@@ -212,7 +213,7 @@ class TestClients:
             assert process.poll() is None
 
     def test_the_self_made_certificate_is_kept_over_restarts(self, mariadb: Server, tmp_path: Path) -> None:
-        port = next_free_port()
+        port = free_port()
         config: Mapping[str, object] = {"listen": f"127.0.0.1:{port}", "backends": {"db": f"127.0.0.1:{mariadb.port}"}}
         with serving(tmp_path, config, port):
             first = ssl.PEM_cert_to_DER_cert((tmp_path / "state/dbmux/tls/certificate.pem").read_text())
@@ -223,7 +224,7 @@ class TestClients:
             assert _version(connect(port=port, ssl=_trusting(pinned))) == "TLSv1.3"
 
     def test_a_certificate_of_ones_own_is_shown(self, mariadb: Server, tmp_path: Path) -> None:
-        port = next_free_port()
+        port = free_port()
         certificate, key = self_made(tmp_path / "own")
         config: Mapping[str, object] = {
             "listen": f"127.0.0.1:{port}",
@@ -238,7 +239,7 @@ class TestClients:
     def test_a_proxy_that_was_late_takes_request_and_start_of_tls_that_came_together(
         self, mariadb: Server, tmp_path: Path
     ) -> None:
-        port = next_free_port()
+        port = free_port()
         config: Mapping[str, object] = {"listen": f"127.0.0.1:{port}", "backends": {"db": f"127.0.0.1:{mariadb.port}"}}
         with serving(tmp_path, config, port) as process, socket.create_connection(("127.0.0.1", port), 10) as client:
             protocol = ClientProtocol()
@@ -310,7 +311,7 @@ class TestUnixSockets:
 
 
 def test_an_ipv6_listener_serves(server: Server, tmp_path: Path) -> None:
-    port = next_free_port()
+    port = free_port()
     config = {"listen": f"[::1]:{port}", "backends": {"db": f"127.0.0.1:{server.port}"}}
     with serving(tmp_path, config):
         _until_listening(("::1", port))
