@@ -6,7 +6,7 @@ cdef int HINT, MAYBE, RUN, RUN_END, BROKEN
 cdef int OPEN, CLOSE, COMMA, DOT, SEMICOLON, COMPARE, OPERATOR, BINARY
 cdef int LETTER, DIGIT, SPACE, QUOTE, DOUBLE_QUOTE, BACKTICK, AT, POINT, SLASH, DASH, HASH
 cdef int QUESTION, STAR, BACKSLASH, COMPARISON, OTHER, CONTROL, SINGLE
-cdef int FIRST_DOUBTFUL_VERSION, NO_LIST, IN_LIST, ROWS
+cdef int FIRST_DOUBTFUL_VERSION, NO_LIST, IN_LIST, ROWS, BY_LIST
 cdef bytes _CLASSES
 
 @cython.final
@@ -75,6 +75,7 @@ cdef class Writer:
     cdef Py_ssize_t element
     cdef Py_ssize_t last
     cdef Py_ssize_t last_end
+    cdef Py_ssize_t ordinals
 
     cdef begin(self, Lexer lexer)
     @cython.locals(lexer=Lexer, kind=int)
@@ -85,6 +86,7 @@ cdef class Writer:
     cdef void _word(self) noexcept
     @cython.locals(previous=int, byte=int)
     cdef int _operator(self) noexcept
+    cdef int _is_ordinal(self) noexcept
     cdef void _open(self) noexcept
     cdef void _close(self) noexcept
     cdef void _begin_list(self, int kind) noexcept

@@ -69,8 +69,8 @@ SINGLE = 20  # and more: a byte that is a token of its own, of this kind less SI
 # the code of older versions and skips that of 50700 to 99999.
 FIRST_DOUBTFUL_VERSION = 50700
 
-# The lists that a digest folds: that of IN (...), and the rows of VALUES.
-NO_LIST, IN_LIST, ROWS = 0, 1, 2
+# The lists that a digest folds: that of IN (...), and the rows of VALUES; and the list behind ORDER BY and GROUP BY.
+NO_LIST, IN_LIST, ROWS, BY_LIST = 0, 1, 2, 3
 
 
 def _classes() -> bytes:
@@ -472,7 +472,7 @@ class Writer:
         # Where a NULL stands that is a literal if its list goes on or ends behind it.
         self.null = -1
         # The list that is folded, how deep its elements are, where this element and the last begin; and the kind of
-        # list that an opening parenthesis would begin.
+        # list that the last word begins.
         self.folding = NO_LIST
         self.opens = NO_LIST
         self.depth = 0
@@ -480,6 +480,8 @@ class Writer:
         self.element = -1
         self.last = 0
         self.last_end = 0
+        # How deep the list is whose numbers mean columns.
+        self.ordinals = -1
 
     def write(self) -> bytes:
         """The whole digest."""
@@ -492,7 +494,9 @@ class Writer:
             elif self.folding != NO_LIST and self.depth == self.base:
                 self._begin_element(kind)
             self.null = -1
-            if kind == NUMBER or kind == STRING:
+            if kind == NUMBER and self._is_ordinal():
+                self._copy()
+            elif kind == NUMBER or kind == STRING:
                 self._put(0x3F)
             elif kind == PLACEHOLDER:
                 self._put(0x3F)
@@ -553,11 +557,22 @@ class Writer:
         elif letters == 2:
             if self._is(b"IN"):
                 self.opens = IN_LIST
+            elif self._is(b"BY"):
+                self.opens = BY_LIST
+                self.ordinals = self.depth
         elif letters == 4:
             if opens_element and self._is(b"NULL"):
                 self.null = self.length
-        elif (letters == 6 and self._is(b"VALUES")) or (letters == 5 and self._is(b"VALUE")):
-            self._begin_list(ROWS)
+        elif letters == 5:
+            if self._is(b"VALUE"):
+                self._begin_list(ROWS)
+            elif self._is(b"LIMIT"):
+                self.ordinals = -1
+        elif letters == 6:
+            if self._is(b"VALUES"):
+                self._begin_list(ROWS)
+            elif self._is(b"SELECT"):
+                self.ordinals = -1
         if opens_element and src[start] == 0x5F and self.folding == ROWS and self.depth == self.base + 1:
             self.introducer = self.length
         self._copy()
@@ -572,6 +587,12 @@ class Writer:
             return BINARY
         return OPERATOR
 
+    def _is_ordinal(self) -> int:
+        # ORDER BY 1 and GROUP BY 1 name a column: another number is another meaning.
+        if self.ordinals != self.depth:
+            return 0
+        return self.previous == COMMA or (self.previous == WORD and self.opens == BY_LIST)
+
     def _open(self) -> None:
         self.depth += 1
         if self.previous == WORD and self.opens == IN_LIST:
@@ -579,6 +600,8 @@ class Writer:
 
     def _close(self) -> None:
         self.depth -= 1
+        if self.depth < self.ordinals:
+            self.ordinals = -1
         if self.depth < self.base:
             self.folding = NO_LIST
         elif self.folding == ROWS and self.depth == self.base:
@@ -702,8 +725,9 @@ def digest(text: bytes, start: int, flags: int) -> bytes:
 
     A literal is `?`, with its sign where that can only be one; a placeholder is `??`. The literals of IN (...) are
     `?+`, however many; of the rows of VALUES, those that differ from the row before in nothing but literals are left
-    out. NULL is a literal between the commas of a list. Words stay as they were written: a keyword cannot be told from
-    a name without a grammar, and the case of names matters. Comments that servers may run stay too.
+    out. NULL is a literal between the commas of a list. A number that names a column, as in ORDER BY 1, stays. Words
+    stay as they were written: a keyword cannot be told from a name without a grammar, and the case of names matters.
+    Comments that servers may run stay too.
     """
     lexer = Lexer()
     lexer.begin(text, start, flags)
