@@ -52,7 +52,7 @@ def _read_pairs(text: str, hints: dict[str, str]) -> None:
     while at < len(text):
         pair = _PAIR.match(text, at)
         if pair is None:
-            hints[MALFORMED] = text[at:]
+            hints[MALFORMED] = text[at:].strip()
             return
         hints[pair[1]] = next(value for value in pair.groups()[1:] if value is not None)
         at = pair.end()

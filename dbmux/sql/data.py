@@ -1,0 +1,234 @@
+"""Statements that read and write data, or look at it: SELECT, INSERT, CALL, SHOW, EXPLAIN and their kin.
+
+A statement that begins with the verb comes in, its query goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dbmux.lexer import Token
+from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query
+from dbmux.sql.expressions import read_expressions, strongest
+from dbmux.sql.meanings import ADMIN, NOTHING, unknown
+from dbmux.sql.names import read_name, variable_name
+from dbmux.sql.statement import Statement
+
+
+def _select(statement: Statement) -> Query:
+    return read_expressions(statement).query(Kind.SELECT)
+
+
+def _with(statement: Statement) -> Query:
+    # The verb behind the tables of WITH decides.
+    at = 1
+    while at < len(statement) and statement.words[at] not in _AFTER_WITH:
+        at = statement.closings[at] if statement.words[at] == "(" else at
+        at += 1
+    kind, access = _AFTER_WITH.get(statement.word(at), (Kind.OTHER, Access.UNSURE))
+    found = read_expressions(statement)
+    found.at_least(access)
+    if kind is Kind.OTHER:
+        found.effects.append(Pin(PinReason.UNKNOWN, "WITH"))
+    return found.query(kind)
+
+
+_AFTER_WITH = {
+    "SELECT": (Kind.SELECT, Access.READ),
+    "TABLE": (Kind.SELECT, Access.READ),
+    "VALUES": (Kind.SELECT, Access.READ),
+    "UPDATE": (Kind.UPDATE, Access.WRITE),
+    "DELETE": (Kind.DELETE, Access.WRITE),
+}
+
+
+def _parenthesis(statement: Statement) -> Query:
+    at = 0
+    while statement.word(at) == "(":
+        at += 1
+    if statement.word(at) not in ("SELECT", "TABLE", "VALUES", "WITH"):
+        return unknown("(")
+    return read_expressions(statement).query(Kind.SELECT)
+
+
+def _insert(statement: Statement) -> Query:
+    at = 1
+    while statement.word(at) in ("LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE"):
+        at += 1
+    if statement.word(at) == "INTO":
+        at += 1
+    table, at = read_name(statement, at)
+    if statement.word(at) == "PARTITION" and statement.word(at + 1) == "(":
+        at = statement.closings[at + 1] + 1
+    if statement.word(at) == "(" and statement.word(at + 1) not in ("SELECT", "TABLE", "VALUES", "WITH", "("):
+        at = statement.closings[at] + 1
+    if statement.word(at) == "VALUE":
+        at += 1
+    found = read_expressions(statement, min(at, len(statement)))
+    found.at_least(Access.WRITE)
+    found.moves_insert_id = True
+    if table:
+        found.tables = [table, *(other for other in found.tables if other != table)]
+    return found.query(Kind.INSERT if statement.words[0] == "INSERT" else Kind.REPLACE)
+
+
+def _update(statement: Statement) -> Query:
+    found = read_expressions(statement)
+    found.at_least(Access.WRITE)
+    return found.query(Kind.UPDATE)
+
+
+def _delete(statement: Statement) -> Query:
+    found = read_expressions(statement)
+    found.at_least(Access.WRITE)
+    return found.query(Kind.DELETE)
+
+
+def _truncate(statement: Statement) -> Query:
+    name, _ = read_name(statement, 2 if statement.word(1) == "TABLE" else 1)
+    return Query(kind=Kind.DDL, access=Access.WRITE, tables=(name,) if name else ())
+
+
+def _load(statement: Statement) -> Query:
+    # LOAD DATA and LOAD XML; their variables stand in the list of columns and behind SET.
+    if statement.word(1) == "INDEX":
+        return ADMIN
+    settings = [
+        at for at, word in enumerate(statement.words) if word == "SET" and statement.word(at - 1) != "CHARACTER"
+    ]
+    found = read_expressions(statement, settings[-1] if settings else len(statement))
+    found.at_least(Access.WRITE)
+    found.moves_insert_id = True
+    found.effects += (
+        Pin(PinReason.USER_VARIABLE, variable_name(statement.spelling(at)))
+        for at, kind in enumerate(statement.kinds)
+        if kind == Token.USER_VARIABLE
+    )
+    at = statement.outside(0, "TABLE")
+    name, _ = read_name(statement, at + 1)
+    found.tables = [name, *found.tables] if name else found.tables
+    return found.query(Kind.LOAD)
+
+
+def _call(statement: Statement) -> Query:
+    name, at = read_name(statement, 1)
+    found = read_expressions(statement, at + 1)
+    found.at_least(Access.UNSURE)
+    found.effects.append(Pin(PinReason.ROUTINE, name))
+    found.needs |= Needs.LAST_INSERT_ID
+    found.moves_insert_id = True
+    return found.query(Kind.CALL)
+
+
+def _do(statement: Statement) -> Query:
+    return read_expressions(statement, 1).query(Kind.OTHER)
+
+
+# What SHOW tells alike on every server of a group, and on every connection.
+_SHOWN_ANYWHERE = frozenset(
+    (
+        *("CHARACTER", "CHARSET", "COLLATION", "COLUMNS", "CREATE", "DATABASES", "ENGINES", "EVENTS", "FIELDS"),
+        *("FUNCTION", "GRANTS", "INDEX", "INDEXES", "KEYS", "PACKAGE", "PRIVILEGES", "PROCEDURE", "SCHEMAS", "STORAGE"),
+        *("TABLE", "TABLES", "TRIGGERS"),
+    )
+)
+
+
+def _show(statement: Statement) -> Query:
+    if statement.word(1) in ("WARNINGS", "ERRORS") or statement.starts(1, "COUNT", "("):
+        return Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
+    at = 1
+    while statement.word(at) in ("EXTENDED", "FULL"):
+        at += 1
+    found = read_expressions(statement, at + 1)
+    found.tables.clear()
+    if statement.word(at) not in _SHOWN_ANYWHERE:
+        found.at_least(Access.UNSURE)
+    return found.query(Kind.SHOW)
+
+
+_EXPLAINED = frozenset(("(", "DELETE", "INSERT", "REPLACE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"))
+
+
+def read_explain(statement: Statement, classify: Callable[[Statement], Query]) -> Query:
+    """EXPLAIN and DESCRIBE, of a table or of a statement whose meaning `classify` tells."""
+    at = 1
+    runs = statement.words[0] == "ANALYZE"
+    stored: list[Effect] = []
+    while at < len(statement):
+        if statement.words[at] in ("EXTENDED", "PARTITIONS"):
+            at += 1
+        elif statement.words[at] == "ANALYZE":
+            runs = True
+            at += 1
+        elif statement.words[at] == "FORMAT" and statement.word(at + 1) == "=":
+            at += 3
+        elif statement.words[at] == "INTO" and statement.kind(at + 1) == Token.USER_VARIABLE:
+            stored.append(Pin(PinReason.USER_VARIABLE, variable_name(statement.spelling(at + 1))))
+            at += 2
+        else:
+            break
+    if statement.word(at) == "FOR" and statement.word(at + 1) in ("SCHEMA", "DATABASE"):
+        at += 3
+    elif statement.word(at) == "FOR":
+        return Query(kind=Kind.EXPLAIN, access=Access.UNSURE)
+    if statement.word(at) not in _EXPLAINED:
+        name, _ = read_name(statement, at)
+        return Query(kind=Kind.EXPLAIN, access=Access.READ, tables=(name,) if name else ())
+    inner = classify(statement.part(at, len(statement)))
+    # Without ANALYZE, constant expressions are run all the same.
+    access = inner.access if runs or inner.access is Access.READ else Access.UNSURE
+    return Query(
+        kind=Kind.EXPLAIN,
+        access=strongest(access, Access.UNSURE) if stored else access,
+        effects=(*stored, *inner.effects),
+        needs=inner.needs,
+        moves_insert_id=inner.moves_insert_id and (runs or inner.kind is Kind.SELECT),
+        is_digest_wide=inner.is_digest_wide,
+        tables=inner.tables,
+    )
+
+
+def read_analyze(statement: Statement, classify: Callable[[Statement], Query]) -> Query:
+    """ANALYZE TABLE, or MariaDB's ANALYZE of a statement."""
+    if statement.word(1) in _EXPLAINED - {"TABLE"} or statement.word(1) == "FORMAT":
+        return read_explain(statement, classify)
+    return ADMIN
+
+
+def _help(statement: Statement) -> Query:
+    return NOTHING
+
+
+def _get_diagnostics(statement: Statement) -> Query:
+    return Query(
+        kind=Kind.DIAGNOSTICS,
+        access=Access.UNSURE,
+        effects=tuple(
+            Pin(PinReason.USER_VARIABLE, variable_name(statement.spelling(at)))
+            for at, kind in enumerate(statement.kinds)
+            if kind == Token.USER_VARIABLE and statement.word(at + 1) == "="
+        ),
+        needs=Needs.WARNINGS,
+    )
+
+
+# The readers of statements, by their first words.
+READERS: dict[str, Callable[[Statement], Query]] = {
+    "(": _parenthesis,
+    "CALL": _call,
+    "DELETE": _delete,
+    "DO": _do,
+    "GET": _get_diagnostics,
+    "HELP": _help,
+    "INSERT": _insert,
+    "LOAD": _load,
+    "REPLACE": _insert,
+    "SELECT": _select,
+    "SHOW": _show,
+    "TABLE": _select,
+    "TRUNCATE": _truncate,
+    "UPDATE": _update,
+    "VALUES": _select,
+    "WITH": _with,
+}
