@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve
 
 __all__ = ["nodes"]
 
+# How long the generated sequences go on, for each server; without it a few are enough.
+SECONDS = float(os.environ.get("DBMUX_DIFFERENTIAL_SECONDS", "0"))
 # Has DbMux move a session to another backend connection between any two statements where it is not pinned.
 FORCE_SWITCH = "DBMUX_TEST_FORCE_SWITCH"
 

@@ -27,7 +27,7 @@ MULTI, FOUND_ROWS, TRACK, LOCAL = (
     int(C.LOCAL_FILES),
 )
 IGNORE_SPACE, ATTRIBUTES, INTERACTIVE = int(C.IGNORE_SPACE), int(C.QUERY_ATTRIBUTES), int(C.INTERACTIVE)
-BULK = int(C.MARIADB_BULK)
+BULK, DEPRECATE_EOF = int(C.MARIADB_BULK), int(C.DEPRECATE_EOF)
 
 # A second account with all rights, for changes of user.
 OTHER_ACCOUNT, OTHER_PASSWORD = "other", "other-password"

@@ -71,6 +71,10 @@ def test_every_status_flag_that_clients_act_on_counts(flag: Status) -> None:
         (Definition(COLUMN.build(0)), Definition(replace(COLUMN, schema=OTHER_SCHEMA).build(0))),
         (Err(number=1146, message=b"Table 'aaaaaaaa.x'"), Err(number=1146, message=b"Table 'bbbbbbbb.x'")),
         (Err(number=1243, message=b"handler (1) given"), Err(number=1243, message=b"handler (5) given")),
+        (
+            Err(number=1366, message=b"Incorrect value for column ``.``.`x` at row 0"),
+            Err(number=1366, message=b"Incorrect value for column ``.``.`x` at row 1"),
+        ),
         (Text(b"Uptime: 5  Threads: 1"), Text(b"Uptime: 17  Threads: 3")),
     ],
 )

@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from dbmux.query import PinReason
-from tests.differential.conftest import FORCED, Stages
-from tests.differential.known import KNOWN, LOST_STATE, defect_of
+from tests.differential.conftest import FORCED, SECONDS, Stages
+from tests.differential.known import KNOWN, KNOWN_OTHERWISE, LOST_STATE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
-from tests.differential.steps import ALL, TRACK, Scenario, scenario
+from tests.differential.stage import Stage
+from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, TRACK, Scenario, scenario
+from tests.differential.subjects import binary, routines, user_variables
 
 NAMES = [scenario.name for scenario in SCENARIOS]
+# Framing matters most where replies have many parts; all scenarios have their turn in a long run.
+FRAMED = SCENARIOS if SECONDS else (*binary.SCENARIOS, *routines.SCENARIOS, *user_variables.SCENARIOS)
 
 
-def _case(scenario: Scenario, server: str) -> object:
-    why = defect_of(scenario.name, server)
-    marks = [pytest.mark.xfail(reason=why, strict=True)] if why else []
-    return pytest.param(scenario, server, id=f"{server}-{scenario.name}", marks=marks)
+def cases(scenarios: Sequence[Scenario], known: Where) -> list[object]:
+    """Each scenario on each of its servers."""
+    told: list[object] = []
+    for server in sorted(ALL):
+        for each in (each for each in scenarios if server in each.servers):
+            why = defect_of(each.name, server, known)
+            marks = [pytest.mark.xfail(reason=why, strict=True)] if why else []
+            told.append(pytest.param(each, server, id=f"{server}-{each.name}", marks=marks))
+    return told
 
 
-CASES = [_case(scenario, server) for server in sorted(ALL) for scenario in SCENARIOS if server in scenario.servers]
-
-
-@pytest.mark.real
-@pytest.mark.parametrize("scenario, server", CASES)
-def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stages: Stages) -> None:
-    stage = stages(FORCED, server)
-
+def examine(stage: Stage, scenario: Scenario) -> None:
+    """Fail with the steps up to the first difference."""
     verdict = stage.judge(scenario)
 
     assert verdict.is_equal, f"{verdict}\n(two direct runs: {'equal' if stage.is_steady(scenario) else 'NOT equal'})"
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
+def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stages: Stages) -> None:
+    examine(stages(FORCED, server), scenario)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(FRAMED, KNOWN_OTHERWISE))
+def test_the_same_in_the_framing_of_other_clients(scenario: Scenario, server: str, stages: Stages) -> None:
+    if server == MARIADB_10:
+        other = replace(scenario, capabilities=scenario.capabilities | DEPRECATE_EOF)
+    else:
+        other = replace(scenario, is_classic=True)
+
+    examine(stages(FORCED, server), other)
 
 
 @pytest.mark.real
@@ -48,4 +71,4 @@ def test_every_reason_to_pin_has_scenarios() -> None:
 
 def test_scenarios_are_told_apart_by_their_names() -> None:
     assert len(set(NAMES)) == len(NAMES)
-    assert {name for name, _ in KNOWN} <= set(NAMES)
+    assert {name for name, _ in (*KNOWN, *KNOWN_OTHERWISE)} <= set(NAMES)
