@@ -8,11 +8,12 @@ that need not be; a text that the server will refuse may get any meaning that is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dbmux.lexer import Token, digest, tokens
-from dbmux.query import Access, Effect, Kind, Needs, Query
+from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query, SetVariable
 from dbmux.sql import connection, data, definitions, transactions
-from dbmux.sql.expressions import distinct, strongest
+from dbmux.sql.expressions import distinct, read_expressions, strongest
 from dbmux.sql.meanings import ADMIN, DEFINITION, NOTHING, routine, unknown
 from dbmux.sql.settings import read_set
 from dbmux.sql.statement import Statement, read
@@ -74,11 +75,19 @@ def _several(statements: Sequence[Statement]) -> Query:
     if definitions.is_program(statements[0]):
         return DEFINITION if definitions.is_one_program(statements) else unknown("CREATE")
     queries: list[Query] = []
+    is_mode_known = True
     for statement in statements:
         if definitions.is_compound(statement) or definitions.is_program(statement):
             # Where it ends is not known.
             return unknown(statement.words[0], Kind.MULTI)
+        if not is_mode_known and _depends_on_mode(statement):
+            return replace(unknown("sql_mode", Kind.MULTI), is_digest_wide=False)
         queries.append(_classify(statement))
+        is_mode_known &= not any(_changes_mode(effect) for effect in queries[-1].effects)
+    return _together(queries, is_mode_known)
+
+
+def _together(queries: Sequence[Query], is_mode_known: bool) -> Query:
     effects: list[Effect] = []
     access = Access.READ
     needs = Needs.NOTHING
@@ -99,9 +108,23 @@ def _several(statements: Sequence[Statement]) -> Query:
         effects=distinct(effects),
         needs=needs,
         moves_insert_id=any(query.moves_insert_id for query in queries),
-        is_digest_wide=all(query.is_digest_wide for query in queries),
+        is_digest_wide=is_mode_known and all(query.is_digest_wide for query in queries),
         tables=tuple(tables),
     )
+
+
+def _depends_on_mode(statement: Statement) -> bool:
+    # What stands behind SET sql_mode in the same text is read in the new mode, which the flags don't know of.
+    rest = statement.text[statement.spans[0][0] :]
+    return b'"' in rest or b"\\" in rest
+
+
+def _changes_mode(effect: Effect) -> bool:
+    match effect:
+        case SetVariable("sql_mode") | Pin(PinReason.SYSTEM_VARIABLE, "sql_mode"):
+            return True
+        case _:
+            return False
 
 
 def _admin(statement: Statement) -> Query:
@@ -119,6 +142,13 @@ def _binlog(statement: Statement) -> Query:
 
 def _explain(statement: Statement) -> Query:
     return data.read_explain(statement, _classify)
+
+
+def _purge(statement: Statement) -> Query:
+    # BEFORE is followed by an expression.
+    found = read_expressions(statement, 1)
+    found.at_least(Access.WRITE)
+    return found.query(Kind.ADMIN)
 
 
 def _set(statement: Statement) -> Query:
@@ -148,7 +178,7 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "IMPORT": _admin,
     "INSTALL": _admin,
     "OPTIMIZE": _admin,
-    "PURGE": _admin,
+    "PURGE": _purge,
     "REPAIR": _admin,
     "RESET": _admin,
     "RESIGNAL": _signal,

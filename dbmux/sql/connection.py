@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dbmux.query import Access, ChangeSchema, Effect, Kind, Pin, PinReason, Query, Unpin
+from dbmux.sql.expressions import read_expressions
 from dbmux.sql.meanings import ADMIN, routine, unknown
 from dbmux.sql.names import NAME, read_name, unquote
 from dbmux.sql.statement import Statement
@@ -83,7 +84,10 @@ def _handler(statement: Statement) -> Query:
 
 def _prepare(statement: Statement) -> Query:
     name, _ = read_name(statement, 1)
-    return Query(kind=Kind.PREPARED, access=Access.UNSURE, effects=(Pin(PinReason.SQL_PREPARED, name.lower()),))
+    found = read_expressions(statement, 2)
+    found.at_least(Access.UNSURE)
+    found.effects.append(Pin(PinReason.SQL_PREPARED, name.lower()))
+    return found.query(Kind.PREPARED)
 
 
 def read_deallocate(statement: Statement) -> Query:
@@ -97,7 +101,9 @@ def _execute(statement: Statement) -> Query:
 
 
 def _kill(statement: Statement) -> Query:
-    return Query(kind=Kind.KILL, access=Access.UNSURE)
+    found = read_expressions(statement, 1)
+    found.at_least(Access.UNSURE)
+    return found.query(Kind.KILL)
 
 
 # The readers of statements, by their first words.

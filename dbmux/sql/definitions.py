@@ -26,7 +26,7 @@ def _object(statement: Statement) -> tuple[str, int]:
     at = 1
     while at < len(statement) and statement.words[at] not in _OBJECTS:
         # The account behind DEFINER = may have any name.
-        at += 3 if statement.words[at] == "DEFINER" else 1
+        at += 3 if statement.starts(at, "DEFINER", "=") else 1
     return statement.word(at), at + 1
 
 
@@ -42,7 +42,7 @@ def _create(statement: Statement) -> Query:
         return DEFINITION
     name, at = read_name(statement, _behind(statement, at, "IF", "NOT", "EXISTS"))
     # Only the query that fills a table is run.
-    source = next((n for n in range(at, len(statement)) if statement.words[n] in ("SELECT", "ROW")), len(statement))
+    source = next((n for n in range(at, len(statement)) if _is_source(statement, n)), len(statement))
     found = read_expressions(statement, source)
     found.at_least(Access.WRITE)
     found.moves_insert_id |= source < len(statement)
@@ -50,6 +50,12 @@ def _create(statement: Statement) -> Query:
         found.effects.append(Pin(PinReason.TEMPORARY_TABLE, name))
     found.tables = [name, *(other for other in found.tables if other != name)]
     return found.query(Kind.DDL)
+
+
+def _is_source(statement: Statement, at: int) -> bool:
+    # VALUES of partitions is followed by IN or LESS THAN.
+    word = statement.words[at]
+    return word == "SELECT" or (word == "VALUES" and statement.word(at + 1) in ("(", "ROW"))
 
 
 def _drop(statement: Statement) -> Query:

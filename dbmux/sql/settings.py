@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from dbmux.lexer import Token
 from dbmux.query import Access, Effect, Kind, Pin, PinReason, Query, SetNames, SetUserVariable, SetVariable, Unpin
+from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.expressions import Expressions, read_expressions
 from dbmux.sql.names import NAME, is_literal, quote, read_literal, read_string, show, unquote, variable_name
 from dbmux.sql.statement import Statement
@@ -167,12 +168,19 @@ def _assign_variable(name: str, value: Statement, found: Expressions) -> None:
     is_default = value.words == ("DEFAULT",)
     is_known = is_default or literal is not None
     found.is_digest_wide &= not is_literal(value)
-    if is_known and is_carried(name, literal):
+    if name == "character_set_client" and not is_default and not _is_readable(literal):
+        found.effects.append(Pin(PinReason.UNKNOWN, "character set"))
+    elif is_known and is_carried(name, literal):
         found.effects += _set_variable(name, literal)
     elif is_known and is_at_rest(name, literal):
         found.effects.append(Unpin(PinReason.SYSTEM_VARIABLE, name))
     else:
         found.effects.append(Pin(PinReason.SYSTEM_VARIABLE, name))
+
+
+def _is_readable(literal: bytes | None) -> bool:
+    # A number may be that of any character set.
+    return literal is not None and literal[:1] == b"'" and show(literal).strip("'").lower() not in UNREADABLE
 
 
 def _set_variable(name: str, literal: bytes | None) -> tuple[Effect, ...]:
@@ -192,18 +200,22 @@ def _set_names(statement: Statement, at: int, found: Expressions) -> None:
     if statement.word(at + 1) == "COLLATE":
         collation = _charset(statement, at + 2, found)
         at += 2
-    if charset is None or len(statement) != at + 1:
-        found.effects.append(Pin(PinReason.CHARACTER_SET))
-        return
-    found.effects += (Unpin(PinReason.CHARACTER_SET), SetNames(charset or None, collation or None))
+    is_whole = charset is not None and len(statement) == at + 1
+    found.effects += _names(SetNames(charset or None, collation or None) if is_whole else None)
 
 
 def _set_character_set(statement: Statement, at: int, found: Expressions) -> None:
     charset = _charset(statement, at, found)
-    if charset is None or len(statement) != at + 1:
-        found.effects.append(Pin(PinReason.CHARACTER_SET))
-        return
-    found.effects += (Unpin(PinReason.CHARACTER_SET), SetNames(charset or None, None, only_client=True))
+    is_whole = charset is not None and len(statement) == at + 1
+    found.effects += _names(SetNames(charset or None, None, only_client=True) if is_whole else None)
+
+
+def _names(names: SetNames | None) -> tuple[Effect, ...]:
+    if names is None:
+        return (Pin(PinReason.CHARACTER_SET),)
+    if names.charset in UNREADABLE:
+        return (Pin(PinReason.UNKNOWN, f"character set {names.charset}"),)
+    return (Unpin(PinReason.CHARACTER_SET), names)
 
 
 def _charset(statement: Statement, at: int, found: Expressions) -> str | None:

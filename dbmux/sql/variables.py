@@ -64,6 +64,8 @@ _HARMLESS = {
     "sql_auto_is_null": frozenset((b"0", b"FALSE", b"'OFF'")),
 }
 
+_OTHER_MODES = (b"ORACLE", b"EMPTY_STRING_IS_NULL")
+
 # Values with which a variable that is not carried is as on a new connection.
 _AT_REST = {
     "gtid_next": frozenset((b"'AUTOMATIC'", None)),
@@ -96,8 +98,8 @@ _WRONG_DEFAULT = frozenset(("foreign_key_checks", "unique_checks"))
 def is_carried(name: str, value: bytes | None) -> bool:
     """Whether this variable, set to this literal (None is DEFAULT), can be set so elsewhere."""
     if name == "sql_mode":
-        # Numbers hide their meaning; ORACLE has another grammar.
-        return value is None or (value[:1] == b"'" and b"ORACLE" not in value.upper())
+        # Numbers hide their meaning; ORACLE has another grammar, and EMPTY_STRING_IS_NULL other literals.
+        return value is None or (value[:1] == b"'" and not any(mode in value.upper() for mode in _OTHER_MODES))
     if name in _HARMLESS:
         return value is not None and value.upper() in _HARMLESS[name]
     return name in CARRIED

@@ -213,7 +213,7 @@ def twin(text: bytes) -> bytes:
     pieces, at, was_literal, last = [], 0, False, b""
     for kind, start, end in tokens(text, 0, 0):
         # x'00''a' are two strings, but 'other''other' would be one.
-        gap = text[at:start] or b" " * was_literal
+        gap = text[at:start] or b" " * (was_literal and kind in others)
         pieces += [gap, text[start:end] if last == b"BY" else others.get(kind, text[start:end])]
         at, was_literal, last = end, kind in others, text[start:end].upper()
     return b"".join(pieces)

@@ -1,0 +1,18 @@
+"""What the lexer must know of a sql_mode.
+
+The value of the variable comes in, as the server reports it or as a client sets it; the lexer's flags go out.
+"""
+
+from __future__ import annotations
+
+from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
+
+# The modes that stand for several, ANSI_QUOTES among them.
+_ANSI = frozenset((b"ANSI", b"ANSI_QUOTES", b"DB2", b"MAXDB", b"MSSQL", b"ORACLE", b"POSTGRESQL"))
+
+
+def lexer_flags(sql_mode: bytes) -> int:
+    """The flags under which statements are read in this sql_mode, which is written without quotes."""
+    modes = frozenset(sql_mode.upper().split(b","))
+    flags = 0 if _ANSI.isdisjoint(modes) else ANSI_QUOTES
+    return flags | NO_BACKSLASH_ESCAPES if b"NO_BACKSLASH_ESCAPES" in modes else flags
