@@ -169,7 +169,14 @@ class AskLocks:
 Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | Pin | Unpin | RenameTable | AskLocks
 
 _BEFORE_THE_ERROR = frozenset(
-    (PinReason.NAMED_LOCK, PinReason.USER_VARIABLE, PinReason.ROUTINE, PinReason.UNKNOWN, PinReason.XA)
+    (
+        PinReason.NAMED_LOCK,
+        PinReason.ROUTINE,
+        PinReason.SEQUENCE,
+        PinReason.UNKNOWN,
+        PinReason.USER_VARIABLE,
+        PinReason.XA,
+    )
 )
 
 

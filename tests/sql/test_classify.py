@@ -175,6 +175,17 @@ def test_a_comment_in_any_gap_changes_nothing(text: bytes, chance: random.Random
     assert tell(classify(b"".join(pieces), 0, 0)) == tell(classify(text, 0, 0))
 
 
+PADDING = b" /* " + b"long " * 1000 + b"*/ "
+
+
+@settings(max_examples=500)
+@given(st.sampled_from(TEXTS), st.sampled_from(TEXTS), st.booleans())
+def test_a_long_text_means_what_a_short_one_means(one: bytes, other: bytes, several: bool) -> None:
+    text = one + b";" + other if several else one
+
+    assert classify(PADDING + text, 0, 0) == classify(text, 0, 0)
+
+
 @settings(max_examples=500)
 @given(st.sampled_from(TEXTS), st.booleans())
 def test_the_case_of_keywords_does_not_matter(text: bytes, upper: bool) -> None:
