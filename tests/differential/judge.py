@@ -92,7 +92,7 @@ class Peculiar:
 
     def _named(self, text: bytes) -> bytes:
         named = text.replace(self.schema, STAND_IN) if self.schema else text
-        return _ROW_OF_A_VARIABLE.sub(rb"\1#", named)
+        return _ROW_OF_A_VARIABLE.sub(rb"\1#", named) if b" at row " in named else named
 
     def _flags(self, status: int) -> int:
         counted = status & ~INCIDENTAL

@@ -1,4 +1,11 @@
-"""All scenarios that were written by hand, one module a subject."""
+"""All scenarios that were written by hand, one module a subject.
+
+A new one is a list of statements in the module of its subject; steps on other sessions, for some servers or by other
+commands are made by the functions of tests/differential/steps.py. Left out is what belongs to a server's connection and
+not to a session's statements, which sharing connections must change: the counters of SHOW SESSION STATUS, profiles and
+traces of the optimizer, the server's own views of threads. Left out as well is error 1615: servers give it only when
+their table cache is under pressure.
+"""
 
 from __future__ import annotations
 

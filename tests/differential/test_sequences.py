@@ -13,11 +13,11 @@ from tests.differential.known import KNOWN, KNOWN_OTHERWISE, LOST_STATE, Where, 
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, TRACK, Scenario, scenario
-from tests.differential.subjects import binary, routines, user_variables
+from tests.differential.subjects import binary, routines
 
 NAMES = [scenario.name for scenario in SCENARIOS]
 # Framing matters most where replies have many parts; all scenarios have their turn in a long run.
-FRAMED = SCENARIOS if SECONDS else (*binary.SCENARIOS, *routines.SCENARIOS, *user_variables.SCENARIOS)
+FRAMED = SCENARIOS if SECONDS else (*binary.SCENARIOS, *routines.SCENARIOS)
 
 
 def cases(scenarios: Sequence[Scenario], known: Where) -> list[object]:
@@ -34,8 +34,9 @@ def cases(scenarios: Sequence[Scenario], known: Where) -> list[object]:
 def examine(stage: Stage, scenario: Scenario) -> None:
     """Fail with the steps up to the first difference."""
     verdict = stage.judge(scenario)
-
-    assert verdict.is_equal, f"{verdict}\n(two direct runs: {'equal' if stage.is_steady(scenario) else 'NOT equal'})"
+    if not verdict.is_equal:
+        steady = "equal" if stage.is_steady(scenario) else "NOT equal"
+        pytest.fail(f"{verdict}\n(two direct runs: {steady})", pytrace=False)
 
 
 @pytest.mark.real

@@ -457,8 +457,8 @@ MEANING = (
     ),
     scenario(
         "statements that end by a time limit",
-        only(MARIADB, "SET max_statement_time = 0.05"),
-        only(MYSQL, "SET max_execution_time = 50"),
+        only(MARIADB, "SET max_statement_time = 0.2"),
+        only(MYSQL, "SET max_execution_time = 200"),
         "SELECT SLEEP(5)",
         "SELECT @@warning_count",
         only(MARIADB, "SET max_statement_time = 0"),
