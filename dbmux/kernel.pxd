@@ -3,9 +3,9 @@ cimport cython
 
 cdef int AT_END, AT_RESULT, AT_SIMPLE, AT_PREPARED, AT_ROWS, AT_TEXT
 cdef int AT_COLUMNS, AT_COLUMNS_EOF
-cdef int AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF
+cdef int AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF, AT_FILE
 cdef int MORE, DONE, INFILE, REWRITE, BROKEN
-cdef int MORE_RESULTS, CURSOR_EXISTS, STATE_CHANGED, PREFIX
+cdef int MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED, PREFIX
 
 cdef class ReplyScanner:
     cdef public int deprecate_eof
@@ -19,6 +19,11 @@ cdef class ReplyScanner:
     cdef public int status
     cdef public int warnings
     cdef public int error
+    cdef public int opens_cursor
+    cdef public int out_parameters
+    cdef public Py_ssize_t rows
+    cdef public unsigned long long affected
+    cdef public unsigned long long insert_id
     cdef public Py_ssize_t consumed
 
     cpdef begin(self, int shape, int sequence)
@@ -33,5 +38,7 @@ cdef class ReplyScanner:
     cdef int _end(self, bytes chunk, Py_ssize_t position, Py_ssize_t end, Py_ssize_t length)
     @cython.locals(src=cython.p_uchar, first=int)
     cdef Py_ssize_t _after_integer(self, bytes chunk, Py_ssize_t position, Py_ssize_t end)
+    @cython.locals(src=cython.p_uchar, first=int, size=int, value=cython.ulonglong)
+    cdef unsigned long long _unsigned(self, bytes chunk, Py_ssize_t position)
     @cython.locals(src=cython.p_uchar)
     cdef int _integer(self, bytes chunk, Py_ssize_t position, Py_ssize_t end)

@@ -12,11 +12,12 @@ COMPILED = not __file__.endswith(".py")
 AT_END, AT_RESULT, AT_SIMPLE, AT_PREPARED, AT_ROWS, AT_TEXT = 0, 1, 2, 3, 4, 5
 AT_COLUMNS, AT_COLUMNS_EOF = 6, 7
 AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF = 8, 9, 10, 11
+AT_FILE = 12
 
 # What scan() answers; for callers these stand at the class, because compiled they are C integers here.
 MORE, DONE, INFILE, REWRITE, BROKEN = 0, 1, 2, 3, 4
 
-MORE_RESULTS, CURSOR_EXISTS, STATE_CHANGED = 0x0008, 0x0040, 0x4000
+MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED = 0x0008, 0x0040, 0x1000, 0x4000
 
 # As much of a packet as is ever looked at: header, first byte, two length-encoded integers, status, warnings.
 PREFIX = 4 + 1 + 9 + 9 + 4
@@ -47,16 +48,33 @@ class ReplyScanner:
         self.status = 2
         self.warnings = 0
         self.error = 0
+        self.rows = -1
+        self.affected = 0
+        self.insert_id = 0
+        self.opens_cursor = 0
+        self.out_parameters = 0
         self.consumed = 0
 
     def begin(self, shape: int, sequence: int) -> None:
-        """A command of this shape was sent; the reply's first packet will be numbered `sequence`."""
+        """A command of this shape was sent; the reply's first packet will be numbered `sequence`.
+
+        Who asked for a cursor sets `opens_cursor` then: inside of routines servers set its flag on other results, too.
+        """
+        self.opens_cursor = 0
+        self.out_parameters = 0
         self.phase = shape
         self.sequence = sequence
         self.remaining = 0
         self.continued = 0
         self.error = 0
         self.warnings = 0
+        self.rows = -1
+        self.affected = 0
+        self.insert_id = 0
+
+    def is_expecting(self) -> bool:
+        """Whether the server owes bytes: not between commands, nor while it waits for the client's file."""
+        return self.remaining != 0 or (self.phase != AT_END and self.phase != AT_FILE)
 
     def inside_packet(self) -> bool:
         """Whether what was consumed ends in the middle of a packet."""
@@ -65,10 +83,11 @@ class ReplyScanner:
     def scan(self, chunk: bytes) -> int:
         """Walk over `chunk` and set `consumed`.
 
-        MORE: the reply goes on. DONE: it ends at `consumed`; `status`, `warnings` and `error` (the number of an ERR
-        packet, or 0) describe it, `sequence` is the number that a further packet would have. INFILE: the server waits
-        for a file. REWRITE: at `consumed` starts an OK packet whose reported session state this client did not ask
-        for. BROKEN: what is at `consumed` is not a reply.
+        MORE: the reply goes on. DONE: it ends at `consumed`; `status`, `warnings`, `error` (the number of an ERR
+        packet, or 0), `rows` (of the last result, -1 when there was none), `affected` and `insert_id` describe it,
+        `sequence` is the number that a further packet would have. INFILE: the server waits for a file. REWRITE: at
+        `consumed` starts an OK packet that reports session state, which has to be looked at.
+        BROKEN: what is at `consumed` is not a reply.
         """
         src = chunk
         size = len(chunk)
@@ -78,6 +97,9 @@ class ReplyScanner:
             self.consumed = size
             return MORE
         self.remaining = 0
+        if self.phase == AT_FILE:
+            self.consumed = position
+            return INFILE
         verdict = MORE
         while self.phase != AT_END:
             if size - position < 4:
@@ -94,6 +116,7 @@ class ReplyScanner:
                 first = src[position + 4] if length else 0
                 if self.phase == AT_ROWS and first < 0xFE and length:
                     self.continued = length == 0xFFFFFF
+                    self.rows += 1
                 elif self.phase == AT_COLUMNS and first < 0xFE and length:
                     self.continued = length == 0xFFFFFF
                     self.columns -= 1
@@ -108,13 +131,15 @@ class ReplyScanner:
                         break
             self.sequence = (self.sequence + 1) & 0xFF
             position += 4 + length
-            if verdict == INFILE:
-                break
             if position > size:
                 self.remaining = position - size
                 position = size
                 break
+            if verdict == INFILE:
+                break
         self.consumed = position
+        if verdict == INFILE and self.remaining:
+            return MORE
         if verdict == MORE and self.phase == AT_END and self.remaining == 0:
             return DONE
         return verdict
@@ -141,6 +166,7 @@ class ReplyScanner:
         if phase == AT_ROWS:
             if length >= (0xFFFFFF if self.deprecate_eof else 9):
                 self.continued = length == 0xFFFFFF
+                self.rows += 1
                 return MORE
             return self._end(chunk, position, end, length)
         if phase == AT_RESULT or phase == AT_SIMPLE:
@@ -149,12 +175,14 @@ class ReplyScanner:
             if phase == AT_SIMPLE:
                 return self._end(chunk, position, end, length) if first == 0xFE else BROKEN
             if first == 0xFB:
-                self.phase = AT_SIMPLE
+                # The name of the file is looked at by the client only: once it is whole, the server waits.
+                self.phase = AT_FILE
                 return INFILE
             value = self._integer(chunk, position, end)
             if value <= 0 or value > 0xFFFF:
                 return BROKEN
             self.columns = value
+            self.rows = 0
             self.phase = AT_COLUMNS
             return MORE
         if phase == AT_PREPARED:
@@ -177,10 +205,12 @@ class ReplyScanner:
         self.status = src[position + 3] | src[position + 4] << 8
         if phase == AT_COLUMNS_EOF:
             # A statement that opened a cursor sends its rows only when they are fetched.
-            if self.status & CURSOR_EXISTS:
+            if self.opens_cursor and self.status & CURSOR_EXISTS:
                 self.phase = AT_RESULT if self.status & MORE_RESULTS else AT_END
             else:
                 self.phase = AT_ROWS
+                # MySQL forgets to say behind a row of OUT parameters that an OK follows.
+                self.out_parameters = self.status & OUT_PARAMETERS
         elif phase == AT_PARAMETERS_EOF:
             self.phase = self._prepared_columns()
         else:
@@ -214,8 +244,11 @@ class ReplyScanner:
             if status & STATE_CHANGED and self.rewrite_state:
                 return REWRITE
             self.warnings = src[at + 2] | src[at + 3] << 8
+            self.affected = self._unsigned(chunk, position + 1)
+            self.insert_id = self._unsigned(chunk, self._after_integer(chunk, position + 1, end))
         self.status = status
-        self.phase = AT_RESULT if status & MORE_RESULTS else AT_END
+        self.phase = AT_RESULT if status & MORE_RESULTS or self.out_parameters else AT_END
+        self.out_parameters = 0
         return MORE
 
     def _after_integer(self, chunk: bytes, position: int, end: int) -> int:
@@ -231,6 +264,19 @@ class ReplyScanner:
         if first == 0xFD:
             return position + 4
         return position + 9 if first == 0xFE else -1
+
+    def _unsigned(self, chunk: bytes, position: int) -> int:
+        # The length-encoded integer at `position`, which is known to be there.
+        src = chunk
+        first = src[position]
+        if first < 0xFB:
+            return first
+        size = 2 if first == 0xFC else 3 if first == 0xFD else 8
+        value = 0
+        while size:
+            value = value << 8 | src[position + size]
+            size -= 1
+        return value
 
     def _integer(self, chunk: bytes, position: int, end: int) -> int:
         # A length-encoded integer of at most two bytes, or -1: no result has more columns.

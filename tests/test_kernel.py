@@ -133,6 +133,7 @@ def _scan(scanner: Any, pieces: list[bytes]) -> tuple[int, int, bytes]:
 def test_a_reply_ends_at_its_last_byte(module: Any, capabilities: int, shape: Shape, reply: bytes, error: int) -> None:
     scanner = module.ReplyScanner(int(bool(capabilities)), 0)
     scanner.begin(shape, 1)
+    scanner.opens_cursor = 1
 
     assert _scan(scanner, [reply + b"next"]) == (scanner.DONE, len(reply), b"next")
     assert scanner.error == error
@@ -146,6 +147,7 @@ def test_a_reply_that_comes_byte_by_byte_ends_there_too(
 ) -> None:
     scanner = module.ReplyScanner(int(bool(capabilities)), 0)
     scanner.begin(shape, 1)
+    scanner.opens_cursor = 1
     # Of a row of 16 MiB, the first and last bytes one by one.
     edge = 400
     middle = [reply[edge:-edge]] if len(reply) > 100_000 else [bytes((byte,)) for byte in reply[edge:-edge]]
@@ -167,17 +169,21 @@ def test_any_chunking_gives_the_same_end(module: Any, data: st.DataObject) -> No
     capabilities, shape, reply, error = data.draw(st.sampled_from(SHORT_REPLIES))
     scanner = module.ReplyScanner(int(bool(capabilities)), 0)
     scanner.begin(shape, 1)
+    scanner.opens_cursor = 1
 
     verdict, passed, held = _scan(scanner, data.draw(chunks(reply)))
 
     assert (verdict, passed, held, scanner.error) == (scanner.DONE, len(reply), b"", error)
 
 
-def test_a_wish_for_a_file_stops_the_scan_and_the_answer_ends_it() -> None:
-    scanner = kernel.ReplyScanner(0, 0)
+@pytest.mark.parametrize("module", KERNELS)
+@pytest.mark.parametrize("cut", range(1, 50))
+def test_a_wish_for_a_file_stops_the_scan_and_the_answer_ends_it(module: Any, cut: int) -> None:
+    scanner = module.ReplyScanner(0, 0)
     scanner.begin(Shape.RESULT, 1)
+    wish = packet.encode(b"\xfb" + b"n" * 45, 1)
 
-    assert scanner.scan(packet.encode(b"\xfbfile.csv", 1)) == scanner.INFILE
+    assert _scan(scanner, [wish[:cut], wish[cut:]]) == (scanner.INFILE, len(wish), b"")
     scanner.begin(Shape.SIMPLE, 4)
     assert scanner.scan(packet.encode(Ok().build(0), 4)) == scanner.DONE
 

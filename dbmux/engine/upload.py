@@ -22,13 +22,14 @@ class UploadKind(Enum):
 class Upload:
     """One upload; `sequence` is the number that the next packet of either side has."""
 
-    __slots__ = ("_header", "_kind", "_last", "_remaining", "sequence")
+    __slots__ = ("_continues", "_header", "_kind", "_last", "_remaining", "sequence")
 
     def __init__(self, kind: UploadKind, sequence: int) -> None:
         self._kind = kind
         self._header = b""
         self._remaining = 0
         self._last = False
+        self._continues = False
         self.sequence = sequence
 
     @property
@@ -62,4 +63,6 @@ class Upload:
             case UploadKind.STATEMENT:
                 self._last = self._remaining < MAX_PAYLOAD
             case UploadKind.FILE:
-                self._last = self._remaining == 0
+                # An empty packet ends the file, unless it only ends a piece of just the longest packet's length.
+                self._last = self._remaining == 0 and not self._continues
+                self._continues = self._remaining == MAX_PAYLOAD

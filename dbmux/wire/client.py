@@ -14,7 +14,7 @@ from dbmux.kernel import ReplyScanner
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.commands import SHAPES, Shape
+from dbmux.wire.commands import SHAPES, Command, Shape
 from dbmux.wire.handshake import (
     AuthSwitch,
     ChangeUser,
@@ -25,7 +25,7 @@ from dbmux.wire.handshake import (
     parse_greeting,
 )
 from dbmux.wire.replies import EOF, ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
-from dbmux.wire.statements import Prepared, parse_prepared
+from dbmux.wire.statements import Prepared, Query, parse_prepared
 
 LOGIN_LIMIT = 64 * 1024
 REPLY_LIMIT = 64 * 1024 * 1024
@@ -143,6 +143,10 @@ class ClientProtocol:
             case Phase.REPLY:
                 return self._replied(payload)
 
+    def has_unread(self) -> bool:
+        """Whether bytes are there that belong to no message yet."""
+        return self._reader.has_unread()
+
     def unread(self) -> bytes:
         """Hand over what was received and belongs to no message."""
         return self._reader.unread()
@@ -175,8 +179,13 @@ class ClientProtocol:
         data = self._send(bytes((command,)) + body)
         self._shape = SHAPES.get(command, Shape.NONE)
         self._scanner.begin(self._shape, self._reader.sequence)
+        self._scanner.opens_cursor = int(command == Command.STMT_EXECUTE and bool(body[4:5].strip(b"\0\x08")))
         self.phase = Phase.REPLY
         return data
+
+    def query(self, sql: bytes) -> bytes:
+        """A statement, in the form that was agreed on."""
+        return self.command(Command.QUERY, Query(text=sql).build(self.capabilities))
 
     def send_file(self, data: bytes) -> bytes:
         """A piece of the file that was asked for; an empty one ends it."""

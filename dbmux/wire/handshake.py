@@ -18,6 +18,8 @@ PROTOCOL_VERSION = 10
 SCRAMBLE_LENGTH = 20
 TLS_REQUEST_LENGTH = 32
 AUTH_SWITCH, AUTH_MORE = 0xFE, 0x01
+# Plugins whose answers are made of a scramble.
+SCRAMBLED = frozenset((b"mysql_native_password", b"caching_sha2_password", b"sha256_password"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +213,8 @@ def parse_auth_switch(payload: bytes) -> AuthSwitch:
     if reader.integer(1) != AUTH_SWITCH or not reader.remaining:
         raise reader.error("the server asks for a login from before MySQL 4.1")
     plugin, scramble = reader.until_nul(), reader.rest()
+    if plugin in SCRAMBLED and len(scramble) < SCRAMBLE_LENGTH:
+        raise reader.error(f"a scramble of {len(scramble)} bytes")
     return AuthSwitch(plugin=plugin, scramble=scramble)
 
 

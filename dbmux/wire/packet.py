@@ -40,6 +40,11 @@ class PacketReader:
         """Whether the next packet begins a payload."""
         return not self._payload
 
+    @property
+    def announced(self) -> int:
+        """The length that the packet at hand says it has; 0 while there is none."""
+        return int.from_bytes(self._buffer[:3], "little") if len(self._buffer) >= HEADER else 0
+
     def feed(self, data: bytes) -> None:
         """Take in what arrived."""
         self._buffer += data
@@ -67,6 +72,10 @@ class PacketReader:
                 self._payload.clear()
                 return payload
         return None
+
+    def has_unread(self) -> bool:
+        """Whether bytes are there that belong to no payload yet."""
+        return bool(self._buffer)
 
     def unread(self) -> bytes:
         """Hand over the bytes that belong to no payload yet, and forget them."""

@@ -35,6 +35,7 @@ class Status(IntFlag):
     OUT_PARAMETERS = 0x1000
     READ_ONLY_TRANSACTION = 0x2000
     SESSION_STATE_CHANGED = 0x4000
+    ANSI_QUOTES = 0x8000
 
 
 class Track(IntEnum):
@@ -63,7 +64,8 @@ class Ok:
     def build(self, capabilities: int) -> bytes:
         """The payload for a peer with these capabilities; state is left out for a peer that did not ask."""
         tracked = bool(capabilities & Capability.SESSION_TRACK)
-        status = self.status if tracked and self.state else self.status & ~Status.SESSION_STATE_CHANGED
+        # As a number: the flags' own complement knows only those that have a name.
+        status = self.status if tracked and self.state else self.status & ~int(Status.SESSION_STATE_CHANGED)
         head = b"%c%b%b" % (self.header, lenenc(self.affected_rows), lenenc(self.last_insert_id))
         tail = status.to_bytes(2, "little") + self.warnings.to_bytes(2, "little")
         if tracked and self.state:
@@ -82,6 +84,10 @@ class Err:
     def build(self) -> bytes:
         """The payload."""
         return b"\xff" + self.number.to_bytes(2, "little") + b"#" + self.sqlstate + self.message
+
+    def build_ungreeted(self) -> bytes:
+        """The payload in place of a greeting: nothing was agreed on yet, and so there is no SQLSTATE."""
+        return b"\xff" + self.number.to_bytes(2, "little") + self.message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -86,7 +86,17 @@ class ServerProtocol:
         """The client's next message, or None until more was received; raises ProtocolError."""
         if self.phase is Phase.COMMAND and self._reader.is_between_payloads:
             self._reader.sequence = 0
-        payload = self._reader.next()
+        try:
+            payload = self._reader.next()
+        except ProtocolError as error:
+            if (
+                self.phase is Phase.LOGIN
+                and error.code is ErrorCode.PACKET_ORDER
+                and self._reader.announced > LOGIN_LIMIT
+            ):
+                # Whoever begins like this does not speak MySQL at all.
+                raise ProtocolError(ErrorCode.HANDSHAKE, "what came is not a login; is this a MySQL client?") from error
+            raise
         if payload is None:
             return None
         self._sequence = self._reader.sequence
@@ -103,6 +113,10 @@ class ServerProtocol:
                 if not payload:
                     self.phase = Phase.COMMAND
                 return FileData(payload)
+
+    def has_unread(self) -> bool:
+        """Whether bytes are there that belong to no message yet."""
+        return self._reader.has_unread()
 
     def unread(self) -> bytes:
         """Hand over what was received and belongs to no message: the start of TLS, or of pipelined commands."""
@@ -132,7 +146,8 @@ class ServerProtocol:
 
     def send_err(self, err: Err) -> bytes:
         """A failure."""
-        return self.send(err.build())
+        is_greeted = self._sequence or self.phase is not Phase.LOGIN
+        return self.send(err.build() if is_greeted else err.build_ungreeted())
 
     def ask_for_file(self, name: bytes) -> bytes:
         """Ask the client for a local file."""

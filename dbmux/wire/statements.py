@@ -87,7 +87,7 @@ class Execute:
         """The body; `known` are the types of the execution before, where `types` is None."""
         head = self.statement.to_bytes(4, "little") + bytes((self.flags,)) + (1).to_bytes(4, "little")
         parts = [head]
-        if capabilities & Capability.QUERY_ATTRIBUTES and self.flags & ExecuteFlag.PARAMETER_COUNT:
+        if capabilities & Capability.QUERY_ATTRIBUTES and (self.values or self.flags & ExecuteFlag.PARAMETER_COUNT):
             parts.append(lenenc(len(self.values)))
         if self.values:
             parts.append(_build_parameters(self.values, self.types, known, capabilities))
@@ -186,7 +186,8 @@ def parse_execute(
     reader = Reader(body)
     statement, flags = reader.integer(4), reader.integer(1)
     reader.take(4)
-    if capabilities & Capability.QUERY_ATTRIBUTES and flags & ExecuteFlag.PARAMETER_COUNT:
+    # With parameters the count is there whatever the flag says.
+    if capabilities & Capability.QUERY_ATTRIBUTES and (parameters or flags & ExecuteFlag.PARAMETER_COUNT):
         parameters = _bounded(reader, reader.lenenc())
     if not parameters:
         return Execute(statement=statement, flags=flags)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dbmux.errors import ErrorCode, ProtocolError
 from dbmux.wire.capabilities import NEEDED, OFFERED, Capability
 from dbmux.wire.handshake import (
+    SCRAMBLED,
     AuthSwitch,
     ChangeUser,
     Greeting,
@@ -68,10 +69,16 @@ def test_a_login_is_read_as_it_was_written(request: LoginRequest) -> None:
     assert parse_login(request.build(), ALL) == request
 
 
-@given(names, st.binary(max_size=40))
+@given(names.filter(lambda name: name not in SCRAMBLED), st.binary(max_size=40))
 def test_an_auth_switch_is_read_as_it_was_written(plugin: bytes, scramble: bytes) -> None:
     switch = AuthSwitch(plugin=plugin, scramble=scramble)
     assert parse_auth_switch(switch.build()) == switch
+
+
+@pytest.mark.parametrize("plugin", sorted(SCRAMBLED))
+def test_an_auth_switch_without_its_scramble_is_refused(plugin: bytes) -> None:
+    with pytest.raises(ProtocolError, match="a scramble of 3 bytes"):
+        parse_auth_switch(AuthSwitch(plugin=plugin, scramble=b"abc").build())
 
 
 @given(
