@@ -142,6 +142,9 @@ def _show(statement: Statement) -> Query:
         at += 1
     found = read_expressions(statement, at + 1)
     found.tables.clear()
+    if "VARIABLES" in statement.words[at : at + 2]:
+        # Among them is last_insert_id.
+        found.needs |= Needs.LAST_INSERT_ID
     if statement.word(at) not in _SHOWN_ANYWHERE:
         found.at_least(Access.UNSURE)
     return found.query(Kind.SHOW)

@@ -1,0 +1,87 @@
+"""Puts what a session knows in the place of what only its last connection knew: ROW_COUNT(), FOUND_ROWS() and the like.
+
+A statement and the values come in, the statement to send instead goes out. The function stays in the text, inside of
+GREATEST, so that the column keeps its type; whoever sends it sees to it that the connection's own value is the smaller
+one. An item of the select list that had no name gets its own text as its name, as the server would call it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dbmux.lexer import Token, tokens
+
+# The names as they are called: functions without arguments, and system variables.
+FUNCTIONS = frozenset((b"ROW_COUNT", b"FOUND_ROWS"))
+VARIABLES = frozenset((b"@@WARNING_COUNT", b"@@ERROR_COUNT"))
+
+_NAMED = frozenset((Token.WORD, Token.QUOTED, Token.STRING))
+
+
+def substitute(statement: bytes, start: int, flags: int, values: Mapping[bytes, int]) -> bytes:
+    """The statement from `start` on with GREATEST(function, value) for each function that has one."""
+    found = [(kind, begin, end) for kind, begin, end in tokens(statement, start, flags)]
+    changes = list(_replacements(statement, found, values))
+    names = _names(statement, found, [begin for begin, _, _ in changes])
+    told, at = [], start
+    for begin, end, text in sorted(changes + names):
+        told += [statement[at:begin], text]
+        at = end
+    told.append(statement[at:])
+    return b"".join(told)
+
+
+def _replacements(
+    statement: bytes, found: list[tuple[int, int, int]], values: Mapping[bytes, int]
+) -> list[tuple[int, int, bytes]]:
+    told = []
+    for at, (kind, begin, end) in enumerate(found):
+        word = statement[begin:end].upper()
+        if kind == Token.WORD and word in FUNCTIONS and word in values:
+            ahead = [one for one, _, _ in found[at + 1 : at + 3]]
+            if ahead == [Token.OPEN, Token.CLOSE]:
+                end = found[at + 2][2]
+                told.append((begin, end, b"GREATEST(%b,%d)" % (statement[begin:end], values[word])))
+        elif kind == Token.SYSTEM_VARIABLE and word in VARIABLES and word in values:
+            told.append((begin, end, b"GREATEST(%b,CAST(%d AS UNSIGNED))" % (statement[begin:end], values[word])))
+    return told
+
+
+def _names(statement: bytes, found: list[tuple[int, int, int]], changed: list[int]) -> list[tuple[int, int, bytes]]:
+    # Only the list of a SELECT that stands first: no other names columns.
+    if not found or statement[found[0][1] : found[0][2]].upper() != b"SELECT":
+        return []
+    told = []
+    for item in _items(statement, found[1:]):
+        begin, end = item[0][1], item[-1][2]
+        if any(begin <= place < end for place in changed) and not _has_name(statement, item):
+            name = statement[begin:end].replace(b"`", b"``")
+            told.append((end, end, b" AS `%b`" % name))
+    return told
+
+
+def _items(statement: bytes, found: list[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:
+    items: list[list[tuple[int, int, int]]] = [[]]
+    depth = 0
+    for token in found:
+        kind, begin, end = token
+        if depth == 0 and (kind == Token.SEMICOLON or statement[begin:end].upper() in _LIST_ENDS):
+            break
+        if kind == Token.COMMA and depth == 0:
+            items.append([])
+            continue
+        depth += (kind == Token.OPEN) - (kind == Token.CLOSE)
+        items[-1].append(token)
+    return [item for item in items if item]
+
+
+_LIST_ENDS = frozenset((b"FROM", b"INTO", b"WHERE", b"LIMIT", b"UNION", b"ORDER", b"GROUP", b"HAVING", b"FOR"))
+
+
+def _has_name(statement: bytes, item: list[tuple[int, int, int]]) -> bool:
+    # `expression AS name`, or a name right behind what ends an expression.
+    if len(item) < 2 or item[-1][0] not in _NAMED:
+        return False
+    before = item[-2][0]
+    word = statement[item[-2][1] : item[-2][2]].upper()
+    return word == b"AS" or before in (Token.CLOSE, Token.NUMBER, Token.SYSTEM_VARIABLE, Token.USER_VARIABLE)
