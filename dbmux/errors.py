@@ -23,6 +23,7 @@ class ErrorCode(Enum):
     PACKET_ORDER = (1156, "08S01", "a packet came out of sequence")
     NOT_SUPPORTED = (1235, "42000", "the server could do it, DbMux does not yet")
     AUTH_UNSUPPORTED = (1251, "08004", "the client cannot do the account's way of logging in")
+    UNKNOWN_STATEMENT = (1243, "HY000", "a command names a prepared statement that is not there")
     SOCKET_ONLY = (1698, "28000", "the account can log in only over the server's own Unix socket")
     TIMED_OUT_MYSQL = (3024, "HY000", "the query ran longer than timeouts.query (MySQL)")
     TIMED_OUT_MARIADB = (1969, "70100", "the query ran longer than timeouts.query (MariaDB)")
@@ -58,7 +59,7 @@ class BackendRefused(DbMuxError):
     """A backend answered with its own ERR packet, to be relayed as it came."""
 
     def __init__(self, number: int, sqlstate: bytes, message: bytes) -> None:
-        super().__init__(f"{number} ({sqlstate.decode()}): {message.decode(errors='replace')}")
+        super().__init__(f"{number} ({sqlstate.decode('ascii', 'replace')}): {message.decode(errors='replace')}")
         self.number = number
         self.sqlstate = sqlstate
         self.message = message

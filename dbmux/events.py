@@ -90,6 +90,25 @@ class QueryFinished(NamedTuple):
     code: int
 
 
+class Pinned(NamedTuple):
+    """A session's connection cannot be shared from now on; `what` is the table, lock or variable."""
+
+    at: float
+    session: int
+    reason: str
+    what: str
+
+
+class Unpinned(NamedTuple):
+    """The cause of a pin is gone, after `seconds`."""
+
+    at: float
+    session: int
+    reason: str
+    what: str
+    seconds: float
+
+
 class SessionClosed(NamedTuple):
     """A client's connection ended."""
 
@@ -156,6 +175,8 @@ Event = (
     | LoggedIn
     | LoginFailed
     | QueryFinished
+    | Pinned
+    | Unpinned
     | SessionClosed
     | BackendUp
     | BackendDown

@@ -21,6 +21,7 @@ from typing import Any
 import uvloop
 
 from dbmux.address import Address
+from dbmux.backend.pool import Choice
 from dbmux.config.diff import changes
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
@@ -34,6 +35,8 @@ from dbmux.proxy import CannotListen, Engine
 from dbmux.text import why
 from dbmux.version import VERSION, process_age_s
 
+# Set by tests that want every session moved to another connection between any two statements.
+FORCE_SWITCH = "DBMUX_TEST_FORCE_SWITCH"
 FINE, FINDINGS, USAGE, CANNOT_BIND = 0, 1, 2, 3
 # What a second signal leaves for telling clients that it is over.
 LAST_WORDS_S = 0.5
@@ -117,7 +120,12 @@ async def serve(options: Options, wishes: Wishes, log: Log) -> None:
     """Serve until told to stop; raises CannotListen or another ConfigError when that cannot even begin."""
     observer = Observer(log)
     async with (
-        Engine(options.adjust(options.config), emit=observer.emit, state_folder=options.state_folder) as engine,
+        Engine(
+            options.adjust(options.config),
+            emit=observer.emit,
+            state_folder=options.state_folder,
+            choice=Choice.ANOTHER if os.environ.get(FORCE_SWITCH) else Choice.LAST_USED,
+        ) as engine,
         _Control(engine, observer) as control,
         asyncio.TaskGroup() as tasks,
     ):

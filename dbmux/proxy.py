@@ -17,11 +17,13 @@ from typing import Self
 from dbmux.address import Address
 from dbmux.backend import health
 from dbmux.backend.memory import GreetingMemory
+from dbmux.backend.opening import open_connection
+from dbmux.backend.pool import Choice, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, Config
 from dbmux.control.http import Readiness
-from dbmux.errors import ConfigError, ErrorCode, MySQLError
+from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
 from dbmux.frontend.session import Session
@@ -40,12 +42,15 @@ class CannotListen(ConfigError):
 class Engine:
     """A running proxy. `async with` starts it with its first configuration and ends every session at the end."""
 
-    def __init__(self, config: Config, *, emit: Emit, state_folder: Path | None) -> None:
+    def __init__(
+        self, config: Config, *, emit: Emit, state_folder: Path | None, choice: Choice = Choice.LAST_USED
+    ) -> None:
         self.config = config
         self.emit = emit
         self.listeners: dict[Address, Listener] = {}
         self.is_draining = False
         self._state_folder = state_folder
+        self._choice = choice
         self._memory = GreetingMemory(state_folder / "greetings.json" if state_folder else None)
         self._backends: dict[str, Backend] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -72,6 +77,8 @@ class Engine:
     async def __aexit__(self, *failure: object) -> None:
         self._close_listeners(set(self.listeners))
         await self.frontend.__aexit__(None, None, None)
+        for backend in self._backends.values():
+            backend.pool.end()
         for task in (*self._watches.values(), *self._chores):
             task.cancel()
         await self._tasks.__aexit__(None, None, None)
@@ -133,7 +140,15 @@ class Engine:
                 context = backend_context(wanted.tls, is_local=wanted.address.is_local)
             except (OSError, ssl.SSLError) as error:
                 raise ConfigError((f"backends.{name}.tls: the files cannot be used: {error}",)) from error
-            backends[name] = Backend(name, wanted, dial=dial, tls=context, connect_timeout_s=config.timeouts.connect)
+            backends[name] = Backend(
+                name,
+                wanted,
+                dial=dial,
+                fill=self._fill,
+                choice=self._choice,
+                tls=context,
+                connect_timeout_s=config.timeouts.connect,
+            )
             backends[name].greeting = self._memory.recall(str(wanted.address))
         return backends
 
@@ -148,6 +163,7 @@ class Engine:
             max_clients=config.limits.clients,
             inspect_max=config.limits.inspect_max,
             login_timeout_s=config.timeouts.login,
+            pool_wait_s=config.timeouts.pool_wait,
             query_timeout_s=config.timeouts.query,
             idle_timeout_s=config.timeouts.idle,
             proxies=config.proxy_protocol.accept_from,
@@ -198,6 +214,7 @@ class Engine:
         for name, known in self._backends.items():
             if backends.get(name) is not known:
                 self._watches.pop(name).cancel()
+                known.pool.close()
         for name, backend in backends.items():
             if name not in self._watches:
                 watch = health.watch(backend, self._memory, self.emit)
@@ -218,6 +235,18 @@ class Engine:
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
 
+    def _fill(self, backend: Backend, shelf: Shelf) -> None:
+        self._start(self._open_for(backend, shelf), f"open {backend.name}")
+
+    async def _open_for(self, backend: Backend, shelf: Shelf) -> None:
+        assert shelf.account is not None
+        try:
+            connection = await open_connection(backend, shelf.key, shelf.account)
+        except (MySQLError, BackendRefused) as error:
+            backend.pool.failed(shelf, error)
+        else:
+            backend.pool.connected(shelf, connection, time.perf_counter())
+
     async def _retire_later(self, sessions: list[Session], seconds: float) -> None:
         await asyncio.sleep(seconds)
         error = MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
@@ -226,7 +255,10 @@ class Engine:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            self.frontend.end_overdue(time.perf_counter())
+            now = time.perf_counter()
+            self.frontend.end_overdue(now)
+            for backend in self._backends.values():
+                backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
@@ -237,4 +269,7 @@ def _must_leave(session: Session, backends: dict[str, Backend], old: Config, new
         return False
     if backends.get(session.backend.name) is not session.backend:
         return True
-    return bool(new.users) and old.users.get(session.user) != new.users.get(session.user)
+    if not new.users:
+        return False
+    user = new.users.get(session.user)
+    return user is None or old.users.get(session.user, user) != user

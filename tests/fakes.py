@@ -56,6 +56,7 @@ class FakeBackend:
     greets: bool = True
     logins: int = 0
     open: int = 0
+    # What clients sent; DbMux's own questions are answered apart.
     commands: list[tuple[int, bytes]] = field(default_factory=list)
     port: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -103,6 +104,10 @@ class FakeBackend:
                 return protocol.switch(AuthSwitch(plugin=auth.NATIVE, scramble=SCRAMBLE + b"\0"))
             case LoginRequest(answer=answer) | AuthAnswer(answer):
                 return self._check(protocol, answer)
+            case CommandReceived(command=3, body=body) if body.startswith(b"SELECT @@character_set_client"):
+                values = (b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_general_ci", b"", b"151")
+                wanted = values[: body.count(b"@@")]
+                return protocol.send_rows([COLUMN] * len(wanted), [row(*wanted)], Status.AUTOCOMMIT)
             case CommandReceived() as command:
                 self.commands.append((command.command, command.body))
                 return self.answer(protocol, command)
@@ -209,15 +214,16 @@ class Running:
 
 
 @asynccontextmanager
-async def running(backend: FakeBackend | None = None, **config: Any) -> AsyncIterator[Running]:
-    """A fake backend and an engine in front of it, on ports of the system's choice."""
+async def running(
+    backend: FakeBackend | None = None, connections: int | None = None, **config: Any
+) -> AsyncIterator[Running]:
+    """A fake backend and an engine in front of it, with so many connections, on ports of the system's choice."""
     fake = backend or FakeBackend()
     server = await asyncio.start_server(fake.serve, "127.0.0.1", 0)
     fake.port = server.sockets[0].getsockname()[1]
     events: list[Event] = []
-    made = Config.model_validate(
-        {"listen": "127.0.0.1:0", "backends": {"db": f"127.0.0.1:{fake.port}"}, "tls": "off", **config}
-    )
+    db = {"address": f"127.0.0.1:{fake.port}", "max_connections": connections}
+    made = Config.model_validate({"listen": "127.0.0.1:0", "backends": {"db": db}, "tls": "off", **config})
     async with Engine(made, emit=events.append, state_folder=None) as engine:
         listener = next(iter(engine.listeners.values()))
         assert isinstance(listener.address, TcpAddress)

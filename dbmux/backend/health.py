@@ -41,6 +41,12 @@ async def probe(backend: Backend, memory: GreetingMemory, emit: Emit) -> None:
         if before is not BackendState.DOWN:
             emit(BackendDown(time.time(), backend.name, address, backend.error))
         return
+    except Exception as error:
+        # What nobody foresaw is a reason to call it down, not to stop looking.
+        backend.state, backend.error = BackendState.DOWN, repr(error)
+        if before is not BackendState.DOWN:
+            emit(BackendDown(time.time(), backend.name, address, backend.error))
+        return
     backend.state, backend.error = BackendState.UP, ""
     if backend.greeting is not None:
         memory.remember(address, backend.greeting)

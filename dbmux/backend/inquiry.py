@@ -8,7 +8,6 @@ from __future__ import annotations
 from dbmux.errors import BackendRefused
 from dbmux.net.conversation import Conversation
 from dbmux.wire.client import ClientProtocol, ColumnCount, Row, ServerMessage
-from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err
 from dbmux.wire.rows import parse_text_row
 
@@ -19,7 +18,7 @@ async def ask(conversation: Conversation[ServerMessage], sql: bytes) -> list[Tex
     """Run one statement; raises BackendRefused with the server's error, ConnectionClosed, or ProtocolError."""
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
-    conversation.send(protocol.command(Command.QUERY, sql))
+    conversation.send(protocol.query(sql))
     rows: list[TextRow] = []
     columns = 0
     while not protocol.is_reply_whole:

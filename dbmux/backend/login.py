@@ -15,7 +15,7 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.wire import auth
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
+from dbmux.wire.client import AuthMore, ClientProtocol, Phase, ServerMessage
 from dbmux.wire.handshake import AuthSwitch, LoginRequest
 from dbmux.wire.replies import Err, Ok
 
@@ -122,6 +122,16 @@ async def send_encrypted(
             raise BackendRefused(err.number, err.sqlstate, err.message)
         case _:
             raise _cannot(backend, asked.plugin)
+
+
+async def end_login(conversation: Conversation[ServerMessage]) -> None:
+    """Bring a login that nobody will finish to its end: answer nothing until the server refuses."""
+    protocol = conversation.protocol
+    assert isinstance(protocol, ClientProtocol)
+    while protocol.phase is Phase.AUTH:
+        conversation.send(protocol.answer(b""))
+        if isinstance(await conversation.next(), Ok | Err):
+            return
 
 
 def is_private(backend: Backend, conversation: Conversation[ServerMessage]) -> bool:

@@ -7,19 +7,21 @@ the server said of itself is remembered. Never knows a password.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from dbmux.address import Address
-from dbmux.backend.pool import ConnectionPool
+from dbmux.backend.pool import Choice, Pool, Shelf
 from dbmux.config.model import BackendConfig, BackendTlsMode, SendProxy
 from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, MySQLError
 from dbmux.net import proxy_protocol
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.tls import TlsLayer
+from dbmux.session import Names
 from dbmux.wire.capabilities import NEEDED, OFFERED, Capability
 from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
 from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest, TlsRequest
@@ -31,6 +33,15 @@ Dial = Callable[[Address, Callable[[Channel], Owner]], Awaitable[Channel]]
 ALWAYS = int(
     Capability.SESSION_TRACK | Capability.PLUGIN_AUTH | Capability.SECURE_CONNECTION | Capability.PLUGIN_AUTH_LENENC
 )
+
+
+# Between two tries of a TLS that failed; doubled by each failure.
+TLS_PAUSE_S, LONGEST_TLS_PAUSE_S = 10.0, 3600.0
+# How many of the server's connections one DbMux takes unless it is told a number.
+SHARE_PERCENT = 80
+# MariaDB knows the new names from 11.1 on, and warns of the old ones.
+NEW_NAMES_SINCE = (11, 1)
+_OLD_NAMES = {"transaction_isolation": "tx_isolation", "transaction_read_only": "tx_read_only"}
 
 
 class BackendState(StrEnum):
@@ -61,20 +72,51 @@ class Wish:
 class Backend:
     """A server, under its configured name. `greeting` is the last one it gave, perhaps in an earlier life."""
 
-    __slots__ = ("_dial", "_tls", "config", "connect_timeout_s", "error", "greeting", "name", "pool", "state")
+    __slots__ = (
+        "_dial",
+        "_filler",
+        "_tls",
+        "_tls_failure",
+        "_tls_pause_s",
+        "_tls_retry_at",
+        "config",
+        "connect_timeout_s",
+        "error",
+        "greeting",
+        "name",
+        "names",
+        "pool",
+        "sql_mode",
+        "state",
+    )
 
     def __init__(
-        self, name: str, config: BackendConfig, *, dial: Dial, tls: ssl.SSLContext | None, connect_timeout_s: float
+        self,
+        name: str,
+        config: BackendConfig,
+        *,
+        dial: Dial,
+        tls: ssl.SSLContext | None,
+        connect_timeout_s: float,
+        fill: Callable[[Backend, Shelf], None] | None = None,
+        choice: Choice = Choice.LAST_USED,
     ) -> None:
         self.name = name
         self.config = config
         self.connect_timeout_s = connect_timeout_s
-        self.pool = ConnectionPool(name, config.max_connections)
+        self.pool = Pool(name, config.max_connections, self._fill, choice)
         self.greeting: Greeting | None = None
+        # What a login with a collation's number gives, and the mode that every session begins with.
+        self.names: dict[int, Names] = {}
+        self.sql_mode = b""
         self.state = BackendState.UNKNOWN
         self.error = ""
         self._dial = dial
         self._tls = tls
+        self._filler = fill
+        self._tls_failure: MySQLError | None = None
+        self._tls_pause_s = TLS_PAUSE_S
+        self._tls_retry_at = 0.0
 
     @property
     def version(self) -> str:
@@ -84,14 +126,36 @@ class Backend:
         # MariaDB hides its version behind one that old clients understand.
         return self.greeting.server_version.decode("latin-1").removeprefix("5.5.5-")
 
+    @property
+    def spelling(self) -> Mapping[str, str]:
+        """This server's own names for variables that are called otherwise on newer ones."""
+        is_old = self.greeting is not None and self.greeting.is_mariadb and _numbers(self.version) < NEW_NAMES_SINCE
+        return _OLD_NAMES if is_old else {}
+
+    def learn(self, charset: int, names: Names, sql_mode: bytes, max_connections: int) -> None:
+        """Remember what a fresh connection said of itself."""
+        self.names[charset] = names
+        self.sql_mode = sql_mode
+        if self.config.max_connections is None and max_connections:
+            self.pool.limit = max(1, max_connections * SHARE_PERCENT // 100)
+
+    def _fill(self, shelf: Shelf) -> None:
+        # A backend that is only asked questions needs no filler.
+        assert self._filler is not None
+        self._filler(self, shelf)
+
     async def reach(self, wish: Wish, origin: Origin | None = None) -> Conversation[ServerMessage]:
         """Connect, hear the greeting, start TLS; the login request must follow, with `agreed(wish)`.
 
         Raises MySQLError 2003 when the server cannot be reached, BackendRefused when it greets with an error.
         """
+        if self._tls_failure is not None and asyncio.get_running_loop().time() < self._tls_retry_at:
+            raise self._tls_failure
         try:
             async with asyncio.timeout(self.connect_timeout_s):
-                return await self._reach(wish, origin)
+                conversation = await self._reach(wish, origin)
+            self._tls_failure, self._tls_pause_s = None, TLS_PAUSE_S
+            return conversation
         except (OSError, ConnectionClosed, TimeoutError) as error:
             self.error = _reason(error)
             raise MySQLError(
@@ -188,10 +252,14 @@ class Backend:
         try:
             await conversation.secure(TlsLayer(self._tls, hostname, established))
         except ssl.SSLError as error:
-            raise MySQLError(
+            # A server counts each of these, and blocks this host after some (manual page "Host Cache"): try seldom.
+            self._tls_retry_at = asyncio.get_running_loop().time() + self._tls_pause_s
+            self._tls_pause_s = min(2 * self._tls_pause_s, LONGEST_TLS_PAUSE_S)
+            self._tls_failure = MySQLError(
                 ErrorCode.UNREACHABLE,
                 f"TLS to backend {self.name} failed ({_reason(error)}); see backends.{self.name}.tls",
-            ) from error
+            )
+            raise self._tls_failure from error
 
 
 # Bits that change what a statement means or how a reply is framed: they cannot be dropped behind a client's back.
@@ -200,6 +268,10 @@ _MEANINGFUL = int(
     | Capability.DEPRECATE_EOF | Capability.QUERY_ATTRIBUTES | Capability.LOCAL_FILES
     | Capability.MARIADB_EXTENDED_METADATA
 )  # fmt: skip
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 def _proxy_header(version: SendProxy, origin: Origin) -> bytes:

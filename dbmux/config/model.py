@@ -179,6 +179,12 @@ class Timeouts(Section):
     """To reach a backend."""
     login: Seconds = 10.0
     """For a client to log in, from its connection on."""
+    pool_wait: Seconds = 10.0
+    """For a client to get a connection of a backend whose `max_connections` are all in use."""
+    pool_idle: Seconds = 300.0
+    """After which a connection that no client uses is closed."""
+    pool_lifetime: Seconds = 3600.0
+    """After which a connection is replaced when it is next idle, give or take a tenth."""
     drain: Seconds = 30.0
     """For sessions to end by themselves when DbMux stops, or when their backend or user is removed."""
     query: Seconds | None = None
@@ -192,7 +198,7 @@ class Limits(Section):
 
     clients: Positive = 10_000
     """Clients connected at the same time."""
-    inspect_max: Bytes = 1024 * 1024
+    inspect_max: Annotated[Bytes, Field(ge=4096)] = 1024 * 1024
     """Longer statements are passed on as they come."""
 
 

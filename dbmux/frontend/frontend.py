@@ -11,18 +11,18 @@ import ipaddress
 import itertools
 import ssl
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from dbmux.backend.login import Credentials
-from dbmux.backend.server import Backend, Origin, Wish
+from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, LoginMode, User
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened
-from dbmux.frontend import login
-from dbmux.frontend.entry import Entry, NewConnection, UserChange
+from dbmux.events import CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned
+from dbmux.frontend import admission
+from dbmux.frontend.admission import Admitted, Learnt
+from dbmux.frontend.entry import UserChange
 from dbmux.frontend.login import Claim, Door
 from dbmux.frontend.session import Session
 from dbmux.net.certificate import ServerTls
@@ -30,11 +30,13 @@ from dbmux.net.channel import Channel, Owner
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.dial import keep_alive
 from dbmux.net.tls import TlsLayer
+from dbmux.planner.planner import Planner
+from dbmux.session import SessionState
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.client import ClientProtocol, ServerMessage
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user
-from dbmux.wire.replies import Err, Ok, Status, err_from
+from dbmux.wire.replies import Err, Status, err_from
 from dbmux.wire.server import ClientMessage, ServerProtocol
 
 if TYPE_CHECKING:
@@ -59,6 +61,7 @@ class Settings:
     max_clients: int
     inspect_max: int
     login_timeout_s: float
+    pool_wait_s: float = 10.0
     query_timeout_s: float | None = None
     idle_timeout_s: float | None = None
     proxies: tuple[Network, ...] = ()
@@ -71,21 +74,6 @@ class Randomness:
     bytes: Callable[[int], bytes]
 
 
-@dataclass(slots=True)
-class Learnt:
-    """Passwords that clients showed and a server accepted; in memory only, the oldest forgotten first."""
-
-    limit: int = 10_000
-    credentials: dict[bytes, Credentials] = field(default_factory=dict)
-
-    def remember(self, who: Credentials) -> None:
-        """Keep the newest password of this user."""
-        self.credentials.pop(who.user, None)
-        while len(self.credentials) >= self.limit:
-            del self.credentials[next(iter(self.credentials))]
-        self.credentials[who.user] = who
-
-
 class Frontend:
     """The sessions of one engine. `async with` keeps its tasks; leaving ends all of them."""
 
@@ -94,9 +82,11 @@ class Frontend:
         self.emit = emit
         self.learnt = Learnt()
         self.sessions: dict[int, Session] = {}
+        self.planner = Planner()
         self._randomness = randomness
         self._ids = itertools.count(FIRST_ID)
         self._tasks = asyncio.TaskGroup()
+        self._chores: set[asyncio.Task[None]] = set()
         self._rsa_key: asyncio.Task[RSAPrivateKey] | None = None
         self._emptied = asyncio.Event()
 
@@ -108,12 +98,19 @@ class Frontend:
         error = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
         for session in list(self.sessions.values()):
             session.fail(error, CloseReason.DRAINED)
+        for task in self._chores:
+            task.cancel()
         await self._tasks.__aexit__(None, None, None)
 
     @property
     def inspect_max(self) -> int:
         """Statements up to this length, in bytes, are looked at whole."""
         return self.settings.inspect_max
+
+    @property
+    def pool_wait_s(self) -> float:
+        """How long a command may wait for a connection."""
+        return self.settings.pool_wait_s
 
     def find(self, session_id: int) -> Session | None:
         """The logged-in session with this id."""
@@ -134,17 +131,22 @@ class Frontend:
         conversation: Conversation[ClientMessage] = Conversation(channel, protocol)
         self.sessions[session.id] = session
         self.emit(SessionOpened(time.time(), session.id, session.peer, listener))
-        self._tasks.create_task(self._log_in(session, conversation, group), name=f"login {session.peer}")
+        self._start(self._log_in(session, conversation, group, self.settings), f"login {session.peer}")
         return conversation
 
     def change_user(self, session: Session, payload: bytes) -> None:
         """A session's client wants to be somebody else."""
-        self._tasks.create_task(self._change_user(session, payload), name=f"change user {session.peer}")
+        self._start(self._change_user(session, payload), f"change user {session.peer}")
 
     def retire(self, sessions: Iterable[Session], error: MySQLError) -> None:
         """Ask sessions to leave as soon as no transaction is under way."""
         for session in list(sessions):
             session.retire(error)
+
+    def _start(self, chore: Coroutine[None, None, None], name: str) -> None:
+        task = self._tasks.create_task(chore, name=name)
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
 
     async def drained(self) -> None:
         """Returns when no session is left."""
@@ -154,6 +156,8 @@ class Frontend:
 
     def end_overdue(self, now: float) -> None:
         """End queries and idle sessions that the configuration allows no longer; `now` by time.perf_counter."""
+        for backend in self.settings.topology.backends.values():
+            backend.pool.expire(now, self.settings.pool_wait_s)
         query, idle = self.settings.query_timeout_s, self.settings.idle_timeout_s
         if query is None and idle is None:
             return
@@ -168,21 +172,22 @@ class Frontend:
 
     # Logging in.
 
-    async def _log_in(self, session: Session, client: Conversation[ClientMessage], group: str) -> None:
-        door: Door | None = None
+    async def _log_in(
+        self, session: Session, client: Conversation[ClientMessage], group: str, settings: Settings
+    ) -> None:
         try:
-            async with asyncio.timeout(self.settings.login_timeout_s):
-                self._check_room()
-                await self._read_proxy_header(session, client)
-                backend = self.settings.topology.primary(group)
-                protocol = ServerProtocol(await self._greeting(session, backend))
+            async with asyncio.timeout(settings.login_timeout_s):
+                self._check_room(settings)
+                await self._read_proxy_header(session, client, settings)
+                backend = settings.topology.primary(group)
+                protocol = ServerProtocol(await self._greeting(session, backend, settings))
                 protocol.receive(client.protocol.unread())
-                client.protocol = protocol
+                client.protocol = session.greeter = protocol
                 client.send(protocol.greet())
-                door = await self._door(session, client, protocol)
-                await self._enter(session, door, backend)
+                door = await self._door(session, client, protocol, settings)
+                await self._enter(session, door, backend, settings)
         except TimeoutError:
-            limit = self.settings.login_timeout_s
+            limit = settings.login_timeout_s
             slow = MySQLError(
                 ErrorCode.HANDSHAKE, f"the login took longer than timeouts.login ({limit:g} s); connect again"
             )
@@ -197,146 +202,148 @@ class Frontend:
             session.end(CloseReason.CLIENT_GONE, str(error))
         except ssl.SSLError as error:
             session.end(CloseReason.PROTOCOL_ERROR, f"TLS: {error.reason}")
+        except Exception as error:
+            # One session ends by what nobody foresaw, not the proxy.
+            self.emit(Warned(time.time(), f"{session.id} login failed for an unforeseen reason: {error!r}"))
+            self._refuse(session, client, _UNFORESEEN, CloseReason.PROTOCOL_ERROR)
 
-    async def _enter(self, session: Session, door: Door, backend: Backend) -> None:
+    async def _enter(self, session: Session, door: Door, backend: Backend, settings: Settings) -> None:
         started = time.perf_counter()
-        protocol, claim = door.protocol, door.claim
-        wish = Wish(
-            capabilities=protocol.capabilities,
-            charset=door.charset,
-            max_packet=door.max_packet,
-        )
-        session.user = claim.user.decode("utf-8", "replace")
-        session.lease = backend.pool.lease()
-        entry = NewConnection(backend, wish, session.origin)
+        session.user = door.claim.user.decode("utf-8", "replace")
+        admitted = await self._admit(session, door, backend, settings)
         try:
-            ok = await self._pass(door, entry)
-            assert entry.conversation is not None
-        except BaseException:
-            if entry.conversation is not None:
-                entry.conversation.channel.abort()
-            session.lease.release()
+            if session.state != 0 or door.client.is_gone:
+                raise ConnectionClosed("the client went away during the login")
+            self._check_still_welcome(session, backend)
+        except (ConnectionClosed, MySQLError):
+            if admitted.connection is not None:
+                admitted.connection.quit()
             raise
-        if session.state != 0 or door.client.is_gone:
-            entry.conversation.channel.close()
-            raise ConnectionClosed("the client went away during the login")
-        session.backend = backend
-        self._begin(session, door.client, entry.conversation, ok)
+        self._begin(session, door, backend, admitted)
         tls = door.client.channel.tls
         self.emit(
             LoggedIn(
                 time.time(),
                 session.id,
                 session.user,
-                claim.schema.decode("utf-8", "replace"),
+                door.claim.schema.decode("utf-8", "replace"),
                 backend.name,
                 tls.version if tls is not None else "",
                 time.perf_counter() - started,
             )
         )
 
-    async def _pass(self, door: Door, entry: Entry) -> Ok:
-        try:
-            return await self._pass_by_way(door, entry)
-        except BackendRefused as refused:
-            raise login.explained(refused, entry.backend) from refused
+    def _check_still_welcome(self, session: Session, backend: Backend) -> None:
+        # The configuration may have changed while the client logged in under the old one.
+        now = self.settings
+        is_known = not now.users or session.user in now.users
+        if backend not in now.topology.backends.values() or not is_known:
+            raise MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
 
-    async def _pass_by_way(self, door: Door, entry: Entry) -> Ok:
-        settings = self.settings
+    async def _admit(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
+        deadline = time.perf_counter() + settings.pool_wait_s
         if settings.users:
-            return await login.log_in_configured(door, entry, settings.users)
+            return await admission.by_users(door, backend, settings.users, deadline)
         match settings.login:
             case LoginMode.LEARN:
-                ok, who = await login.log_in_learning(door, entry, self.learnt.credentials.get(door.claim.user))
-                await login.refuse_socket_account(entry)
-                self.learnt.remember(who)
-                return ok
+                return await admission.by_learning(door, backend, self.learnt, deadline)
             case LoginMode.RELAY:
-                ok = await login.log_in_relayed(door, entry)
-                await login.refuse_socket_account(entry)
-                return ok
+                return await admission.with_own_connection(door, backend, session.origin, deadline, self._start)
 
-    def _begin(
-        self, session: Session, client: Conversation[ClientMessage], server: Conversation[ServerMessage], ok: Ok
-    ) -> None:
-        protocol, behind = client.protocol, server.protocol
-        assert isinstance(protocol, ServerProtocol)
-        assert isinstance(behind, ClientProtocol)
-        if behind.greeting is not None:
-            session.backend_connection_id = behind.greeting.connection_id
-        session.begin(server.channel, protocol.capabilities, ok.status)
-        client.send(protocol.accept(_login_ok(ok)))
+    def _begin(self, session: Session, door: Door, backend: Backend, admitted: Admitted) -> None:
+        protocol, client = door.protocol, door.client
+        session.shelf = admitted.shelf
+        session.begin(backend, admitted.state, protocol.capabilities)
+        if admitted.connection is not None:
+            session.keep(admitted.connection)
+            admitted.connection.channel.resume()
+        client.send(protocol.accept(admitted.ok))
         client.channel.resume()
-        server.channel.resume()
+        session.resume_commands()
         if ahead := protocol.unread():
             session.received(ahead)
 
     async def _change_user(self, session: Session, payload: bytes) -> None:
-        assert session.relay is not None
-        assert session.backend is not None
-        assert session.backend.greeting is not None
-        greeting = self._dressed(session.id, session.backend.greeting)
+        backend, settings = session.backend, self.settings
+        if session.state != 0 or backend is None or backend.greeting is None:
+            return
+        greeting = self._dressed(session.id, backend.greeting, settings)
         protocol = ServerProtocol.changing_user(greeting, session.capabilities)
         client: Conversation[ClientMessage] = Conversation(session.channel, protocol)
-        behind = ClientProtocol.logged_in(session.backend.greeting, session.relay.capabilities)
-        server: Conversation[ServerMessage] = Conversation(session.relay.backend, behind)
-        session.channel.owner, session.relay.backend.owner = client, server
-        connection_id = session.backend_connection_id
+        session.channel.owner = client
         try:
             async with asyncio.timeout(self.settings.login_timeout_s):
                 change = parse_change_user(payload, session.capabilities)
-                claim = Claim(
-                    user=change.user,
-                    schema=change.schema,
-                    host=session.peer.rpartition(":")[0],
-                    answer=change.answer,
-                    # Which scramble the answer was made of cannot be known: the client is always asked anew.
-                    plugin=b"",
-                    scramble=b"",
-                    attributes=change.attributes,
-                )
                 door = Door(
                     client=client,
-                    claim=claim,
+                    claim=Claim(
+                        user=change.user,
+                        schema=change.schema,
+                        host=session.peer.rpartition(":")[0],
+                        answer=change.answer,
+                        # Which scramble the answer was made of cannot be known: the client is always asked anew.
+                        plugin=b"",
+                        scramble=b"",
+                        attributes=change.attributes,
+                    ),
                     charset=change.charset,
                     max_packet=0,
                     is_private=_is_private(session.channel),
                     scramble=self._scramble,
                     rsa_key=self._key,
-                    fingerprint=self._fingerprint(session.channel, greeting),
+                    fingerprint=self._fingerprint(session.channel, greeting, settings),
                 )
-                ok = await self._pass(door, UserChange(session.backend, server, change.charset))
+                admitted = await self._readmit(session, door, backend)
         except (TimeoutError, MySQLError, BackendRefused, ConnectionClosed, ssl.SSLError) as error:
             # A connection whose change of user failed is in no state that could be relied on.
             self._refuse(session, client, _as_refusal(error), CloseReason.LOGIN_FAILED)
             return
+        except Exception as error:
+            self.emit(Warned(time.time(), f"{session.id} change of user failed for an unforeseen reason: {error!r}"))
+            self._refuse(session, client, _UNFORESEEN, CloseReason.PROTOCOL_ERROR)
+            return
         session.user = change.user.decode("utf-8", "replace")
-        self._begin(session, client, server, ok)
-        session.backend_connection_id = connection_id
+        self._begin(session, door, backend, admitted)
 
-    async def _door(self, session: Session, client: Conversation[ClientMessage], protocol: ServerProtocol) -> Door:
+    async def _readmit(self, session: Session, door: Door, backend: Backend) -> Admitted:
+        # A session of its own connection changes the user on it; one of the pool just takes others.
+        connection = session.connection
+        if session.shelf is not None or connection is None:
+            admitted = await self._admit(session, door, backend, self.settings)
+            session.leave_connections()
+            return admitted
+        assert connection.greeting is not None
+        behind = ClientProtocol.logged_in(connection.greeting, connection.capabilities)
+        server: Conversation[ServerMessage] = Conversation(connection.channel, behind)
+        connection.channel.owner = server
+        ok = await admission.by_relay(door, backend, UserChange(backend, server, door.charset))
+        connection.channel.owner = connection
+        connection.forget_session()
+        connection.scanner.status = ok.status
+        return Admitted(ok=ok, state=SessionState(schema=door.claim.schema), connection=connection)
+
+    async def _door(
+        self, session: Session, client: Conversation[ClientMessage], protocol: ServerProtocol, settings: Settings
+    ) -> Door:
         request = await client.next()
         if isinstance(request, TlsRequest):
-            assert self.settings.tls is not None
+            assert settings.tls is not None
             established = asyncio.get_running_loop().create_future()
-            await client.secure(TlsLayer(self.settings.tls.context, None, established))
+            await client.secure(TlsLayer(settings.tls.context, None, established))
             request = await client.next()
-        elif self.settings.tls_mode is ClientTlsMode.REQUIRED and _is_tcp(client.channel):
+        elif settings.tls_mode is ClientTlsMode.REQUIRED and _is_tcp(client.channel):
             raise MySQLError(
                 ErrorCode.TLS_REQUIRED, "this listener takes clients with TLS only; switch TLS on in the client"
             )
         if not isinstance(request, LoginRequest):
             raise ProtocolError(ErrorCode.HANDSHAKE, "TLS was asked for twice")
-        if not request.capabilities & Capability.PLUGIN_AUTH:
-            raise MySQLError(
-                ErrorCode.AUTH_UNSUPPORTED, "the client is too old to be asked for a login plugin; use a newer one"
-            )
         claim = Claim(
             user=request.user,
             schema=request.schema,
             host=session.peer.rpartition(":")[0] or "localhost",
             answer=request.answer,
-            plugin=request.plugin,
+            # A client that knows no plugins answers as the oldest of them does.
+            plugin=request.plugin if request.capabilities & Capability.PLUGIN_AUTH else auth.NATIVE,
             scramble=protocol.greeting.scramble,
             attributes=request.attributes,
         )
@@ -348,23 +355,23 @@ class Frontend:
             is_private=_is_private(client.channel),
             scramble=self._scramble,
             rsa_key=self._key,
-            fingerprint=self._fingerprint(client.channel, protocol.greeting),
+            fingerprint=self._fingerprint(client.channel, protocol.greeting, settings),
         )
 
-    def _fingerprint(self, channel: Channel, greeting: Greeting) -> bytes | None:
-        tls = self.settings.tls
+    def _fingerprint(self, channel: Channel, greeting: Greeting, settings: Settings) -> bytes | None:
+        tls = settings.tls
         return tls.fingerprint if tls is not None and channel.tls is not None and greeting.is_mariadb else None
 
-    async def _greeting(self, session: Session, backend: Backend) -> Greeting:
+    async def _greeting(self, session: Session, backend: Backend, settings: Settings) -> Greeting:
         if backend.greeting is None:
             # Never seen, in this life or an earlier one: the client waits until the server says what it is.
             await backend.meet()
         assert backend.greeting is not None
-        return self._dressed(session.id, backend.greeting)
+        return self._dressed(session.id, backend.greeting, settings)
 
-    def _dressed(self, session_id: int, greeting: Greeting) -> Greeting:
+    def _dressed(self, session_id: int, greeting: Greeting, settings: Settings) -> Greeting:
         flags = greeting.capabilities & OFFERED
-        if self.settings.tls is not None and self.settings.tls_mode is not ClientTlsMode.OFF:
+        if settings.tls is not None and settings.tls_mode is not ClientTlsMode.OFF:
             flags |= Capability.SSL
         return Greeting(
             server_version=greeting.server_version,
@@ -376,25 +383,27 @@ class Frontend:
             plugin=greeting.plugin,
         )
 
-    async def _read_proxy_header(self, session: Session, client: Conversation[ClientMessage]) -> None:
+    async def _read_proxy_header(
+        self, session: Session, client: Conversation[ClientMessage], settings: Settings
+    ) -> None:
         name = client.channel.transport.get_extra_info("peername")
         local = client.channel.transport.get_extra_info("sockname")
         if not isinstance(name, tuple):
             return
         session.origin = Origin(client=(name[0], name[1]), server=(local[0], local[1]))
         address = ipaddress.ip_address(name[0].partition("%")[0])
-        if not any(address in network for network in self.settings.proxies):
+        if not any(address in network for network in settings.proxies):
             return
         header = await client.proxy_header()
         if header.client is not None:
             session.peer = f"{header.client.host}:{header.client.port}"
             session.origin = Origin(client=(header.client.host, header.client.port), server=(local[0], local[1]))
 
-    def _check_room(self) -> None:
-        if len(self.sessions) > self.settings.max_clients:
+    def _check_room(self, settings: Settings) -> None:
+        if len(self.sessions) > settings.max_clients:
             raise MySQLError(
                 ErrorCode.TOO_MANY_CLIENTS,
-                f"{self.settings.max_clients} clients are connected already; raise limits.clients or close some",
+                f"{settings.max_clients} clients are connected already; raise limits.clients or close some",
             )
 
     def _refuse(
@@ -451,16 +460,17 @@ def _overdue(session: Session, limit: float) -> MySQLError:
     )
 
 
-def _login_ok(ok: Ok) -> Ok:
-    return Ok(status=ok.status & ~Status.SESSION_STATE_CHANGED, warnings=ok.warnings, info=ok.info)
-
-
 def _is_tcp(channel: Channel) -> bool:
     return isinstance(channel.transport.get_extra_info("peername"), tuple)
 
 
 def _is_private(channel: Channel) -> bool:
     return channel.tls is not None or not _is_tcp(channel)
+
+
+_UNFORESEEN = MySQLError(
+    ErrorCode.HANDSHAKE, "the login failed for a reason that nobody foresaw; see DbMux's log, and please report it"
+)
 
 
 def _as_refusal(error: Exception) -> MySQLError | BackendRefused:

@@ -7,13 +7,14 @@ constant time and never shown.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dbmux.address import UnixAddress
 from dbmux.backend import login as backend_login
-from dbmux.backend.inquiry import ask
+from dbmux.backend.inquiry import TextRow
 from dbmux.backend.login import Credentials
 from dbmux.backend.server import Backend
 from dbmux.config.model import User
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 # The longest password that servers take is far shorter; a longer "encrypted" one would cost time to refuse.
 MAX_ANSWER = 1024
 
+_IN_THE_CLEAR = (auth.CLEAR, b"dialog")
 _OWN_PLUGINS = (auth.NATIVE, auth.CACHING_SHA2)
 
 
@@ -103,10 +105,14 @@ class Door:
         answer = await self.more(b"\x01" + auth.FULL_NEEDED)
         if self.is_private:
             return answer.rstrip(b"\0")
+        return await self.decrypted(answer, scramble, auth.KEY_REQUEST)
+
+    async def decrypted(self, answer: bytes, scramble: bytes, key_request: bytes) -> bytes:
+        """The password that the client encrypted to DbMux's own key, which it may ask for first."""
         if answer == b"\0" or not answer:
             return b""
         key = await self.rsa_key()
-        if answer == auth.KEY_REQUEST:
+        if answer == key_request:
             answer = await self.more(b"\x01" + _public_pem(key))
         try:
             return auth.decrypt_password(answer[:MAX_ANSWER], scramble, key)
@@ -118,8 +124,8 @@ class Door:
             ) from None
 
 
-async def log_in_configured(door: Door, entry: Entry, users: Mapping[str, User]) -> Ok:
-    """Check the client against `users`, then log in at the backend as that user says."""
+async def prove_configured(door: Door, users: Mapping[str, User]) -> tuple[Credentials, bytes]:
+    """Check the client against `users`: how it logs in at the backend, and what its OK should say."""
     claim = door.claim
     user = users.get(claim.user.decode("utf-8", "replace"))
     password = user.password if user is not None else ""
@@ -133,28 +139,26 @@ async def log_in_configured(door: Door, entry: Entry, users: Mapping[str, User])
         schema=claim.schema,
         attributes=claim.attributes,
     )
-    return replace(await entry.log_in(who), info=proof)
+    return who, proof
 
 
-async def log_in_learning(door: Door, entry: Entry, known: Credentials | None) -> tuple[Ok, Credentials]:
-    """Have the server check the client's password, and hand it to the caller to keep in memory.
+async def show_password(door: Door, known: Credentials | None) -> tuple[Credentials, bytes]:
+    """Learn the client's password, which the server has still to check, and what its OK should say.
 
     A client that proves at once the password which is `known` from an earlier login need not show it again; every
-    other is asked to. The server checks it in any case.
+    other is asked to.
     """
     claim, scramble = door.claim, door.claim.scramble
     if known is not None and _answers_greeting(door):
         proof = _verdict(door, claim.plugin, known.password, scramble, claim.answer)
         if proof is not None:
-            who = claim.credentials(known.password)
-            return replace(await entry.log_in(who), info=proof), who
+            return claim.credentials(known.password), proof
     answer = claim.answer
     if not (_answers_greeting(door) and claim.plugin == auth.CACHING_SHA2):
         scramble = door.scramble()
         answer = await door.switch(AuthSwitch(plugin=auth.CACHING_SHA2, scramble=scramble + b"\0"))
     password = await door.clear_password(scramble) if answer.rstrip(b"\0") else b""
-    who = claim.credentials(password)
-    return await entry.log_in(who), who
+    return claim.credentials(password), b""
 
 
 async def log_in_relayed(door: Door, entry: Entry) -> Ok:
@@ -170,12 +174,16 @@ async def log_in_relayed(door: Door, entry: Entry) -> Ok:
             case Err() as err:
                 raise BackendRefused(err.number, err.sqlstate, err.message)
             case AuthSwitch() as asked:
-                if asked.plugin == auth.CLEAR and not (door.is_private and _is_private(entry, conversation)):
+                both = door.is_private and _is_private(entry, conversation)
+                if asked.plugin in _IN_THE_CLEAR and not both:
                     raise MySQLError(
                         ErrorCode.TLS_REQUIRED,
                         "this account sends its password in the clear, which needs TLS to DbMux and to the backend",
                     )
-                conversation.send(protocol.answer(await door.switch(asked)))
+                if asked.plugin == auth.SHA256 and door.is_private != _is_private(entry, conversation):
+                    await _relay_sha256(door, entry, conversation, asked)
+                else:
+                    conversation.send(protocol.answer(await door.switch(asked)))
             case AuthMore(data=auth.FAST_OK) as more if asked.plugin == auth.CACHING_SHA2:
                 door.client.send(door.protocol.send(more.payload))
             case AuthMore(data=auth.FULL_NEEDED) if (
@@ -183,7 +191,9 @@ async def log_in_relayed(door: Door, entry: Entry) -> Ok:
             ):
                 await _relay_full_exchange(door, entry, conversation, asked)
             case AuthMore() as more:
-                conversation.send(protocol.answer(await door.more(more.payload)))
+                door.client.send(door.protocol.send(more.payload))
+                if (answer := await _answer_unless_over(door, conversation)) is not None:
+                    conversation.send(protocol.answer(answer))
             case _:
                 raise MySQLError(ErrorCode.MALFORMED_REPLY, "the server sent what is not part of a login")
 
@@ -199,16 +209,16 @@ def explained(refused: BackendRefused, backend: Backend) -> BackendRefused | MyS
     )
 
 
-async def refuse_socket_account(entry: Entry) -> None:
+async def refuse_socket_account(backend: Backend, ask: Callable[[bytes], Awaitable[Sequence[TextRow]]]) -> None:
     """Raise when the server let somebody in for DbMux's own operating-system user rather than for a password.
 
-    Over a Unix socket the server sees DbMux, not the client, so such an account would be open to everybody.
+    Over a Unix socket the server sees DbMux, not the client, so such an account would be open to everybody. `ask` runs
+    a statement as that account.
     """
-    conversation = entry.conversation
-    if conversation is None or not isinstance(entry.backend.config.address, UnixAddress):
+    if not isinstance(backend.config.address, UnixAddress):
         return
     try:
-        told = await ask(conversation, b"SHOW CREATE USER CURRENT_USER()")
+        told = await ask(b"SHOW CREATE USER CURRENT_USER()")
     except BackendRefused:
         told = []
     account = b" ".join(value or b"" for row in told for value in row)
@@ -231,6 +241,32 @@ async def _relay_full_exchange(
         conversation.send(protocol.answer(password + b"\0"))
     else:
         await backend_login.send_encrypted(entry.backend, conversation, password, asked)
+
+
+async def _answer_unless_over(door: Door, conversation: Conversation[ServerMessage]) -> bytes | None:
+    # Some plugins end with a word of the server's that wants no answer: then it speaks again, and not the client.
+    both = (asyncio.ensure_future(door.answer()), asyncio.ensure_future(conversation.until_readable()))
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        answer = both[0].result() if both[0].done() else None
+    finally:
+        for task in both:
+            task.cancel()
+        # Until they are over they hold on to their conversations.
+        await asyncio.wait(both)
+    return answer
+
+
+async def _relay_sha256(door: Door, entry: Entry, conversation: Conversation[ServerMessage], asked: AuthSwitch) -> None:
+    # As in `_relay_full_exchange`, for the older plugin, which shows its password at once where it is private.
+    protocol = conversation.protocol
+    assert isinstance(protocol, ClientProtocol)
+    answer = await door.switch(asked)
+    if door.is_private:
+        await backend_login.send_encrypted(entry.backend, conversation, answer.rstrip(b"\0"), asked)
+        return
+    password = await door.decrypted(answer, asked.scramble, auth.SHA256_KEY_REQUEST)
+    conversation.send(protocol.answer(password + b"\0"))
 
 
 async def _prove_client(door: Door, password: bytes) -> bytes | None:

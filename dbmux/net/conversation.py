@@ -33,6 +33,9 @@ class Half(Protocol[Message_co]):
     def next(self) -> Message_co | None:
         """The next message, if it is whole."""
 
+    def has_unread(self) -> bool:
+        """Whether bytes are there that belong to no message yet."""
+
     def unread(self) -> bytes:
         """Hand over the bytes that belong to no message."""
 
@@ -58,6 +61,11 @@ class Conversation(Generic[Message]):
                 return message
             if self._gone is not None:
                 raise self._gone
+            await self._arrival()
+
+    async def until_readable(self) -> None:
+        """Returns when the peer has said more, or has gone; takes nothing."""
+        if self._gone is None and not self.protocol.has_unread():
             await self._arrival()
 
     async def proxy_header(self) -> Header:

@@ -23,13 +23,18 @@ from dbmux.events import (
     ListenerOpened,
     LoggedIn,
     LoginFailed,
+    Pinned,
     ProxyStarted,
     QueryFinished,
     SessionClosed,
     SessionOpened,
+    Unpinned,
     Warned,
 )
 from dbmux.text import visible
+
+# What statements bring about is counted, not told one by one.
+NOT_LOGGED = (QueryFinished, Pinned, Unpinned)
 
 
 class LogFormat(StrEnum):
@@ -48,7 +53,7 @@ class Log:
 
     def write(self, event: Event) -> None:
         """Write an event's line; nothing for a finished query."""
-        if isinstance(event, QueryFinished):
+        if isinstance(event, NOT_LOGGED):
             return
         match self._form:
             case LogFormat.TEXT:
@@ -89,10 +94,20 @@ def _headline(event: Event) -> str:
             return f"draining: no new clients, {event.sessions} sessions may end within {event.seconds:g} s"
         case Warned():
             return event.message
-        case QueryFinished():
-            return f"{event.session} command {event.command} took {event.seconds * 1000:.2f} ms"
+        case Pinned() | Unpinned() | QueryFinished():
+            return _query(event)
         case _:
             assert_never(event)
+
+
+def _query(event: Pinned | Unpinned | QueryFinished) -> str:
+    match event:
+        case Pinned():
+            return f"{event.session} pinned: {event.reason} {event.what}".rstrip()
+        case Unpinned():
+            return f"{event.session} no longer pinned after {event.seconds:.3f} s: {event.reason} {event.what}".rstrip()
+        case QueryFinished():
+            return f"{event.session} command {event.command} took {event.seconds * 1000:.2f} ms"
 
 
 def _listener(event: ListenerOpened | ListenerClosed) -> str:

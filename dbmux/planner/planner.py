@@ -1,17 +1,30 @@
-"""Decides what is done with each command.
+"""Decides what is done with each command, and remembers what statements mean.
 
-A command's number and, for statements that may need it, the statement come in; a plan goes out. Plans of commands are
-made once, at import. Never sees a connection.
+A command's number and, for statements, the text come in; a plan and a query go out. Plans of commands are made once, at
+import; queries once per digest, as far as the digest tells all. Never sees a connection.
 """
 
 from __future__ import annotations
 
 from dbmux.errors import ErrorCode, MySQLError
+from dbmux.lexer import digest
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
+from dbmux.query import Access, ChangeSchema, Kind, Pin, PinReason, Query
+from dbmux.sql.classify import classify
 from dbmux.sql.kill import parse_kill
 from dbmux.wire.commands import REFUSED, SHAPES, Command, Shape
 
 RELAY_QUERY = Relay(Shape.RESULT)
+# Digests remembered for each way of reading SQL; more are forgotten all at once.
+REMEMBERED = 20_000
+
+ANSI_QUOTES, NO_BACKSLASH_ESCAPES = 1, 2
+
+# What is not looked into, because it cannot be read or is too much.
+OPAQUE = Query(
+    kind=Kind.OTHER, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN),), moves_insert_id=True, is_digest_wide=False
+)
+PLAIN = Query(kind=Kind.OTHER, access=Access.WRITE)
 
 
 def _command_plans() -> tuple[Plan, ...]:
@@ -31,18 +44,55 @@ def _command_plans() -> tuple[Plan, ...]:
     return tuple(plans)
 
 
-# The plan of each command byte. COM_QUERY's holds for every statement that `may_need_plan` does not name.
+# The plan of each command byte; COM_QUERY's holds for every statement but KILL.
 COMMAND_PLANS = _command_plans()
 
-_FIRST_BYTES = frozenset(b" \t\r\n\f\v/-#(kK")
+_STREAMS = (Command.BINLOG_DUMP, Command.BINLOG_DUMP_GTID, Command.REGISTER_SLAVE)
 
 
-def may_need_plan(first: int) -> bool:
-    """Whether a statement that begins with this byte has to be looked at: it may be KILL, or a comment before it."""
-    return first in _FIRST_BYTES
+def command_query(command: int, body: bytes) -> Query:
+    """What a command that is not a statement does to the session."""
+    if command == Command.INIT_DB:
+        return Query(kind=Kind.USE, access=Access.UNSURE, effects=(ChangeSchema(body),))
+    if command in _STREAMS:
+        return Query(kind=Kind.ADMIN, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN, "replication"),))
+    return PLAIN
 
 
-def plan_query(statement: bytes, start: int) -> Plan:
-    """The plan for the statement that begins at `start` of `statement`."""
-    kill = parse_kill(statement, start)
-    return RELAY_QUERY if kill is None else Kill(kill.target, kill.start, kill.end)
+class Planner:
+    """What statements mean. `plain` has, for each way of reading SQL, those that leave nothing behind, by digest."""
+
+    def __init__(self) -> None:
+        self.plain: tuple[dict[bytes, Query], ...] = ({}, {}, {}, {})
+        self._others: tuple[dict[bytes, Query], ...] = ({}, {}, {}, {})
+
+    def query(self, statement: bytes, start: int, flags: int) -> Query:
+        """The meaning of the statement that begins at `start`; `flags` say how its sql_mode has it read."""
+        key = digest(statement, start, flags)
+        plain, others = self.plain[flags], self._others[flags]
+        known = plain.get(key) or others.get(key)
+        if known is not None and known.is_digest_wide:
+            return known
+        query = classify(statement, start, flags)
+        table = plain if query.is_plain and query.is_digest_wide and query.kind is not Kind.KILL else others
+        if len(table) >= REMEMBERED:
+            table.clear()
+        table[key] = query
+        return query
+
+
+def plan_query(query: Query, statement: bytes, start: int) -> Plan:
+    """The plan for a statement that is not plain."""
+    if query.kind is Kind.KILL and (kill := parse_kill(statement, start)) is not None:
+        return Kill(kill.target, kill.start, kill.end)
+    return RELAY_QUERY
+
+
+def reading(sql_mode: bytes) -> int:
+    """How a session with this mode has its statements read: flags for the lexer."""
+    words = sql_mode.strip(b"'\"").upper().split(b",")
+    flags = NO_BACKSLASH_ESCAPES if b"NO_BACKSLASH_ESCAPES" in words else 0
+    return flags | (ANSI_QUOTES if _ANSI.intersection(words) else 0)
+
+
+_ANSI = frozenset((b"ANSI_QUOTES", b"ANSI", b"DB2", b"MAXDB", b"MSSQL", b"ORACLE", b"POSTGRESQL"))

@@ -1,0 +1,413 @@
+"""A logged-in connection to a backend, and whoever uses it just now: a session, or an exchange of DbMux's own.
+
+A session's replies are relayed: what the backend sends goes to the session's client as it came, and the end of each
+reply is found. Rows are never looked at. A client that reads slowly stops the backend. An exchange's replies are
+decoded. Between two uses a connection lies in its pool and remembers the state in which it was left.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import NamedTuple, Protocol
+
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
+from dbmux.kernel import ReplyScanner
+from dbmux.net.channel import Channel
+from dbmux.session import Names, SessionState
+from dbmux.wire import packet
+from dbmux.wire.buffer import Reader
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.client import ClientProtocol, ColumnCount, Row
+from dbmux.wire.commands import Command
+from dbmux.wire.handshake import Greeting
+from dbmux.wire.replies import Err, Status, Track, changes, parse_ok
+from dbmux.wire.rows import parse_text_row
+from dbmux.wire.statements import Prepared, parse_prepared
+
+MORE, DONE = ReplyScanner.MORE, ReplyScanner.DONE
+INFILE, REWRITE = ReplyScanner.INFILE, ReplyScanner.REWRITE
+
+
+class Holder(Protocol):
+    """Who uses the connection: a session."""
+
+    channel: Channel
+
+    def reply_ended(self) -> None:
+        """All of the reply was passed on."""
+
+    def file_wanted(self) -> None:
+        """The server waits for the client's file."""
+
+    def reply_broke(self, reason: str) -> None:
+        """The backend sent what is not a reply."""
+
+    def unasked(self, data: bytes) -> None:
+        """The backend said something while nothing was asked."""
+
+    def backend_closed(self, error: Exception | None) -> None:
+        """The backend's connection is gone."""
+
+    def backend_congested(self) -> None:
+        """The backend reads slowly."""
+
+    def backend_writable(self) -> None:
+        """The backend reads again."""
+
+
+class Debt(IntFlag):
+    """What a connection still knows for the session that used it last, and nobody else does."""
+
+    NONE = 0
+    INSERT_ID = 1
+    WARNINGS = 2
+
+
+TextRow = tuple[bytes | None, ...]
+
+
+class StatementKey(NamedTuple):
+    """What makes two prepared statements the same at a server."""
+
+    text: bytes
+    schema: bytes
+    names: Names | None
+    sql_mode: bytes | None
+
+
+# An insert id that no session has.
+NOBODYS = -1
+# Statements that are kept prepared on one connection; the one unused for longest is closed for a new one.
+PREPARED_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A statement's answer in an exchange: its rows as text, and all of its bytes as they came."""
+
+    rows: tuple[TextRow, ...]
+    raw: bytes
+
+    def row(self, width: int) -> TextRow:
+        """The only row, of so many columns; raises ProtocolError for anything else."""
+        if len(self.rows) != 1 or len(self.rows[0]) != width:
+            raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered a question of DbMux's with other rows")
+        return self.rows[0]
+
+    def prepared(self) -> Prepared:
+        """What a preparation gave; raises ProtocolError."""
+        return parse_prepared(self.raw[packet.HEADER : packet.HEADER + int.from_bytes(self.raw[:3], "little")])
+
+    def number(self) -> int:
+        """The only value, which is a number; raises ProtocolError."""
+        (value,) = self.row(1)
+        if value is None or not value.isdigit():
+            raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered a question of DbMux's with no number")
+        return int(value)
+
+
+class Exchange:
+    """Statements of DbMux's own, one after the other; `done` is told the answers, `failed` why there are none."""
+
+    __slots__ = ("_answers", "_columns", "_commands", "_done", "_failed", "_protocol", "_raw", "_rows")
+
+    def __init__(
+        self,
+        commands: Iterable[tuple[Command, bytes]],
+        done: Callable[[list[Answer]], None],
+        failed: Callable[[BackendRefused | MySQLError], None],
+    ) -> None:
+        self._commands: Iterator[tuple[Command, bytes]] = iter(commands)
+        self._done = done
+        self._failed = failed
+        self._answers: list[Answer] = []
+        self._rows: list[TextRow] = []
+        self._raw = b""
+        self._columns = 0
+        self._protocol: ClientProtocol
+
+    def begin(self, connection: Connection) -> None:
+        """Take the connection and send the first statement."""
+        self._protocol = ClientProtocol.logged_in(connection.greeting, connection.capabilities)
+        connection.exchange = self
+        self._next(connection)
+
+    def received(self, connection: Connection, data: bytes) -> None:
+        """The backend sent something; it is kept, so only short answers are asked for."""
+        self._raw += data
+        protocol = self._protocol
+        protocol.receive(data)
+        try:
+            while (message := protocol.next()) is not None:
+                match message:
+                    case Err() as err:
+                        self._end(connection)
+                        self._failed(BackendRefused(err.number, err.sqlstate, err.message))
+                        return
+                    case ColumnCount(count):
+                        self._columns = count
+                    case Row(payload):
+                        self._rows.append(parse_text_row(payload, self._columns))
+                if protocol.is_reply_whole:
+                    self._answers.append(Answer(tuple(self._rows), self._raw))
+                    self._rows, self._raw = [], b""
+                    self._next(connection)
+                    return
+        except MySQLError as error:
+            self.closed(connection, error)
+
+    def closed(self, connection: Connection, error: MySQLError) -> None:
+        """The connection can no longer be used."""
+        self._end(connection)
+        connection.abort()
+        self._failed(error)
+
+    def _next(self, connection: Connection) -> None:
+        match next(self._commands, None):
+            case (Command.QUERY, sql):
+                connection.channel.write(self._protocol.query(sql))
+                return
+            case (command, body):
+                connection.channel.write(self._protocol.command(command, body))
+                return
+        if self._answers:
+            connection.scanner.status = self._protocol.status
+        self._end(connection)
+        self._done(self._answers)
+
+    def _end(self, connection: Connection) -> None:
+        connection.exchange = None
+
+
+class Connection:
+    """The owner of a backend's channel after the login.
+
+    `state` is what the session that used it last left behind. `insert_id` is what LAST_INSERT_ID() gives on it; None
+    while only the server knows, and it belongs to `creditor`, the session that used it last and has a claim to `debt`.
+    """
+
+    __slots__ = (
+        "_held",
+        "bound",
+        "capabilities",
+        "channel",
+        "client",
+        "client_capabilities",
+        "creditor",
+        "debt",
+        "exchange",
+        "greeting",
+        "holder",
+        "home",
+        "idle_since",
+        "insert_id",
+        "is_closed",
+        "kills",
+        "opened_at",
+        "reported_schema",
+        "reply_bytes",
+        "scanner",
+        "state",
+        "statements",
+    )
+
+    def __init__(self, channel: Channel, greeting: Greeting, capabilities: int, state: SessionState) -> None:
+        self.channel = channel
+        self.greeting = greeting
+        self.capabilities = capabilities
+        self.state = state
+        self.scanner = ReplyScanner(int(bool(capabilities & Capability.DEPRECATE_EOF)), 1)
+        self.holder: Holder | None = None
+        self.client: Channel = channel
+        self.client_capabilities = 0
+        self.exchange: Exchange | None = None
+        self.home: Home | None = None
+        self.creditor: object | None = None
+        self.debt = Debt.NONE
+        self.insert_id: int | None = 0
+        self.is_closed = False
+        self.kills = 0
+        # The server's numbers of the statements prepared here, and the types of parameters that each was told last.
+        self.statements: OrderedDict[StatementKey, int] = OrderedDict()
+        self.bound: dict[int, bytes] = {}
+        self.opened_at = 0.0
+        self.idle_since = 0.0
+        self.reply_bytes = 0
+        # What the server said of the schema in this reply.
+        self.reported_schema: bytes | None = None
+        self._held = b""
+        channel.owner = self
+
+    @property
+    def id(self) -> int:
+        """The server's number of this connection."""
+        return self.greeting.connection_id
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether the server said so last."""
+        return bool(self.scanner.status & Status.IN_TRANSACTION)
+
+    @property
+    def is_at_packet_boundary(self) -> bool:
+        """Whether an ERR packet can be put behind what the client was sent."""
+        return not self.scanner.inside_packet()
+
+    def hold(self, holder: Holder, client_capabilities: int) -> None:
+        """From now on this session uses it."""
+        self.holder = holder
+        self.client = holder.channel
+        self.client_capabilities = client_capabilities
+
+    def forget_session(self) -> None:
+        """The server has reset it: only the schema is left of what was there, and the names are not known."""
+        self.state = SessionState(schema=self.state.schema)
+        self.creditor = None
+        self.debt = Debt.NONE
+        self.insert_id = 0
+        self.statements.clear()
+        self.bound.clear()
+
+    def remember_statement(self, key: StatementKey, number: int) -> None:
+        """A statement was prepared here; the oldest of too many is closed."""
+        self.statements[key] = number
+        if len(self.statements) > PREPARED_LIMIT:
+            self.close_statement(next(iter(self.statements)))
+
+    def close_statement(self, key: StatementKey) -> None:
+        """Have the server forget a statement."""
+        number = self.statements.pop(key, None)
+        if number is not None:
+            self.bound.pop(number, None)
+            self.channel.write(packet.encode(bytes((Command.STMT_CLOSE,)) + number.to_bytes(4, "little"), 0))
+
+    def forget_debt(self) -> None:
+        """Its creditor has gone; whatever the server still knows is nobody's."""
+        self.debt = Debt.NONE
+        if self.insert_id is None:
+            self.insert_id = NOBODYS
+
+    def quit(self) -> None:
+        """Close it as a client does that is done."""
+        if not self.is_closed:
+            self.channel.write(packet.encode(bytes((Command.QUIT,)), 0))
+            self.channel.close()
+            self._forget()
+
+    def abort(self) -> None:
+        """Close it at once: something is under way on it."""
+        if not self.is_closed:
+            self.channel.abort()
+            self._forget()
+
+    def _forget(self) -> None:
+        self.is_closed = True
+        self.holder = None
+        if self.home is not None:
+            self.home.lost(self)
+
+    # What the channel tells.
+
+    def received(self, data: bytes) -> None:
+        """A piece of a reply came."""
+        holder = self.holder
+        if self.exchange is not None:
+            self.exchange.received(self, data)
+            return
+        if holder is None:
+            # A server that is about to close says why, unasked; nobody is here to hear it.
+            self.abort()
+            return
+        if not self.scanner.is_expecting():
+            holder.unasked(data)
+            return
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        self._relay(holder, data)
+
+    def _relay(self, holder: Holder, data: bytes) -> None:
+        scanner = self.scanner
+        while True:
+            verdict = scanner.scan(data)
+            consumed = scanner.consumed
+            self.reply_bytes += consumed
+            if consumed == len(data):
+                self.client.write(data)
+            elif consumed:
+                self.client.write(memoryview(data)[:consumed])
+            if verdict != REWRITE:
+                break
+            rest = self._report(holder, data[consumed:])
+            if rest is None:
+                return
+            data, consumed = rest, 0
+            verdict = MORE if scanner.phase else DONE
+            if verdict == DONE or not data:
+                break
+        if verdict == DONE and consumed == len(data):
+            holder.reply_ended()
+        elif verdict == MORE:
+            self._held = data[consumed:]
+        elif verdict == INFILE and consumed == len(data):
+            holder.file_wanted()
+        else:
+            holder.reply_broke("more or other bytes than a reply has")
+
+    def closed(self, error: Exception | None) -> None:
+        """The backend is gone."""
+        if self.is_closed:
+            return
+        holder, exchange = self.holder, self.exchange
+        self._forget()
+        if exchange is not None:
+            lost = MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection; try again")
+            exchange.closed(self, lost)
+        elif holder is not None:
+            holder.backend_closed(error)
+
+    def congested(self) -> None:
+        """The backend reads slowly."""
+        if self.holder is not None:
+            self.holder.backend_congested()
+
+    def writable(self) -> None:
+        """The backend reads again."""
+        if self.holder is not None:
+            self.holder.backend_writable()
+
+    def _report(self, holder: Holder, data: bytes) -> bytes | None:
+        # An OK packet reports session state: the client is told what it asked for. What follows it, or None for now.
+        end = packet.HEADER + int.from_bytes(data[:3], "little")
+        if len(data) < end:
+            self._held = data
+            return None
+        whole = data[:end]
+        scanner = self.scanner
+        scanner.rewrite_state = 0
+        verdict = scanner.scan(whole)
+        scanner.rewrite_state = 1
+        try:
+            ok = parse_ok(whole[packet.HEADER :])
+            for kind, change in changes(ok.state):
+                if kind == Track.SCHEMA:
+                    self.reported_schema = Reader(change).lenenc_bytes()
+        except ProtocolError as error:
+            holder.reply_broke(error.message)
+            return None
+        if verdict not in (MORE, DONE):
+            holder.reply_broke("an OK that is none")
+            return None
+        self.client.write(packet.encode(ok.build(self.client_capabilities), whole[3]))
+        self.reply_bytes += end
+        return data[end:]
+
+
+class Home(Protocol):
+    """Where a connection belongs: a pool."""
+
+    def lost(self, connection: Connection) -> None:
+        """It is closed and will not come back."""

@@ -1,0 +1,48 @@
+"""Opening a connection for a pool: reached, logged in, and asked in which state it begins.
+
+A backend, the kind of connection and an account come in; a `Connection` goes out. What the server says of a collation's
+character sets is remembered at the backend, so that a session that logs in with that collation needs not ask.
+"""
+
+from __future__ import annotations
+
+from dbmux.backend.connection import Connection
+from dbmux.backend.inquiry import ask
+from dbmux.backend.login import Credentials, log_in
+from dbmux.backend.pool import Account, ShelfKey
+from dbmux.backend.server import Backend, Wish
+from dbmux.errors import ErrorCode, MySQLError
+from dbmux.net.conversation import ConnectionClosed
+from dbmux.session import SessionState, names_of
+from dbmux.wire.client import ClientProtocol
+
+MAX_PACKET = 1 << 30
+STATE_QUERY = (
+    b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection,"
+    b"@@sql_mode,@@max_connections"
+)
+
+
+async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> Connection:
+    """Dial and log in; raises BackendRefused with the server's error, or MySQLError."""
+    wish = Wish(capabilities=key.capabilities, charset=account.charset, max_packet=MAX_PACKET)
+    conversation = await backend.reach(wish)
+    try:
+        await log_in(backend, conversation, wish, Credentials(user=key.user, password=account.password))
+        row = (await ask(conversation, STATE_QUERY))[0]
+    except ConnectionClosed as error:
+        raise MySQLError(
+            ErrorCode.UNREACHABLE, f"backend {backend.name} closed the connection during the login; see its error log"
+        ) from error
+    except BaseException:
+        conversation.channel.abort()
+        raise
+    names = names_of(row[:4])
+    backend.learn(account.charset, names, row[4] or b"", int(row[5] or b"0"))
+    protocol = conversation.protocol
+    assert isinstance(protocol, ClientProtocol)
+    assert protocol.greeting is not None
+    connection = Connection(conversation.channel, protocol.greeting, protocol.capabilities, SessionState(names=names))
+    connection.scanner.status = protocol.status
+    conversation.channel.resume()
+    return connection

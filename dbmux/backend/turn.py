@@ -1,0 +1,62 @@
+"""Waiting one's turn for a connection, for code that can wait: logins, and DbMux's own work."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dbmux.backend.connection import Answer, Connection, Exchange
+from dbmux.backend.pool import Pool, Shelf
+from dbmux.errors import BackendRefused, MySQLError
+from dbmux.wire.commands import Command
+
+
+class Turn:
+    """One place in a pool's queue."""
+
+    def __init__(self, pool: Pool, shelf: Shelf | None, deadline: float) -> None:
+        self.shelf = shelf
+        self.deadline = deadline
+        self._pool = pool
+        self._future: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> Connection | None:
+        """The connection, or None for a place; raises MySQLError or BackendRefused. Cancelling loses nothing."""
+        self._pool.wait(self)
+        try:
+            return await self._future
+        except asyncio.CancelledError:
+            self._pool.cancel(self)
+            if self._future.done() and not self._future.cancelled() and self._future.exception() is None:
+                self._give_back(self._future.result())
+            raise
+
+    def granted(self, connection: Connection | None) -> None:
+        """The pool says: here it is."""
+        if self._future.done():
+            self._give_back(connection)
+        else:
+            self._future.set_result(connection)
+
+    def denied(self, error: MySQLError | BackendRefused) -> None:
+        """The pool says: there will be none."""
+        if not self._future.done():
+            self._future.set_exception(error)
+
+    def _give_back(self, connection: Connection | None) -> None:
+        if connection is None:
+            self._pool.release()
+        elif self.shelf is not None:
+            self.shelf.give(connection, connection.idle_since)
+
+
+async def run(connection: Connection, commands: list[tuple[Command, bytes]]) -> list[Answer]:
+    """Run statements on a connection; raises BackendRefused or MySQLError. Cancelling closes the connection."""
+    future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
+    exchange = Exchange(commands, future.set_result, future.set_exception)
+    exchange.begin(connection)
+    try:
+        return await future
+    except asyncio.CancelledError:
+        connection.exchange = None
+        connection.abort()
+        raise

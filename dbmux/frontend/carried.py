@@ -1,0 +1,290 @@
+"""What a session carries from connection to connection, and what ties it to the one that it has.
+
+Queries that were answered come in, with what the scanner saw of the reply; the session's state, pins and debts follow
+from them. Out go the statements that make another connection ready for this session, and the questions that only the
+server can answer. All of it is decided here, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from enum import Enum, auto
+from typing import NamedTuple
+
+from dbmux.backend.connection import Answer, Connection, Debt
+from dbmux.query import AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, RenameTable, SetVariable, Unpin
+from dbmux.session import SessionState, assignments, literal, names_of, needs_reset
+from dbmux.sql.variables import is_carried
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Status
+
+Statement = tuple[Command, bytes]
+
+NAMES_QUESTION = (
+    b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
+)
+NO_SCHEMA = "no schema any more"
+_DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
+_ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
+_OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
+
+
+class Warnings(Enum):
+    """How long a server keeps the warnings of a statement."""
+
+    UNTIL_THE_NEXT = auto()
+    """MySQL: until the next statement."""
+    UNTIL_A_TABLE = auto()
+    """MariaDB: until the next statement that uses a table, or has warnings of its own."""
+
+
+class PinKey(NamedTuple):
+    """A reason, and the table, lock or variable that is the cause."""
+
+    reason: PinReason
+    what: str
+
+
+class Carried:
+    """One session's. `pins` has when each began, by the clock that `follow` is given."""
+
+    __slots__ = ("_asks_locks", "_warnings_last", "found_rows", "insert_id", "pins", "row_count", "state", "warnings")
+
+    def __init__(self, state: SessionState, *, warnings_last: Warnings) -> None:
+        self.state = state
+        self._warnings_last = warnings_last
+        self.pins: dict[PinKey, float] = {}
+        self.insert_id = 0
+        self.found_rows = 0
+        self.row_count = 0
+        # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
+        self.warnings: Answer | None = None
+        self._asks_locks = False
+
+    def follow(self, query: Query, connection: Connection, now: float) -> None:
+        """A query was answered on a connection that this session holds."""
+        scanner = connection.scanner
+        failed = scanner.error != 0
+        if failed and not scanner.status & Status.AUTOCOMMIT:
+            # An error tells no status: what failed may all the same have begun a transaction.
+            scanner.status |= Status.IN_TRANSACTION
+        if query.kind is not Kind.DIAGNOSTICS:
+            self._follow_diagnostics(query, connection)
+        if self.pins:
+            self._end_passing_pins(query, connection)
+        for effect in query.effects:
+            if not failed or effect.survives_errors:
+                self._apply(effect, connection, now)
+        self._follow_report(connection, now)
+        tells_id = query.kind in _OWN_IDS and not failed and scanner.rows < 0
+        if query.moves_insert_id and (scanner.insert_id or not tells_id):
+            connection.insert_id = None
+            connection.debt |= Debt.INSERT_ID
+        connection.state = self.state
+
+    def _follow_report(self, connection: Connection, now: float) -> None:
+        # The server's own word for the schema holds; only a new login gives a connection none again.
+        reported, connection.reported_schema = connection.reported_schema, None
+        if reported is None:
+            return
+        self.state = replace(self.state, schema=reported)
+        if reported:
+            self.unpin(PinReason.UNKNOWN, NO_SCHEMA)
+        else:
+            self.pin(PinReason.UNKNOWN, NO_SCHEMA, now)
+
+    def _follow_diagnostics(self, query: Query, connection: Connection) -> None:
+        scanner = connection.scanner
+        is_quiet = not (scanner.warnings or scanner.error)
+        if self._warnings_last is Warnings.UNTIL_THE_NEXT or not is_quiet or query.tables:
+            self.warnings = None
+            connection.debt &= ~Debt.WARNINGS
+            if not is_quiet:
+                connection.debt |= Debt.WARNINGS
+        self.row_count = -1 if scanner.rows >= 0 or scanner.error else scanner.affected
+        if scanner.rows >= 0:
+            self.found_rows = scanner.rows
+
+    def _end_passing_pins(self, query: Query, connection: Connection) -> None:
+        # Causes that pass by themselves: the next statement, or the end of the next transaction.
+        self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
+        if connection.is_in_transaction or connection.scanner.error:
+            return
+        if query.kind in _ENDS or (query.kind in _DATA and query.tables):
+            self.pins.pop(PinKey(PinReason.NEXT_TRANSACTION, ""), None)
+
+    def _apply(self, effect: Effect, connection: Connection, now: float) -> None:
+        match effect:
+            case Pin(reason, what):
+                self.pins.setdefault(PinKey(reason, self._qualified(reason, what)), now)
+            case Unpin(reason, what) if what:
+                self.pins.pop(PinKey(reason, self._qualified(reason, what)), None)
+            case Unpin(reason):
+                for key in [key for key in self.pins if key.reason is reason]:
+                    del self.pins[key]
+            case RenameTable(old, new):
+                key = PinKey(PinReason.TEMPORARY_TABLE, self._qualified(PinReason.TEMPORARY_TABLE, old))
+                if (since := self.pins.pop(key, None)) is not None:
+                    self.pins[key._replace(what=self._qualified(PinReason.TEMPORARY_TABLE, new))] = since
+            case AskLocks():
+                self._asks_locks = True
+            case SetVariable("last_insert_id", bytes() as value) if value.isdigit():
+                self.insert_id = connection.insert_id = int(value)
+            case SetVariable("last_insert_id", _):
+                connection.insert_id = None
+                connection.debt |= Debt.INSERT_ID
+            case _:
+                before = self.state
+                self.state = before.after(effect)
+                if before.names != self.state.names:
+                    self._keep_strings(now)
+
+    def pin(self, reason: PinReason, what: str, now: float) -> None:
+        """The connection is the session's own from now on, for this reason too."""
+        self.pins.setdefault(PinKey(reason, what), now)
+
+    def unpin(self, reason: PinReason, what: str) -> None:
+        """This reason is gone."""
+        self.pins.pop(PinKey(reason, what), None)
+
+    def _keep_strings(self, now: float) -> None:
+        # A string has the collation of its time: set again under other names it would be another one.
+        for name, value in self.state.user_variables:
+            if not value[:1].isdigit() and value[:1] not in b"-+":
+                self.pins.setdefault(PinKey(PinReason.USER_VARIABLE, name), now)
+
+    def _qualified(self, reason: PinReason, what: str) -> str:
+        if reason is not PinReason.TEMPORARY_TABLE or "." in what or not what:
+            return what
+        return f"{self.state.schema.decode('utf-8', 'replace')}.{what}"
+
+    # What only the server knows.
+
+    def questions(self) -> list[bytes]:
+        """What has to be asked on the connection before anything else runs on it."""
+        told = []
+        if self.state.names is None:
+            told.append(NAMES_QUESTION)
+        told += [b"SELECT @@session." + name.encode() for name in self._unread()]
+        if self._asks_locks:
+            told += [
+                b"SELECT IS_USED_LOCK(x'%b')=CONNECTION_ID()" % name.encode().hex().encode() for name in self._locks()
+            ]
+        return told
+
+    def learn(self, answers: list[Answer], connection: Connection) -> None:
+        """The answers to `questions`; raises ProtocolError for answers that are none."""
+        told = iter(answers)
+        if self.state.names is None:
+            self.state = replace(self.state, names=names_of(next(told).row(4)))
+        for name in self._unread():
+            (value,) = next(told).row(1)
+            self.state = self.state.after(SetVariable(name, literal(value)))
+            del self.pins[PinKey(PinReason.SYSTEM_VARIABLE, name)]
+        if self._asks_locks:
+            for name in self._locks():
+                if next(told).row(1) != (b"1",):
+                    del self.pins[PinKey(PinReason.NAMED_LOCK, name)]
+            self._asks_locks = False
+        connection.state = self.state
+
+    def _unread(self) -> list[str]:
+        # Variables that were set to what only the server can evaluate, and that can be carried once it is known.
+        return [
+            key.what for key in self.pins if key.reason is PinReason.SYSTEM_VARIABLE and is_carried(key.what, b"''")
+        ]
+
+    def _locks(self) -> list[str]:
+        return [key.what for key in self.pins if key.reason is PinReason.NAMED_LOCK and key.what]
+
+    # Another connection.
+
+    def is_ready(self, connection: Connection, query: Query, owner: object) -> bool:
+        """Whether a query can run on this connection as it is."""
+        if connection.creditor is not owner and (connection.debt or query.needs):
+            return False
+        if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
+            return False
+        return connection.state is self.state or connection.state == self.state
+
+    def preparation(
+        self, connection: Connection, query: Query, owner: object, spelling: Mapping[str, str]
+    ) -> list[Statement]:
+        """The statements that make it ready, after those of `settlement`."""
+        told: list[Statement] = []
+        debts = connection.debt if connection.creditor is not owner else Debt.NONE
+        have = connection.state
+        if needs_reset(have, self.state):
+            told.append((Command.RESET_CONNECTION, b""))
+            have = SessionState(schema=have.schema)
+        if self.state.schema != connection.state.schema:
+            told.append((Command.INIT_DB, self.state.schema))
+        told += [(Command.QUERY, sql) for sql in assignments(have, self.state, spelling)]
+        is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
+        if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
+            told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
+        if query.needs & ~Needs.LAST_INSERT_ID and (told or connection.creditor is not owner):
+            told += [(Command.QUERY, sql) for sql in self._prelude()]
+        return told
+
+    def _prelude(self) -> list[bytes]:
+        # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
+        # MariaDB forgets warnings only for a statement with a table.
+        told = [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE"]
+        if self.row_count >= 0:
+            told.append(b"DO 0")
+        return told
+
+    def substitutes(self, query: Query) -> dict[bytes, int]:
+        """What a statement has to be told that it would otherwise ask its connection, after a `preparation`."""
+        told = {}
+        if query.needs & Needs.ROW_COUNT and self.row_count > 0:
+            told[b"ROW_COUNT"] = self.row_count
+        if query.needs & Needs.FOUND_ROWS and self.found_rows:
+            told[b"FOUND_ROWS"] = self.found_rows
+        if query.needs & Needs.WARNINGS and self.warnings is not None:
+            told[b"@@WARNING_COUNT"] = len(self.warnings.rows)
+            told[b"@@ERROR_COUNT"] = sum(row[0] == b"Error" for row in self.warnings.rows)
+        return told
+
+    def _has_insert_id(self, connection: Connection, owner: object) -> bool:
+        if connection.insert_id is None:
+            return connection.creditor is owner
+        return connection.insert_id == self.insert_id
+
+    def take_over(self, connection: Connection, query: Query, owner: object) -> None:
+        """The preparation was done: the connection is as this session needs it."""
+        if needs_reset(connection.state, self.state):
+            connection.forget_session()
+        if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
+            connection.insert_id = self.insert_id
+        if connection.creditor is not owner:
+            connection.forget_debt()
+            connection.creditor = owner
+        connection.state = self.state
+
+    def reset(self, connection: Connection) -> None:
+        """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
+        self.pins = {key: since for key, since in self.pins.items() if key.reason is PinReason.RELAYED_LOGIN}
+        self.state = SessionState(schema=self.state.schema)
+        self.insert_id = self.found_rows = 0
+        self.row_count = 0
+        self.warnings = None
+        connection.forget_session()
+        connection.state = self.state
+
+
+def _asks_insert_id(query: Query) -> bool:
+    # What may move it may also fail to, and must then find the session's own.
+    return query.moves_insert_id or bool(query.needs & Needs.LAST_INSERT_ID)
+
+
+def settlement(connection: Connection) -> list[Statement]:
+    """The questions by which a connection pays its debt; warnings first, because every other statement clears them."""
+    told: list[Statement] = []
+    if connection.debt & Debt.WARNINGS:
+        told.append((Command.QUERY, b"SHOW WARNINGS"))
+    if connection.debt & Debt.INSERT_ID:
+        told.append((Command.QUERY, b"SELECT LAST_INSERT_ID()"))
+    return told

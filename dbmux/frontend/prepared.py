@@ -1,0 +1,146 @@
+"""A session's prepared statements, whose numbers are the session's own.
+
+At the server a statement is prepared on each connection that runs it, when it first does. Commands with the session's
+number come in; the same commands with the connection's number go out, with the types of the parameters wherever this
+connection was not told them by this session (manual page "COM_STMT_EXECUTE": a client sends them once). Nothing is sent
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from dbmux.backend.connection import Connection, StatementKey
+from dbmux.errors import ErrorCode, MySQLError
+from dbmux.query import Query, SetVariable
+from dbmux.session import SessionState, assignments
+from dbmux.wire import packet
+from dbmux.wire.buffer import Reader
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.commands import Command
+from dbmux.wire.statements import BulkFlag, ExecuteFlag
+
+# MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
+LAST = 0xFFFFFFFF
+_ID = slice(5, 9)
+
+
+@dataclass(slots=True)
+class Statement:
+    """One statement, prepared when the session was in `state`; `types` as they were last told, as in the command."""
+
+    id: int
+    text: bytes
+    query: Query
+    parameters: int
+    state: SessionState
+    types: bytes = b""
+
+    @property
+    def key(self) -> StatementKey:
+        """What must be the same for a server's statement to be this one."""
+        return key_of(self.text, self.state)
+
+    def preparation(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
+        """The statements that prepare it on a connection in state `now`, which is left as it was.
+
+        Names without a schema belong to the schema of the time when it was first prepared.
+        """
+        there = [(Command.QUERY, sql) for sql in assignments(now, self._only_names(now), spelling)]
+        back = [(Command.QUERY, sql) for sql in assignments(self._only_names(now), now, spelling)]
+        if self.state.schema and self.state.schema != now.schema:
+            there.append((Command.INIT_DB, self.state.schema))
+            back.append((Command.INIT_DB, now.schema))
+        return [*there, (Command.STMT_PREPARE, self.text), *back]
+
+    def _only_names(self, now: SessionState) -> SessionState:
+        sql_mode = self.state.variable("sql_mode")
+        return replace(now, names=self.state.names).after(SetVariable("sql_mode", sql_mode))
+
+
+@dataclass(slots=True)
+class Statements:
+    """All of one session's."""
+
+    capabilities: int
+    last: int = 0
+    by_id: dict[int, Statement] = field(default_factory=dict)
+
+    def add(self, text: bytes, query: Query, parameters: int, state: SessionState) -> Statement:
+        """A statement was prepared."""
+        self.last += 1
+        statement = self.by_id[self.last] = Statement(self.last, text, query, parameters, state)
+        return statement
+
+    def find(self, data: bytes) -> Statement:
+        """The statement that a command is about; raises MySQLError 1243."""
+        number = int.from_bytes(data[_ID], "little")
+        statement = self.by_id.get(self.last if number == LAST else number)
+        if statement is None or len(data) < _ID.stop:
+            raise MySQLError(
+                ErrorCode.UNKNOWN_STATEMENT, f"no prepared statement has the number {number} here; prepare it again"
+            )
+        return statement
+
+    def execution(self, statement: Statement, data: bytes, connection: Connection, server_id: int) -> bytes:
+        """The command to execute it on a connection; raises ProtocolError for a malformed one."""
+        if not statement.parameters and not self.capabilities & Capability.QUERY_ATTRIBUTES:
+            return renumbered(data, server_id)
+        head, tail = data[4:5] + server_id.to_bytes(4, "little"), data[_ID.stop :]
+        if data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
+            tail = self._bulk_types(statement, tail, connection, server_id)
+        else:
+            tail = self._types(statement, tail, connection, server_id)
+        return packet.encode(head + tail, 0)
+
+    def _types(self, statement: Statement, tail: bytes, connection: Connection, server_id: int) -> bytes:
+        count, at = statement.parameters, 5
+        has_names = bool(self.capabilities & Capability.QUERY_ATTRIBUTES)
+        if has_names and (count or (tail[:1] and tail[0] & ExecuteFlag.PARAMETER_COUNT)):
+            reader = Reader(tail)
+            reader.position = at
+            count, at = reader.lenenc(), reader.position
+        if not count:
+            return tail
+        flag_at = at + (count + 7) // 8
+        reader = Reader(tail)
+        reader.position = flag_at
+        if reader.integer(1):
+            end = _types_end(reader, count, has_names)
+            statement.types = tail[flag_at + 1 : end]
+            connection.bound[server_id] = statement.types
+            return tail
+        if connection.bound.get(server_id) == statement.types:
+            return tail
+        connection.bound[server_id] = statement.types
+        return tail[:flag_at] + b"\x01" + statement.types + tail[flag_at + 1 :]
+
+    def _bulk_types(self, statement: Statement, tail: bytes, connection: Connection, server_id: int) -> bytes:
+        flags = int.from_bytes(tail[:2], "little")
+        if flags & BulkFlag.TYPES:
+            statement.types = tail[2 : 2 + 2 * statement.parameters]
+        elif connection.bound.get(server_id) != statement.types:
+            tail = (flags | BulkFlag.TYPES).to_bytes(2, "little") + statement.types + tail[2:]
+        connection.bound[server_id] = statement.types
+        return tail
+
+
+def _types_end(reader: Reader, count: int, has_names: bool) -> int:
+    if not has_names:
+        reader.take(2 * count)
+        return reader.position
+    for _ in range(count):
+        reader.take(2)
+        reader.lenenc_bytes()
+    return reader.position
+
+
+def key_of(text: bytes, state: SessionState) -> StatementKey:
+    """The key of a statement that is prepared in this state."""
+    return StatementKey(text, state.schema, state.names, state.variable("sql_mode"))
+
+
+def renumbered(data: bytes, number: int) -> bytes:
+    """A command about a statement, or the answer to its preparation, with another number in the same place."""
+    return data[: _ID.start] + number.to_bytes(4, "little") + data[_ID.stop :]

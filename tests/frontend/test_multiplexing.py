@@ -1,0 +1,254 @@
+"""Sessions of one user share connections, and none of them can tell."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+
+from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
+from dbmux.wire.client import Row
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.server import CommandReceived, ServerProtocol
+from tests.fakes import PASSWORD, FakeBackend, Running, TestClient, client, connect, row, run, running, select
+
+
+def shared(backend: FakeBackend | None = None, **config: Any) -> AbstractAsyncContextManager[Running]:
+    """An engine that knows the user's password, with one connection to the backend."""
+    return running(backend, connections=1, users={"app": PASSWORD.decode()}, **config)
+
+
+class Transactions(FakeBackend):
+    """A server that tells whether a transaction is open."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
+        self._status = Status.AUTOCOMMIT
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        match command.body:
+            case b"BEGIN":
+                self._status |= Status.IN_TRANSACTION
+            case b"COMMIT":
+                self._status &= ~Status.IN_TRANSACTION
+        if command.command == Command.RESET_CONNECTION:
+            self._status = Status.AUTOCOMMIT
+        if command.body.startswith(b"SELECT"):
+            return select(protocol, command)
+        return None if command.command == Command.QUIT else protocol.send_ok(Ok(status=self._status))
+
+
+def test_two_sessions_share_one_connection() -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+
+            for _ in range(3):
+                assert Row(row(b"SELECT 1")) in await one.ask(Command.QUERY, b"SELECT 1")
+                assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+
+            assert proxy.backend.logins == 1
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_session_waits_while_another_is_in_a_transaction() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(two.ask(Command.QUERY, b"UPDATE t SET a = 2"))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+
+            await one.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            assert not waiting.done()
+            await one.ask(Command.QUERY, b"COMMIT")
+
+            assert isinstance((await waiting)[0], Ok)
+            bodies = [body for number, body in proxy.backend.commands if number == 3]
+            assert bodies == [b"BEGIN", b"UPDATE t SET a = 1", b"COMMIT", b"UPDATE t SET a = 2"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_the_schema_follows_the_session() -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"shop")
+            await two.ask(Command.INIT_DB, b"bank")
+            proxy.backend.commands.clear()
+
+            await one.ask(Command.QUERY, b"SELECT 1")
+            await one.ask(Command.QUERY, b"SELECT 2")
+            await two.ask(Command.QUERY, b"SELECT 3")
+
+            assert proxy.backend.commands == [
+                (2, b"shop"),
+                (3, b"SELECT 1"),
+                (3, b"SELECT 2"),
+                (2, b"bank"),
+                (3, b"SELECT 3"),
+            ]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_what_failed_is_not_recorded_as_state() -> None:
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == b"nowhere":
+            return protocol.send_err(Err(number=1049, sqlstate=b"42000", message=b"Unknown database"))
+        return select(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=answer)) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"shop")
+
+            assert isinstance((await one.ask(Command.INIT_DB, b"nowhere"))[0], Err)
+            await two.ask(Command.INIT_DB, b"bank")
+            proxy.backend.commands.clear()
+            await one.ask(Command.QUERY, b"SELECT 1")
+
+            # The error's own diagnostics were fetched for the first session before the second got the connection.
+            assert proxy.backend.commands == [(2, b"shop"), (3, b"SELECT 1")]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_pins_are_told_with_their_ends() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"CREATE TEMPORARY TABLE test.t (a INT)")
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            assert [shelf.idle for shelf in pool.shelves.values() if shelf.idle] == []
+
+            await one.ask(Command.QUERY, b"DROP TEMPORARY TABLE test.t")
+
+            assert [(e.reason, e.what) for e in proxy.of(Pinned)] == [("temporary table", "test.t")]
+            assert [(e.reason, e.what) for e in proxy.of(Unpinned)] == [("temporary table", "test.t")]
+            assert [len(shelf.idle) for shelf in pool.shelves.values() if shelf.idle] == [1]
+            one.close()
+
+    run(scenario)
+
+
+def test_a_session_that_leaves_in_a_transaction_leaves_nothing_behind() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            one.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+
+            await two.ask(Command.QUERY, b"SELECT 1")
+
+            assert (Command.RESET_CONNECTION, b"") in proxy.backend.commands
+            assert proxy.backend.commands[-1] == (3, b"SELECT 1")
+            two.close()
+
+    run(scenario)
+
+
+def test_waiting_in_vain_tells_where_the_connections_are() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions(), timeouts={"pool_wait": "50ms"}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+
+            refused = (await two.ask(Command.QUERY, b"SELECT 1"))[0]
+
+            assert isinstance(refused, Err)
+            assert (refused.number, refused.sqlstate) == (2003, b"HY000")
+            assert b"all 1 connections to db are busy: 1 in transaction; waited" in refused.message
+            await one.ask(Command.QUERY, b"COMMIT")
+            assert Row(row(b"SELECT 1")) in await two.ask(Command.QUERY, b"SELECT 1")
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_read_on_a_connection_that_died_is_done_on_another() -> None:
+    died: list[bytes] = []
+
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == b"SELECT 2" and not died:
+            died.append(command.body)
+            return None
+        return select(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=answer)) as proxy:
+            one = await client(proxy.port)
+
+            assert Row(row(b"SELECT 2")) in await one.ask(Command.QUERY, b"SELECT 2")
+
+            assert died
+            one.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("statement", [b"UPDATE t SET a = 1", b"INSERT INTO t VALUES (1)"])
+def test_a_write_whose_outcome_is_unknown_is_never_sent_again(statement: bytes) -> None:
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        return None if command.body == statement else select(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=answer)) as proxy:
+            one = await client(proxy.port)
+
+            error = (await one.ask(Command.QUERY, statement))[0]
+
+            assert isinstance(error, Err)
+            assert (error.number, error.sqlstate) == (2013, b"HY000")
+            assert [body for number, body in proxy.backend.commands if number == 3] == [statement]
+
+    run(scenario)
+
+
+def test_a_wrong_password_never_reaches_the_backend() -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            refused = await connect(proxy.port, password=b"wrong")
+
+            assert isinstance(refused, Err)
+            assert refused.number == 1045
+            assert proxy.backend.logins == 0
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+            assert proxy.of(SessionClosed)[0].reason is CloseReason.LOGIN_FAILED
+
+    run(scenario)
+
+
+def test_a_client_that_vanishes_while_it_waits_leaves_the_queue() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            two.conversation.send(two.protocol.command(Command.QUERY, b"SELECT 1"))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+
+            two.conversation.channel.abort()
+            await proxy.until(lambda: not pool.queue)
+
+            await one.ask(Command.QUERY, b"COMMIT")
+            assert isinstance(one, TestClient)
+            one.close()
+
+    run(scenario)
