@@ -8,7 +8,7 @@ COMPILED := $(foreach module,kernel lexer,dbmux/$(module).py dbmux/$(module).pxd
 # A command that is quiet while all goes well, and then says what it did and how long it took.
 TIMED = @begun=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - begun)) s"
 
-.PHONY: install demo check test bench clean
+.PHONY: install demo check test differential bench clean
 
 install: $(VENV)/installed
 
@@ -24,8 +24,12 @@ check: $(VENV)/developed
 	$(BIN)/pytest -m "not real"
 
 test: check $(VENV)/mysqlclient
-	$(BIN)/pytest -m real
+	$(BIN)/pytest -m "real and not differential"
 	bash tests/wheel.sh $(PYTHON)
+
+# Every statement sequence of tests/differential, moved to another connection between any two statements.
+differential: $(VENV)/developed
+	$(BIN)/pytest -m differential
 
 bench: $(VENV)/developed
 	$(BIN)/python -m benchmarks all

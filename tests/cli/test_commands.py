@@ -229,7 +229,7 @@ class TestConnect:
                 {
                     "backends": {"db": address},
                     "users": {"app": "p"},
-                    "timeouts": {"login": "20ms", "connect": "20ms"},
+                    "timeouts": {"login": "500ms", "connect": "5s"},
                 }
             )
         )
@@ -237,7 +237,7 @@ class TestConnect:
         code, lines = said(run_here("check", "--connect"))
 
         assert code == 1
-        assert lines[-1] == "  db: app cannot log in: no answer to the login within timeouts.login (0.02 s)"
+        assert lines[-1] == "  db: app cannot log in: no answer to the login within timeouts.login (0.5 s)"
 
     def test_a_server_that_hangs_up_in_the_middle_of_a_login_is_1(self, here: Path, serve: Serve) -> None:
         address = serve(_HangingUp())

@@ -33,7 +33,7 @@ VALID = [
     '{"backends": {"a": "x"}, "service": {"user": "u", "password_file": "/dev/null"}, "tls": "off"}',
     '{"backends": {"a": "x"}, "timeouts": {"connect": 5, "login": 0.5, "drain": "1m", "query": null, "idle": "1h"}}',
     '{"backends": {"a": "x"}, "limits": {"clients": 1, "inspect_max": "1MB"}, "$schema": "x"}',
-    '{"backends": {"a": "x"}, "limits": {"inspect_max": 100}, "proxy_protocol": {"accept_from": ["::1"]}}',
+    '{"backends": {"a": "x"}, "limits": {"inspect_max": 10000}, "proxy_protocol": {"accept_from": ["::1"]}}',
 ]  # fmt: skip
 INVALID = [
     "[]",

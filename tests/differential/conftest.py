@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,8 @@ class Setting:
 
 FORCED = Setting(forced=True)
 CROWDED = Setting(forced=False, max_connections=2)
+
+HERE = Path(__file__).parent
 
 Stages = Callable[[Setting, str], Stage]
 
@@ -100,3 +103,10 @@ def _logged_in(number: int) -> Connection:
         connection.close()
         raise ConnectionRefusedError(f"cannot log in: {connection.login_reply}")
     return connection
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All that needs servers here is a suite of its own."""
+    for item in items:
+        if item.path.parent == HERE and item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.differential)

@@ -9,7 +9,7 @@ import pytest
 
 from dbmux.query import PinReason
 from tests.differential.conftest import FORCED, SECONDS, Stages
-from tests.differential.known import KNOWN, KNOWN_OTHERWISE, LOST_STATE, Where, defect_of
+from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, TRACK, Scenario, scenario
@@ -57,7 +57,6 @@ def test_the_same_in_the_framing_of_other_clients(scenario: Scenario, server: st
 
 
 @pytest.mark.real
-@pytest.mark.xfail(reason=LOST_STATE, strict=True)
 @pytest.mark.parametrize("server", sorted(ALL))
 def test_a_client_that_tracks_is_told_the_state_by_its_login(server: str, stages: Stages) -> None:
     direct, through = stages(FORCED, server).log_in(scenario("a login", capabilities=TRACK))

@@ -40,6 +40,9 @@ class Lines:
         self.buffer = rest
         return line
 
+    def has_unread(self) -> bool:
+        return bool(self.buffer)
+
     def unread(self) -> bytes:
         data, self.buffer = self.buffer, b""
         return data

@@ -70,9 +70,9 @@ def test_both_sides_of_a_session_are_kept_alive_and_send_small_packets_at_once(r
             one = await client(proxy.port)
             await one.ask(Command.PING)
             session = next(iter(proxy.engine.frontend.sessions.values()))
-            assert session.relay is not None
+            assert session.connection is not None
 
-            for channel in (session.channel, session.relay.backend):
+            for channel in (session.channel, session.connection.channel):
                 found = channel.transport.get_extra_info("socket")
                 assert found.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
                 assert found.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60

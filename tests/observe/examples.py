@@ -16,6 +16,8 @@ EVENTS: tuple[Event, ...] = (
     events.LoggedIn(1700000000.25, 7, "app", "shop", "db", "TLSv1.3", 0.01),
     events.LoginFailed(1700000000.25, 7, "app", 1045, "DbMux: no"),
     events.QueryFinished(1700000000.25, 7, "db", 3, 0.0015, 100, 0),
+    events.Pinned(1700000000.25, 7, "GET_LOCK", "jobs"),
+    events.Unpinned(1700000000.25, 7, "GET_LOCK", "jobs", 1.5),
     events.SessionClosed(1700000000.25, 7, CloseReason.QUIT, ""),
     events.BackendUp(1700000000.25, "db", "10.0.0.1:3306", "10.11.6-MariaDB"),
     events.BackendDown(1700000000.25, "db", "10.0.0.1:3306", "Connection refused"),

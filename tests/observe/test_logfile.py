@@ -11,8 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmux import events
-from dbmux.events import CloseReason, Event, LoggedIn, LoginFailed, QueryFinished, SessionClosed, SessionOpened, Warned
-from dbmux.observe.logfile import Log, LogFormat, sentence
+from dbmux.events import (
+    CloseReason,
+    Event,
+    LoggedIn,
+    LoginFailed,
+    Pinned,
+    QueryFinished,
+    SessionClosed,
+    SessionOpened,
+    Unpinned,
+    Warned,
+)
+from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat, sentence
 from tests.observe.examples import EVENTS, KINDS
 
 AT = 1700000000.25
@@ -45,6 +56,8 @@ def test_the_examples_have_every_kind_of_event() -> None:
         (LoginFailed(AT, 7, "app", 1045, "DbMux: no"), "7 login as app refused: DbMux: no"),
         (LoginFailed(AT, 7, "", 1043, "DbMux: no"), "7 login as nobody refused: DbMux: no"),
         (QueryFinished(AT, 7, "db", 3, 0.0015, 100, 0), "7 command 3 took 1.50 ms"),
+        (Pinned(AT, 7, "GET_LOCK", "jobs"), "7 pinned: GET_LOCK jobs"),
+        (Unpinned(AT, 7, "GET_LOCK", "", 1.5), "7 no longer pinned after 1.500 s: GET_LOCK"),
         (SessionClosed(AT, 7, CloseReason.QUIT, ""), "7 closed: quit"),
         (SessionClosed(AT, 7, CloseReason.TIMEOUT, "too slow"), "7 closed: timeout (too slow)"),
         (events.BackendUp(AT, "db", "10.0.0.1:3306", "10.11.6"), "backend db at 10.0.0.1:3306 is up: 10.11.6"),
@@ -87,9 +100,9 @@ def test_a_json_line_has_every_field() -> None:
 
 
 @pytest.mark.parametrize("form", LogFormat)
-def test_every_event_but_a_query_has_a_line(form: LogFormat) -> None:
+def test_every_event_that_no_query_brings_about_has_a_line(form: LogFormat) -> None:
     for event in EVENTS:
-        expected = 0 if isinstance(event, QueryFinished) else 1
+        expected = 0 if isinstance(event, NOT_LOGGED) else 1
         told = [line for line in lines(form, event) if not line.startswith("  ")]
 
         assert len(told) == expected

@@ -22,6 +22,8 @@ from dbmux.playground.packages import Kind, NoServer, find, parse_wish
 SERVERS = ("mariadb:10.11", "mariadb:11", "mysql:9")
 WAYS = ("relay", "users", "learn")
 ACCOUNT, PASSWORD = "app", "app-pass \\'\" word"
+# Nobody logs in as this one but the test whose subject is that.
+UNSEEN_ACCOUNT = "unseen"
 ED_ACCOUNT, ED_PASSWORD = "ed", "ed-password"
 START_TIMEOUT_S = 30.0
 
@@ -162,6 +164,8 @@ def _accounts(kind: Kind) -> str:
         f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{quoted}'",
         f"GRANT ALL ON *.* TO '{ACCOUNT}'@'%'",
         "CREATE USER 'empty'@'%'",
+        f"CREATE USER '{UNSEEN_ACCOUNT}'@'%' IDENTIFIED BY 'unseen'",
+        f"GRANT ALL ON test.* TO '{UNSEEN_ACCOUNT}'@'%'",
         "CREATE DATABASE IF NOT EXISTS test",
         "GRANT ALL ON test.* TO 'empty'@'%'",
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.real.clients import LIBRARIES, Login, Run, command_line_client
-from tests.real.conftest import ACCOUNT, ED_ACCOUNT, ED_PASSWORD, PASSWORD, WAYS, Server
+from tests.real.conftest import ACCOUNT, ED_ACCOUNT, ED_PASSWORD, PASSWORD, UNSEEN_ACCOUNT, WAYS, Server
 
 pytestmark = [
     pytest.mark.real,
@@ -108,7 +108,7 @@ def test_ed25519_accounts_log_in_by_relay(name: str, tls: bool, mariadb: Server,
 
 
 def test_learning_needs_tls_with_some_clients(server: Server) -> None:
-    login = Login(port=server.ports["learn"], user=ACCOUNT, password=PASSWORD)
+    login = Login(port=server.ports["learn"], user=UNSEEN_ACCOUNT, password="unseen")
 
     assert outcome(LIBRARIES["connector"], login) == ("refused", 1045)
 

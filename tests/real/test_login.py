@@ -1,4 +1,4 @@
-"""What is special about logging in: proofs of a self-made certificate, accounts of the Unix socket, learnt passwords."""
+"""What is special about logging in: proofs of a self-made certificate, accounts of the Unix socket, known passwords."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def over_socket(server: Server, tmp_path: Path) -> Iterator[int]:
 def _error(port: int, user: str, password: str) -> tuple[int, str]:
     with pytest.raises(pymysql.err.OperationalError) as refused:
         pymysql.connect(host="127.0.0.1", port=port, user=user, password=password)
-    return refused.value.args
+    number, message = refused.value.args
+    return number, message
 
 
 def _make_socket_account(node: Node, is_mysql: bool) -> None:
