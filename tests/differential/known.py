@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from dbmux.wire.replies import Ok, Status
+from dbmux.errors import ErrorCode
+from dbmux.wire.replies import Err, Ok, Status
 from tests.differential.judge import first_difference
 from tests.differential.stage import Verdict
 from tests.differential.steps import MARIADB, MARIADB_10, MARIADB_11, MYSQL, MYSQL_9
@@ -19,6 +20,7 @@ LOST_STATE = "the OK of a login and of COM_CHANGE_USER tells a client that track
 CURSOR_FLAG = "dbmux.kernel takes a text result for a cursor's: servers set CURSOR_EXISTS when a routine has one open"
 
 OUT_FLAG = "dbmux.kernel ends a reply too early: after OUT parameters MySQL clears MORE_RESULTS in the rows' EOF"
+REFUSED = "a session keeps its connection for life: with two connections the third session is refused"
 
 Where = dict[tuple[str, frozenset[str]], str]
 
@@ -54,6 +56,8 @@ def defect_in(verdict: Verdict) -> str:
         return ""
     pairs = zip(verdict.direct[at].reply, verdict.through[at].reply, strict=False)
     one, other = next((one, other) for one, other in pairs if one != other)
+    if isinstance(other, Err) and other.number == ErrorCode.UNREACHABLE.number:
+        return REFUSED
     if isinstance(one, Ok) and replace(one, status=one.status & ~ANSI_QUOTES) == other:
         return LOST_FLAG
     if isinstance(one, Ok) and replace(one, state=b"", status=one.status & ~int(Status.SESSION_STATE_CHANGED)) == other:
