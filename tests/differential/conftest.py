@@ -12,7 +12,7 @@ import pytest
 from dbmux.playground.node import Node, next_free_port
 from dbmux.wire.replies import Ok
 from tests.differential.client import PLAIN, Connection, Login
-from tests.differential.stage import Place, Stage, port, schema_names
+from tests.differential.stage import Place, Stage, port, questions, schema_names
 from tests.differential.steps import OTHER_ACCOUNT, OTHER_PASSWORD
 from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve, wait_until_served
 
@@ -63,7 +63,14 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
         for name, node in nodes.items():
             wait_until_served(ports[name])
             admin = _logged_in(node.port)
-            place = Place(server=name, port=node.port, admin=admin, user=ACCOUNT, password=PASSWORD)
+            place = Place(
+                server=name,
+                port=node.port,
+                admin=admin,
+                user=ACCOUNT,
+                password=PASSWORD,
+                questions=questions(admin),
+            )
             made[setting, name] = Stage(place, port(node.port), port(ports[name]), names)
 
     def stage(setting: Setting, name: str) -> Stage:

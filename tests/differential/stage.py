@@ -9,12 +9,15 @@ every session is asked what is left in it: variables, ids, counts.
 from __future__ import annotations
 
 import itertools
+import re
 import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dbmux.wire.capabilities import Capability as C
-from dbmux.wire.replies import Ok, Status
+from dbmux.wire.client import Row
+from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.rows import parse_text_row
 from tests.differential.client import PLAIN, Connection, Garbled, Login, Message, Reply, Silence, Talker
 from tests.differential.judge import Peculiar, Told, Transcript, first_difference, show, show_command
 from tests.differential.steps import (
@@ -42,17 +45,9 @@ OWN_CLIENT = {
 }
 
 # What differs between two connections whatever is sent on them, and what DbMux sets for itself on its own connections.
-_OWN_VARIABLES = (
-    "timestamp", "pseudo_thread_id", "rand_seed1", "rand_seed2", "statement_id", "last_gtid", "gtid_seq_no",
-    "original_commit_timestamp", "session_track_%", "gtid_executed%", "gtid_binlog%", "gtid_current%", "gtid_slave%",
-)  # fmt: skip
-LEFT_BEHIND = tuple(
-    replace(step(line), session="")
-    for line in (
-        "SELECT LAST_INSERT_ID(), ROW_COUNT(), DATABASE(), @@warning_count, @@error_count",
-        "SHOW SESSION VARIABLES WHERE " + " AND ".join(f"Variable_name NOT LIKE '{name}'" for name in _OWN_VARIABLES),
-        "SELECT @a, @b, @c, @x, @y, @z",
-    )
+OWN_VARIABLES = re.compile(
+    "timestamp|pseudo_thread_id|rand_seed[12]|statement_id|last_gtid|gtid_seq_no|original_commit_timestamp"
+    "|session_track_.*|gtid_(executed|binlog|current|slave).*"
 )
 
 Open = Callable[[Login], Talker]
@@ -60,13 +55,14 @@ Open = Callable[[Login], Talker]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A server: its name and port, a connection for schemas, and the account of the sessions."""
+    """A server: name and port, a connection for schemas, the sessions' account, and what they are asked at the end."""
 
     server: str
     port: int
     admin: Talker
     user: str
     password: str
+    questions: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,8 +165,8 @@ class Stage:
                 run.taken += 1
                 run.take(each)
             for session in list(run.sessions):
-                for each in LEFT_BEHIND:
-                    run.take(replace(each, session=session))
+                for question in self._place.questions:
+                    run.take(Step(Sql(question), session=session))
         finally:
             run.close()
         self._administer(schema, "DROP DATABASE IF EXISTS {u}_2")
@@ -182,7 +178,7 @@ class Stage:
     def _administer(self, schema: bytes, *statements: str) -> None:
         for statement in statements:
             reply = self._place.admin.ask(Sql(_fill(statement.encode(), schema)), _no_others)
-            assert "Err(" not in repr(reply), f"{statement}: {reply}"
+            assert not any(isinstance(part, Err) for part in reply), f"{statement}: {reply}"
 
 
 class _Run:
@@ -219,6 +215,23 @@ class _Run:
 
     def _number_of(self, session: str) -> int:
         return self.sessions[session].connection_id
+
+
+def questions(admin: Talker) -> tuple[bytes, ...]:
+    """What is asked of every session at the end: ids and counts, all variables of its own, some of the users'."""
+    told = admin.ask(Sql(b"SHOW VARIABLES"), _no_others)
+    names = [parse_text_row(row.payload, 2)[0] or b"" for row in told if isinstance(row, Row)]
+    variables = [
+        b"@@session." + name
+        for name in names
+        if not OWN_VARIABLES.fullmatch(name.decode())
+        and not any(isinstance(part, Err) for part in admin.ask(Sql(b"SELECT @@session." + name), _no_others))
+    ]
+    return (
+        b"SELECT LAST_INSERT_ID(), ROW_COUNT(), DATABASE(), @@warning_count, @@error_count",
+        b"SELECT " + b", ".join(variables),
+        b"SELECT @a, @b, @c, @x, @y, @z",
+    )
 
 
 def schema_names() -> Iterator[bytes]:

@@ -16,14 +16,14 @@ import pytest
 
 from tests.differential.conftest import CROWDED, FORCED, SECONDS, Setting, Stages
 from tests.differential.generate import generate, generate_crowded, shrink
-from tests.differential.known import defect_in
+from tests.differential.known import REFUSED, defect_in
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, Scenario
 
 SEEDS = range(15)
 CROWDED_SEEDS = range(3)
 LONG = 80
-NOT_YET = pytest.mark.xfail(reason="a session keeps its connection for life: the third is refused", strict=True)
+NOT_YET = pytest.mark.xfail(reason=REFUSED, strict=True)
 FIRST_SEED = int(os.environ.get("DBMUX_DIFFERENTIAL_SEED") or SystemRandom().randrange(1 << 32))
 
 
