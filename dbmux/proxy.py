@@ -31,6 +31,7 @@ from dbmux.net.certificate import ServerTls, backend_context, self_made, server_
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.dial import dial
 from dbmux.net.listener import Listener, listen
+from dbmux.text import why
 
 SWEEP_SECONDS = 0.25
 
@@ -51,6 +52,7 @@ class Engine:
         self.is_draining = False
         self._state_folder = state_folder
         self._choice = choice
+        self._renewals: dict[str, ssl.SSLContext | None] = {}
         self._memory = GreetingMemory(state_folder / "greetings.json" if state_folder else None)
         self._backends: dict[str, Backend] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -128,18 +130,19 @@ class Engine:
     # One configuration's parts.
 
     def _new_backends(self, config: Config) -> dict[str, Backend]:
-        # Backends whose configuration is the same stay, with their connections.
+        # Backends whose configuration is the same stay, with their connections; the files it names may be new ones.
         backends = {}
+        self._renewals = {}
         for name, wanted in config.backends.items():
             known = self._backends.get(name)
-            if known is not None and known.config == wanted:
-                known.connect_timeout_s = config.timeouts.connect
-                backends[name] = known
-                continue
             try:
                 context = backend_context(wanted.tls, is_local=wanted.address.is_local)
             except (OSError, ssl.SSLError) as error:
                 raise ConfigError((f"backends.{name}.tls: the files cannot be used: {error}",)) from error
+            if known is not None and known.config == wanted:
+                self._renewals[name] = context
+                backends[name] = known
+                continue
             backends[name] = Backend(
                 name,
                 wanted,
@@ -176,11 +179,19 @@ class Engine:
         try:
             if tls.certificate is not None:
                 return server_tls(tls.certificate, tls.key or tls.certificate)
-            if self._state_folder is not None:
-                return server_tls(*self_made(self._state_folder / "tls"))
         except (OSError, ValueError, ssl.SSLError) as error:
             raise ConfigError((f"tls: the certificate cannot be used: {error}",)) from error
-        return None
+        if self._state_folder is None:
+            return None
+        try:
+            return server_tls(*self_made(self._state_folder / "tls"))
+        except (OSError, ValueError, ssl.SSLError) as error:
+            raise ConfigError(
+                (
+                    f"tls: no certificate can be made and kept in {self._state_folder} ({error}); name one in "
+                    'tls.certificate, set XDG_STATE_HOME to a folder that can be written, or "tls": "off"',
+                )
+            ) from error
 
     async def _open_listeners(self, config: Config) -> dict[Address, tuple[Listener, str]]:
         opened: dict[Address, tuple[Listener, str]] = {}
@@ -196,8 +207,7 @@ class Engine:
                     open_already.close()
                     del self._groups[address]
                 del self._groups[wanted.address]
-                reason = error.strerror or str(error)
-                raise CannotListen((f"listen: {wanted.address} cannot be opened: {reason}",)) from error
+                raise CannotListen((f"listen: {wanted.address} cannot be opened: {why(error)}",)) from error
             opened[wanted.address] = (listener, group)
         return opened
 
@@ -216,6 +226,8 @@ class Engine:
                 self._watches.pop(name).cancel()
                 known.pool.close()
         for name, backend in backends.items():
+            if name in self._renewals:
+                backend.renew(self._renewals[name], config.timeouts.connect)
             if name not in self._watches:
                 watch = health.watch(backend, self._memory, self.emit)
                 self._watches[name] = self._tasks.create_task(watch, name=f"watch {name}")
@@ -224,9 +236,10 @@ class Engine:
 
     def _close_listeners(self, addresses: set[Address]) -> None:
         for address in addresses:
-            self.listeners.pop(address).close()
+            listener = self.listeners.pop(address)
+            listener.close()
             self._groups.pop(address, None)
-            self.emit(ListenerClosed(time.time(), str(address)))
+            self.emit(ListenerClosed(time.time(), str(listener.address)))
 
     # Tasks.
 

@@ -12,8 +12,10 @@ from collections.abc import Awaitable, Callable
 
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.server import Backend, BackendState
+from dbmux.backend.turn import run
 from dbmux.errors import DbMuxError
 from dbmux.events import BackendDown, BackendUp, Emit
+from dbmux.wire.commands import Command
 
 SECONDS_WHILE_DOWN = 1.0
 SECONDS_WHILE_UP = 10.0
@@ -32,7 +34,8 @@ async def probe(backend: Backend, memory: GreetingMemory, emit: Emit) -> None:
     """Ask once; sets the backend's state and emits what changed."""
     before, version, address = backend.state, backend.version, str(backend.config.address)
     try:
-        await backend.meet()
+        if not await answers_ping(backend):
+            await backend.meet()
     except DbMuxError as error:
         backend.state = BackendState.DOWN
         if error.__cause__ is None or isinstance(error.__cause__, ssl.SSLError):
@@ -52,3 +55,19 @@ async def probe(backend: Backend, memory: GreetingMemory, emit: Emit) -> None:
         memory.remember(address, backend.greeting)
     if before is not BackendState.UP or version != backend.version:
         emit(BackendUp(time.time(), backend.name, address, backend.version))
+
+
+async def answers_ping(backend: Backend) -> bool:
+    """Whether a connection that lies idle answers; servers log the refused login that `meet` ends with."""
+    shelf = next((shelf for shelf in backend.pool.shelves.values() if shelf.idle), None)
+    connection = shelf.idle.pop() if shelf is not None else None
+    if shelf is None or connection is None:
+        return False
+    try:
+        async with asyncio.timeout(backend.connect_timeout_s):
+            await run(connection, [(Command.PING, b"")])
+    except (TimeoutError, DbMuxError):
+        # It was of no use any more, which says nothing of the server.
+        return False
+    shelf.give(connection, connection.idle_since)
+    return True

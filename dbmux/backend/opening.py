@@ -6,17 +6,22 @@ character sets is remembered at the backend, so that a session that logs in with
 
 from __future__ import annotations
 
+import asyncio
+
 from dbmux.backend.connection import Connection
 from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials, log_in
-from dbmux.backend.pool import Account, ShelfKey
+from dbmux.backend.pool import Account, Shelf, ShelfKey
 from dbmux.backend.server import Backend, Wish
-from dbmux.errors import ErrorCode, MySQLError
+from dbmux.backend.turn import run
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.net.conversation import ConnectionClosed
 from dbmux.session import SessionState, names_of
 from dbmux.wire.client import ClientProtocol
+from dbmux.wire.commands import Command
 
 MAX_PACKET = 1 << 30
+KILL_TIMEOUT_S = 5.0
 STATE_QUERY = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection,"
     b"@@sql_mode,@@max_connections"
@@ -46,3 +51,21 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     connection.scanner.status = protocol.status
     conversation.channel.resume()
     return connection
+
+
+async def kill(backend: Backend, shelf: Shelf, connection_id: int) -> None:
+    """End a server connection and what runs on it, over another one of the same account; as far as that is possible."""
+    if shelf.account is None:
+        return
+    try:
+        connection = await open_connection(backend, shelf.key, shelf.account)
+    except (MySQLError, BackendRefused):
+        return
+    try:
+        async with asyncio.timeout(KILL_TIMEOUT_S):
+            await run(connection, [(Command.QUERY, b"KILL CONNECTION %d" % connection_id)])
+    except (TimeoutError, MySQLError, BackendRefused):
+        # It has ended by itself, or the server does not answer.
+        pass
+    finally:
+        connection.quit()

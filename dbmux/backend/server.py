@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dbmux.address import Address
+from dbmux.address import Address, TcpAddress
 from dbmux.backend.pool import Choice, Pool, Shelf
 from dbmux.config.model import BackendConfig, BackendTlsMode, SendProxy
 from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, MySQLError
@@ -132,6 +132,12 @@ class Backend:
         is_old = self.greeting is not None and self.greeting.is_mariadb and _numbers(self.version) < NEW_NAMES_SINCE
         return _OLD_NAMES if is_old else {}
 
+    def renew(self, tls: ssl.SSLContext | None, connect_timeout_s: float) -> None:
+        """Files that its configuration names were read again, and the time limit is perhaps another."""
+        self._tls = tls
+        self.connect_timeout_s = connect_timeout_s
+        self._tls_failure = None
+
     def learn(self, charset: int, names: Names, sql_mode: bytes, max_connections: int) -> None:
         """Remember what a fresh connection said of itself."""
         self.names[charset] = names
@@ -217,7 +223,7 @@ class Backend:
         channel = await self._dial(self.config.address, opened)
         try:
             conversation = channel.owner  # type: ignore[assignment]  # `opened` made it
-            if origin is not None and self.config.send_proxy is not SendProxy.OFF:
+            if self.config.send_proxy is not SendProxy.OFF and isinstance(self.config.address, TcpAddress):
                 conversation.send(_proxy_header(self.config.send_proxy, origin))
             greeting = await conversation.next()
             if isinstance(greeting, Err):
@@ -274,7 +280,10 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
-def _proxy_header(version: SendProxy, origin: Origin) -> bytes:
+def _proxy_header(version: SendProxy, origin: Origin | None) -> bytes:
+    if origin is None:
+        # DbMux's own connections, which many clients share or none.
+        return proxy_protocol.OWN_V1 if version is SendProxy.V1 else proxy_protocol.OWN_V2
     build = proxy_protocol.build_v1 if version is SendProxy.V1 else proxy_protocol.build_v2
     return build(origin.client, origin.server)
 

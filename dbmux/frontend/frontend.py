@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from dbmux.backend.opening import kill
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, LoginMode, User
@@ -163,12 +164,21 @@ class Frontend:
             return
         for session in list(self.sessions.values()):
             if query is not None and session.busy_since is not None and now - session.busy_since > query:
-                session.fail(_overdue(session, query), CloseReason.TIMEOUT)
+                self._stop(session, query)
             elif idle is not None and session.is_idle_since(now - idle):
                 error = MySQLError(
                     ErrorCode.SHUTDOWN, f"idle for longer than timeouts.idle ({idle:g} s); connect again"
                 )
                 session.fail(error, CloseReason.TIMEOUT)
+
+    def _stop(self, session: Session, limit: float) -> None:
+        # Closing its connection does not stop a statement at the server: that takes a KILL, and so a password.
+        connection, shelf = session.connection, session.shelf
+        backend = session.backend
+        can_kill = connection is not None and shelf is not None and shelf.account is not None
+        if connection is not None and shelf is not None and backend is not None:
+            self._start(kill(backend, shelf, connection.id), f"kill at {backend.name}")
+        session.fail(_overdue(session, limit, can_kill), CloseReason.TIMEOUT)
 
     # Logging in.
 
@@ -451,12 +461,13 @@ _UNKNOWN_SERVER = Greeting(
 )
 
 
-def _overdue(session: Session, limit: float) -> MySQLError:
+def _overdue(session: Session, limit: float, was_stopped: object) -> MySQLError:
     greeting = session.backend.greeting if session.backend is not None else None
     is_mariadb = greeting is not None and greeting.is_mariadb
     code = ErrorCode.TIMED_OUT_MARIADB if is_mariadb else ErrorCode.TIMED_OUT_MYSQL
+    end = "" if was_stopped else "; the server may still finish it"
     return MySQLError(
-        code, f"the query ran longer than timeouts.query ({limit:g} s); make it faster or raise the limit"
+        code, f"the query ran longer than timeouts.query ({limit:g} s){end}; make it faster or raise the limit"
     )
 
 

@@ -55,6 +55,11 @@ def parse(data: bytes) -> Header | None:
     raise _bad("a PROXY protocol header was expected from this address")
 
 
+# What a proxy says on connections of its own: the connection's own addresses are the right ones.
+OWN_V1 = b"PROXY UNKNOWN\r\n"
+OWN_V2 = SIGNATURE + b"\x20\x00\x00\x00"
+
+
 def build_v1(client: tuple[str, int], server: tuple[str, int]) -> bytes:
     """The line for a TCP connection from `client` to `server`."""
     version, source, target = _one_family(client[0], server[0])

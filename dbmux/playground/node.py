@@ -53,6 +53,13 @@ class PortTaken(NodeFailed):
     """Another process has the port."""
 
 
+class _Server(subprocess.Popen[bytes]):
+    """A server outlives whoever started it: nobody is to be warned of one that still runs."""
+
+    def __del__(self) -> None:
+        """Leave it alone."""
+
+
 class Node:
     """A server in `folder`, stopped or running; `options` are further options of the server's own."""
 
@@ -196,7 +203,7 @@ class Node:
     def _launch(self, port: int) -> None:
         self.log.unlink(missing_ok=True)
         with self.log.open("wb") as log:
-            process = subprocess.Popen(
+            process = _Server(
                 [*self._command(), f"--port={port}"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

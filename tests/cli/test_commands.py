@@ -229,7 +229,7 @@ class TestConnect:
                 {
                     "backends": {"db": address},
                     "users": {"app": "p"},
-                    "timeouts": {"login": "500ms", "connect": "5s"},
+                    "timeouts": {"login": "500ms", "connect": "500ms"},
                 }
             )
         )
