@@ -13,7 +13,7 @@ from dbmux.playground.node import Node, next_free_port
 from dbmux.wire.replies import Ok
 from tests.differential.client import PLAIN, Connection, Login
 from tests.differential.stage import Place, Stage, port, questions, schema_names
-from tests.differential.steps import OTHER_ACCOUNT, OTHER_PASSWORD
+from tests.differential.steps import OTHER_ACCOUNT, OTHER_PASSWORD, Sql
 from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve, wait_until_served
 
 __all__ = ["nodes"]
@@ -63,6 +63,8 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
         for name, node in nodes.items():
             wait_until_served(ports[name])
             admin = _logged_in(node.port)
+            # A session that left something locked shows as an error, not as silence.
+            admin.ask(Sql(b"SET lock_wait_timeout = 5"), lambda session: 0)
             place = Place(
                 server=name,
                 port=node.port,

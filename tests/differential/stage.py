@@ -67,7 +67,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of a scenario; `steady` is whether direct sessions agree among themselves."""
+    """What came of a scenario."""
 
     server: str
     scenario: Scenario
@@ -84,9 +84,8 @@ class Verdict:
     def shortened(self) -> Scenario:
         """The scenario without what comes after the first difference."""
         at = first_difference(self.direct, self.through)
-        return (
-            self.scenario if at is None else replace(self.scenario, steps=self.scenario.steps[: self.direct[at].taken])
-        )
+        steps = self.scenario.steps
+        return replace(self.scenario, steps=steps if at is None else steps[: self.direct[at].taken])
 
     def __str__(self) -> str:
         title = f"{self.scenario.name} on {self.server} (- direct, + through)"
