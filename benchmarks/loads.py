@@ -27,6 +27,7 @@ from dbmux.wire.replies import Err, Ok
 
 ROWS, ROW_BYTES = 100_000, 185
 CONNECTS = 300
+CROWD = 64
 PLAIN_CLIENTS, TLS_CLIENTS = 5_000, 1_000
 SLOW_RESULT_BYTES = 1 << 30
 
@@ -43,11 +44,12 @@ class Options:
 Load = Callable[[Target, Options], dict[str, float]]
 
 
-def sysbench(script: str, *extra: str) -> Load:
-    """A load of sysbench's."""
+def sysbench(script: str, *extra: str, threads: int | None = None) -> Load:
+    """A load of sysbench's, with so many threads whatever the options say."""
 
     def load(target: Target, options: Options) -> dict[str, float]:
-        run = [*sysbench_line(target.port, script), *extra, f"--threads={options.threads}", "--percentile=99", "run"]
+        count = f"--threads={threads or options.threads}"
+        run = [*sysbench_line(target.port, script), *extra, count, "--percentile=99", "run"]
         subprocess.run([*run[:-1], "--time=1", "run"], capture_output=True, check=True)
         before = cpu_seconds(target.pid) if target.pid else 0.0
         told = subprocess.run(
@@ -139,6 +141,7 @@ def idle_clients(target: Target, options: Options) -> dict[str, float]:
 LOADS: dict[str, Load] = {
     "point-select": sysbench("oltp_point_select", "--db-ps-mode=disable"),
     "prepared": sysbench("oltp_point_select", "--db-ps-mode=auto"),
+    "crowded": sysbench("oltp_point_select", "--db-ps-mode=disable", threads=CROWD),
     "read-write": sysbench("oltp_read_write", "--db-ps-mode=disable"),
     "large-result": large_result,
     "connect": connect,

@@ -24,6 +24,8 @@ from dbmux.playground.packages import find, parse_wish
 
 USER, PASSWORD, SCHEMA = "bench", "bench", "sbtest"
 REFERENCE = "haproxy"
+# What DbMux has to the server where its clients share connections.
+SHARED_CONNECTIONS = 8
 CLIENTS = 5_200
 START_TIMEOUT_S = 20.0
 CHECKOUT = Path(__file__).parents[1]
@@ -60,7 +62,7 @@ def running(folder: Path, with_pure: bool) -> Iterator[Bench]:
         )
         targets = [Target("direct", server.port, None)]
         taken = [server.port]
-        for name, start in (("haproxy", _haproxy), ("proxysql", _proxysql), ("dbmux", _dbmux), ("dbmux-pure", _pure)):
+        for name, start in _STARTS.items():
             if name == "dbmux-pure" and not with_pure:
                 continue
             taken.append(next_free_port(taken))
@@ -106,26 +108,36 @@ def _proxysql(folder: Path, port: int, server: int) -> Command | None:
     return (program, "-f", "--initial", "-c", str(config)), {}
 
 
+def _shared(folder: Path, port: int, server: int) -> Command | None:
+    backend = {"address": f"127.0.0.1:{server}", "max_connections": SHARED_CONNECTIONS}
+    return _serve(folder / "dbmux-shared", port, CHECKOUT, {"backends": {"db": backend}, "users": {USER: PASSWORD}})
+
+
 def _dbmux(folder: Path, port: int, server: int) -> Command | None:
-    return _serve(folder / "dbmux", port, server, CHECKOUT)
+    return _serve(folder / "dbmux", port, CHECKOUT, {"backends": {"db": f"127.0.0.1:{server}"}})
 
 
 def _pure(folder: Path, port: int, server: int) -> Command | None:
     copy = folder / "pure"
     shutil.copytree(CHECKOUT / "dbmux", copy / "dbmux", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-    return _serve(folder / "dbmux-pure", port, server, copy)
+    return _serve(folder / "dbmux-pure", port, copy, {"backends": {"db": f"127.0.0.1:{server}"}})
 
 
-def _serve(folder: Path, port: int, server: int, code: Path) -> Command:
+def _serve(folder: Path, port: int, code: Path, behind: dict[str, object]) -> Command:
     folder.mkdir()
     config = folder / "appconfig.json"
-    config.write_text(
-        json.dumps(
-            {"listen": f"127.0.0.1:{port}", "backends": {"db": f"127.0.0.1:{server}"}, "limits": {"clients": 20000}}
-        )
-    )
+    config.write_text(json.dumps({"listen": f"127.0.0.1:{port}", "limits": {"clients": 20000}, **behind}))
     environment = {"PYTHONPATH": str(code), "XDG_STATE_HOME": str(folder)}
     return (sys.executable, "-P", "-m", "dbmux.cli", "serve", "--config", str(config)), environment
+
+
+_STARTS = {
+    "haproxy": _haproxy,
+    "proxysql": _proxysql,
+    "dbmux": _dbmux,
+    "dbmux-shared": _shared,
+    "dbmux-pure": _pure,
+}
 
 
 @contextmanager

@@ -72,10 +72,6 @@ class ReplyScanner:
         self.affected = 0
         self.insert_id = 0
 
-    def is_expecting(self) -> bool:
-        """Whether the server owes bytes: not between commands, nor while it waits for the client's file."""
-        return self.remaining != 0 or (self.phase != AT_END and self.phase != AT_FILE)
-
     def inside_packet(self) -> bool:
         """Whether what was consumed ends in the middle of a packet."""
         return self.remaining != 0 or self.continued != 0

@@ -28,6 +28,7 @@ from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
 MORE, DONE = ReplyScanner.MORE, ReplyScanner.DONE
+IN_TRANSACTION = int(Status.IN_TRANSACTION)
 INFILE, REWRITE = ReplyScanner.INFILE, ReplyScanner.REWRITE
 
 
@@ -249,7 +250,7 @@ class Connection:
     @property
     def is_in_transaction(self) -> bool:
         """Whether the server said so last."""
-        return bool(self.scanner.status & Status.IN_TRANSACTION)
+        return bool(self.scanner.status & IN_TRANSACTION)
 
     @property
     def is_at_packet_boundary(self) -> bool:
@@ -313,26 +314,34 @@ class Connection:
 
     def received(self, data: bytes) -> None:
         """A piece of a reply came."""
-        holder = self.holder
         if self.exchange is not None:
             self.exchange.received(self, data)
             return
+        holder = self.holder
         if holder is None:
             # A server that is about to close says why, unasked; nobody is here to hear it.
             self.abort()
             return
-        if not self.scanner.is_expecting():
-            holder.unasked(data)
-            return
         if self._held:
             data = self._held + data
             self._held = b""
-        self._relay(holder, data)
+        scanner = self.scanner
+        verdict = scanner.scan(data)
+        consumed = scanner.consumed
+        if verdict == DONE and consumed == len(data):
+            self.reply_bytes += consumed
+            self.client.write(data)
+            holder.reply_ended()
+        elif not consumed and verdict in (DONE, INFILE):
+            # Nothing was owed: no command, or only a file of the client's, is under way.
+            holder.unasked(data)
+        else:
+            self._relay(holder, data, verdict)
 
-    def _relay(self, holder: Holder, data: bytes) -> None:
+    def _relay(self, holder: Holder, data: bytes, verdict: int) -> None:
+        # Anything but the end of a reply at the end of what came.
         scanner = self.scanner
         while True:
-            verdict = scanner.scan(data)
             consumed = scanner.consumed
             self.reply_bytes += consumed
             if consumed == len(data):
@@ -348,6 +357,7 @@ class Connection:
             verdict = MORE if scanner.phase else DONE
             if verdict == DONE or not data:
                 break
+            verdict = scanner.scan(data)
         if verdict == DONE and consumed == len(data):
             holder.reply_ended()
         elif verdict == MORE:
