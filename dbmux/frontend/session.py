@@ -34,10 +34,11 @@ from dbmux.planner.planner import (
     Planner,
     command_query,
     plan_query,
-    reading,
 )
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
 from dbmux.session import SessionState
+from dbmux.sql.charsets import UNREADABLE
+from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
@@ -94,7 +95,7 @@ PREPARED = frozenset(
 )
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 # In these a byte of a character may look like a quote or a backslash.
-_UNREADABLE = frozenset(b"'%b'" % name for name in (b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"))
+_UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
@@ -411,7 +412,7 @@ class Session:
     def _read_sql_mode(self) -> None:
         told = self.carried.state.variable("sql_mode")
         assert self.backend is not None
-        self._flags = reading(self.backend.sql_mode if told is None else told)
+        self._flags = lexer_flags(self.backend.sql_mode if told is None else told.strip(b"'"))
         self._plain = self.surroundings.planner.plain[self._flags]
 
     def _let_go(self, connection: Connection, now: float) -> None:
