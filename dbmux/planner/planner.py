@@ -86,5 +86,5 @@ class Planner:
 def plan_query(query: Query, statement: bytes, start: int) -> Plan:
     """The plan for a statement that is not plain."""
     if query.kind is Kind.KILL and (kill := parse_kill(statement, start)) is not None:
-        return Kill(kill.target, kill.start, kill.end)
+        return Kill(kill.target, kill.start, kill.end, kill.scope)
     return RELAY_QUERY

@@ -281,3 +281,21 @@ def test_a_session_that_leaves_while_it_fetches_anothers_warnings_does_not_stop_
             one.close()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("statement, ends", [(b"KILL QUERY %d", False), (b"KILL %d", True)])
+def test_an_idle_session_of_ones_own_user_is_killed_where_it_is(statement: bytes, ends: bool) -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            victim = two.protocol.greeting
+            assert victim is not None
+
+            assert isinstance((await one.ask(Command.QUERY, statement % victim.connection_id))[0], Ok)
+
+            assert bool(proxy.of(SessionClosed)) is ends
+            assert not proxy.backend.commands
+            one.close()
+            two.close()
+
+    run(scenario)

@@ -8,6 +8,7 @@ from dbmux.errors import ErrorCode
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Quit, Refuse, Relay
 from dbmux.planner.planner import COMMAND_PLANS, LONGEST_REMEMBERED, REMEMBERED, Planner, plan_query
 from dbmux.query import ChangeSchema, Kind
+from dbmux.sql.kill import KillScope
 from dbmux.sql.modes import lexer_flags
 from dbmux.wire.commands import Command, Shape
 
@@ -60,8 +61,8 @@ def test_use_changes_the_schema() -> None:
 @pytest.mark.parametrize(
     "text, plan",
     [
-        (b"KILL 12", Kill(12, 5, 7)),
-        (b"/* stop */ KILL QUERY 7", Kill(7, 22, 23)),
+        (b"KILL 12", Kill(12, 5, 7, KillScope.CONNECTION)),
+        (b"/* stop */ KILL QUERY 7", Kill(7, 22, 23, KillScope.QUERY)),
         (b"SELECT 1", Relay(Shape.RESULT)),
         (b"KILL @a", Relay(Shape.RESULT)),
     ],
