@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Debt
 from dbmux.query import AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, RenameTable, SetVariable, Unpin
-from dbmux.session import SessionState, assignments, literal, names_of, needs_reset
+from dbmux.session import NAMES, SessionState, assignments, literal, names_of, needs_reset
 from dbmux.sql.variables import is_carried
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
@@ -177,7 +177,9 @@ class Carried:
         """The answers to `questions`; raises ProtocolError for answers that are none."""
         told = iter(answers)
         if self.state.names is None:
-            self.state = replace(self.state, names=names_of(next(told).row(4)))
+            # Which hidden collations they have now is not told: those of variables that were set by their own names.
+            names = replace(names_of(next(told).row(4)), by_one=frozenset(NAMES))
+            self.state = replace(self.state, names=names)
         for name in self._unread():
             (value,) = next(told).row(1)
             self.state = self.state.after(SetVariable(name, literal(value)))
