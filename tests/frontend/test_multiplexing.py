@@ -173,7 +173,7 @@ def test_waiting_in_vain_tells_where_the_connections_are() -> None:
 
             assert isinstance(refused, Err)
             assert (refused.number, refused.sqlstate) == (2003, b"HY000")
-            assert b"all 1 connections to db are busy: 1 in transaction; waited" in refused.message
+            assert b"the only connection to db is busy: 1 in transactions (oldest 0s); waited" in refused.message
             await one.ask(Command.QUERY, b"COMMIT")
             assert Row(row(b"SELECT 1")) in await two.ask(Command.QUERY, b"SELECT 1")
             one.close()
