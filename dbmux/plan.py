@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmux.errors import MySQLError
+from dbmux.sql.kill import KillScope
 from dbmux.wire.commands import Shape
 
 
@@ -26,6 +27,7 @@ class Kill:
     target: int
     start: int
     end: int
+    scope: KillScope
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from dbmux.errors import ErrorCode
 from dbmux.events import BackendUp, CloseReason, LoginFailed, QueryFinished, SessionClosed
 from dbmux.observe.metrics import Metrics
 from dbmux.observe.prometheus import render
+from dbmux.query import PinReason
 from dbmux.wire.commands import Command
 
 ROOT = Path(__file__).parents[1]
@@ -89,6 +90,12 @@ def test_every_metric_stands_in_the_list_of_metrics_and_no_other() -> None:
     rendered = re.findall(r"^# TYPE (\w+) ", render(figures, ["db"]).decode(), re.MULTILINE)
 
     assert set(re.findall(r"^- `(dbmux_\w+)`", page("metrics.md"), re.MULTILINE)) == set(rendered)
+
+
+def test_every_reason_for_a_pin_stands_in_the_table_of_pins_with_its_beginning_and_its_end() -> None:
+    rows = re.findall(r"^\| `([^`]+)` \| [^|]+ \| [^|]+ \|$", page("pinning.md"), re.MULTILINE)
+
+    assert sorted(rows) == sorted(PinReason)
 
 
 def test_every_event_stands_in_the_list_of_events_with_its_fields() -> None:

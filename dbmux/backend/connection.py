@@ -163,10 +163,13 @@ class Exchange:
                     self._next(connection)
                     return
         except MySQLError as error:
-            self.closed(connection, error)
+            self._broke(connection, error)
 
-    def closed(self, connection: Connection, error: MySQLError) -> None:
-        """The connection can no longer be used."""
+    def abandoned(self) -> None:
+        """The connection was closed before the last answer."""
+        self._failed(MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection; try again"))
+
+    def _broke(self, connection: Connection, error: MySQLError) -> None:
         self._end(connection)
         connection.abort()
         self._failed(error)
@@ -312,8 +315,12 @@ class Connection:
     def _forget(self) -> None:
         self.is_closed = True
         self.holder = None
+        exchange, self.exchange = self.exchange, None
         if self.home is not None:
             self.home.lost(self)
+        if exchange is not None:
+            # Somebody waits for its answers, perhaps not the one who closed the connection.
+            exchange.abandoned()
 
     # What the channel tells.
 
@@ -376,12 +383,9 @@ class Connection:
         """The backend is gone."""
         if self.is_closed:
             return
-        holder, exchange = self.holder, self.exchange
+        holder, is_own = self.holder, self.exchange is not None
         self._forget()
-        if exchange is not None:
-            lost = MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection; try again")
-            exchange.closed(self, lost)
-        elif holder is not None:
+        if holder is not None and not is_own:
             holder.backend_closed(error)
 
     def congested(self) -> None:

@@ -21,7 +21,7 @@ from dbmux.net import proxy_protocol
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.tls import TlsLayer
-from dbmux.session import Names
+from dbmux.session import Names, SessionState
 from dbmux.wire.capabilities import NEEDED, OFFERED, Capability
 from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
 from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest, TlsRequest
@@ -35,6 +35,7 @@ ALWAYS = int(
 )
 
 
+STATES_KEPT = 1000
 # Between two tries of a TLS that failed; doubled by each failure.
 TLS_PAUSE_S, LONGEST_TLS_PAUSE_S = 10.0, 3600.0
 # How many of the server's connections one DbMux takes unless it is told a number.
@@ -75,6 +76,7 @@ class Backend:
     __slots__ = (
         "_dial",
         "_filler",
+        "_states",
         "_tls",
         "_tls_failure",
         "_tls_pause_s",
@@ -109,6 +111,8 @@ class Backend:
         # What a login with a collation's number gives, and the mode that every session begins with.
         self.names: dict[int, Names] = {}
         self.sql_mode = b""
+        # One object for equal states, so that two sessions in the same one are seen to be at a glance.
+        self._states: dict[SessionState, SessionState] = {}
         self.state = BackendState.UNKNOWN
         self.error = ""
         self._dial = dial
@@ -137,6 +141,13 @@ class Backend:
         self._tls = tls
         self.connect_timeout_s = connect_timeout_s
         self._tls_failure = None
+
+    def first_state(self, schema: bytes, charset: int) -> SessionState:
+        """The state in which a session begins that logs in with this schema and collation."""
+        if len(self._states) > STATES_KEPT:
+            self._states.clear()
+        state = SessionState(schema=schema, names=self.names[charset])
+        return self._states.setdefault(state, state)
 
     def learn(self, charset: int, names: Names, sql_mode: bytes, max_connections: int) -> None:
         """Remember what a fresh connection said of itself."""

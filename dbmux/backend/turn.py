@@ -67,6 +67,7 @@ async def run(connection: Connection, commands: list[tuple[Command, bytes]]) -> 
     try:
         return await future
     except asyncio.CancelledError:
+        # Its answers are for nobody any more.
         connection.exchange = None
         connection.abort()
         raise

@@ -166,7 +166,7 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
     shelf = _shelf(door, backend.pool, who)
     if door.charset not in backend.names:
         await _open(shelf, backend, deadline)
-    state = SessionState(schema=who.schema, names=backend.names[door.charset])
+    state = backend.first_state(who.schema, door.charset)
     if not who.schema and shelf.members:
         return Admitted(ok=_ok(proof, state), state=state, shelf=shelf)
     connection = shelf.take(state, None) or await Turn(backend.pool, shelf, deadline).wait()

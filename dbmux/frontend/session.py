@@ -35,10 +35,12 @@ from dbmux.planner.planner import (
     Planner,
     command_query,
     plan_query,
-    reading,
 )
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
 from dbmux.session import SessionState
+from dbmux.sql.charsets import UNREADABLE
+from dbmux.sql.kill import KillScope
+from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
@@ -75,8 +77,7 @@ class State(IntEnum):
 
 IDLE, REPLYING = int(State.IDLE), int(State.REPLYING)
 
-KILL_CONNECTION = Query(kind=Kind.KILL, access=Access.UNSURE)
-KILL_QUERY = Query(kind=Kind.KILL, access=Access.UNSURE)
+KILL = Query(kind=Kind.KILL, access=Access.UNSURE)
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
 # A prepared statement's execution: what it does is known from its text, but for the id.
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True)
@@ -95,7 +96,7 @@ PREPARED = frozenset(
 )
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 # In these a byte of a character may look like a quote or a backslash.
-_UNREADABLE = frozenset(b"'%b'" % name for name in (b"big5", b"cp932", b"gb18030", b"gbk", b"sjis"))
+_UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
@@ -425,7 +426,7 @@ class Session:
     def _read_sql_mode(self) -> None:
         told = self.carried.state.variable("sql_mode")
         assert self.backend is not None
-        self._flags = reading(self.backend.sql_mode if told is None else told)
+        self._flags = lexer_flags(self.backend.sql_mode if told is None else told.strip(b"'"))
         self._plain = self.surroundings.planner.plain[self._flags]
 
     def _let_go(self, connection: Connection, now: float) -> None:
@@ -790,10 +791,11 @@ class Session:
                 self._run_prepared(data)
             case Relay(shape):
                 self._relay(query, shape, data)
-            case Kill(target, start, end):
-                self._kill(query, target, data[:start], data[end:])
+            case Kill(start=start, end=end):
+                self._kill(plan, data[:start], data[end:])
             case KillByNumber():
-                self._kill(KILL_CONNECTION, int.from_bytes(data[5:9], "little"), data[:5], None)
+                target = int.from_bytes(data[5:9], "little")
+                self._kill(Kill(target, 5, 9, KillScope.CONNECTION), data[:5], None)
             case ChangeUser():
                 self.state = int(State.LOGIN)
                 self.surroundings.change_user(self, data[packet.HEADER :])
@@ -961,22 +963,22 @@ class Session:
                 )
         return True
 
-    def _kill(self, query: Query, target: int, before: bytes, behind: bytes | None) -> None:
+    def _kill(self, plan: Kill, before: bytes, behind: bytes | None) -> None:
         # The client knows other sessions by DbMux's numbers; numbers that are not DbMux's are the server's own.
-        victim = self.surroundings.find(target)
-        number = target
+        victim = self.surroundings.find(plan.target)
+        number = plan.target
         assert self.backend is not None
         if victim is not None:
             if victim.backend is None or victim.backend.config.address != self.backend.config.address:
                 self.refuse(
                     MySQLError(
                         ErrorCode.UNKNOWN_THREAD,
-                        f"connection {target} is at another backend; send KILL through a connection to that one",
+                        f"connection {number} is at another backend; send KILL through a connection to that one",
                     )
                 )
                 return
             if victim.connection is None:
-                self._kill_idle(victim, query)
+                self._kill_idle(victim, plan.scope)
                 return
             # Until the server has done it, the connection must not become another session's.
             victim.connection.kills += 1
@@ -984,11 +986,11 @@ class Session:
             number = victim.connection.id
         if behind is None:
             data = packet.encode(before[4:] + number.to_bytes(4, "little"), 0)
-            self._relay(query, Shape.SIMPLE, data)
+            self._relay(KILL, Shape.SIMPLE, data)
         else:
-            self._relay(query, RESULT, packet.encode(before[4:] + str(number).encode() + behind, 0))
+            self._relay(KILL, RESULT, packet.encode(before[4:] + str(number).encode() + behind, 0))
 
-    def _kill_idle(self, victim: Session, query: Query) -> None:
+    def _kill_idle(self, victim: Session, scope: KillScope) -> None:
         # It has no connection at the server: there is nothing to stop but the session itself.
         if victim.user != self.user:
             self.refuse(
@@ -996,8 +998,8 @@ class Session:
             )
             return
         self.channel.write(packet.encode(Ok(status=Status.AUTOCOMMIT).build(self.capabilities), 1))
-        if query is not KILL_QUERY and victim is not self:
-            victim.fail(MySQLError(ErrorCode.SHUTDOWN, "this connection was killed"), CloseReason.KILLED)
+        if scope is KillScope.CONNECTION and victim is not self:
+            victim.end(CloseReason.KILLED, f"by {self.id}")
 
     def _spare(self, victim: Session) -> None:
         self._killing = None

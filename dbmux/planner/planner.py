@@ -15,10 +15,10 @@ from dbmux.sql.kill import parse_kill
 from dbmux.wire.commands import REFUSED, SHAPES, Command, Shape
 
 RELAY_QUERY = Relay(Shape.RESULT)
-# Digests remembered for each way of reading SQL; more are forgotten all at once.
-REMEMBERED = 20_000
-
-ANSI_QUOTES, NO_BACKSLASH_ESCAPES = 1, 2
+# Digests remembered for each way of reading SQL; more are forgotten all at once. Long ones are seldom seen again, and
+# memory must not grow with what clients send.
+REMEMBERED = 10_000
+LONGEST_REMEMBERED = 4096
 
 # What is not looked into, because it cannot be read or is too much.
 OPAQUE = Query(
@@ -71,10 +71,12 @@ class Planner:
         key = digest(statement, start, flags)
         plain, others = self.plain[flags], self._others[flags]
         known = plain.get(key) or others.get(key)
-        if known is not None and known.is_digest_wide:
+        if known is not None:
             return known
         query = classify(statement, start, flags)
-        table = plain if query.is_plain and query.is_digest_wide and query.kind is not Kind.KILL else others
+        if len(key) > LONGEST_REMEMBERED or not query.is_digest_wide:
+            return query
+        table = plain if query.is_plain and query.kind is not Kind.KILL else others
         if len(table) >= REMEMBERED:
             table.clear()
         table[key] = query
@@ -84,15 +86,5 @@ class Planner:
 def plan_query(query: Query, statement: bytes, start: int) -> Plan:
     """The plan for a statement that is not plain."""
     if query.kind is Kind.KILL and (kill := parse_kill(statement, start)) is not None:
-        return Kill(kill.target, kill.start, kill.end)
+        return Kill(kill.target, kill.start, kill.end, kill.scope)
     return RELAY_QUERY
-
-
-def reading(sql_mode: bytes) -> int:
-    """How a session with this mode has its statements read: flags for the lexer."""
-    words = sql_mode.strip(b"'\"").upper().split(b",")
-    flags = NO_BACKSLASH_ESCAPES if b"NO_BACKSLASH_ESCAPES" in words else 0
-    return flags | (ANSI_QUOTES if _ANSI.intersection(words) else 0)
-
-
-_ANSI = frozenset((b"ANSI_QUOTES", b"ANSI", b"DB2", b"MAXDB", b"MSSQL", b"ORACLE", b"POSTGRESQL"))

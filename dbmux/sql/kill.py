@@ -7,6 +7,7 @@ KILL USER or a number that is calculated, is no target.
 from __future__ import annotations
 
 import re
+from enum import Enum, auto
 from typing import NamedTuple
 
 from dbmux.lexer import Token
@@ -17,12 +18,20 @@ _LONGEST = 4096
 _KILL = re.compile(rb"kill\b", re.IGNORECASE)
 
 
+class KillScope(Enum):
+    """What of a connection is ended."""
+
+    CONNECTION = auto()
+    QUERY = auto()
+
+
 class KillTarget(NamedTuple):
-    """The connection's number, and where in the statement its digits are."""
+    """The connection's number, where in the statement its digits are, and what of it is meant."""
 
     target: int
     start: int
     end: int
+    scope: KillScope
 
 
 def parse_kill(statement: bytes, start: int) -> KillTarget | None:
@@ -35,10 +44,11 @@ def parse_kill(statement: bytes, start: int) -> KillTarget | None:
     words = statements[0].words
     at = 1
     at += statements[0].word(at) in ("HARD", "SOFT")
+    scope = KillScope.QUERY if statements[0].word(at) == "QUERY" else KillScope.CONNECTION
     at += statements[0].word(at) in ("CONNECTION", "QUERY")
     if at != len(words) - 1 or statements[0].kinds[at] != Token.NUMBER:
         return None
     digits = statements[0].spelling(at)
     if not digits.isdigit() or len(digits) > 20:
         return None
-    return KillTarget(int(digits), *statements[0].spans[at])
+    return KillTarget(int(digits), *statements[0].spans[at], scope)

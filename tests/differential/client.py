@@ -106,9 +106,6 @@ class Talker(Protocol):
     def ask(self, command: Command, others: Callable[[str], int]) -> Reply:
         """Send a command and take its whole reply; `others` gives another session's connection id."""
 
-    def statement_numbers(self) -> dict[int, str]:
-        """The names of the statements by the numbers that the server gave them."""
-
     def close(self) -> None:
         """Hang up, politely where that is still possible."""
 
@@ -138,10 +135,6 @@ class Connection:
                 self._socket.sendall(self._protocol.command(Byte.QUIT))
         self._socket.close()
         self._gone = Gone()
-
-    def statement_numbers(self) -> dict[int, str]:
-        """The names of the statements by the numbers that the server gave them."""
-        return {statement.number: name for name, statement in self._statements.items()}
 
     def _guarded(self, talk: Callable[[], Sequence[Message]]) -> Reply:
         self._told = []

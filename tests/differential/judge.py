@@ -6,6 +6,8 @@ Apart are only:
 
 - the number of a prepared statement: a handle, which each side gives out as it likes (also in the messages of errors
   1243 and 1421);
+- the words, not the number, of errors 1047, 1243 and 1835, where DbMux says in words of its own that a command, a
+  handle or a packet makes no sense: a client that is in order never sees them;
 - the status flags NO_INDEX, NO_GOOD_INDEX and SLOW_QUERY: they tell the slow log how the server found its rows and how
   long it took, depend on statistics and time, and stay from one statement's reply to the next command's on their
   connection. No client acts on them. All other flags must be equal: a client acts on IN_TRANSACTION, AUTOCOMMIT,
@@ -22,10 +24,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dbmux.errors import ProtocolError
+from dbmux.errors import ErrorCode, ProtocolError
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ColumnCount, Definition, Row, Text
 from dbmux.wire.columns import FieldType, parse_column
@@ -37,10 +39,12 @@ from tests.differential.steps import Elsewhere, Execute, Parameter, Prepare, Sql
 
 INCIDENTAL = int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
+OWN_WORDS = {ErrorCode.UNKNOWN_COMMAND.number, ErrorCode.UNKNOWN_STATEMENT.number, ErrorCode.MALFORMED.number}
 STAND_IN = b"zzzzzzzz"
 LONGEST_SHOWN = 300
 
 _ROW_OF_A_VARIABLE = re.compile(rb"(for column ``\.``\.`[^`]*` at row )[01]")
+_HANDLE = re.compile(rb"(handler|statement) \(\d+\)")
 _TYPE_NAMES = {kind.value: kind.name for kind in FieldType}
 
 
@@ -62,7 +66,6 @@ class Peculiar:
 
     schema: bytes
     capabilities: int
-    statements: Mapping[int, str]
 
     def without(self, reply: Reply, step: Step) -> Reply:
         """A reply that can be compared with one of another run."""
@@ -80,9 +83,7 @@ class Peculiar:
             case Eof():
                 return replace(message, status=self._flags(message.status))
             case Err():
-                return replace(
-                    message, message=b"apart" if step.apart else self._numbered(self._named(message.message))
-                )
+                return replace(message, message=b"apart" if step.apart else self._worded(message))
             case Prepared():
                 return replace(message, statement=0)
             case Text(text):
@@ -98,11 +99,10 @@ class Peculiar:
         counted = status & ~INCIDENTAL
         return counted if self.capabilities & Capability.SESSION_TRACK else counted & ~STATE_CHANGED
 
-    def _numbered(self, message: bytes) -> bytes:
-        for number, name in self.statements.items():
-            message = message.replace(b"handler (%d)" % number, b"handler (%b)" % name.encode())
-            message = message.replace(b"statement (%d)" % number, b"statement (%b)" % name.encode())
-        return message
+    def _worded(self, err: Err) -> bytes:
+        if err.number in OWN_WORDS:
+            return b"in words of its own"
+        return _HANDLE.sub(rb"\1(#)", self._named(err.message))
 
 
 def first_difference(direct: Transcript, through: Transcript) -> int | None:
@@ -132,11 +132,29 @@ def show(direct: Transcript, through: Transcript, capabilities: int) -> str:
             got = list(show_reply(other.reply, capabilities))
             compared = difflib.Differ().compare(expected, got)
             lines += [f"         {line}" for line in compared if not line.startswith("?")]
+            lines += [f"         {line}" for line in _show_values_apart(one.reply, other.reply, capabilities)]
             if expected == got:
                 lines += [f"         - {one.reply!r}"[:2000], f"         + {other.reply!r}"[:2000]]
             break
         lines += [f"           {line}" for line in _shortened(expected)]
     return "\n".join(lines)
+
+
+def _show_values_apart(one: Reply, other: Reply, capabilities: int) -> Iterator[str]:
+    # In a long row the eye does not find what differs.
+    names = [parse_column(part.payload, capabilities).name for part in one if isinstance(part, Definition)]
+    for left, right in zip(one, other, strict=False):
+        if not (isinstance(left, Row) and isinstance(right, Row) and left != right):
+            continue
+        try:
+            values = zip(
+                parse_text_row(left.payload, len(names)), parse_text_row(right.payload, len(names)), strict=True
+            )
+        except ProtocolError:
+            continue
+        for name, (expected, got) in zip(names, values, strict=True):
+            if expected != got:
+                yield _cut(f"{name.decode('utf-8', 'replace')} is {expected!r} and {got!r}")
 
 
 def show_command(step: Step) -> str:

@@ -16,14 +16,12 @@ import pytest
 
 from tests.differential.conftest import CROWDED, FORCED, SECONDS, Setting, Stages
 from tests.differential.generate import generate, generate_crowded, shrink
-from tests.differential.known import REFUSED, defect_in
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, Scenario
 
 SEEDS = range(15)
 CROWDED_SEEDS = range(3)
 LONG = 80
-NOT_YET = pytest.mark.xfail(reason=REFUSED, strict=True)
 FIRST_SEED = int(os.environ.get("DBMUX_DIFFERENTIAL_SEED") or SystemRandom().randrange(1 << 32))
 
 
@@ -32,8 +30,6 @@ def examine(stage: Stage, scenario: Scenario) -> None:
     verdict = stage.judge(scenario)
     if verdict.is_equal:
         return
-    if why := defect_in(verdict):
-        pytest.xfail(why)
     shortest = shrink(verdict.shortened, lambda shorter: _differs(stage, shorter))
     shown = stage.judge(shortest)
     steady = "equal" if stage.is_steady(scenario) else "NOT equal"
@@ -56,7 +52,6 @@ def test_generated_sequences(server: str, seed: int, stages: Stages) -> None:
 
 
 @pytest.mark.real
-@NOT_YET
 @pytest.mark.parametrize("seed", CROWDED_SEEDS)
 @pytest.mark.parametrize("server", sorted(ALL))
 def test_three_sessions_over_two_connections(server: str, seed: int, stages: Stages) -> None:
@@ -66,7 +61,7 @@ def test_three_sessions_over_two_connections(server: str, seed: int, stages: Sta
 @pytest.mark.real
 @pytest.mark.skipif(not SECONDS, reason="only when DBMUX_DIFFERENTIAL_SECONDS is set")
 @pytest.mark.timeout(SECONDS + 300)
-@pytest.mark.parametrize("setting, make", [(FORCED, generate), pytest.param(CROWDED, generate_crowded, marks=NOT_YET)])
+@pytest.mark.parametrize("setting, make", [(FORCED, generate), (CROWDED, generate_crowded)])
 @pytest.mark.parametrize("server", sorted(ALL))
 def test_generated_sequences_for_a_long_time(
     server: str, setting: Setting, make: Callable[[int, int], Scenario], stages: Stages

@@ -22,8 +22,8 @@ OK = Ok(affected_rows=1, last_insert_id=7, status=Status.AUTOCOMMIT, warnings=1,
 def is_seen(one: Message, other: Message, what: Step | None = None, capabilities: int = TRACK) -> bool:
     """Whether the judge takes two replies for different."""
     told = what or step("SELECT 1")
-    here = Peculiar(schema=SCHEMA, capabilities=capabilities, statements={1: "s"})
-    there = Peculiar(schema=OTHER_SCHEMA, capabilities=capabilities, statements={5: "s"})
+    here = Peculiar(schema=SCHEMA, capabilities=capabilities)
+    there = Peculiar(schema=OTHER_SCHEMA, capabilities=capabilities)
     direct = (Told(told, here.without((one,), told)),)
     through = (Told(told, there.without((other,), told)),)
     return first_difference(direct, through) is not None
@@ -70,7 +70,8 @@ def test_every_status_flag_that_clients_act_on_counts(flag: Status) -> None:
         (Row(b"\x08" + SCHEMA), Row(b"\x08" + OTHER_SCHEMA)),
         (Definition(COLUMN.build(0)), Definition(replace(COLUMN, schema=OTHER_SCHEMA).build(0))),
         (Err(number=1146, message=b"Table 'aaaaaaaa.x'"), Err(number=1146, message=b"Table 'bbbbbbbb.x'")),
-        (Err(number=1243, message=b"handler (1) given"), Err(number=1243, message=b"handler (5) given")),
+        (Err(number=1421, message=b"The statement (1) has"), Err(number=1421, message=b"The statement (5) has")),
+        (Err(number=1243, message=b"Unknown handler"), Err(number=1243, message=b"DbMux: there is no such statement")),
         (
             Err(number=1366, message=b"Incorrect value for column ``.``.`x` at row 0"),
             Err(number=1366, message=b"Incorrect value for column ``.``.`x` at row 1"),
@@ -99,8 +100,9 @@ def test_values_that_are_apart_are_not_compared_but_their_form_is() -> None:
 
 def test_a_difference_is_shown_with_the_steps_before_it() -> None:
     before, there = step("SET @a = 1"), step("SELECT @a")
-    direct = (Told(before, (OK,)), Told(there, (Row(b"\x011"), Eof())), Told(before, (OK,)))
-    through = (Told(before, (OK,)), Told(there, (Row(b"\xfb"), Eof())), Told(before, (Gone(),)))
+    column = Definition(replace(COLUMN, name=b"@a").build(0))
+    direct = (Told(before, (OK,)), Told(there, (column, Row(b"\x011"), Eof())), Told(before, (OK,)))
+    through = (Told(before, (OK,)), Told(there, (column, Row(b"\xfb"), Eof())), Told(before, (Gone(),)))
 
     shown = show(direct, through, 0)
 
@@ -108,4 +110,5 @@ def test_a_difference_is_shown_with_the_steps_before_it() -> None:
     assert "2 a  SELECT @a" in shown
     assert "- row" in shown
     assert "+ row" in shown
+    assert "@a is b'1' and None" in shown
     assert "Gone" not in shown

@@ -44,10 +44,6 @@ class Careless:
             self._turn = 1 - self._turn
         return reply
 
-    def statement_numbers(self) -> dict[int, str]:
-        """Those of the first connection."""
-        return self._connections[0].statement_numbers()
-
     def close(self) -> None:
         """Hang up both."""
         for connection in self._connections:

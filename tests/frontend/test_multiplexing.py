@@ -252,3 +252,50 @@ def test_a_client_that_vanishes_while_it_waits_leaves_the_queue() -> None:
             one.close()
 
     run(scenario)
+
+
+def test_a_session_that_leaves_while_it_fetches_anothers_warnings_does_not_stop_that_one() -> None:
+    class Silent(FakeBackend):
+        """Answers everything but SHOW WARNINGS; an INSERT has a warning."""
+
+        def __init__(self) -> None:
+            super().__init__(answer=self._answer)
+
+        def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+            if command.body == b"SHOW WARNINGS":
+                return b""
+            if command.body.startswith(b"INSERT"):
+                return protocol.send_ok(Ok(warnings=1))
+            return select(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(Silent()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (1)")
+            two.conversation.send(two.protocol.command(Command.QUERY, b"SELECT 2"))
+            await proxy.until(lambda: (Command.QUERY, b"SHOW WARNINGS") in proxy.backend.commands)
+
+            two.conversation.channel.abort()
+
+            assert Row(row(b"SELECT 1")) in await one.ask(Command.QUERY, b"SELECT 1")
+            one.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("statement, ends", [(b"KILL QUERY %d", False), (b"KILL %d", True)])
+def test_an_idle_session_of_ones_own_user_is_killed_where_it_is(statement: bytes, ends: bool) -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            victim = two.protocol.greeting
+            assert victim is not None
+
+            assert isinstance((await one.ask(Command.QUERY, statement % victim.connection_id))[0], Ok)
+
+            assert bool(proxy.of(SessionClosed)) is ends
+            assert not proxy.backend.commands
+            one.close()
+            two.close()
+
+    run(scenario)

@@ -274,11 +274,8 @@ class TestUnixSockets:
 
     @pytest.mark.parametrize("way", WAYS)
     def test_the_servers_own_program_logs_in_over_a_unix_socket(
-        self, way: str, server: Server, sockets: dict[tuple[str, str], str], request: pytest.FixtureRequest
+        self, way: str, server: Server, sockets: dict[tuple[str, str], str]
     ) -> None:
-        if server.is_mysql and way != "users":
-            reason = "DbMux's own question about the account lacks the head that query attributes ask for"
-            request.applymarker(pytest.mark.xfail(reason=reason))
         server.forget_logins()
         line = [*server.node.software.client, "--no-defaults", f"--socket={sockets[server.name, way]}", f"-u{ACCOUNT}"]
         for _ in ("cold", "warm"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmux.sql.kill import KillTarget, parse_kill
+from dbmux.sql.kill import KillScope, KillTarget, parse_kill
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,8 @@ def test_a_kill_names_a_connection(statement: str, target: int) -> None:
     found = parse_kill(text, 1)
 
     start = text.rindex(b"%d" % target)
-    assert found == KillTarget(target, start, start + len(str(target)))
+    scope = KillScope.QUERY if b"QUERY" in text.upper() else KillScope.CONNECTION
+    assert found == KillTarget(target, start, start + len(str(target)), scope)
 
 
 @pytest.mark.parametrize(
