@@ -146,6 +146,20 @@ def test_pins_are_told_with_their_ends() -> None:
     run(scenario)
 
 
+def test_the_pins_of_a_session_end_with_it() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"CREATE TEMPORARY TABLE test.t (a INT)")
+
+            one.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+
+            assert [(e.reason, e.what) for e in proxy.of(Unpinned)] == [("temporary table", "test.t")]
+
+    run(scenario)
+
+
 def test_a_session_that_leaves_in_a_transaction_leaves_nothing_behind() -> None:
     async def scenario() -> None:
         async with shared(Transactions()) as proxy:
