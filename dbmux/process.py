@@ -186,7 +186,7 @@ class _Control:
             old.close()
 
     def _metrics(self) -> bytes:
-        return render(self._observer.metrics, self._engine.config.backends)
+        return render(self._observer.metrics, self._engine.config.backends, self._engine.pools())
 
 
 class _Reload:

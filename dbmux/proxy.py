@@ -18,7 +18,7 @@ from dbmux.address import Address
 from dbmux.backend import health
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
-from dbmux.backend.pool import Choice, Shelf
+from dbmux.backend.pool import Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, Config
@@ -126,6 +126,10 @@ class Engine:
                     f"{group}: {primary.name} at {primary.config.address} is {primary.state} {primary.error}"
                 )
         return Readiness(not reasons, tuple(reason.strip() for reason in reasons))
+
+    def pools(self) -> tuple[PoolFigures, ...]:
+        """How the connections to each backend stand."""
+        return tuple(backend.pool.figures() for backend in self._backends.values())
 
     # One configuration's parts.
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import NamedTuple, Protocol
 
+from dbmux.backend.occupation import Occupation
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.kernel import ReplyScanner
 from dbmux.net.channel import Channel
@@ -36,6 +37,10 @@ class Holder(Protocol):
     """Who uses the connection: a session."""
 
     channel: Channel
+
+    @property
+    def occupation(self) -> Occupation:
+        """Why the connection is not free, and since when."""
 
     def reply_ended(self) -> None:
         """All of the reply was passed on."""

@@ -8,18 +8,24 @@ down. Dialling is somebody else's work, asked for through `dial`.
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
+from time import perf_counter
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from dbmux.backend.connection import Connection
+from dbmux.backend.occupation import describe
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.session import SessionState
 
 # How many idle connections are looked at for one that needs no preparation.
 CHOICE = 8
+# How many connections of another kind may go to those behind him before one makes room for the first in the queue.
+PATIENCE = 16
+WAIT_BOUNDS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +73,26 @@ class Choice(Enum):
     """For tests: never the one that the session had last, and every debt is paid at once."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFigures:
+    """A pool as it stands. `waits` has how many waited at most as long as each of WAIT_BOUNDS_S, and longer."""
+
+    backend: str
+    limit: int | None
+    idle: int
+    busy: int
+    connecting: int
+    unshared: int
+    waiters: int
+    waits: tuple[int, ...]
+    waited_s: float
+    carried: int
+
+
 class Shelf:
     """The connections of one key. `idle` has the one that was used last at its end."""
 
-    __slots__ = ("account", "connecting", "idle", "key", "members", "pool")
+    __slots__ = ("__weakref__", "account", "connecting", "has_failed", "idle", "key", "members", "pool")
 
     def __init__(self, pool: Pool, key: ShelfKey) -> None:
         self.pool = pool
@@ -78,6 +100,8 @@ class Shelf:
         self.idle: list[Connection] = []
         self.members: set[Connection] = set()
         self.connecting = 0
+        # Whether the last dial did: then nothing is dialled that nobody waits for.
+        self.has_failed = False
         # With what the next connection is dialled; whoever brings a newer password replaces it.
         self.account: Account | None = None
 
@@ -114,14 +138,20 @@ class Shelf:
 
     def give(self, connection: Connection, now: float) -> None:
         """A connection is free again, in the state that it says: to the next who waits, or to lie idle."""
+        if connection.is_closed:
+            return
+        if connection.state.schema and not self.key.has_schema:
+            home = self.sibling(replace(self.key, has_schema=True))
+            home.move(connection)
+            home.give(connection, now)
+            return
         connection.holder = None
         pool = self.pool
-        if pool.is_closing:
+        if pool.is_closing or (pool.worn and connection in pool.worn):
             connection.quit()
             return
         if pool.queue:
-            if pool.has_starving(self):
-                # Whoever is first has no connection of his own kind to hope for: this one makes room.
+            if pool.is_wanted_elsewhere(self):
                 connection.quit()
                 return
             if (waiter := pool.first(self)) is not None:
@@ -140,14 +170,19 @@ class Shelf:
 
     def move(self, connection: Connection) -> None:
         """Take over a connection in use from another shelf of the same pool."""
-        assert isinstance(connection.home, Shelf)
-        connection.home.members.discard(connection)
+        if connection.is_closed:
+            return
+        home = connection.home
+        assert isinstance(home, Shelf)
+        assert connection not in home.idle
+        home.members.discard(connection)
         connection.home = self
         self.members.add(connection)
 
     def lost(self, connection: Connection) -> None:
         """A connection of this shelf was closed."""
         self.members.discard(connection)
+        self.pool.worn.discard(connection)
         if connection in self.idle:
             self.idle.remove(connection)
         self.pool.release()
@@ -156,23 +191,61 @@ class Shelf:
 class Pool:
     """All shelves of a backend under one limit; None leaves the limit to the server.
 
-    `unshared` has the connections that are their session's for life.
+    `unshared` has the connections that are their session's for life. A shelf that nobody uses is forgotten, but for
+    those that once had a connection where some are to be kept idle. `worn` are too old and end when they come back.
+    `carried` counts how often a connection had to be made ready for another session.
     """
 
-    __slots__ = ("_dial", "choice", "is_closing", "limit", "name", "queue", "shelves", "taken", "unshared")
+    __slots__ = (
+        "_clock",
+        "_dial",
+        "_kept",
+        "_passed",
+        "_passed_by",
+        "_waited_s",
+        "_waits",
+        "carried",
+        "choice",
+        "is_closing",
+        "limit",
+        "min_idle",
+        "name",
+        "queue",
+        "shelves",
+        "taken",
+        "unshared",
+        "worn",
+    )
 
     def __init__(
-        self, name: str, limit: int | None, dial: Callable[[Shelf], None], choice: Choice = Choice.LAST_USED
+        self,
+        name: str,
+        limit: int | None,
+        dial: Callable[[Shelf], None],
+        choice: Choice = Choice.LAST_USED,
+        *,
+        min_idle: int = 0,
+        clock: Callable[[], float] = perf_counter,
     ) -> None:
         self.name = name
         self.choice = choice
         self.limit = limit
+        self.min_idle = min_idle
         self.taken = 0
-        self.shelves: dict[ShelfKey, Shelf] = {}
+        self.carried = 0
+        self.shelves: WeakValueDictionary[ShelfKey, Shelf] = WeakValueDictionary()
         self.unshared = Shelf(self, ShelfKey(b"", 0, False))
-        self.queue: deque[Waiter] = deque()
+        # Who waits, in their order, and since when.
+        self.queue: dict[Waiter, float] = {}
+        self.worn: set[Connection] = set()
         self.is_closing = False
         self._dial = dial
+        self._clock = clock
+        self._kept: set[Shelf] = set()
+        self._passed: Waiter | None = None
+        self._passed_by = 0
+        self._waits = [0] * (len(WAIT_BOUNDS_S) + 1)
+        self._waited_s = 0.0
 
     def shelf(self, key: ShelfKey) -> Shelf:
         """The shelf of a key, made when there is none."""
@@ -186,45 +259,89 @@ class Pool:
         for shelf in (self.unshared, *self.shelves.values()):
             yield from shelf.members
 
+    def figures(self) -> PoolFigures:
+        """How it stands."""
+        shelves = list(self.shelves.values())
+        idle, shared = sum(len(shelf.idle) for shelf in shelves), sum(len(shelf.members) for shelf in shelves)
+        return PoolFigures(
+            backend=self.name,
+            limit=self.limit,
+            idle=idle,
+            busy=shared - idle,
+            connecting=sum(shelf.connecting for shelf in shelves),
+            unshared=len(self.unshared.members),
+            waiters=len(self.queue),
+            waits=tuple(self._waits),
+            waited_s=self._waited_s,
+            carried=self.carried,
+        )
+
     def wait(self, waiter: Waiter) -> None:
         """Queue for a connection; granted or denied later, or at once."""
-        self.queue.append(waiter)
-        self.decide()
+        shelf = waiter.shelf
+        if self.is_closing:
+            waiter.denied(self._closed())
+        elif shelf is not None and shelf.idle and self.choice is Choice.LAST_USED:
+            waiter.granted(shelf.idle.pop())
+        else:
+            self.queue[waiter] = self._clock()
+            self.decide()
 
     def cancel(self, waiter: Waiter) -> None:
         """Leave the queue."""
         if waiter in self.queue:
-            self.queue.remove(waiter)
+            self._leave(waiter)
+            # Somebody behind may have what was kept for him.
+            self.decide()
 
     def first(self, shelf: Shelf) -> Waiter | None:
         """The first who waits for a connection of this shelf, who then waits no more."""
         for waiter in self.queue:
             if waiter.shelf is shelf:
-                self.queue.remove(waiter)
+                self._leave(waiter)
                 return waiter
         return None
 
-    def has_starving(self, giver: Shelf) -> bool:
-        """Whether the first in the queue could only be served in the place of one of `giver`'s connections."""
-        first = self.queue[0].shelf
-        is_full = self.limit is not None and self.taken >= self.limit
-        return is_full and first is not giver and (first is None or not (first.members or first.connecting))
+    def is_wanted_elsewhere(self, giver: Shelf) -> bool:
+        """Whether one of `giver`'s connections has to make room: for the limit, or for the first in the queue."""
+        if self.limit is None or self.taken < self.limit:
+            return False
+        if self.taken > self.limit:
+            return True
+        first = next(iter(self.queue))
+        shelf = first.shelf
+        if shelf is giver or (shelf is not None and shelf.connecting):
+            return False
+        if shelf is None or not shelf.members:
+            # He has no connection of his own kind to hope for.
+            return True
+        if first is not self._passed:
+            self._passed, self._passed_by = first, 0
+        self._passed_by += 1
+        return self._passed_by > PATIENCE
 
     def connected(self, shelf: Shelf, connection: Connection, now: float) -> None:
         """A dialled connection stands."""
         shelf.connecting -= 1
+        shelf.has_failed = False
         self.admit(shelf, connection, now)
         shelf.give(connection, now)
 
     def admit(self, shelf: Shelf, connection: Connection, now: float) -> None:
         """A connection whose place is taken already belongs to a shelf from now on."""
+        if connection.is_closed:
+            self.release()
+            return
         connection.home = shelf
         connection.opened_at = now
         shelf.members.add(connection)
+        if self.min_idle and shelf is not self.unshared:
+            self._kept.add(shelf)
 
     def failed(self, shelf: Shelf, error: MySQLError | BackendRefused) -> None:
         """A dial failed: the first who waits for it is told."""
         shelf.connecting -= 1
+        shelf.has_failed = True
         self.taken -= 1
         if (waiter := self.first(shelf)) is not None:
             waiter.denied(error)
@@ -236,74 +353,120 @@ class Pool:
         self.decide()
 
     def close(self) -> None:
-        """Keep nothing any more: idle connections end now, the others when they come back."""
+        """Keep nothing any more: idle connections end now, the others when they come back; nobody waits longer."""
         self.is_closing = True
-        for shelf in self.shelves.values():
+        self._kept.clear()
+        for shelf in list(self.shelves.values()):
             for connection in list(shelf.idle):
                 connection.quit()
+        for waiter in list(self.queue):
+            self._deny(waiter, self._closed())
 
     def end(self) -> None:
         """Close every connection now."""
-        self.is_closing = True
+        self.close()
         for connection in list(self.connections()):
             connection.quit()
 
-    def expire(self, now: float, waited_s: float) -> None:
+    def expire(self, now: float) -> None:
         """Deny those whose time is over."""
-        while self.queue and self.queue[0].deadline < now:
-            waiter = self.queue.popleft()
-            waiter.denied(MySQLError(ErrorCode.UNREACHABLE, f"{self._state()}; waited {waited_s:g} s"))
+        overdue = [(waiter, since) for waiter, since in self.queue.items() if waiter.deadline < now]
+        if not overdue:
+            return
+        state, others = self._state(now), len(self.queue) - 1
+        for waiter, since in overdue:
+            waiting = f", {others} more wait" if others else ""
+            told = f"{state}; waited {max(now - since, 0):.3g} s{waiting}; {self._advice()}"
+            self._deny(waiter, MySQLError(ErrorCode.UNREACHABLE, told))
 
     def tend(self, now: float, idle_s: float, lifetime_s: float) -> None:
-        """Close connections that were idle for too long, or are too old; each has its own share of jitter."""
-        for shelf in self.shelves.values():
-            for connection in list(shelf.idle):
+        """Close connections that were idle for too long, or are too old; each has its own share of jitter.
+
+        `min_idle` of each shelf may be idle for as long as they like, and are dialled anew when they are gone.
+        """
+        for shelf in list(self.shelves.values()):
+            for connection in list(shelf.members):
                 age = lifetime_s * (0.9 + (connection.id % 21) / 100)
-                if now - connection.idle_since > idle_s or now - connection.opened_at > age:
+                if now - connection.opened_at > age:
+                    self.worn.add(connection)
+            for connection in list(shelf.idle):
+                is_spare = now - connection.idle_since > idle_s and len(shelf.idle) > self.min_idle
+                if is_spare or connection in self.worn:
                     connection.quit()
+        for shelf in list(self._kept):
+            self._refill(shelf)
 
     def decide(self) -> None:
         """Dial for those who wait, as far as there is room; idle connections of others make some."""
-        if self.is_closing:
-            return
-        expected: dict[Shelf, int] = {}
-        for waiter in list(self.queue):
-            shelf = waiter.shelf
-            if shelf is not None:
-                expected[shelf] = expected.get(shelf, 0) + 1
-                if expected[shelf] <= shelf.connecting:
-                    continue
-            if not self._make_room():
-                return
+        # One at a time: whoever is told may come back with another wish before this returns.
+        while not self.is_closing and (waiter := self._unprovided()) is not None and self._make_room():
             self.taken += 1
-            if shelf is not None:
+            shelf = waiter.shelf
+            if shelf is None:
+                self._leave(waiter)
+                waiter.granted(None)
+            else:
                 shelf.connecting += 1
                 self._dial(shelf)
-            else:
-                self.queue.remove(waiter)
-                waiter.granted(None)
+
+    def _unprovided(self) -> Waiter | None:
+        # The first for whom nothing is being dialled yet.
+        expected: dict[Shelf, int] = {}
+        for waiter in self.queue:
+            shelf = waiter.shelf
+            if shelf is None:
+                return waiter
+            expected[shelf] = expected.get(shelf, 0) + 1
+            if expected[shelf] > shelf.connecting:
+                return waiter
+        return None
 
     def _make_room(self) -> bool:
-        if self.limit is None or self.taken < self.limit:
-            return True
-        idle = [(shelf, connection) for shelf in self.shelves.values() for connection in shelf.idle]
-        if not idle:
-            return False
-        shelf, oldest = min(idle, key=lambda one: one[1].idle_since)
-        # Its loss would decide again, in the middle of this decision.
-        oldest.home = None
-        shelf.idle.remove(oldest)
-        shelf.members.discard(oldest)
-        self.taken -= 1
-        oldest.quit()
+        while self.limit is not None and self.taken >= self.limit:
+            idle = [(shelf, connection) for shelf in self.shelves.values() for connection in shelf.idle]
+            if not idle:
+                return False
+            shelf, oldest = min(idle, key=lambda one: one[1].idle_since)
+            # Its loss would decide again, in the middle of this decision.
+            oldest.home = None
+            shelf.idle.remove(oldest)
+            shelf.members.discard(oldest)
+            self.worn.discard(oldest)
+            self.taken -= 1
+            oldest.quit()
         return True
 
-    def _state(self) -> str:
-        # Where the connections are, for the one who waited in vain.
-        told: dict[str, int] = {}
-        for connection in self.connections():
-            occupation = getattr(connection.holder, "occupation", "")
-            if occupation:
-                told[occupation] = told.get(occupation, 0) + 1
-        where = ", ".join(f"{count} in {what}" for what, count in sorted(told.items()))
-        return f"all {self.taken} connections to {self.name} are busy{': ' + where if where else ''}"
+    def _refill(self, shelf: Shelf) -> None:
+        missing = self.min_idle - len(shelf.idle) - shelf.connecting
+        while missing > 0 and not self.queue and not shelf.has_failed:
+            if self.limit is not None and self.taken >= self.limit:
+                return
+            missing -= 1
+            self.taken += 1
+            shelf.connecting += 1
+            self._dial(shelf)
+
+    def _leave(self, waiter: Waiter) -> None:
+        waited = max(self._clock() - self.queue.pop(waiter), 0.0)
+        self._waits[bisect_left(WAIT_BOUNDS_S, waited)] += 1
+        self._waited_s += waited
+        if waiter is self._passed:
+            self._passed = None
+
+    def _deny(self, waiter: Waiter, error: MySQLError) -> None:
+        # Another's denial may have made him leave.
+        if waiter in self.queue:
+            self._leave(waiter)
+            waiter.denied(error)
+
+    def _closed(self) -> MySQLError:
+        return MySQLError(ErrorCode.SHUTDOWN, f"backend {self.name} was removed, or DbMux stops; connect again")
+
+    def _state(self, now: float) -> str:
+        holders = [connection.holder for connection in self.connections()]
+        where = describe((holder.occupation for holder in holders if holder is not None), now)
+        number = f"all {self.taken} connections" if self.taken != 1 else "the only connection"
+        return f"{number} to {self.name} {'are' if self.taken != 1 else 'is'} busy{': ' + where if where else ''}"
+
+    def _advice(self) -> str:
+        return f"end what holds them, or raise backends.{self.name}.max_connections or timeouts.pool_wait"

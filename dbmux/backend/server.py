@@ -106,7 +106,7 @@ class Backend:
         self.name = name
         self.config = config
         self.connect_timeout_s = connect_timeout_s
-        self.pool = Pool(name, config.max_connections, self._fill, choice)
+        self.pool = Pool(name, config.max_connections, self._fill, choice, min_idle=config.min_idle)
         self.greeting: Greeting | None = None
         # What a login with a collation's number gives, and the mode that every session begins with.
         self.names: dict[int, Names] = {}

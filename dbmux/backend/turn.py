@@ -6,7 +6,7 @@ import asyncio
 
 from dbmux.backend.connection import Answer, Connection, Exchange
 from dbmux.backend.pool import Pool, Shelf
-from dbmux.errors import BackendRefused, MySQLError
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.wire.commands import Command
 
 
@@ -21,6 +21,14 @@ class Turn:
 
     async def wait(self) -> Connection | None:
         """The connection, or None for a place; raises MySQLError or BackendRefused. Cancelling loses nothing."""
+        while True:
+            connection = await self._wait_once()
+            if connection is None or not connection.is_closed:
+                return connection
+            # It was lost between the grant and this moment.
+            self._future = asyncio.get_running_loop().create_future()
+
+    async def _wait_once(self) -> Connection | None:
         self._pool.wait(self)
         try:
             return await self._future
@@ -51,6 +59,8 @@ class Turn:
 
 async def run(connection: Connection, commands: list[tuple[Command, bytes]]) -> list[Answer]:
     """Run statements on a connection; raises BackendRefused or MySQLError. Cancelling closes the connection."""
+    if connection.is_closed:
+        raise MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection; try again")
     future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
     exchange = Exchange(commands, future.set_result, future.set_exception)
     exchange.begin(connection)

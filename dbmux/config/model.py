@@ -144,6 +144,8 @@ class BackendConfig(Section):
     """TLS on the way there."""
     max_connections: Positive | None = None
     """At most so many connections to this server, over all users."""
+    min_idle: NotNegative = 0
+    """So many are kept idle for each user who was there since the start."""
     weight: NotNegative = 1
     """Its share of what is divided among servers."""
     send_proxy: SendProxy = SendProxy.OFF

@@ -158,7 +158,7 @@ class Frontend:
     def end_overdue(self, now: float) -> None:
         """End queries and idle sessions that the configuration allows no longer; `now` by time.perf_counter."""
         for backend in self.settings.topology.backends.values():
-            backend.pool.expire(now, self.settings.pool_wait_s)
+            backend.pool.expire(now)
         query, idle = self.settings.query_timeout_s, self.settings.idle_timeout_s
         if query is None and idle is None:
             return

@@ -16,6 +16,7 @@ from time import perf_counter, time
 from typing import Protocol
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
+from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf, ShelfKey
 from dbmux.backend.server import Backend, Origin
 from dbmux.engine.upload import Upload, UploadKind
@@ -151,6 +152,7 @@ class Session:
         "_statements",
         "_text_at",
         "_then",
+        "_transaction_since",
         "_upload",
         "backend",
         "backend_name",
@@ -209,6 +211,8 @@ class Session:
         self._upload: Upload | None = None
         self._killing: Session | None = None
         self._retiring: MySQLError | None = None
+        # When the transaction began for which the connection is kept; 0.0 for none.
+        self._transaction_since = 0.0
 
     def begin(self, backend: Backend, state: SessionState, capabilities: int) -> None:
         """The login is over: take the client's channel and serve commands, with connections of `shelf`."""
@@ -235,6 +239,8 @@ class Session:
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
         connection, self.connection = self.connection, None
+        if self.backend is not None and self.carried.pins:
+            self._drop_pins()
         if connection is not None and self.shelf is not None:
             _clean(connection, self.shelf)
         elif connection is not None:
@@ -329,6 +335,8 @@ class Session:
             if not scanner.status & IN_TRANSACTION and not connection.kills:
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
+            elif not self._transaction_since:
+                self._transaction_since = self._started
         else:
             self._follow(connection, now)
             if self.state != IDLE:
@@ -409,6 +417,12 @@ class Session:
         for key in before.keys() - pins.keys():
             self._emit(Unpinned(at, self.id, key.reason, key.what, now - before[key]))
 
+    def _drop_pins(self) -> None:
+        # They end with what they pinned. A login that was relayed is no event.
+        before = self.carried.pins
+        self.carried.pins = {key: since for key, since in before.items() if key.reason is PinReason.RELAYED_LOGIN}
+        self._tell_pins(before, perf_counter())
+
     def _read_sql_mode(self) -> None:
         told = self.carried.state.variable("sql_mode")
         assert self.backend is not None
@@ -416,6 +430,10 @@ class Session:
         self._plain = self.surroundings.planner.plain[self._flags]
 
     def _let_go(self, connection: Connection, now: float) -> None:
+        if not connection.is_in_transaction:
+            self._transaction_since = 0.0
+        elif not self._transaction_since:
+            self._transaction_since = self._started
         if self.shelf is None or self.carried.pins or connection.is_in_transaction or connection.kills:
             return
         if connection.debt and self.shelf.pool.choice is Choice.ANOTHER:
@@ -509,6 +527,7 @@ class Session:
                 return None
         connection.hold(self, self.capabilities)
         self.connection = connection
+        self._transaction_since = 0.0
         self._is_retriable = True
         return connection
 
@@ -545,6 +564,7 @@ class Session:
         assert connection is not None
         connection.hold(self, self.capabilities)
         self.connection = connection
+        self._transaction_since = 0.0
         self._is_retriable = True
         self._make_ready(connection)
 
@@ -560,6 +580,8 @@ class Session:
             self._then()
             return
         self.state = int(State.WAITING)
+        if self.shelf is not None:
+            self.shelf.pool.carried += 1
         creditor = connection.creditor
         assert self.backend is not None
         spelling = self.backend.spelling
@@ -677,11 +699,14 @@ class Session:
         return self._started if self.state in (State.REPLYING, State.FILE_UPLOAD) else None
 
     @property
-    def occupation(self) -> str:
-        """Why the session holds a connection, for one who waits: a pin's reason, or nothing while a query runs."""
+    def occupation(self) -> Occupation:
+        """Why the session holds its connection, for one who waits in vain."""
         if self.connection is not None and self.connection.is_in_transaction:
-            return PinReason.TRANSACTION.value
-        return next(iter(self.carried.pins)).reason.value if self.carried.pins else ""
+            return Occupation(PinReason.TRANSACTION, self._transaction_since or self._started)
+        if self.carried.pins:
+            key, since = next(iter(self.carried.pins.items()))
+            return Occupation(key.reason, since)
+        return Occupation(None, self._started)
 
     def is_idle_since(self, moment: float) -> bool:
         """Whether the last reply ended before `moment`, by time.perf_counter, and nothing is under way."""

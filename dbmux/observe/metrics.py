@@ -19,9 +19,11 @@ from dbmux.events import (
     Event,
     LoggedIn,
     LoginFailed,
+    Pinned,
     QueryFinished,
     SessionClosed,
     SessionOpened,
+    Unpinned,
 )
 from dbmux.observe.histogram import Histogram
 
@@ -48,6 +50,8 @@ class Metrics:
         self.sessions_closed: Counter[CloseReason] = Counter()
         self.logins = 0
         self.logins_failed: Counter[int] = Counter()
+        self.pins: Counter[str] = Counter()
+        self.pins_now: Counter[str] = Counter()
         self.configs_applied = 0
         self.configs_rejected = 0
         self._by_type: dict[type[Event], Callable[[Any], None]] = {
@@ -55,6 +59,8 @@ class Metrics:
             SessionClosed: self._session_closed,
             LoggedIn: self._logged_in,
             LoginFailed: self._login_failed,
+            Pinned: self._pinned,
+            Unpinned: self._unpinned,
             BackendUp: self._backend_up,
             BackendDown: self._backend_down,
             ConfigApplied: self._config_applied,
@@ -97,6 +103,13 @@ class Metrics:
 
     def _login_failed(self, event: LoginFailed) -> None:
         self.logins_failed[event.code] += 1
+
+    def _pinned(self, event: Pinned) -> None:
+        self.pins[event.reason] += 1
+        self.pins_now[event.reason] += 1
+
+    def _unpinned(self, event: Unpinned) -> None:
+        self.pins_now[event.reason] -= 1
 
     def _backend_up(self, event: BackendUp) -> None:
         self._figures(event.backend).is_up = True

@@ -1,39 +1,44 @@
 """The figures in Prometheus' text format, made when somebody asks.
 
-`Metrics` and the names of the backends that there are come in, bytes go out; names, labels and meanings stand in
-docs/metrics.md. Counts of a backend that was removed stay, its state does not.
+`Metrics`, the names of the backends that there are and how their pools stand come in, bytes go out; names, labels and
+meanings stand in docs/metrics.md. Counts of a backend that was removed stay, its state and its pool's do not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from dbmux.backend.pool import WAIT_BOUNDS_S, PoolFigures
 from dbmux.observe.metrics import Metrics
 from dbmux.wire.commands import Command
 
 LATENCY_BOUNDS_S = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
-def render(metrics: Metrics, backends: Iterable[str]) -> bytes:
+def render(metrics: Metrics, backends: Iterable[str], pools: Iterable[PoolFigures] = ()) -> bytes:
     """All figures as they stand."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(metrics, frozenset(backends)))
+    registry.register(_Figures(metrics, frozenset(backends), tuple(pools)))
     return generate_latest(registry)
 
 
 class _Figures(Collector):
-    def __init__(self, metrics: Metrics, present: frozenset[str]) -> None:
+    def __init__(self, metrics: Metrics, present: frozenset[str], pools: tuple[PoolFigures, ...]) -> None:
         self._metrics = metrics
         self._present = present
+        self._pools = pools
 
     def collect(self) -> Iterable[Metric]:
         yield from self._sessions()
         yield from self._backends()
+        yield from self._connections()
+        yield from self._pins()
 
     def _sessions(self) -> Iterable[Metric]:
         metrics = self._metrics
@@ -69,3 +74,37 @@ class _Figures(Collector):
             buckets = [(str(bound), float(figures.latency.below(bound))) for bound in LATENCY_BOUNDS_S]
             latency.add_metric([name], [*buckets, ("+Inf", float(figures.latency.count))], figures.latency.sum_s)
         yield from (up, commands, errors, reply_bytes, latency)
+
+    def _connections(self) -> Iterable[Metric]:
+        state = GaugeMetricFamily("dbmux_connections", "Connections to the backend.", labels=["backend", "state"])
+        limit = GaugeMetricFamily("dbmux_connections_limit", "How many there may be.", labels=["backend"])
+        waiters = GaugeMetricFamily("dbmux_waiters", "Who waits for a connection now.", labels=["backend"])
+        waits = CounterMetricFamily("dbmux_waits", "Waits for a connection that ended.", labels=["backend"])
+        seconds = HistogramMetricFamily("dbmux_wait_seconds", "How long they took.", labels=["backend"])
+        carried = CounterMetricFamily(
+            "dbmux_state_carried", "Connections made ready for another session.", labels=["backend"]
+        )
+        for pool in self._pools:
+            name = pool.backend
+            state.add_metric([name, "idle"], pool.idle)
+            state.add_metric([name, "busy"], pool.busy)
+            state.add_metric([name, "connecting"], pool.connecting)
+            state.add_metric([name, "unshared"], pool.unshared)
+            if pool.limit is not None:
+                limit.add_metric([name], pool.limit)
+            waiters.add_metric([name], pool.waiters)
+            waits.add_metric([name], sum(pool.waits))
+            bounds = [*map(str, WAIT_BOUNDS_S), "+Inf"]
+            seconds.add_metric(
+                [name], list(zip(bounds, map(float, accumulate(pool.waits)), strict=True)), pool.waited_s
+            )
+            carried.add_metric([name], pool.carried)
+        yield from (state, limit, waiters, waits, seconds, carried)
+
+    def _pins(self) -> Iterable[Metric]:
+        now = GaugeMetricFamily("dbmux_pins", "What ties sessions to their connections now.", labels=["reason"])
+        ever = CounterMetricFamily("dbmux_pins", "What tied sessions to their connections.", labels=["reason"])
+        for reason, count in self._metrics.pins.items():
+            now.add_metric([reason], self._metrics.pins_now[reason])
+            ever.add_metric([reason], count)
+        yield from (now, ever)

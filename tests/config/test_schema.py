@@ -22,7 +22,7 @@ SCHEMA: dict[str, Any] = json.loads(schema())
 SECTIONS = [section for section in Section.__subclasses__() if section is not Listen]
 VALID = [
     '{"backends": {"db": "10.0.0.1"}}',
-    '{"backends": {"db": {"address": "x", "max_connections": 5, "weight": 0, "send_proxy": "v2"}}}',
+    '{"backends": {"db": {"address": "x", "max_connections": 5, "min_idle": 2, "weight": 0, "send_proxy": "v2"}}}',
     '{"backends": {"db": {"address": "x", "max_connections": "${N:-5}", "tls": "${T:-off}"}}, "login": "${L:-learn}"}',
     '{"backends": {"db": {"address": "x", "tls": {"mode": "verify_ca", "ca": "/dev/null"}}}}',
     '{"backends": {"a": "x", "b": "y"}, "listen": {"h:1": "a", "h:2": "b"}, "control": null}',

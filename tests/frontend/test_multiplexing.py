@@ -146,6 +146,20 @@ def test_pins_are_told_with_their_ends() -> None:
     run(scenario)
 
 
+def test_the_pins_of_a_session_end_with_it() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"CREATE TEMPORARY TABLE test.t (a INT)")
+
+            one.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+
+            assert [(e.reason, e.what) for e in proxy.of(Unpinned)] == [("temporary table", "test.t")]
+
+    run(scenario)
+
+
 def test_a_session_that_leaves_in_a_transaction_leaves_nothing_behind() -> None:
     async def scenario() -> None:
         async with shared(Transactions()) as proxy:
@@ -173,7 +187,7 @@ def test_waiting_in_vain_tells_where_the_connections_are() -> None:
 
             assert isinstance(refused, Err)
             assert (refused.number, refused.sqlstate) == (2003, b"HY000")
-            assert b"all 1 connections to db are busy: 1 in transaction; waited" in refused.message
+            assert b"the only connection to db is busy: 1 in transactions (oldest 0s); waited" in refused.message
             await one.ask(Command.QUERY, b"COMMIT")
             assert Row(row(b"SELECT 1")) in await two.ask(Command.QUERY, b"SELECT 1")
             one.close()

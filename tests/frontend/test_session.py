@@ -228,7 +228,7 @@ def test_a_full_pool_gives_2003_with_its_state() -> None:
 
             assert isinstance(refused, Err)
             assert refused.number == 2003
-            assert b"all 1 connections to db are busy: 1 in relayed login; waited" in refused.message
+            assert b"the only connection to db is busy: 1 pinned (1 relayed login); waited" in refused.message
             assert backend.pool.taken == 1
             one.close()
 

@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from dbmux.backend.pool import PoolFigures
 from dbmux.events import (
     BackendDown,
     BackendUp,
     CloseReason,
     Event,
     LoginFailed,
+    Pinned,
     QueryFinished,
     SessionClosed,
     SessionOpened,
+    Unpinned,
 )
 from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat
 from dbmux.observe.metrics import Metrics
@@ -119,6 +122,47 @@ def test_a_backend_is_up_from_the_first_answer_to_the_first_failure() -> None:
     assert observed(up).backends["db"].is_up
     assert not observed(up, down).backends["db"].is_up
     assert observed(up, down, up).backends["db"].is_up
+
+
+def test_pins_are_counted_as_they_come_and_go() -> None:
+    metrics = observed(Pinned(0, 1, "GET_LOCK", "a"), Pinned(0, 2, "GET_LOCK", "b"), Unpinned(1, 1, "GET_LOCK", "a", 1))
+
+    told = figures(metrics)
+
+    assert told["dbmux_pins", frozenset({("reason", "GET_LOCK")})] == 1
+    assert told["dbmux_pins_total", frozenset({("reason", "GET_LOCK")})] == 2
+
+
+def test_pools_tell_how_they_stand() -> None:
+    pool = PoolFigures(
+        backend="db",
+        limit=50,
+        idle=1,
+        busy=2,
+        connecting=3,
+        unshared=4,
+        waiters=5,
+        waits=(1, 2, 0, 0, 0, 0, 0, 0, 0, 3),
+        waited_s=40.5,
+        carried=7,
+    )
+
+    lines = render(Metrics(), ["db"], [pool]).decode().splitlines()
+
+    assert {
+        'dbmux_connections{backend="db",state="idle"} 1.0',
+        'dbmux_connections{backend="db",state="busy"} 2.0',
+        'dbmux_connections{backend="db",state="connecting"} 3.0',
+        'dbmux_connections{backend="db",state="unshared"} 4.0',
+        'dbmux_connections_limit{backend="db"} 50.0',
+        'dbmux_waiters{backend="db"} 5.0',
+        'dbmux_waits_total{backend="db"} 6.0',
+        'dbmux_wait_seconds_bucket{backend="db",le="0.001"} 1.0',
+        'dbmux_wait_seconds_bucket{backend="db",le="0.005"} 3.0',
+        'dbmux_wait_seconds_bucket{backend="db",le="+Inf"} 6.0',
+        'dbmux_wait_seconds_sum{backend="db"} 40.5',
+        'dbmux_state_carried_total{backend="db"} 7.0',
+    } <= set(lines)
 
 
 class TestPrometheus:
