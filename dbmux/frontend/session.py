@@ -94,6 +94,7 @@ PREPARED = frozenset(
         Command.MARIADB_STMT_BULK_EXECUTE,
     )
 )
+_NOT_CARRIED = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 # In these a byte of a character may look like a quote or a backslash.
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
@@ -840,6 +841,9 @@ class Session:
             statement = statements.add(text, query, told.parameters, self.carried.state)
             connection.close_statement(statement.key)
             connection.remember_statement(statement.key, told.statement)
+            if query.needs & _NOT_CARRIED:
+                # Such a statement asks its own connection, and there is no text in which to put the answer.
+                self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
             self._answer_prepare(connection, renumbered(answers[0].raw, statement.id), 0)
 
         def failed(error: BackendRefused | MySQLError) -> None:
@@ -930,6 +934,7 @@ class Session:
         before = dict(self.carried.pins)
         self.carried.unpin(PinReason.CURSOR, what)
         self.carried.unpin(PinReason.LONG_DATA, what)
+        self.carried.unpin(PinReason.SQL_PREPARED, f"#{what}")
         if connection is not None and self.carried.pins != before:
             connection.close_statement(statement.key)
             now = perf_counter()
