@@ -64,6 +64,13 @@ class Holder(Protocol):
         """The backend reads again."""
 
 
+class Creditor(Protocol):
+    """Who used a connection last: a session."""
+
+    def collect(self, connection: Connection) -> None:
+        """Have the connection, which is not idle any more, pay its debt, and give it back."""
+
+
 class Debt(IntFlag):
     """What a connection still knows for the session that used it last, and nobody else does."""
 
@@ -234,7 +241,7 @@ class Connection:
         self.client_capabilities = 0
         self.exchange: Exchange | None = None
         self.home: Home | None = None
-        self.creditor: object | None = None
+        self.creditor: Creditor | None = None
         self.debt = Debt.NONE
         self.insert_id: int | None = 0
         self.is_closed = False

@@ -162,6 +162,15 @@ class Shelf:
         if pool.queue:
             pool.decide()
 
+    def have_paid(self, connection: Connection) -> None:
+        """Before an idle connection is closed, its last session gets what only this connection knows for it."""
+        self.idle.remove(connection)
+        if connection.creditor is None:
+            connection.forget_debt()
+            self.idle.append(connection)
+        else:
+            connection.creditor.collect(connection)
+
     def sibling(self, key: ShelfKey) -> Shelf:
         """The shelf of the same pool and account with another key."""
         found = self.pool.shelf(key)
@@ -391,7 +400,9 @@ class Pool:
                     self.worn.add(connection)
             for connection in list(shelf.idle):
                 is_spare = now - connection.idle_since > idle_s and len(shelf.idle) > self.min_idle
-                if is_spare or connection in self.worn:
+                if (is_spare or connection in self.worn) and connection.debt:
+                    shelf.have_paid(connection)
+                elif is_spare or connection in self.worn:
                     connection.quit()
         for shelf in list(self._kept):
             self._refill(shelf)
@@ -426,7 +437,12 @@ class Pool:
             idle = [(shelf, connection) for shelf in self.shelves.values() for connection in shelf.idle]
             if not idle:
                 return False
-            shelf, oldest = min(idle, key=lambda one: one[1].idle_since)
+            # Rather one that owes nobody anything.
+            shelf, oldest = min(idle, key=lambda one: (bool(one[1].debt), one[1].idle_since))
+            if oldest.debt:
+                # When it has paid it comes back, and there will be room.
+                shelf.have_paid(oldest)
+                return False
             # Its loss would decide again, in the middle of this decision.
             oldest.home = None
             shelf.idle.remove(oldest)

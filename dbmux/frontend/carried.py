@@ -12,7 +12,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import NamedTuple
 
-from dbmux.backend.connection import Answer, Connection, Debt
+from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.query import AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, RenameTable, SetVariable, Unpin
 from dbmux.session import NAMES, SessionState, assignments, literal, names_of, needs_reset
 from dbmux.sql.variables import is_carried
@@ -202,7 +202,7 @@ class Carried:
 
     # Another connection.
 
-    def is_ready(self, connection: Connection, query: Query, owner: object) -> bool:
+    def is_ready(self, connection: Connection, query: Query, owner: Creditor) -> bool:
         """Whether a query can run on this connection as it is."""
         if connection.creditor is not owner and (connection.debt or query.needs):
             return False
@@ -211,7 +211,7 @@ class Carried:
         return connection.state is self.state or connection.state == self.state
 
     def preparation(
-        self, connection: Connection, query: Query, owner: object, spelling: Mapping[str, str]
+        self, connection: Connection, query: Query, owner: Creditor, spelling: Mapping[str, str]
     ) -> list[Statement]:
         """The statements that make it ready, after those of `settlement`."""
         told: list[Statement] = []
@@ -250,12 +250,12 @@ class Carried:
             told[b"@@ERROR_COUNT"] = sum(row[0] == b"Error" for row in self.warnings.rows)
         return told
 
-    def _has_insert_id(self, connection: Connection, owner: object) -> bool:
+    def _has_insert_id(self, connection: Connection, owner: Creditor) -> bool:
         if connection.insert_id is None:
             return connection.creditor is owner
         return connection.insert_id == self.insert_id
 
-    def take_over(self, connection: Connection, query: Query, owner: object) -> None:
+    def take_over(self, connection: Connection, query: Query, owner: Creditor) -> None:
         """The preparation was done: the connection is as this session needs it."""
         if needs_reset(connection.state, self.state):
             connection.forget_session()

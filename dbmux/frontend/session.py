@@ -649,6 +649,24 @@ class Session:
         self.channel.resume()
         self._go_on()
 
+    def collect(self, connection: Connection) -> None:
+        """The pool wants to close a connection that owes this session something: that is asked for first."""
+        shelf = connection.home
+        self.is_being_settled()
+
+        def paid(answers: list[Answer]) -> None:
+            self._note(connection, answers)
+            connection.forget_debt()
+            if isinstance(shelf, Shelf):
+                shelf.give(connection, connection.idle_since)
+            self.settle(connection, [])
+
+        def lost(error: BackendRefused | MySQLError) -> None:
+            connection.abort()
+            self.settle(connection, [])
+
+        Exchange(settlement(connection), paid, lost).begin(connection)
+
     def is_being_settled(self) -> None:
         """Another session got the connection that owes this one something: nothing may run until it has paid."""
         self._debtor = None

@@ -40,6 +40,9 @@ class Client:
         self.answers = 0
         self.occupation = Occupation(None, 0.0)
 
+    def collect(self, connection: Connection) -> None:
+        """It is owed nothing."""
+
     def granted(self, connection: Connection | None) -> None:
         """Note it."""
         self.answers += 1

@@ -9,11 +9,25 @@ from typing import Any
 import pytest
 
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
-from tests.fakes import PASSWORD, FakeBackend, Running, TestClient, client, connect, row, run, running, select
+from tests.fakes import (
+    COLUMN,
+    PASSWORD,
+    PLAIN,
+    FakeBackend,
+    Running,
+    TestClient,
+    client,
+    connect,
+    row,
+    run,
+    running,
+    select,
+)
 
 
 def shared(backend: FakeBackend | None = None, **config: Any) -> AbstractAsyncContextManager[Running]:
@@ -309,6 +323,39 @@ def test_an_idle_session_of_ones_own_user_is_killed_where_it_is(statement: bytes
 
             assert bool(proxy.of(SessionClosed)) is ends
             assert not proxy.backend.commands
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_connection_that_makes_room_for_another_user_pays_its_debt_first() -> None:
+    class Numbered(FakeBackend):
+        """An INSERT gets the number 77, and has a warning."""
+
+        def __init__(self) -> None:
+            super().__init__(answer=self._answer)
+
+        def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+            match command.body:
+                case b"SELECT LAST_INSERT_ID()":
+                    return protocol.send_rows([COLUMN], [row(b"77")], Status.AUTOCOMMIT)
+                case b"INSERT INTO t VALUES (NULL)":
+                    return protocol.send_ok(Ok(last_insert_id=77, warnings=1))
+            return select(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(Numbered()) as proxy:
+            one = await client(proxy.port)
+            two = await client(proxy.port, capabilities=PLAIN | Capability.FOUND_ROWS)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+
+            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+            await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID(), 'mine'")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert asked[1:3] == [b"SHOW WARNINGS", b"SELECT LAST_INSERT_ID()"]
+            assert b"SET last_insert_id=77" in asked[3:]
             one.close()
             two.close()
 
