@@ -19,7 +19,7 @@ from tests.differential.steps import (
     scenario,
 )
 
-RESET_CONNECTION = 31
+SET_OPTION, RESET_CONNECTION = 27, 31
 STATE = (
     "SELECT DATABASE(), @a, @@sql_mode, @@time_zone, @@net_read_timeout, @@autocommit, @@character_set_client, "
     "@@collation_connection, LAST_INSERT_ID(), @@foreign_key_checks"
@@ -186,5 +186,35 @@ SCENARIOS = (
         "sessions of a client that counts found rows",
         *by_turns("UPDATE t SET n = 5 WHERE id = 1", "SELECT ROW_COUNT()"),
         capabilities=FOUND_ROWS,
+    ),
+    scenario(
+        "a transaction goes on over a preparation",
+        "BEGIN",
+        prepare("i", "INSERT INTO t (name) VALUES (?)"),
+        execute("i", "x"),
+        on("b", "SELECT COUNT(*) FROM t"),
+        "ROLLBACK",
+        "SELECT COUNT(*) FROM t",
+        on("b", "SET autocommit = 0"),
+        on("c", "SELECT 1"),
+    ),
+    scenario(
+        "a variable that a long statement sets belongs to one session",
+        "/* " + "c" * 1_200_000 + " */ SET @a = 7, net_read_timeout = 77",
+        "SELECT @a, @@net_read_timeout",
+        *by_turns("SELECT @a, @@net_read_timeout"),
+        Quit(),
+        *by_turns("SELECT @a, @@net_read_timeout"),
+    ),
+    scenario(
+        "multi-statements that one session switches on are off in others",
+        Raw(SET_OPTION, b"\x00\x00"),
+        *by_turns("SELECT 1; SELECT 2"),
+        Quit(),
+        *by_turns("SELECT 1; SELECT 2"),
+        on("b", Raw(SET_OPTION, b"\x00\x00")),
+        *by_turns("SELECT 1; SELECT 2"),
+        on("b", Raw(SET_OPTION, b"\x01\x00")),
+        *by_turns("SELECT 1; SELECT 2"),
     ),
 )
