@@ -36,6 +36,8 @@ INFILE, REWRITE = ReplyScanner.INFILE, ReplyScanner.REWRITE
 class Holder(Protocol):
     """Who uses the connection: a session."""
 
+    __slots__ = ()
+
     channel: Channel
 
     @property
@@ -144,7 +146,9 @@ class Exchange:
 
     def begin(self, connection: Connection) -> None:
         """Take the connection and send the first statement."""
-        self._protocol = ClientProtocol.logged_in(connection.greeting, connection.capabilities)
+        # Not every answer tells the status: a preparation's says nothing of an open transaction.
+        status = connection.scanner.status
+        self._protocol = ClientProtocol.logged_in(connection.greeting, connection.capabilities, status)
         connection.exchange = self
         self._next(connection)
 

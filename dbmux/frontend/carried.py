@@ -76,6 +76,11 @@ class Carried:
         for effect in query.effects:
             if not failed or effect.survives_errors:
                 self._apply(effect, connection, now)
+        if failed and query.kind is Kind.MULTI and query.effects:
+            # Which of them came true is not told.
+            self.pin(PinReason.UNKNOWN, "several statements, one of which failed", now)
+        if not connection.is_in_transaction:
+            self._apply(Unpin(PinReason.SAVEPOINT), connection, now)
         self._follow_report(connection, now)
         tells_id = query.kind in _OWN_IDS and not failed and scanner.rows < 0
         if query.moves_insert_id and (scanner.insert_id or not tells_id):

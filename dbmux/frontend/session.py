@@ -9,30 +9,25 @@ in `end`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from enum import IntEnum
 from time import perf_counter, time
 from typing import Protocol
 
-from dbmux.backend.connection import Answer, Connection, Debt, Exchange
-from dbmux.backend.occupation import Occupation
-from dbmux.backend.pool import Choice, Shelf, ShelfKey
+from dbmux.backend.connection import Connection
 from dbmux.backend.server import Backend, Origin
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, SessionClosed, Unpinned
-from dbmux.frontend.carried import Carried, PinKey, Warnings, settlement
+from dbmux.events import CloseReason, SessionClosed
+from dbmux.frontend.carried import Carried, PinKey, Warnings
 from dbmux.frontend.diagnostics import only_errors
-from dbmux.frontend.prepared import Statement, Statements, renumbered
+from dbmux.frontend.statements import PREPARED, StatementTenant
+from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
 from dbmux.planner.planner import (
     COMMAND_PLANS,
     OPAQUE,
-    PLAIN,
-    Planner,
     command_query,
     plan_query,
 )
@@ -40,11 +35,9 @@ from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.kill import KillScope
-from dbmux.sql.modes import lexer_flags
-from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.commands import Command, Shape
+from dbmux.wire.commands import Shape
 from dbmux.wire.replies import Err, Ok, Status, err_from
 from dbmux.wire.server import ServerProtocol
 from dbmux.wire.statements import parse_query
@@ -54,66 +47,21 @@ HELD_LIMIT = 64 * 1024
 # As much of a statement that is streamed as is looked at.
 HEAD = 4096
 
-QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
-# As a number: a flag's own arithmetic costs half a microsecond a query.
-IN_TRANSACTION = int(Status.IN_TRANSACTION)
-new_tuple = tuple.__new__
-
-
-class State(IntEnum):
-    """What a session is doing."""
-
-    LOGIN = 0
-    IDLE = 1
-    REPLYING = 2
-    STATEMENT_UPLOAD = 3
-    FILE_UPLOAD = 4
-    # A command waits for a connection, or for one to be made ready.
-    WAITING = 5
-    # Nothing may run until a question of DbMux's own is answered.
-    SETTLING = 6
-    CLOSED = 7
-
-
-IDLE, REPLYING = int(State.IDLE), int(State.REPLYING)
-
 KILL = Query(kind=Kind.KILL, access=Access.UNSURE)
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
 # A prepared statement's execution: what it does is known from its text, but for the id.
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True)
-# What is done with a prepared statement other than executing it: never plain, so that its end is followed.
-USE = Query(kind=Kind.PREPARED, access=Access.UNSURE, is_digest_wide=False)
-PREPARED = frozenset(
-    (
-        Command.STMT_PREPARE,
-        Command.STMT_EXECUTE,
-        Command.STMT_SEND_LONG_DATA,
-        Command.STMT_CLOSE,
-        Command.STMT_RESET,
-        Command.STMT_FETCH,
-        Command.MARIADB_STMT_BULK_EXECUTE,
-    )
-)
-_NOT_CARRIED = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
-_IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 # In these a byte of a character may look like a quote or a backslash.
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
-class Surroundings(Protocol):
+class Surroundings(Market, Protocol):
     """What a session needs of the frontend that it belongs to."""
-
-    emit: Emit
-    planner: Planner
 
     @property
     def inspect_max(self) -> int:
         """Statements up to this length, in bytes, are looked at whole."""
-
-    @property
-    def pool_wait_s(self) -> float:
-        """How long a command may wait for a connection."""
 
     def find(self, session_id: int) -> Session | None:
         """The session with this id."""
@@ -125,95 +73,37 @@ class Surroundings(Protocol):
         """The session has ended."""
 
 
-class Session:
-    """A client, the connection that it holds or none, and the command that is under way.
-
-    `shelf` is where its connections come from; None means that it has one of its own for life (a relayed login).
-    """
+class Session(StatementTenant):
+    """A client, and the command that is under way."""
 
     __slots__ = (
-        "_command",
-        "_debtor",
-        "_emit",
         "_ended",
-        "_is_backend_congested",
-        "_flags",
         "_held",
-        "_is_plain",
-        "_is_retriable",
+        "_is_backend_congested",
         "_killing",
-        "_pending",
-        "_plain",
-        "_query",
         "_retiring",
-        "_sent",
-        "_shape",
-        "_started",
-        "_statement",
-        "_statements",
-        "_text_at",
-        "_then",
-        "_transaction_since",
         "_upload",
-        "backend",
-        "backend_name",
-        "capabilities",
-        "carried",
-        "channel",
-        "connection",
-        "deadline",
         "greeter",
-        "id",
         "listener",
         "origin",
         "peer",
-        "shelf",
-        "state",
-        "surroundings",
         "user",
     )
 
     def __init__(self, session_id: int, channel: Channel, peer: str, listener: str, surroundings: Surroundings) -> None:
-        self.id = session_id
-        self.channel = channel
+        super().__init__(session_id, channel, surroundings)
+        self.surroundings: Surroundings = surroundings
         self.peer = peer
         self.listener = listener
-        self.surroundings = surroundings
-        self.state = int(State.LOGIN)
         self.user = ""
-        self.capabilities = 0
         self.origin: Origin | None = None
-        self.backend: Backend | None = None
-        self.backend_name = ""
-        self.shelf: Shelf | None = None
-        self.connection: Connection | None = None
-        self.deadline = 0.0
-        self.carried: Carried
-        self._debtor: Connection | None = None
-        self._emit = surroundings.emit
-        self._command = 0
-        self._shape = 0
-        self._started = 0.0
+        self.greeter: ServerProtocol | None = None
         self._ended = 0.0
         self._is_backend_congested = False
-        self.greeter: ServerProtocol | None = None
-        self._text_at = 5
-        self._flags = 0
-        self._plain: dict[bytes, Query] = {}
-        self._query = PLAIN
-        self._is_plain = False
-        self._is_retriable = False
-        self._sent = b""
-        self._statements: Statements | None = None
-        self._statement: Statement | None = None
-        self._pending = b""
-        self._then: Callable[[], None] = self._send_pending
         self._held: bytearray | None = None
         self._upload: Upload | None = None
         self._killing: Session | None = None
         self._retiring: MySQLError | None = None
-        # When the transaction began for which the connection is kept; 0.0 for none.
-        self._transaction_since = 0.0
 
     def begin(self, backend: Backend, state: SessionState, capabilities: int) -> None:
         """The login is over: take the client's channel and serve commands, with connections of `shelf`."""
@@ -236,19 +126,6 @@ class Session:
         connection.creditor = self
         self.connection = connection
         self.carried.pins[PinKey(PinReason.RELAYED_LOGIN, "")] = self._started
-
-    def leave_connections(self) -> None:
-        """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
-        connection, self.connection = self.connection, None
-        if self.backend is not None and self.carried.pins:
-            self._drop_pins()
-        if connection is not None and self.shelf is not None:
-            _clean(connection, self.shelf)
-        elif connection is not None:
-            connection.quit()
-        if self._debtor is not None:
-            self._debtor.forget_debt()
-            self._debtor = None
 
     # What the client's channel tells.
 
@@ -339,6 +216,8 @@ class Session:
             elif not self._transaction_since:
                 self._transaction_since = self._started
         else:
+            if self._killing is not None:
+                self._spare(self._killing)
             self._follow(connection, now)
             if self.state != IDLE:
                 return
@@ -347,124 +226,25 @@ class Session:
         elif self._held:
             self._advance()
 
-    def _finish(self, connection: Connection) -> float:
-        now = perf_counter()
-        self._emit(
-            # Half the price of calling QueryFinished.
-            new_tuple(
-                QueryFinished,
-                (
-                    time(),
-                    self.id,
-                    self.backend_name,
-                    self._command,
-                    now - self._started,
-                    connection.reply_bytes,
-                    connection.scanner.error,
-                ),
-            )
-        )
-        return now
-
-    def _follow(self, connection: Connection, now: float) -> None:
-        # What the query did to the session, and whether the connection can be given away after it.
-        carried = self.carried
-        before = dict(carried.pins)
-        sql_mode = carried.state.variable("sql_mode")
-        carried.follow(self._query, connection, now)
-        if self._statement is not None:
-            self._follow_prepared(self._statement, connection, now)
-        elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
-            carried.reset(connection)
-            self._statements = None
-        if self._killing is not None:
-            self._spare(self._killing)
-        if carried.pins != before:
-            self._tell_pins(before, now)
-        if carried.state.variable("sql_mode") != sql_mode:
-            self._read_sql_mode()
-        # A session with a connection of its own never has to say elsewhere what it is.
-        questions = carried.questions() if self.shelf is not None else []
-        if questions:
-            self.state = int(State.SETTLING)
-            statements = [(Command.QUERY, question) for question in questions]
-            Exchange(statements, self._answered, self._not_answered).begin(connection)
-        else:
-            self._let_go(connection, now)
-
-    def _answered(self, answers: list[Answer]) -> None:
-        connection = self.connection
-        assert connection is not None
-        now = perf_counter()
-        before = dict(self.carried.pins)
-        try:
-            self.carried.learn(answers, connection)
-        except ProtocolError as error:
-            self.fail(error, CloseReason.PROTOCOL_ERROR)
-            return
-        self._tell_pins(before, now)
-        self._read_sql_mode()
-        self.state = IDLE
-        self._let_go(connection, now)
-        self._go_on()
-
-    def _not_answered(self, error: BackendRefused | MySQLError) -> None:
-        self.end(CloseReason.BACKEND_GONE, str(error))
-
-    def _tell_pins(self, before: dict[PinKey, float], now: float) -> None:
-        at, pins = time(), self.carried.pins
-        for key in pins.keys() - before.keys():
-            self._emit(Pinned(at, self.id, key.reason, key.what))
-        for key in before.keys() - pins.keys():
-            self._emit(Unpinned(at, self.id, key.reason, key.what, now - before[key]))
-
-    def _drop_pins(self) -> None:
-        # They end with what they pinned. A login that was relayed is no event.
-        before = self.carried.pins
-        self.carried.pins = {key: since for key, since in before.items() if key.reason is PinReason.RELAYED_LOGIN}
-        self._tell_pins(before, perf_counter())
-
-    def _read_sql_mode(self) -> None:
-        told = self.carried.state.variable("sql_mode")
-        assert self.backend is not None
-        self._flags = lexer_flags(self.backend.sql_mode if told is None else told.strip(b"'"))
-        self._plain = self.surroundings.planner.plain[self._flags]
-
-    def _let_go(self, connection: Connection, now: float) -> None:
-        if not connection.is_in_transaction:
-            self._transaction_since = 0.0
-        elif not self._transaction_since:
-            self._transaction_since = self._started
-        if self.shelf is None or self.carried.pins or connection.is_in_transaction or connection.kills:
-            return
-        if connection.debt and self.shelf.pool.choice is Choice.ANOTHER:
-            self._settle_now(connection)
-            return
-        self.connection = None
-        if connection.debt:
-            self._debtor = connection
-        if connection.state.schema and not self.shelf.key.has_schema:
-            key = self.shelf.key
-            self.shelf = self.shelf.sibling(ShelfKey(key.user, key.capabilities, True))
-            self.shelf.move(connection)
-        self.shelf.give(connection, now)
-
-    def _settle_now(self, connection: Connection) -> None:
-        def paid(answers: list[Answer]) -> None:
-            self._note(connection, answers)
-            connection.debt = Debt.NONE
-            self.state = IDLE
-            self._let_go(connection, perf_counter())
-            self._go_on()
-
-        self.state = int(State.SETTLING)
-        Exchange(settlement(connection), paid, self._not_answered).begin(connection)
-
     def _go_on(self) -> None:
         if self._retiring is not None:
             self.retire(self._retiring)
         elif self._held:
             self._advance()
+
+    def _answer_error(self, error: MySQLError | BackendRefused) -> None:
+        # An error in place of a reply; the session goes on.
+        self.state = IDLE
+        self._upload = None
+        self._pending = b""
+        told = (
+            err_from(error)
+            if isinstance(error, MySQLError)
+            else Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
+        )
+        self.channel.write(packet.encode(told.build(), 1))
+        self.channel.resume()
+        self._go_on()
 
     def unasked(self, data: bytes) -> None:
         """The backend said something while nothing was asked: why it is about to close, or what was wrong so far."""
@@ -500,193 +280,6 @@ class Session:
         elif self.state != State.CLOSED and lost is not None:
             self._lost_in_reply(lost)
 
-    def backend_congested(self) -> None:
-        """The backend reads slowly: the client must wait."""
-        self._is_backend_congested = True
-        self.channel.pause()
-
-    def backend_writable(self) -> None:
-        """The backend has caught up."""
-        self._is_backend_congested = False
-        self.channel.resume()
-
-    # A connection for the command that is pending.
-
-    def _take(self) -> Connection | None:
-        # One that is free, if there is; the one that owes this session something before all others.
-        shelf, debtor = self.shelf, self._debtor
-        if shelf is None:
-            return None
-        connection = None
-        if debtor is not None:
-            self._debtor = None
-            if shelf.claim(debtor):
-                connection = debtor
-        if connection is None:
-            connection = shelf.take(self.carried.state, self)
-            if connection is None:
-                return None
-        connection.hold(self, self.capabilities)
-        self.connection = connection
-        self._transaction_since = 0.0
-        self._is_retriable = True
-        return connection
-
-    def _relay(self, query: Query, shape: int, data: bytes) -> None:
-        self._shape = shape
-        self._request(query, data, self._send_pending)
-
-    def _request(self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None) -> None:
-        # Have a connection that is ready for this query, and then do something on it.
-        self._query = query
-        self._is_plain = query.is_plain and query.is_digest_wide and data[4] != Command.RESET_CONNECTION
-        self._statement = statement
-        self._command = data[4]
-        self._pending = data
-        self._then = then
-        self._started = perf_counter()
-        self._get_connection()
-
-    def _get_connection(self) -> None:
-        connection = self.connection
-        if connection is None:
-            connection = self._take()
-        else:
-            self._is_retriable = False
-        if connection is not None:
-            self._make_ready(connection)
-        elif self.shelf is not None:
-            self.state = int(State.WAITING)
-            self.deadline = self._started + self.surroundings.pool_wait_s
-            self.shelf.pool.wait(self)
-
-    def granted(self, connection: Connection | None) -> None:
-        """The pool says: here is the connection that was waited for."""
-        assert connection is not None
-        connection.hold(self, self.capabilities)
-        self.connection = connection
-        self._transaction_since = 0.0
-        self._is_retriable = True
-        self._make_ready(connection)
-
-    def denied(self, error: MySQLError | BackendRefused) -> None:
-        """The pool says: there is no connection."""
-        self._answer_error(error)
-
-    def _make_ready(self, connection: Connection) -> None:
-        carried, statement = self.carried, self._statement
-        key = statement.key if statement is not None else None
-        is_prepared = key is None or key in connection.statements
-        if is_prepared and carried.is_ready(connection, self._query, self):
-            self._then()
-            return
-        self.state = int(State.WAITING)
-        if self.shelf is not None:
-            self.shelf.pool.carried += 1
-        creditor = connection.creditor
-        assert self.backend is not None
-        spelling = self.backend.spelling
-        statements = carried.preparation(connection, self._query, self, spelling)
-        # What prepares it for this session destroys what it still knew, for another one or for this.
-        debts = settlement(connection) if isinstance(creditor, Session) else []
-        if debts and isinstance(creditor, Session) and creditor is not self:
-            creditor.is_being_settled()
-        if statement is not None and not is_prepared:
-            at = len(debts) + len(statements)
-            preparation = statement.preparation(carried.state, spelling)
-            at += [command for command, _ in preparation].index(Command.STMT_PREPARE)
-            statements += preparation
-
-        def done(answers: list[Answer]) -> None:
-            if debts and isinstance(creditor, Session):
-                creditor.settle(connection, answers[: len(debts)])
-            connection.forget_debt()
-            carried.take_over(connection, self._query, self)
-            if self._query.needs and statement is None:
-                self._substitute()
-            if key is not None and not is_prepared:
-                connection.remember_statement(key, answers[at].prepared().statement)
-            self._then()
-
-        def failed(error: BackendRefused | MySQLError) -> None:
-            if debts and isinstance(creditor, Session):
-                creditor.settle(connection, [])
-            self._not_ready(connection, error)
-
-        Exchange([*debts, *statements], done, failed).begin(connection)
-
-    def _substitute(self) -> None:
-        values = self.carried.substitutes(self._query)
-        if values and self._command == QUERY:
-            start = self._text_at
-            text = substitute(self._pending, start, self._flags, values)
-            self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
-
-    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
-        if self.state == State.CLOSED:
-            return
-        was_closed = connection.is_closed
-        connection.quit()
-        self.connection = None
-        if was_closed and self._is_retriable:
-            # Nothing of the command was sent: another connection is as good.
-            self._is_retriable = False
-            self._get_connection()
-            return
-        self._answer_error(error)
-
-    def _answer_error(self, error: MySQLError | BackendRefused) -> None:
-        # An error in place of a reply; the session goes on.
-        self.state = IDLE
-        self._upload = None
-        self._pending = b""
-        told = (
-            err_from(error)
-            if isinstance(error, MySQLError)
-            else Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
-        )
-        self.channel.write(packet.encode(told.build(), 1))
-        self.channel.resume()
-        self._go_on()
-
-    def collect(self, connection: Connection) -> None:
-        """The pool wants to close a connection that owes this session something: that is asked for first."""
-        shelf = connection.home
-        self.is_being_settled()
-
-        def paid(answers: list[Answer]) -> None:
-            self._note(connection, answers)
-            connection.forget_debt()
-            if isinstance(shelf, Shelf):
-                shelf.give(connection, connection.idle_since)
-            self.settle(connection, [])
-
-        def lost(error: BackendRefused | MySQLError) -> None:
-            connection.abort()
-            self.settle(connection, [])
-
-        Exchange(settlement(connection), paid, lost).begin(connection)
-
-    def is_being_settled(self) -> None:
-        """Another session got the connection that owes this one something: nothing may run until it has paid."""
-        self._debtor = None
-        self.state = int(State.SETTLING)
-
-    def settle(self, connection: Connection, answers: list[Answer]) -> None:
-        """What the connection still knew for this session; nothing, when it was lost."""
-        self._note(connection, answers)
-        if self.state != State.SETTLING:
-            return
-        self.state = IDLE
-        self._go_on()
-
-    def _note(self, connection: Connection, answers: list[Answer]) -> None:
-        debt = connection.debt if answers else Debt.NONE
-        if debt & Debt.WARNINGS:
-            self.carried.warnings = answers[0]
-        if debt & Debt.INSERT_ID:
-            self.carried.insert_id = connection.insert_id = answers[-1].number()
-
     def _lost_in_reply(self, lost: Connection) -> None:
         is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
         if is_read and self._is_retriable and not lost.reply_bytes:
@@ -703,6 +296,16 @@ class Session:
         )
         self._break_off(lost, error, CloseReason.BACKEND_GONE)
 
+    def backend_congested(self) -> None:
+        """The backend reads slowly: the client must wait."""
+        self._is_backend_congested = True
+        self.channel.pause()
+
+    def backend_writable(self) -> None:
+        """The backend has caught up."""
+        self._is_backend_congested = False
+        self.channel.resume()
+
     # What the frontend tells.
 
     @property
@@ -716,16 +319,6 @@ class Session:
     def busy_since(self) -> float | None:
         """When the command under way began, by time.perf_counter, or None."""
         return self._started if self.state in (State.REPLYING, State.FILE_UPLOAD) else None
-
-    @property
-    def occupation(self) -> Occupation:
-        """Why the session holds its connection, for one who waits in vain."""
-        if self.connection is not None and self.connection.is_in_transaction:
-            return Occupation(PinReason.TRANSACTION, self._transaction_since or self._started)
-        if self.carried.pins:
-            key, since = next(iter(self.carried.pins.items()))
-            return Occupation(key.reason, since)
-        return Occupation(None, self._started)
 
     def is_idle_since(self, moment: float) -> bool:
         """Whether the last reply ended before `moment`, by time.perf_counter, and nothing is under way."""
@@ -779,6 +372,37 @@ class Session:
 
     # Commands.
 
+    def resume_commands(self) -> None:
+        """A login is over: go on with what the client sent meanwhile."""
+        if self.state == IDLE and self._held:
+            self._advance()
+
+    def _advance(self) -> None:
+        # Commands that came in pieces or ahead of time, one after the other.
+        held = self._held
+        while self.state == IDLE and held and len(held) >= packet.HEADER:
+            length = held[0] | held[1] << 8 | held[2] << 16
+            if held[3] != 0:
+                self._misbehaved(ProtocolError(ErrorCode.PACKET_ORDER, f"packet 0 expected, {held[3]} came"))
+            elif length == 0:
+                self._misbehaved(ProtocolError(ErrorCode.MALFORMED, "a command has no bytes"))
+            elif length > self.surroundings.inspect_max or length == packet.MAX_PAYLOAD:
+                if len(held) < packet.HEADER + HEAD:
+                    break
+                self._stream(bytes(held))
+                return
+            elif len(held) < packet.HEADER + length:
+                break
+            else:
+                command = bytes(held[: packet.HEADER + length])
+                del held[: packet.HEADER + length]
+                self._run(command)
+        if not held:
+            self._held = None
+        is_listening = held is None or len(held) <= HELD_LIMIT or self.state == IDLE
+        if is_listening and self.state != State.CLOSED and not self._is_backend_congested:
+            self.channel.resume()
+
     def _run(self, data: bytes) -> None:
         # One whole command, in one packet.
         command = data[4]
@@ -823,141 +447,76 @@ class Session:
             case Refuse(error):
                 self.refuse(error)
 
-    # Prepared statements.
+    def refuse(self, error: MySQLError) -> None:
+        """Answer the command with an error of DbMux's own; the session goes on."""
+        self.channel.write(packet.encode(err_from(error).build(), 1))
 
-    def _run_prepared(self, data: bytes) -> None:
-        if self._statements is None:
-            self._statements = Statements(self.capabilities)
+    def _misbehaved(self, error: ProtocolError) -> None:
+        sequence = self._upload.sequence if self._upload is not None else 1
+        self.channel.write(packet.encode(err_from(error).build(), sequence))
+        self.end(CloseReason.PROTOCOL_ERROR, error.message)
+
+    # Statements too long to hold, and files.
+
+    def _stream(self, held: bytes) -> None:
+        # A statement too long to hold goes to the backend as it comes.
+        plan = COMMAND_PLANS[held[4]]
+        if not isinstance(plan, Relay):
+            self._misbehaved(ProtocolError(ErrorCode.TOO_BIG, "this command cannot be so long"))
+            return
+        self._held = None
+        self._query = self._read_head(held)
+        self._is_plain = False
+        self._command = held[4]
+        self._started = perf_counter()
+        self._shape = plan.shape
+        self._upload = Upload(UploadKind.STATEMENT, 0)
+        self._pending = held
+        self._then = self._begin_stream
+        self._get_connection()
+        if self.state == State.WAITING:
+            self.channel.pause()
+
+    def _read_head(self, held: bytes) -> Query:
+        # All that is seen of it is its beginning: only of a long INSERT is it likely that what follows are values.
+        if held[4] != QUERY:
+            return EXECUTION
+        if self.capabilities & Capability.MULTI_STATEMENTS:
+            return OPAQUE
+        query = self._read(held[: packet.HEADER + HEAD], self._text_at)
+        return query if query.kind in (Kind.INSERT, Kind.REPLACE) else OPAQUE
+
+    def _begin_stream(self) -> None:
+        assert self.connection is not None
+        self.state = State.STATEMENT_UPLOAD
+        self.connection.creditor = self
+        self.connection.reply_bytes = 0
+        held, self._pending = self._pending, b""
+        self.channel.resume()
+        self._uploaded(held)
+
+    def _uploaded(self, data: bytes) -> None:
+        upload, connection = self._upload, self.connection
+        if upload is None or connection is None:
+            self._pending += data
+            return
         try:
-            match data[4]:
-                case Command.STMT_PREPARE:
-                    self._prepare(data)
-                case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
-                    self._execute_prepared(self._statements.find(data), data)
-                case Command.STMT_CLOSE:
-                    self._close_prepared(self._statements.find(data))
-                case _:
-                    self._use_prepared(self._statements.find(data), data)
-        except MySQLError as error:
-            # Two of these commands have no answer, not even an error.
-            if data[4] not in (Command.STMT_CLOSE, Command.STMT_SEND_LONG_DATA):
-                self.refuse(error)
-
-    def _prepare(self, data: bytes) -> None:
-        query = self._read(data, packet.HEADER + 1)
-        self._request(PLAIN, data, lambda: self._ask_to_prepare(data[5:], query))
-
-    def _ask_to_prepare(self, text: bytes, query: Query) -> None:
-        # Asked instead of relayed: the answer has the server's number, and the client gets one of the session's.
-        connection, statements = self.connection, self._statements
-        assert connection is not None
-        assert statements is not None
-        self.state = int(State.WAITING)
-
-        def done(answers: list[Answer]) -> None:
-            told = answers[0].prepared()
-            statement = statements.add(text, query, told.parameters, self.carried.state)
-            connection.close_statement(statement.key)
-            connection.remember_statement(statement.key, told.statement)
-            if query.needs & _NOT_CARRIED:
-                # Such a statement asks its own connection, and there is no text in which to put the answer.
-                self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
-            self._answer_prepare(connection, renumbered(answers[0].raw, statement.id), 0)
-
-        def failed(error: BackendRefused | MySQLError) -> None:
-            if isinstance(error, BackendRefused):
-                told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
-                self._answer_prepare(connection, packet.encode(told.build(), 1), error.number)
-            else:
-                self._not_ready(connection, error)
-
-        Exchange([(Command.STMT_PREPARE, text)], done, failed).begin(connection)
-
-    def _answer_prepare(self, connection: Connection, reply: bytes, error: int) -> None:
-        connection.scanner.begin(Shape.NONE, 0)
-        connection.scanner.error = error
-        connection.reply_bytes = len(reply)
-        connection.creditor = self
-        self.channel.write(reply)
-        self.reply_ended()
-
-    def _execute_prepared(self, statement: Statement, data: bytes) -> None:
-        self._shape = RESULT
-        query = statement.query
-        if self.carried.pins or _asks_for_cursor(data):
-            # With a cursor, or after long data, something is left behind or ends.
-            query = replace(query, is_digest_wide=False)
-        self._request(query, data, lambda: self._send_execution(statement, data), statement)
-
-    def _send_execution(self, statement: Statement, data: bytes) -> None:
-        connection, statements = self.connection, self._statements
-        assert connection is not None
-        assert statements is not None
-        number = connection.statements[statement.key]
-        connection.statements.move_to_end(statement.key)
-        try:
-            self._pending = statements.execution(statement, data, connection, number)
+            size = upload.follow(data)
         except ProtocolError as error:
             self._misbehaved(error)
             return
-        self._send_pending()
-        connection.scanner.opens_cursor = int(_asks_for_cursor(data))
-        self._sent = data
-
-    def _use_prepared(self, statement: Statement, data: bytes) -> None:
-        in_use = [key for key in self.carried.pins if key.reason in _IN_USE and key.what == str(statement.id)]
-        match data[4]:
-            case Command.STMT_RESET if not in_use:
-                self.channel.write(packet.encode(Ok().build(self.capabilities), 1))
-            case Command.STMT_SEND_LONG_DATA:
-                self._shape = Shape.NONE
-                self._request(USE, data, lambda: self._send_use(statement, data), statement)
-            case Command.STMT_RESET:
-                self._shape = Shape.SIMPLE
-                self._request(USE, data, lambda: self._send_use(statement, data), statement)
-            case _:
-                self._shape = Shape.ROWS
-                self._request(USE, data, lambda: self._send_use(statement, data), statement)
-
-    def _send_use(self, statement: Statement, data: bytes) -> None:
-        connection = self.connection
-        assert connection is not None
-        self._pending = renumbered(data, connection.statements[statement.key])
-        self._send_pending()
-        if self._shape == Shape.NONE:
-            connection.scanner.begin(Shape.NONE, 0)
+        kind = self.state
+        if upload.has_ended:
+            self._upload = None
+            self._held = bytearray(data[size:]) if size < len(data) else None
+            shape = Shape.SIMPLE if kind == State.FILE_UPLOAD else Shape(self._shape)
+            connection.scanner.begin(shape, upload.sequence)
+            self.state = REPLYING if shape else IDLE
+        connection.channel.write(data if size == len(data) else data[:size])
+        if self.state == IDLE:
             self.reply_ended()
 
-    def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
-        # Long data waits for the execution, an open cursor for its last row; both on this connection.
-        carried, what, status = self.carried, str(statement.id), connection.scanner.status
-        match self._command:
-            case Command.STMT_SEND_LONG_DATA:
-                carried.pin(PinReason.LONG_DATA, what, now)
-            case Command.STMT_FETCH if connection.scanner.error or status & Status.LAST_ROW_SENT:
-                carried.unpin(PinReason.CURSOR, what)
-            case Command.STMT_RESET:
-                carried.unpin(PinReason.CURSOR, what)
-                carried.unpin(PinReason.LONG_DATA, what)
-            case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
-                carried.unpin(PinReason.LONG_DATA, what)
-                carried.unpin(PinReason.CURSOR, what)
-                if status & Status.CURSOR_EXISTS and not connection.scanner.error:
-                    carried.pin(PinReason.CURSOR, what, now)
-
-    def _close_prepared(self, statement: Statement) -> None:
-        assert self._statements is not None
-        del self._statements.by_id[statement.id]
-        connection, what = self.connection, str(statement.id)
-        before = dict(self.carried.pins)
-        self.carried.unpin(PinReason.CURSOR, what)
-        self.carried.unpin(PinReason.LONG_DATA, what)
-        self.carried.unpin(PinReason.SQL_PREPARED, f"#{what}")
-        if connection is not None and self.carried.pins != before:
-            connection.close_statement(statement.key)
-            now = perf_counter()
-            self._tell_pins(before, now)
-            self._let_go(connection, now)
+    # Statements that DbMux answers itself, or changes.
 
     def _tell_warnings(self, data: bytes, start: int) -> bool:
         # The connection that knew them was given away, and what it knew was fetched before.
@@ -1031,125 +590,3 @@ class Session:
             connection.kills -= 1
             if victim.state == IDLE:
                 victim._let_go(connection, perf_counter())
-
-    def refuse(self, error: MySQLError) -> None:
-        """Answer the command with an error of DbMux's own; the session goes on."""
-        self.channel.write(packet.encode(err_from(error).build(), 1))
-
-    def resume_commands(self) -> None:
-        """A login is over: go on with what the client sent meanwhile."""
-        if self.state == IDLE and self._held:
-            self._advance()
-
-    def _advance(self) -> None:
-        # Commands that came in pieces or ahead of time, one after the other.
-        held = self._held
-        while self.state == IDLE and held and len(held) >= packet.HEADER:
-            length = held[0] | held[1] << 8 | held[2] << 16
-            if held[3] != 0:
-                self._misbehaved(ProtocolError(ErrorCode.PACKET_ORDER, f"packet 0 expected, {held[3]} came"))
-            elif length == 0:
-                self._misbehaved(ProtocolError(ErrorCode.MALFORMED, "a command has no bytes"))
-            elif length > self.surroundings.inspect_max or length == packet.MAX_PAYLOAD:
-                if len(held) < packet.HEADER + HEAD:
-                    break
-                self._stream(bytes(held))
-                return
-            elif len(held) < packet.HEADER + length:
-                break
-            else:
-                command = bytes(held[: packet.HEADER + length])
-                del held[: packet.HEADER + length]
-                self._run(command)
-        if not held:
-            self._held = None
-        is_listening = held is None or len(held) <= HELD_LIMIT or self.state == IDLE
-        if is_listening and self.state != State.CLOSED and not self._is_backend_congested:
-            self.channel.resume()
-
-    def _stream(self, held: bytes) -> None:
-        # A statement too long to hold goes to the backend as it comes.
-        plan = COMMAND_PLANS[held[4]]
-        if not isinstance(plan, Relay):
-            self._misbehaved(ProtocolError(ErrorCode.TOO_BIG, "this command cannot be so long"))
-            return
-        self._held = None
-        self._query = self._read_head(held)
-        self._is_plain = False
-        self._command = held[4]
-        self._started = perf_counter()
-        self._shape = plan.shape
-        self._upload = Upload(UploadKind.STATEMENT, 0)
-        self._pending = held
-        self._then = self._begin_stream
-        self._get_connection()
-        if self.state == State.WAITING:
-            self.channel.pause()
-
-    def _read_head(self, held: bytes) -> Query:
-        # All that is seen of it is its beginning: what comes behind may only be more of the same statement.
-        if held[4] != QUERY or self.capabilities & Capability.MULTI_STATEMENTS:
-            return OPAQUE if held[4] == QUERY else EXECUTION
-        query = self._read(held[: packet.HEADER + HEAD], self._text_at)
-        return replace(query, access=Access.UNSURE)
-
-    def _begin_stream(self) -> None:
-        assert self.connection is not None
-        self.state = State.STATEMENT_UPLOAD
-        self.connection.creditor = self
-        self.connection.reply_bytes = 0
-        held, self._pending = self._pending, b""
-        self.channel.resume()
-        self._uploaded(held)
-
-    def _send_pending(self) -> None:
-        connection = self.connection
-        assert connection is not None
-        data, self._pending = self._pending, b""
-        self._sent = data
-        self.state = REPLYING
-        connection.creditor = self
-        connection.reply_bytes = 0
-        connection.scanner.begin(self._shape, 1)
-        connection.channel.write(data)
-
-    def _uploaded(self, data: bytes) -> None:
-        upload, connection = self._upload, self.connection
-        if upload is None or connection is None:
-            self._pending += data
-            return
-        try:
-            size = upload.follow(data)
-        except ProtocolError as error:
-            self._misbehaved(error)
-            return
-        kind = self.state
-        if upload.has_ended:
-            self._upload = None
-            self._held = bytearray(data[size:]) if size < len(data) else None
-            shape = Shape.SIMPLE if kind == State.FILE_UPLOAD else Shape(self._shape)
-            connection.scanner.begin(shape, upload.sequence)
-            self.state = REPLYING if shape else IDLE
-        connection.channel.write(data if size == len(data) else data[:size])
-        if self.state == IDLE:
-            self.reply_ended()
-
-    def _misbehaved(self, error: ProtocolError) -> None:
-        sequence = self._upload.sequence if self._upload is not None else 1
-        self.channel.write(packet.encode(err_from(error).build(), sequence))
-        self.end(CloseReason.PROTOCOL_ERROR, error.message)
-
-
-def _asks_for_cursor(data: bytes) -> bool:
-    return data[4] == Command.STMT_EXECUTE and bool(data[9:10].strip(b"\0\x08"))
-
-
-def _clean(connection: Connection, shelf: Shelf) -> None:
-    """Have a connection forget the session that left it, and give it back."""
-    connection.holder = None
-
-    def done(answers: list[Answer]) -> None:
-        connection.forget_session()
-        shelf.give(connection, perf_counter())
-
-    Exchange([(Command.RESET_CONNECTION, b"")], done, lambda error: connection.abort()).begin(connection)

@@ -54,6 +54,8 @@ def command_query(command: int, body: bytes) -> Query:
     """What a command that is not a statement does to the session."""
     if command == Command.INIT_DB:
         return Query(kind=Kind.USE, access=Access.UNSURE, effects=(ChangeSchema(body),))
+    if command == Command.SET_OPTION:
+        return Query(kind=Kind.SET, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN, "COM_SET_OPTION"),))
     if command in _STREAMS:
         return Query(kind=Kind.ADMIN, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN, "replication"),))
     return PLAIN

@@ -107,13 +107,14 @@ class ClientProtocol:
         self._definitions = 0
 
     @classmethod
-    def logged_in(cls, greeting: Greeting, capabilities: int) -> ClientProtocol:
-        """The half that goes on with a connection which is logged in already."""
+    def logged_in(cls, greeting: Greeting, capabilities: int, status: int = 2) -> ClientProtocol:
+        """The half that goes on with a connection which is logged in already and was last told this status."""
         protocol = cls()
         protocol.greeting = greeting
         protocol.capabilities = capabilities
         protocol.phase = Phase.REPLY
         protocol._scanner = ReplyScanner(int(bool(capabilities & Capability.DEPRECATE_EOF)), 0)
+        protocol._scanner.status = status
         return protocol
 
     @property

@@ -1,0 +1,208 @@
+"""The commands of prepared statements, as a session runs them on whichever connection it has.
+
+Commands with the session's own numbers come in; what goes to the server has the numbers that the statements have on
+the connection at hand (dbmux.frontend.prepared). A statement is prepared anew wherever it is not yet; what only the
+connection knows of it, long data and open cursors, keeps the connection.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from time import perf_counter
+
+from dbmux.backend.connection import Answer, Connection, Exchange
+from dbmux.errors import BackendRefused, MySQLError, ProtocolError
+from dbmux.frontend.prepared import Statement, Statements, renumbered
+from dbmux.frontend.tenant import RESULT, Market, State, Tenant
+from dbmux.net.channel import Channel
+from dbmux.planner.planner import (
+    PLAIN,
+)
+from dbmux.query import Access, Kind, Needs, PinReason, Query
+from dbmux.wire import packet
+from dbmux.wire.commands import Command, Shape
+from dbmux.wire.replies import Err, Ok, Status
+
+# What is done with a prepared statement other than executing it: never plain, so that its end is followed.
+USE = Query(kind=Kind.PREPARED, access=Access.UNSURE, is_digest_wide=False)
+PREPARED = frozenset(
+    (
+        Command.STMT_PREPARE,
+        Command.STMT_EXECUTE,
+        Command.STMT_SEND_LONG_DATA,
+        Command.STMT_CLOSE,
+        Command.STMT_RESET,
+        Command.STMT_FETCH,
+        Command.MARIADB_STMT_BULK_EXECUTE,
+    )
+)
+_NOT_CARRIED = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
+_IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
+
+
+class StatementTenant(Tenant):
+    """A tenant with prepared statements."""
+
+    __slots__ = ("_statements",)
+
+    def __init__(self, session_id: int, channel: Channel, surroundings: Market) -> None:
+        super().__init__(session_id, channel, surroundings)
+        self._statements: Statements | None = None
+
+    @abstractmethod
+    def refuse(self, error: MySQLError) -> None:
+        """Answer the command with an error of DbMux's own."""
+
+    @abstractmethod
+    def _read(self, data: bytes, start: int) -> Query:
+        """What the statement means that begins at `start`."""
+
+    @abstractmethod
+    def _misbehaved(self, error: ProtocolError) -> None:
+        """The client broke the protocol."""
+
+    def _run_prepared(self, data: bytes) -> None:
+        if self._statements is None:
+            self._statements = Statements(self.capabilities)
+        try:
+            match data[4]:
+                case Command.STMT_PREPARE:
+                    self._prepare(data)
+                case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
+                    self._execute_prepared(self._statements.find(data), data)
+                case Command.STMT_CLOSE:
+                    self._close_prepared(self._statements.find(data))
+                case _:
+                    self._use_prepared(self._statements.find(data), data)
+        except MySQLError as error:
+            # Two of these commands have no answer, not even an error.
+            if data[4] not in (Command.STMT_CLOSE, Command.STMT_SEND_LONG_DATA):
+                self.refuse(error)
+
+    def _prepare(self, data: bytes) -> None:
+        query = self._read(data, packet.HEADER + 1)
+        self._request(PLAIN, data, lambda: self._ask_to_prepare(data[5:], query))
+
+    def _ask_to_prepare(self, text: bytes, query: Query) -> None:
+        # Asked instead of relayed: the answer has the server's number, and the client gets one of the session's.
+        connection, statements = self.connection, self._statements
+        assert connection is not None
+        assert statements is not None
+        self.state = int(State.WAITING)
+
+        def done(answers: list[Answer]) -> None:
+            told = answers[0].prepared()
+            statement = statements.add(text, query, told.parameters, self.carried.state)
+            connection.close_statement(statement.key)
+            connection.remember_statement(statement.key, told.statement)
+            if query.needs & _NOT_CARRIED:
+                # Such a statement asks its own connection, and there is no text in which to put the answer.
+                self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
+            self._answer_prepare(connection, renumbered(answers[0].raw, statement.id), 0)
+
+        def failed(error: BackendRefused | MySQLError) -> None:
+            if isinstance(error, BackendRefused):
+                told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
+                self._answer_prepare(connection, packet.encode(told.build(), 1), error.number)
+            else:
+                self._not_ready(connection, error)
+
+        Exchange([(Command.STMT_PREPARE, text)], done, failed).begin(connection)
+
+    def _answer_prepare(self, connection: Connection, reply: bytes, error: int) -> None:
+        connection.scanner.begin(Shape.NONE, 0)
+        connection.scanner.error = error
+        connection.reply_bytes = len(reply)
+        connection.creditor = self
+        self.channel.write(reply)
+        self.reply_ended()
+
+    def _execute_prepared(self, statement: Statement, data: bytes) -> None:
+        self._shape = RESULT
+        query = statement.query
+        if self.carried.pins or _asks_for_cursor(data):
+            # With a cursor, or after long data, something is left behind or ends.
+            query = replace(query, is_digest_wide=False)
+        self._request(query, data, lambda: self._send_execution(statement, data), statement)
+
+    def _send_execution(self, statement: Statement, data: bytes) -> None:
+        connection, statements = self.connection, self._statements
+        assert connection is not None
+        assert statements is not None
+        number = connection.statements[statement.key]
+        connection.statements.move_to_end(statement.key)
+        try:
+            self._pending = statements.execution(statement, data, connection, number)
+        except ProtocolError:
+            # The server knows best what to say of it.
+            self._pending = renumbered(data, number)
+        self._send_pending()
+        connection.scanner.opens_cursor = int(_asks_for_cursor(data))
+        self._sent = data
+
+    def _use_prepared(self, statement: Statement, data: bytes) -> None:
+        in_use = [key for key in self.carried.pins if key.reason in _IN_USE and key.what == str(statement.id)]
+        match data[4]:
+            case Command.STMT_RESET if not in_use:
+                self.channel.write(packet.encode(Ok().build(self.capabilities), 1))
+            case Command.STMT_SEND_LONG_DATA:
+                self._shape = Shape.NONE
+                self._request(USE, data, lambda: self._send_use(statement, data), statement)
+            case Command.STMT_RESET:
+                self._shape = Shape.SIMPLE
+                self._request(USE, data, lambda: self._send_use(statement, data), statement)
+            case _:
+                self._shape = Shape.ROWS
+                self._request(USE, data, lambda: self._send_use(statement, data), statement)
+
+    def _send_use(self, statement: Statement, data: bytes) -> None:
+        connection = self.connection
+        assert connection is not None
+        self._pending = renumbered(data, connection.statements[statement.key])
+        self._send_pending()
+        if self._shape == Shape.NONE:
+            connection.scanner.begin(Shape.NONE, 0)
+            self.reply_ended()
+
+    def _follow_command(self, connection: Connection, now: float) -> None:
+        if self._statement is not None:
+            self._follow_prepared(self._statement, connection, now)
+        elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
+            self.carried.reset(connection)
+            self._statements = None
+
+    def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
+        # Long data waits for the execution, an open cursor for its last row; both on this connection.
+        carried, what, status = self.carried, str(statement.id), connection.scanner.status
+        match self._command:
+            case Command.STMT_SEND_LONG_DATA:
+                carried.pin(PinReason.LONG_DATA, what, now)
+            case Command.STMT_FETCH if connection.scanner.error or status & Status.LAST_ROW_SENT:
+                carried.unpin(PinReason.CURSOR, what)
+            case Command.STMT_RESET:
+                carried.unpin(PinReason.CURSOR, what)
+                carried.unpin(PinReason.LONG_DATA, what)
+            case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
+                carried.unpin(PinReason.LONG_DATA, what)
+                carried.unpin(PinReason.CURSOR, what)
+                if status & Status.CURSOR_EXISTS and not connection.scanner.error:
+                    carried.pin(PinReason.CURSOR, what, now)
+
+    def _close_prepared(self, statement: Statement) -> None:
+        assert self._statements is not None
+        del self._statements.by_id[statement.id]
+        connection, what = self.connection, str(statement.id)
+        before = dict(self.carried.pins)
+        self.carried.unpin(PinReason.CURSOR, what)
+        self.carried.unpin(PinReason.LONG_DATA, what)
+        self.carried.unpin(PinReason.SQL_PREPARED, f"#{what}")
+        if connection is not None and self.carried.pins != before:
+            connection.close_statement(statement.key)
+            now = perf_counter()
+            self._tell_pins(before, now)
+            self._let_go(connection, now)
+
+
+def _asks_for_cursor(data: bytes) -> bool:
+    return data[4] == Command.STMT_EXECUTE and bool(data[9:10].strip(b"\0\x08"))

@@ -1,0 +1,479 @@
+"""A session as the tenant of backend connections: it holds one only while it must.
+
+A command that needs a connection comes in; it is sent once there is one that is ready for it: taken from the shelf or
+waited for, paid what it owed to whoever had it last, and made this session's. When its reply has ended, what it did is
+followed, questions that only the server can answer are asked, and the connection is let go unless something ties it.
+Never reads what the client sends.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import IntEnum
+from time import perf_counter, time
+from typing import Protocol
+
+from dbmux.backend.connection import Answer, Connection, Debt, Exchange, Holder
+from dbmux.backend.occupation import Occupation
+from dbmux.backend.pool import Choice, Shelf, ShelfKey
+from dbmux.backend.server import Backend
+from dbmux.errors import BackendRefused, MySQLError, ProtocolError
+from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
+from dbmux.frontend.carried import Carried, PinKey, settlement
+from dbmux.frontend.prepared import Statement
+from dbmux.net.channel import Channel
+from dbmux.planner.planner import (
+    PLAIN,
+    Planner,
+)
+from dbmux.query import PinReason, Query
+from dbmux.sql.modes import lexer_flags
+from dbmux.sql.substitute import substitute
+from dbmux.wire import packet
+from dbmux.wire.commands import Command, Shape
+from dbmux.wire.replies import Status
+
+QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
+# As a number: a flag's own arithmetic costs half a microsecond a query.
+IN_TRANSACTION = int(Status.IN_TRANSACTION)
+new_tuple = tuple.__new__
+
+
+class State(IntEnum):
+    """What a session is doing."""
+
+    LOGIN = 0
+    IDLE = 1
+    REPLYING = 2
+    STATEMENT_UPLOAD = 3
+    FILE_UPLOAD = 4
+    # A command waits for a connection, or for one to be made ready.
+    WAITING = 5
+    # Nothing may run until a question of DbMux's own is answered.
+    SETTLING = 6
+    CLOSED = 7
+
+
+IDLE, REPLYING = int(State.IDLE), int(State.REPLYING)
+
+
+class Market(Protocol):
+    """What a tenant needs of the frontend that it belongs to."""
+
+    emit: Emit
+    planner: Planner
+
+    @property
+    def pool_wait_s(self) -> float:
+        """How long a command may wait for a connection."""
+
+
+class Tenant(Holder, ABC):
+    """The connection that a session holds or none, and the query for which it is held.
+
+    `shelf` is where its connections come from; None means that it has one of its own for life (a relayed login).
+    """
+
+    __slots__ = (
+        "_command",
+        "_debtor",
+        "_emit",
+        "_flags",
+        "_is_plain",
+        "_is_retriable",
+        "_pending",
+        "_plain",
+        "_query",
+        "_sent",
+        "_shape",
+        "_started",
+        "_statement",
+        "_text_at",
+        "_then",
+        "_transaction_since",
+        "backend",
+        "backend_name",
+        "capabilities",
+        "carried",
+        "channel",
+        "connection",
+        "deadline",
+        "id",
+        "shelf",
+        "state",
+        "surroundings",
+    )
+
+    def __init__(self, session_id: int, channel: Channel, surroundings: Market) -> None:
+        self.id = session_id
+        self.channel = channel
+        self.surroundings = surroundings
+        self.state = int(State.LOGIN)
+        self.capabilities = 0
+        self.backend: Backend | None = None
+        self.backend_name = ""
+        self.shelf: Shelf | None = None
+        self.connection: Connection | None = None
+        self.deadline = 0.0
+        self.carried: Carried
+        self._debtor: Connection | None = None
+        self._emit = surroundings.emit
+        self._command = 0
+        self._shape = 0
+        self._started = 0.0
+        self._text_at = 5
+        self._flags = 0
+        self._plain: dict[bytes, Query] = {}
+        self._query = PLAIN
+        self._statement: Statement | None = None
+        self._is_plain = False
+        self._is_retriable = False
+        self._sent = b""
+        self._pending = b""
+        self._then: Callable[[], None] = self._send_pending
+        # When the transaction began for which the connection is kept; 0.0 for none.
+        self._transaction_since = 0.0
+
+    @abstractmethod
+    def end(self, reason: CloseReason, detail: str = "") -> None:
+        """Close the client, give back or close the connection."""
+
+    @abstractmethod
+    def fail(self, error: MySQLError, reason: CloseReason) -> None:
+        """Tell the client an error, as far as the place in the stream allows it, and end."""
+
+    @abstractmethod
+    def _answer_error(self, error: MySQLError | BackendRefused) -> None:
+        """Answer the command under way with an error in place of a reply; the session goes on."""
+
+    @abstractmethod
+    def _go_on(self) -> None:
+        """Run what the client sent meanwhile."""
+
+    @abstractmethod
+    def _follow_command(self, connection: Connection, now: float) -> None:
+        """What a command that is no statement's text did to the session."""
+
+    # Getting a connection.
+
+    def _relay(self, query: Query, shape: int, data: bytes) -> None:
+        self._shape = shape
+        self._request(query, data, self._send_pending)
+
+    def _request(self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None) -> None:
+        # Have a connection that is ready for this query, and then do something on it.
+        self._query = query
+        self._is_plain = query.is_plain and query.is_digest_wide and data[4] != Command.RESET_CONNECTION
+        self._statement = statement
+        self._command = data[4]
+        self._pending = data
+        self._then = then
+        self._started = perf_counter()
+        self._get_connection()
+
+    def _get_connection(self) -> None:
+        connection = self.connection
+        if connection is None:
+            connection = self._take()
+        else:
+            self._is_retriable = False
+        if connection is not None:
+            self._make_ready(connection)
+        elif self.shelf is not None:
+            self.state = int(State.WAITING)
+            self.deadline = self._started + self.surroundings.pool_wait_s
+            self.shelf.pool.wait(self)
+
+    def _take(self) -> Connection | None:
+        # One that is free, if there is; the one that owes this session something before all others.
+        shelf, debtor = self.shelf, self._debtor
+        if shelf is None:
+            return None
+        connection = None
+        if debtor is not None:
+            self._debtor = None
+            if shelf.claim(debtor):
+                connection = debtor
+        if connection is None:
+            connection = shelf.take(self.carried.state, self)
+            if connection is None:
+                return None
+        connection.hold(self, self.capabilities)
+        self.connection = connection
+        self._transaction_since = 0.0
+        self._is_retriable = True
+        return connection
+
+    def granted(self, connection: Connection | None) -> None:
+        """The pool says: here is the connection that was waited for."""
+        assert connection is not None
+        connection.hold(self, self.capabilities)
+        self.connection = connection
+        self._transaction_since = 0.0
+        self._is_retriable = True
+        self._make_ready(connection)
+
+    def denied(self, error: MySQLError | BackendRefused) -> None:
+        """The pool says: there is no connection."""
+        self._answer_error(error)
+
+    def _make_ready(self, connection: Connection) -> None:
+        carried, statement = self.carried, self._statement
+        key = statement.key if statement is not None else None
+        is_prepared = key is None or key in connection.statements
+        if is_prepared and carried.is_ready(connection, self._query, self):
+            self._then()
+            return
+        self.state = int(State.WAITING)
+        if self.shelf is not None:
+            self.shelf.pool.carried += 1
+        creditor = connection.creditor
+        assert self.backend is not None
+        spelling = self.backend.spelling
+        statements = carried.preparation(connection, self._query, self, spelling)
+        # What prepares it for this session destroys what it still knew, for another one or for this.
+        debts = settlement(connection) if isinstance(creditor, Tenant) else []
+        if debts and isinstance(creditor, Tenant) and creditor is not self:
+            creditor.is_being_settled()
+        if statement is not None and not is_prepared:
+            at = len(debts) + len(statements)
+            preparation = statement.preparation(carried.state, spelling)
+            at += [command for command, _ in preparation].index(Command.STMT_PREPARE)
+            statements += preparation
+
+        def done(answers: list[Answer]) -> None:
+            if debts and isinstance(creditor, Tenant):
+                creditor.settle(connection, answers[: len(debts)])
+            connection.forget_debt()
+            carried.take_over(connection, self._query, self)
+            if self._query.needs and statement is None:
+                self._substitute()
+            if key is not None and not is_prepared:
+                connection.remember_statement(key, answers[at].prepared().statement)
+            self._then()
+
+        def failed(error: BackendRefused | MySQLError) -> None:
+            if debts and isinstance(creditor, Tenant):
+                creditor.settle(connection, [])
+            self._not_ready(connection, error)
+
+        Exchange([*debts, *statements], done, failed).begin(connection)
+
+    def _substitute(self) -> None:
+        values = self.carried.substitutes(self._query)
+        if values and self._command == QUERY:
+            start = self._text_at
+            text = substitute(self._pending, start, self._flags, values)
+            self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
+
+    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+        if self.state == State.CLOSED:
+            return
+        was_closed = connection.is_closed
+        connection.quit()
+        self.connection = None
+        if was_closed and self._is_retriable:
+            # Nothing of the command was sent: another connection is as good.
+            self._is_retriable = False
+            self._get_connection()
+            return
+        self._answer_error(error)
+
+    def _send_pending(self) -> None:
+        connection = self.connection
+        assert connection is not None
+        data, self._pending = self._pending, b""
+        self._sent = data
+        self.state = REPLYING
+        connection.creditor = self
+        connection.reply_bytes = 0
+        connection.scanner.begin(self._shape, 1)
+        connection.channel.write(data)
+
+    # Following what was answered.
+
+    def _finish(self, connection: Connection) -> float:
+        now = perf_counter()
+        self._emit(
+            # Half the price of calling QueryFinished.
+            new_tuple(
+                QueryFinished,
+                (
+                    time(),
+                    self.id,
+                    self.backend_name,
+                    self._command,
+                    now - self._started,
+                    connection.reply_bytes,
+                    connection.scanner.error,
+                ),
+            )
+        )
+        return now
+
+    def _follow(self, connection: Connection, now: float) -> None:
+        # What the query did to the session, and whether the connection can be given away after it.
+        carried = self.carried
+        before = dict(carried.pins)
+        sql_mode = carried.state.variable("sql_mode")
+        carried.follow(self._query, connection, now)
+        self._follow_command(connection, now)
+        if carried.pins != before:
+            self._tell_pins(before, now)
+        if carried.state.variable("sql_mode") != sql_mode:
+            self._read_sql_mode()
+        # A session with a connection of its own never has to say elsewhere what it is.
+        questions = carried.questions() if self.shelf is not None else []
+        if questions:
+            self.state = int(State.SETTLING)
+            statements = [(Command.QUERY, question) for question in questions]
+            Exchange(statements, self._answered, self._not_answered).begin(connection)
+        else:
+            self._let_go(connection, now)
+
+    def _answered(self, answers: list[Answer]) -> None:
+        connection = self.connection
+        assert connection is not None
+        now = perf_counter()
+        before = dict(self.carried.pins)
+        try:
+            self.carried.learn(answers, connection)
+        except ProtocolError as error:
+            self.fail(error, CloseReason.PROTOCOL_ERROR)
+            return
+        self._tell_pins(before, now)
+        self._read_sql_mode()
+        self.state = IDLE
+        self._let_go(connection, now)
+        self._go_on()
+
+    def _not_answered(self, error: BackendRefused | MySQLError) -> None:
+        self.end(CloseReason.BACKEND_GONE, str(error))
+
+    def _tell_pins(self, before: dict[PinKey, float], now: float) -> None:
+        at, pins = time(), self.carried.pins
+        for key in pins.keys() - before.keys():
+            self._emit(Pinned(at, self.id, key.reason, key.what))
+        for key in before.keys() - pins.keys():
+            self._emit(Unpinned(at, self.id, key.reason, key.what, now - before[key]))
+
+    def _drop_pins(self) -> None:
+        # They end with what they pinned. A login that was relayed is no event.
+        before = self.carried.pins
+        self.carried.pins = {key: since for key, since in before.items() if key.reason is PinReason.RELAYED_LOGIN}
+        self._tell_pins(before, perf_counter())
+
+    def _read_sql_mode(self) -> None:
+        told = self.carried.state.variable("sql_mode")
+        assert self.backend is not None
+        self._flags = lexer_flags(self.backend.sql_mode if told is None else told.strip(b"'"))
+        self._plain = self.surroundings.planner.plain[self._flags]
+
+    # Letting it go.
+
+    def _let_go(self, connection: Connection, now: float) -> None:
+        if not connection.is_in_transaction:
+            self._transaction_since = 0.0
+        elif not self._transaction_since:
+            self._transaction_since = self._started
+        if self.shelf is None or self.carried.pins or connection.is_in_transaction or connection.kills:
+            return
+        if connection.debt and self.shelf.pool.choice is Choice.ANOTHER:
+            self._settle_now(connection)
+            return
+        self.connection = None
+        if connection.debt:
+            self._debtor = connection
+        if connection.state.schema and not self.shelf.key.has_schema:
+            key = self.shelf.key
+            self.shelf = self.shelf.sibling(ShelfKey(key.user, key.capabilities, True))
+            self.shelf.move(connection)
+        self.shelf.give(connection, now)
+
+    def _settle_now(self, connection: Connection) -> None:
+        def paid(answers: list[Answer]) -> None:
+            self._note(connection, answers)
+            connection.debt = Debt.NONE
+            self.state = IDLE
+            self._let_go(connection, perf_counter())
+            self._go_on()
+
+        self.state = int(State.SETTLING)
+        Exchange(settlement(connection), paid, self._not_answered).begin(connection)
+
+    def collect(self, connection: Connection) -> None:
+        """The pool wants to close a connection that owes this session something: that is asked for first."""
+        shelf = connection.home
+        self.is_being_settled()
+
+        def paid(answers: list[Answer]) -> None:
+            self._note(connection, answers)
+            connection.forget_debt()
+            if isinstance(shelf, Shelf):
+                shelf.give(connection, connection.idle_since)
+            self.settle(connection, [])
+
+        def lost(error: BackendRefused | MySQLError) -> None:
+            connection.abort()
+            self.settle(connection, [])
+
+        Exchange(settlement(connection), paid, lost).begin(connection)
+
+    def is_being_settled(self) -> None:
+        """Another session got the connection that owes this one something: nothing may run until it has paid."""
+        self._debtor = None
+        self.state = int(State.SETTLING)
+
+    def settle(self, connection: Connection, answers: list[Answer]) -> None:
+        """What the connection still knew for this session; nothing, when it was lost."""
+        self._note(connection, answers)
+        if self.state != State.SETTLING:
+            return
+        self.state = IDLE
+        self._go_on()
+
+    def _note(self, connection: Connection, answers: list[Answer]) -> None:
+        debt = connection.debt if answers else Debt.NONE
+        if debt & Debt.WARNINGS:
+            self.carried.warnings = answers[0]
+        if debt & Debt.INSERT_ID:
+            self.carried.insert_id = connection.insert_id = answers[-1].number()
+
+    def leave_connections(self) -> None:
+        """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
+        connection, self.connection = self.connection, None
+        if self.backend is not None and self.carried.pins:
+            self._drop_pins()
+        if connection is not None and self.shelf is not None and not self._is_spoiled():
+            _clean(connection, self.shelf)
+        elif connection is not None:
+            connection.quit()
+        if self._debtor is not None:
+            self._debtor.forget_debt()
+            self._debtor = None
+
+    def _is_spoiled(self) -> bool:
+        # Whether even a reset may leave something behind on the connection.
+        return any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
+
+    @property
+    def occupation(self) -> Occupation:
+        """Why the session holds its connection, for one who waits in vain."""
+        if self.connection is not None and self.connection.is_in_transaction:
+            return Occupation(PinReason.TRANSACTION, self._transaction_since or self._started)
+        if self.carried.pins:
+            key, since = next(iter(self.carried.pins.items()))
+            return Occupation(key.reason, since)
+        return Occupation(None, self._started)
+
+
+def _clean(connection: Connection, shelf: Shelf) -> None:
+    """Have a connection forget the session that left it, and give it back."""
+    connection.holder = None
+
+    def done(answers: list[Answer]) -> None:
+        connection.forget_session()
+        shelf.give(connection, perf_counter())
+
+    Exchange([(Command.RESET_CONNECTION, b"")], done, lambda error: connection.abort()).begin(connection)
