@@ -5,10 +5,17 @@ from __future__ import annotations
 import socket
 
 
+_given: set[int] = set()
+"""The ports of this run: the kernel may name one twice, and of two listeners in one configuration one would vanish."""
+
+
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert isinstance(port, int)
-    return port
+    """A port that nobody listens on, and that was given to nobody else in this run."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        assert isinstance(port, int)
+        if port not in _given:
+            _given.add(port)
+            return port
