@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 
-
 _given: set[int] = set()
 """The ports of this run: the kernel may name one twice, and of two listeners in one configuration one would vanish."""
 
