@@ -25,6 +25,8 @@ NAMES_QUESTION = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
 )
 NO_SCHEMA = "no schema any more"
+# As the planner calls it: a reset leaves what this command did.
+SET_OPTION = "COM_SET_OPTION"
 _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
@@ -71,6 +73,8 @@ class Carried:
             scanner.status |= Status.IN_TRANSACTION
         if query.kind is not Kind.DIAGNOSTICS:
             self._follow_diagnostics(query, connection)
+        elif scanner.rows >= 0:
+            self.row_count = -1
         if self.pins:
             self._end_passing_pins(query, connection)
         for effect in query.effects:
@@ -79,8 +83,11 @@ class Carried:
         if failed and query.kind is Kind.MULTI and query.effects:
             # Which of them came true is not told.
             self.pin(PinReason.UNKNOWN, "several statements, one of which failed", now)
-        if not connection.is_in_transaction:
+        if self.pins and not connection.is_in_transaction and scanner.status & Status.AUTOCOMMIT:
+            # Without autocommit a savepoint may stand at the beginning of a transaction that is not told of yet.
             self._apply(Unpin(PinReason.SAVEPOINT), connection, now)
+        if scanner.status & Status.DATABASE_DROPPED and not failed:
+            self.pin(PinReason.UNKNOWN, NO_SCHEMA, now)
         self._follow_report(connection, now)
         tells_id = query.kind in _OWN_IDS and not failed and scanner.rows < 0
         if query.moves_insert_id and (scanner.insert_id or not tells_id):
@@ -101,7 +108,8 @@ class Carried:
 
     def _follow_diagnostics(self, query: Query, connection: Connection) -> None:
         scanner = connection.scanner
-        is_quiet = not (scanner.warnings or scanner.error)
+        # Of several statements only the last tells its warnings, and need not be the last that has any.
+        is_quiet = not (scanner.warnings or scanner.error or query.kind is Kind.MULTI)
         if self._warnings_last is Warnings.UNTIL_THE_NEXT or not is_quiet or query.tables:
             self.warnings = None
             connection.debt &= ~Debt.WARNINGS
@@ -112,8 +120,9 @@ class Carried:
             self.found_rows = scanner.rows
 
     def _end_passing_pins(self, query: Query, connection: Connection) -> None:
-        # Causes that pass by themselves: the next statement, or the end of the next transaction.
-        self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
+        # Causes that pass by themselves: the next rows, or the end of the next transaction.
+        if connection.scanner.rows >= 0:
+            self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
         if connection.is_in_transaction or connection.scanner.error:
             return
         if query.kind in _ENDS or (query.kind in _DATA and query.tables):
@@ -273,13 +282,17 @@ class Carried:
 
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
-        self.pins = {key: since for key, since in self.pins.items() if key.reason is PinReason.RELAYED_LOGIN}
+        self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
         self.state = SessionState(schema=self.state.schema)
         self.insert_id = self.found_rows = 0
         self.row_count = 0
         self.warnings = None
         connection.forget_session()
         connection.state = self.state
+
+
+def _outlives_reset(key: PinKey) -> bool:
+    return key.reason is PinReason.RELAYED_LOGIN or key == (PinReason.UNKNOWN, SET_OPTION)
 
 
 def _asks_insert_id(query: Query) -> bool:

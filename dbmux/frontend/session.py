@@ -19,7 +19,7 @@ from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
 from dbmux.frontend.carried import Carried, PinKey, Warnings
-from dbmux.frontend.diagnostics import only_errors
+from dbmux.frontend.diagnostics import only_errors, with_status
 from dbmux.frontend.statements import PREPARED, StatementTenant
 from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
 from dbmux.lexer import digest
@@ -526,9 +526,9 @@ class Session(StatementTenant):
         words = data[start:].strip(b" \t\r\n;").upper().split()
         match words:
             case [b"SHOW", b"WARNINGS"]:
-                self.channel.write(stored.raw)
+                self._tell_rows(stored.raw)
             case [b"SHOW", b"ERRORS"]:
-                self.channel.write(only_errors(stored.raw))
+                self._tell_rows(only_errors(stored.raw))
             case [b"SHOW", b"COUNT(*)", what]:
                 name = b"@@session.warning_count" if what == b"WARNINGS" else b"@@session.error_count"
                 count = len(stored.rows) if what == b"WARNINGS" else sum(row[0] == b"Error" for row in stored.rows)
@@ -544,6 +544,13 @@ class Session(StatementTenant):
                     )
                 )
         return True
+
+    def _tell_rows(self, reply: bytes) -> None:
+        self.carried.row_count = -1
+        if self.connection is not None:
+            # Whether there is a transaction by now, a client learns from this reply as from any other.
+            reply = with_status(reply, self.connection.scanner.status & (Status.IN_TRANSACTION | Status.AUTOCOMMIT))
+        self.channel.write(reply)
 
     def _kill(self, plan: Kill, before: bytes, behind: bytes | None) -> None:
         # The client knows other sessions by DbMux's numbers; numbers that are not DbMux's are the server's own.

@@ -443,9 +443,10 @@ class Tenant(Holder, ABC):
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
         connection, self.connection = self.connection, None
+        is_spoiled = self.backend is not None and self._is_spoiled()
         if self.backend is not None and self.carried.pins:
             self._drop_pins()
-        if connection is not None and self.shelf is not None and not self._is_spoiled():
+        if connection is not None and self.shelf is not None and not is_spoiled:
             _clean(connection, self.shelf)
         elif connection is not None:
             connection.quit()

@@ -48,6 +48,8 @@ def _unlock(statement: Statement) -> Query:
 def _flush(statement: Statement) -> Query:
     # Of named tables it is like LOCK TABLES, also in what ends it.
     words = statement.words
+    if "USER_VARIABLES" in words:
+        return unknown("FLUSH USER_VARIABLES")
     is_lock = any(statement.starts(at, "WITH", "READ", "LOCK") for at in range(len(words)))
     if not is_lock and not statement.starts(len(words) - 2, "FOR", "EXPORT"):
         return ADMIN

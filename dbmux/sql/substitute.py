@@ -14,6 +14,7 @@ from dbmux.lexer import Token, tokens
 # The names as they are called: functions without arguments, and system variables.
 FUNCTIONS = frozenset((b"ROW_COUNT", b"FOUND_ROWS"))
 VARIABLES = frozenset((b"@@WARNING_COUNT", b"@@ERROR_COUNT"))
+_SCOPES = frozenset((b"@@SESSION", b"@@LOCAL"))
 
 _NAMED = frozenset((Token.WORD, Token.QUOTED, Token.STRING))
 
@@ -42,6 +43,11 @@ def _replacements(
             if ahead == [Token.OPEN, Token.CLOSE]:
                 end = found[at + 2][2]
                 told.append((begin, end, b"GREATEST(%b,%d)" % (statement[begin:end], values[word])))
+        elif kind == Token.SYSTEM_VARIABLE and word in _SCOPES and len(found) > at + 2:
+            name, end = b"@@" + statement[found[at + 2][1] : found[at + 2][2]].strip(b"`").upper(), found[at + 2][2]
+            if found[at + 1][0] == Token.DOT and name in VARIABLES and name in values:
+                text = b"GREATEST(%b,CAST(%d AS UNSIGNED))" % (statement[begin:end], values[name])
+                told.append((begin, end, text))
         elif kind == Token.SYSTEM_VARIABLE and word in VARIABLES and word in values:
             told.append((begin, end, b"GREATEST(%b,CAST(%d AS UNSIGNED))" % (statement[begin:end], values[word])))
     return told
