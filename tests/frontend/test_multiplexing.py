@@ -360,3 +360,36 @@ def test_a_connection_that_makes_room_for_another_user_pays_its_debt_first() -> 
             two.close()
 
     run(scenario)
+
+
+def test_what_a_reset_leaves_behind_is_no_other_sessions() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.SET_OPTION, b"\x00\x00")
+            await one.ask(Command.RESET_CONNECTION)
+            one.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+
+            two = await client(proxy.port)
+            await two.ask(Command.QUERY, b"SELECT 1")
+
+            assert proxy.backend.logins == 2
+            two.close()
+
+    run(scenario)
+
+
+def test_a_savepoint_without_autocommit_keeps_the_connection() -> None:
+    async def scenario() -> None:
+        status = Status(0)
+        async with shared(FakeBackend(answer=lambda protocol, _: protocol.send_ok(Ok(status=status)))) as proxy:
+            one = await client(proxy.port)
+
+            await one.ask(Command.QUERY, b"SAVEPOINT s")
+
+            assert [(e.reason, e.what) for e in proxy.of(Pinned)] == [("savepoint", "")]
+            assert proxy.of(Unpinned) == []
+            one.close()
+
+    run(scenario)
