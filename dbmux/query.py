@@ -180,6 +180,11 @@ _BEFORE_THE_ERROR = frozenset(
 )
 
 
+# What their replies tell matters though their texts leave nothing behind: warnings of all but the last of several
+# statements, and that the session's schema is gone.
+_FOLLOWED = (Kind.MULTI, Kind.DDL)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """One text of SQL.
@@ -200,4 +205,4 @@ class Query:
     @property
     def is_plain(self) -> bool:
         """Whether it leaves nothing behind on its connection and asks for nothing of before: most statements."""
-        return not self.effects and not self.needs and not self.moves_insert_id
+        return not self.effects and not self.needs and not self.moves_insert_id and self.kind not in _FOLLOWED
