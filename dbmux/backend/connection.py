@@ -279,6 +279,8 @@ class Connection:
     def hold(self, holder: Holder, client_capabilities: int) -> None:
         """From now on this session uses it."""
         self.holder = holder
+        # Perhaps told in a reply of which nothing was expected: it was about whoever was here before.
+        self.reported_schema = None
         self.client = holder.channel
         self.client_capabilities = client_capabilities
 
