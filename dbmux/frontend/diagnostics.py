@@ -9,8 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbmux.wire import packet
+from dbmux.wire.replies import Status
 
 _END = b"\xfe"
+# What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
+_LASTING = (
+    Status.IN_TRANSACTION
+    | Status.AUTOCOMMIT
+    | Status.NO_BACKSLASH_ESCAPES
+    | Status.READ_ONLY_TRANSACTION
+    | Status.ANSI_QUOTES
+)
 _LEVELS = (b"\x07Warning", b"\x04Note")
 
 
@@ -21,14 +30,15 @@ def only_errors(reply: bytes) -> bytes:
 
 
 def with_status(reply: bytes, status: int) -> bytes:
-    """The reply with these flags of the server's at its ends, whichever framing it has."""
-    flags = status.to_bytes(2, "little")
-    told = [
-        # In an EOF and in an OK that counts nothing they have the same place; no other packet begins so.
-        payload[:3] + flags + payload[5:] if payload.startswith(_END) else payload
-        for payload in _payloads(reply)
-    ]
+    """The reply, at its ends the flags of this status that last; its own others stay. Either framing will do."""
+    told = [_with_lasting(payload, status) if payload.startswith(_END) else payload for payload in _payloads(reply)]
     return b"".join(packet.encode(payload, 1 + number) for number, payload in enumerate(told))
+
+
+def _with_lasting(end: bytes, status: int) -> bytes:
+    # In an EOF and in an OK that counts nothing the flags have the same place; no other packet begins so.
+    flags = int.from_bytes(end[3:5], "little") & ~int(_LASTING) | status & _LASTING
+    return end[:3] + flags.to_bytes(2, "little") + end[5:]
 
 
 def _payloads(reply: bytes) -> Iterator[bytes]:

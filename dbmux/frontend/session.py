@@ -549,7 +549,7 @@ class Session(StatementTenant):
         self.carried.row_count = -1
         if self.connection is not None:
             # Whether there is a transaction by now, a client learns from this reply as from any other.
-            reply = with_status(reply, self.connection.scanner.status & (Status.IN_TRANSACTION | Status.AUTOCOMMIT))
+            reply = with_status(reply, self.connection.scanner.status)
         self.channel.write(reply)
 
     def _kill(self, plan: Kill, before: bytes, behind: bytes | None) -> None:

@@ -16,10 +16,12 @@ from dbmux.wire.replies import Eof, Ok, Status
     [lambda status: Eof(status=status).build(), lambda status: Ok(status=status, header=0xFE).build(0)],
     ids=["EOF", "OK"],
 )
-def test_a_stored_reply_tells_the_transaction_of_now(end: Callable[[int], bytes]) -> None:
+def test_a_stored_reply_tells_the_flags_of_now_and_keeps_its_own(end: Callable[[int], bytes]) -> None:
     row = packet.encode(b"\x04Note", 1)
-    now = Status.IN_TRANSACTION | Status.AUTOCOMMIT
+    before = Status.AUTOCOMMIT | Status.MORE_RESULTS | Status.ANSI_QUOTES
+    # A client that is not told of NO_BACKSLASH_ESCAPES escapes strings wrongly.
+    lasting = Status.IN_TRANSACTION | Status.AUTOCOMMIT | Status.NO_BACKSLASH_ESCAPES
 
-    told = with_status(row + packet.encode(end(Status.AUTOCOMMIT), 2), now)
+    told = with_status(row + packet.encode(end(before), 2), lasting | Status.SLOW_QUERY)
 
-    assert told == row + packet.encode(end(now), 2)
+    assert told == row + packet.encode(end(lasting | Status.MORE_RESULTS), 2)

@@ -12,7 +12,7 @@ from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import (
     COLUMN,
@@ -112,6 +112,36 @@ def test_the_schema_follows_the_session() -> None:
                 (2, b"bank"),
                 (3, b"SELECT 3"),
             ]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_schema_told_to_one_session_is_not_recorded_for_the_next() -> None:
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"DELETE"):
+            return protocol.send_ok(
+                Ok(
+                    status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED,
+                    state=bytes((Track.SCHEMA,)) + b"\x05\x04shop",
+                )
+            )
+        return select(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=answer)) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.INIT_DB, b"bank")
+            await one.ask(Command.INIT_DB, b"shop")
+            await one.ask(Command.QUERY, b"DELETE FROM t")
+
+            await two.ask(Command.QUERY, b"SET sql_mode = ''")
+            await one.ask(Command.QUERY, b"SELECT 1")
+            proxy.backend.commands.clear()
+            await two.ask(Command.QUERY, b"SELECT 2")
+
+            assert (int(Command.INIT_DB), b"bank") in proxy.backend.commands
             one.close()
             two.close()
 
