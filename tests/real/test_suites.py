@@ -84,8 +84,10 @@ def test_mysqlclients_own_tests(server: Server, account: str, tmp_path: Path) ->
             f"[MySQLdb-tests]\nhost = 127.0.0.1\nport = {port}\nuser = {account}\npassword = {SIMPLE_PASSWORD}\n"
             "database = test\ndefault-character-set = utf8mb4\n"
         )
-        told.append(outcomes(tests, "--deselect", RACY, TESTDB="default.cnf"))
+        told.append(outcomes(tests, TESTDB="default.cnf"))
 
     direct, through = told
+    assert direct.pop(RACY)
+    assert through.pop(RACY)
     assert list(direct.values()).count("PASSED") > 100
     assert through == direct
