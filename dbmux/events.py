@@ -10,6 +10,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
+from dbmux.routes import Route
+
 
 class CloseReason(StrEnum):
     """Why a session ended."""
@@ -88,6 +90,7 @@ class QueryFinished(NamedTuple):
     seconds: float
     reply_bytes: int
     code: int
+    route: Route
 
 
 class Pinned(NamedTuple):

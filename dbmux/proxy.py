@@ -16,12 +16,13 @@ from typing import Self
 
 from dbmux.address import Address
 from dbmux.backend import health
+from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
-from dbmux.config.model import ClientTlsMode, Config
+from dbmux.config.model import ClientTlsMode, Config, GroupConfig
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
@@ -160,9 +161,8 @@ class Engine:
         return backends
 
     def _settings(self, config: Config, backends: dict[str, Backend]) -> Settings:
-        primaries = {name: name for name in backends} | {n: g.primary for n, g in config.groups.items()}
         return Settings(
-            topology=Topology(backends, primaries),
+            topology=_topology(config, backends),
             users=config.users,
             login=config.login,
             tls_mode=config.tls.mode,
@@ -276,6 +276,14 @@ class Engine:
             self.frontend.end_overdue(now)
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
+
+
+def _topology(config: Config, backends: dict[str, Backend]) -> Topology:
+    groups = {name: Group(name, GroupConfig(primary=name), backend) for name, backend in backends.items()}
+    for name, group in config.groups.items():
+        replicas = tuple(backends[replica] for replica in group.replicas)
+        groups[name] = Group(name, group, backends[group.primary], replicas)
+    return Topology(backends, groups)
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")

@@ -22,6 +22,7 @@ from dbmux.events import BackendUp, CloseReason, LoginFailed, QueryFinished, Ses
 from dbmux.observe.metrics import Metrics
 from dbmux.observe.prometheus import render
 from dbmux.query import PinReason
+from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +86,7 @@ def test_every_metric_stands_in_the_list_of_metrics_and_no_other() -> None:
     figures.record(BackendUp(0, "db", "db:3306", "11.8"))
     figures.record(LoginFailed(0, 1, "app", 1045, "wrong"))
     figures.record(SessionClosed(0, 1, CloseReason.QUIT, ""))
-    figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064))
+    figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064, ONLY))
 
     rendered = re.findall(r"^# TYPE (\w+) ", render(figures, ["db"]).decode(), re.MULTILINE)
 

@@ -327,10 +327,10 @@ class Connection:
 
     def _forget(self) -> None:
         self.is_closed = True
-        self.holder = None
         exchange, self.exchange = self.exchange, None
         if self.home is not None:
             self.home.lost(self)
+        self.holder = None
         if exchange is not None:
             # Somebody waits for its answers, perhaps not the one who closed the connection.
             exchange.abandoned()

@@ -1,6 +1,7 @@
-"""Whether backends are up: each is asked at start, often while it is down, and seldom while it is up.
+"""Whether backends are up: each is asked at start, when it is suspected, seldom while it is up, and less and less often
+while it is down.
 
-Backends and a clock come in; their `state` and events go out. Never takes a backend out of service by itself.
+Backends come in; their `state` and events go out. Never decides what goes to them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from random import random
 
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.server import Backend, BackendState
@@ -17,44 +19,76 @@ from dbmux.errors import DbMuxError
 from dbmux.events import BackendDown, BackendUp, Emit
 from dbmux.wire.commands import Command
 
-SECONDS_WHILE_DOWN = 1.0
+# After it was found down, and at most, as the pause is doubled each time; give or take JITTER of it, so that many
+# proxies don't come at once.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
+JITTER = 0.2
 SECONDS_WHILE_UP = 10.0
 
-Sleep = Callable[[float], Awaitable[None]]
+Rest = Callable[[Backend, float], Awaitable[None]]
 
 
-async def watch(backend: Backend, memory: GreetingMemory, emit: Emit, sleep: Sleep = asyncio.sleep) -> None:
+async def rest(backend: Backend, seconds: float) -> None:
+    """Wait so long, or until somebody suspects the backend."""
+    try:
+        async with asyncio.timeout(seconds):
+            await backend.alarm()
+    except TimeoutError:
+        return
+
+
+async def watch(
+    backend: Backend,
+    memory: GreetingMemory,
+    emit: Emit,
+    rest: Rest = rest,
+    randomness: Callable[[], float] = random,
+) -> None:
     """Follow one backend until cancelled."""
+    pause = FIRST_PAUSE_S
     while True:
         await probe(backend, memory, emit)
-        await sleep(SECONDS_WHILE_UP if backend.state is BackendState.UP else SECONDS_WHILE_DOWN)
+        if backend.state is BackendState.UP:
+            pause = FIRST_PAUSE_S
+            await rest(backend, SECONDS_WHILE_UP)
+        else:
+            await rest(backend, pause * (1 + JITTER * (2 * randomness() - 1)))
+            pause = min(2 * pause, LONGEST_PAUSE_S)
 
 
 async def probe(backend: Backend, memory: GreetingMemory, emit: Emit) -> None:
     """Ask once; sets the backend's state and emits what changed."""
     before, version, address = backend.state, backend.version, str(backend.config.address)
-    try:
-        if not await answers_ping(backend):
-            await backend.meet()
-    except DbMuxError as error:
-        backend.state = BackendState.DOWN
-        if error.__cause__ is None or isinstance(error.__cause__, ssl.SSLError):
-            # Reached, and refused or not understood: the backend itself keeps only why it could not be reached.
-            backend.error = str(error)
+    problem = await _problem(backend)
+    backend.is_suspect = False
+    if problem is not None:
+        backend.state, backend.error = BackendState.DOWN, problem
         if before is not BackendState.DOWN:
-            emit(BackendDown(time.time(), backend.name, address, backend.error))
-        return
-    except Exception as error:
-        # What nobody foresaw is a reason to call it down, not to stop looking.
-        backend.state, backend.error = BackendState.DOWN, repr(error)
-        if before is not BackendState.DOWN:
-            emit(BackendDown(time.time(), backend.name, address, backend.error))
+            emit(BackendDown(time.time(), backend.name, address, problem))
         return
     backend.state, backend.error = BackendState.UP, ""
+    if before is BackendState.DOWN:
+        backend.up_since = time.perf_counter()
     if backend.greeting is not None:
         memory.remember(address, backend.greeting)
     if before is not BackendState.UP or version != backend.version:
         emit(BackendUp(time.time(), backend.name, address, backend.version))
+
+
+async def _problem(backend: Backend) -> str | None:
+    # What is wrong with it, or None.
+    try:
+        if not await answers_ping(backend):
+            await backend.meet()
+    except DbMuxError as error:
+        if error.__cause__ is None or isinstance(error.__cause__, ssl.SSLError):
+            # Reached, and refused or not understood: the backend itself keeps only why it could not be reached.
+            return str(error)
+        return backend.error
+    except Exception as error:
+        # What nobody foresaw is a reason to call it down, not to stop looking.
+        return repr(error)
+    return None
 
 
 async def answers_ping(backend: Backend) -> bool:

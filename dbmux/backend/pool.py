@@ -145,8 +145,10 @@ class Shelf:
             home.move(connection)
             home.give(connection, now)
             return
-        connection.holder = None
         pool = self.pool
+        if connection.holder is not None:
+            connection.holder = None
+            pool.busy -= 1
         if pool.is_closing or (pool.worn and connection in pool.worn):
             connection.quit()
             return
@@ -190,6 +192,8 @@ class Shelf:
 
     def lost(self, connection: Connection) -> None:
         """A connection of this shelf was closed."""
+        if connection.holder is not None:
+            self.pool.busy -= 1
         self.members.discard(connection)
         self.pool.worn.discard(connection)
         if connection in self.idle:
@@ -202,7 +206,7 @@ class Pool:
 
     `unshared` has the connections that are their session's for life. A shelf that nobody uses is forgotten, but for
     those that once had a connection where some are to be kept idle. `worn` are too old and end when they come back.
-    `carried` counts how often a connection had to be made ready for another session.
+    `busy` is how many sessions hold, and `carried` counts how often a connection had to be made ready for another one.
     """
 
     __slots__ = (
@@ -213,6 +217,7 @@ class Pool:
         "_passed_by",
         "_waited_s",
         "_waits",
+        "busy",
         "carried",
         "choice",
         "is_closing",
@@ -241,6 +246,7 @@ class Pool:
         self.limit = limit
         self.min_idle = min_idle
         self.taken = 0
+        self.busy = 0
         self.carried = 0
         self.shelves: WeakValueDictionary[ShelfKey, Shelf] = WeakValueDictionary()
         self.unshared = Shelf(self, ShelfKey(b"", 0, False))

@@ -36,6 +36,7 @@ ALWAYS = int(
 
 
 STATES_KEPT = 1000
+LONG_AGO_S = 1e6
 # Between two tries of a TLS that failed; doubled by each failure.
 TLS_PAUSE_S, LONGEST_TLS_PAUSE_S = 10.0, 3600.0
 # How many of the server's connections one DbMux takes unless it is told a number.
@@ -74,6 +75,7 @@ class Backend:
     """A server, under its configured name. `greeting` is the last one it gave, perhaps in an earlier life."""
 
     __slots__ = (
+        "_alarm",
         "_dial",
         "_filler",
         "_states",
@@ -81,15 +83,20 @@ class Backend:
         "_tls_failure",
         "_tls_pause_s",
         "_tls_retry_at",
+        "applied_until",
         "config",
         "connect_timeout_s",
         "error",
         "greeting",
+        "is_suspect",
+        "lag_s",
+        "latency_s",
         "name",
         "names",
         "pool",
         "sql_mode",
         "state",
+        "up_since",
     )
 
     def __init__(
@@ -115,12 +122,39 @@ class Backend:
         self._states: dict[SessionState, SessionState] = {}
         self.state = BackendState.UNKNOWN
         self.error = ""
+        # Something failed since it was last asked whether it is well.
+        self.is_suspect = False
+        # When it was last found back, by time.perf_counter; long ago for one that was never away.
+        self.up_since = -LONG_AGO_S
+        # How far it is behind its primary, None where that is not known, and up to when it has all that was written
+        # there, by time.perf_counter.
+        self.lag_s: float | None = None
+        self.applied_until = 0.0
+        # A moving average of how long its answers took.
+        self.latency_s = 0.0
+        self._alarm = asyncio.Event()
         self._dial = dial
         self._tls = tls
         self._filler = fill
         self._tls_failure: MySQLError | None = None
         self._tls_pause_s = TLS_PAUSE_S
         self._tls_retry_at = 0.0
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether nothing is known against it."""
+        return self.state is not BackendState.DOWN and not self.is_suspect
+
+    def suspect(self) -> None:
+        """Something failed there: it is left alone until it was asked how it is, which happens at once."""
+        self.is_suspect = True
+        self._alarm.set()
+
+    async def alarm(self) -> None:
+        """Returns when somebody suspects it."""
+        self._alarm.clear()
+        if not self.is_suspect:
+            await self._alarm.wait()
 
     @property
     def version(self) -> str:
@@ -175,6 +209,8 @@ class Backend:
             return conversation
         except (OSError, ConnectionClosed, TimeoutError) as error:
             self.error = _reason(error)
+            if self.state is not BackendState.DOWN:
+                self.suspect()
             raise MySQLError(
                 ErrorCode.UNREACHABLE,
                 f"backend {self.name} at {self.config.address} cannot be reached ({self.error}); "

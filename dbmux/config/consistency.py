@@ -67,12 +67,7 @@ def _names(value: Value) -> Iterator[Problem]:
     for group, written in groups.items():
         if group in backends:
             yield ("groups", group), "a backend has this name already; choose another"
-        primary = written.get("primary") if isinstance(written, dict) else written
-        if isinstance(primary, str) and primary not in backends:
-            yield (
-                ("groups", group, "primary"),
-                f"no backend is called {primary!r}; {instead(primary, backends)}",
-            )
+        yield from _members(value, group, written if isinstance(written, dict) else {"primary": written})
     for address, chosen in _section(value, "listen").items():
         if chosen is None:
             yield ("listen", address), "the group or backend that it serves is expected"
@@ -81,6 +76,38 @@ def _names(value: Value) -> Iterator[Problem]:
             what = f"no group or backend is called {group_name!r}; {instead(group_name, {**groups, **backends})}"
             yield path, what
     yield from _undecided(value, "groups" if groups else "backends")
+
+
+def _members(value: Value, group: str, written: dict[str, Value]) -> Iterator[Problem]:
+    backends = _section(value, "backends")
+    path: Path = ("groups", group)
+    replicas = _list(written.get("replicas"))
+    named: set[str] = set()
+    for place, member in [
+        ((*path, "primary"), written.get("primary")),
+        *(((*path, "replicas", at), name) for at, name in enumerate(replicas)),
+    ]:
+        if not isinstance(member, str):
+            continue
+        if member not in backends:
+            yield place, f"no backend is called {member!r}; {instead(member, backends)}"
+        elif member in named:
+            yield place, f"{member!r} is in this group already; name each server once"
+        named.add(member)
+    if replicas and not _section(value, "users") and _login(value) != "learn":
+        yield (
+            (*path, "replicas"),
+            "a relayed login is good for one server only, so its sessions cannot read from replicas; "
+            'write "login": "learn", or name the `users`',
+        )
+
+
+def _list(value: Value) -> list[Value]:
+    return list(value) if isinstance(value, tuple | list) else []
+
+
+def _login(value: Value) -> Value:
+    return value.get("login") if isinstance(value, dict) else None
 
 
 def _chosen_groups(value: Value) -> Iterator[tuple[Path, str]]:

@@ -28,6 +28,7 @@ from dbmux.config.values import (
     Secret,
     SecretFile,
 )
+from dbmux.query import Kind
 
 
 class Section(BaseModel):
@@ -93,6 +94,43 @@ class ClientTlsMode(StrEnum):
     REQUIRED = "required"
 
 
+class Balance(StrEnum):
+    """The ways to choose among replicas."""
+
+    LEAST_BUSY = "least_busy"
+    ROUND_ROBIN = "round_robin"
+    FASTEST = "fastest"
+
+
+class Reads(StrEnum):
+    """Which servers of a group take reads."""
+
+    REPLICAS = "replicas"
+    ALL = "all"
+
+
+class Roles(StrEnum):
+    """Whether the primary is the one that is configured, or the one that can be written to."""
+
+    FIXED = "fixed"
+    AUTO = "auto"
+
+
+class ReadYourWrites(StrEnum):
+    """How a session's reads follow its own writes."""
+
+    OFF = "off"
+    SESSION = "session"
+    GTID = "gtid"
+
+
+class ImplicitTransactions(StrEnum):
+    """What becomes of reads without autocommit."""
+
+    PRIMARY = "primary"
+    UNTIL_WRITE = "until_write"
+
+
 class User(Section):
     """Who may log in at DbMux; towards the backend under the same name and password unless told otherwise."""
 
@@ -153,12 +191,74 @@ class BackendConfig(Section):
 
 
 class GroupConfig(Section):
-    """A primary, to which a group's statements go."""
+    """A primary, to which a group's writes go, and replicas for its reads."""
 
     main = "primary"
 
     primary: str
     """The name of a backend."""
+    replicas: tuple[str, ...] = ()
+    """The names of backends that have the primary's data."""
+    balance: Balance = Balance.LEAST_BUSY
+    """How a replica is chosen for a read."""
+    reads: Reads = Reads.REPLICAS
+    """Whether the primary takes its share of reads, or only those that no replica can take."""
+    max_lag: Seconds | None = None
+    """A replica that is further behind, or of which that is not known, takes no reads."""
+    slow_start: Seconds = 10.0
+    """For so long a replica that is back again takes less than its share."""
+    read_your_writes: ReadYourWrites = ReadYourWrites.SESSION
+    """What a session may expect to see of its own writes when it reads from a replica."""
+    read_your_writes_wait: Seconds = 1.0
+    """How long a read may wait at a replica for the session's own writes before it goes to the primary."""
+    implicit_transactions: ImplicitTransactions = ImplicitTransactions.PRIMARY
+    """Where a session with autocommit off reads before it has written."""
+    roles: Roles = Roles.FIXED
+    """Whether the primary is the configured one, or whichever of the group's servers is not read-only."""
+    failover_wait: Seconds = 10.0
+    """How long statements wait for a primary when the group has none that can be written to."""
+    failover_queue: NotNegative = 1000
+    """How many may wait so."""
+    observe: bool = False
+    """Send all to the primary, and only tell where else it would have gone."""
+
+
+class Rejection(Section):
+    """The error with which a statement is refused."""
+
+    main = "message"
+
+    message: str
+    """What the client is told."""
+    code: Annotated[Positive, Field(le=65535)] = 1142
+    """MySQL's number of the error."""
+
+
+class Rule(Section):
+    """What is done with statements for which all of its conditions hold; one that is left out always does."""
+
+    user: str | None = None
+    """The name with which the client logged in."""
+    schema_: str | None = Field(default=None, alias="schema")
+    """The session's schema."""
+    client: ConfigNetwork | None = None
+    """The client's address, or a network."""
+    digest: str | None = None
+    """A statement; it stands for all that differ from it in nothing but literals, comments and white space."""
+    table: str | None = None
+    """A table that the statement names: `schema.table`, or with `*` for a part of it."""
+    kind: tuple[Kind, ...] | None = None
+    """What the statement is, such as `select`."""
+    route: str | None = None
+    """A group, `group.primary`, `group.replica`, or a backend of the group."""
+    reject: Rejection | None = None
+    """The statement is refused."""
+    timeout: Seconds | None = None
+    """For the statement to be answered whole."""
+    max_rows: Positive | None = None
+    """A result with more rows ends with an error."""
+    observe: bool = False
+    """Change nothing, and only tell what would have been done."""
 
 
 class ClientTls(Section):
@@ -251,6 +351,8 @@ class Config(Section):
     """The servers, by names of your choice; each is also a group of its own name."""
     groups: Mapping[Name, GroupConfig] = Field(default_factory=dict)
     """Servers that stand for one data set."""
+    rules: Mapping[Name, Rule] = Field(default_factory=dict)
+    """What is done with certain statements; the first that matches holds."""
     default: str | None = None
     """The group or backend for listen addresses that name none; needed only where several could serve."""
     tls: ClientTls = ClientTls()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from dbmux.backend.group import Group
 from dbmux.backend.opening import kill
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
@@ -189,13 +190,14 @@ class Frontend:
             async with asyncio.timeout(settings.login_timeout_s):
                 self._check_room(settings)
                 await self._read_proxy_header(session, client, settings)
-                backend = settings.topology.primary(group)
+                home = settings.topology.groups[group]
+                backend = home.primary
                 protocol = ServerProtocol(await self._greeting(session, backend, settings))
                 protocol.receive(client.protocol.unread())
                 client.protocol = session.greeter = protocol
                 client.send(protocol.greet())
                 door = await self._door(session, client, protocol, settings)
-                await self._enter(session, door, backend, settings)
+                await self._enter(session, door, home, settings)
         except TimeoutError:
             limit = settings.login_timeout_s
             slow = MySQLError(
@@ -217,8 +219,9 @@ class Frontend:
             self.emit(Warned(time.time(), f"{session.id} login failed for an unforeseen reason: {error!r}"))
             self._refuse(session, client, _UNFORESEEN, CloseReason.PROTOCOL_ERROR)
 
-    async def _enter(self, session: Session, door: Door, backend: Backend, settings: Settings) -> None:
+    async def _enter(self, session: Session, door: Door, group: Group, settings: Settings) -> None:
         started = time.perf_counter()
+        backend = group.primary
         session.user = door.claim.user.decode("utf-8", "replace")
         admitted = await self._admit(session, door, backend, settings)
         try:
@@ -229,7 +232,7 @@ class Frontend:
             if admitted.connection is not None:
                 admitted.connection.quit()
             raise
-        self._begin(session, door, backend, admitted)
+        self._begin(session, door, group, backend, admitted)
         tls = door.client.channel.tls
         self.emit(
             LoggedIn(
@@ -260,10 +263,10 @@ class Frontend:
             case LoginMode.RELAY:
                 return await admission.with_own_connection(door, backend, session.origin, deadline, self._start)
 
-    def _begin(self, session: Session, door: Door, backend: Backend, admitted: Admitted) -> None:
+    def _begin(self, session: Session, door: Door, group: Group, backend: Backend, admitted: Admitted) -> None:
         protocol, client = door.protocol, door.client
         session.shelf = admitted.shelf
-        session.begin(backend, admitted.state, protocol.capabilities)
+        session.begin(group, backend, admitted.state, protocol.capabilities)
         if admitted.connection is not None:
             session.keep(admitted.connection)
             admitted.connection.channel.resume()
@@ -274,9 +277,11 @@ class Frontend:
             session.received(ahead)
 
     async def _change_user(self, session: Session, payload: bytes) -> None:
-        backend, settings = session.backend, self.settings
-        if session.state != 0 or backend is None or backend.greeting is None:
+        group, settings = session.group, self.settings
+        if session.state != 0 or group is None or group.primary.greeting is None:
             return
+        backend = group.primary
+        assert backend.greeting is not None
         greeting = self._dressed(session.id, backend.greeting, settings)
         protocol = ServerProtocol.changing_user(greeting, session.capabilities)
         client: Conversation[ClientMessage] = Conversation(session.channel, protocol)
@@ -313,7 +318,7 @@ class Frontend:
             self._refuse(session, client, _UNFORESEEN, CloseReason.PROTOCOL_ERROR)
             return
         session.user = change.user.decode("utf-8", "replace")
-        self._begin(session, door, backend, admitted)
+        self._begin(session, door, group, backend, admitted)
 
     async def _readmit(self, session: Session, door: Door, backend: Backend) -> Admitted:
         # A session of its own connection changes the user on it; one of the pool just takes others.

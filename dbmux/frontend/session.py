@@ -14,11 +14,13 @@ from time import perf_counter, time
 from typing import Protocol
 
 from dbmux.backend.connection import Connection
+from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
 from dbmux.frontend.carried import Carried, PinKey, Warnings
+from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import only_errors, with_status
 from dbmux.frontend.statements import PREPARED, StatementTenant
 from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
@@ -105,8 +107,10 @@ class Session(StatementTenant):
         self._killing: Session | None = None
         self._retiring: MySQLError | None = None
 
-    def begin(self, backend: Backend, state: SessionState, capabilities: int) -> None:
-        """The login is over: take the client's channel and serve commands, with connections of `shelf`."""
+    def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
+        """The login at `backend` is over: take the client's channel and serve commands, with connections of `shelf`."""
+        self.group = group
+        self.course = Course(group, self.shelf) if self.shelf is not None and group.has_choice else None
         self.backend = backend
         self.backend_name = backend.name
         is_mariadb = backend.greeting is not None and backend.greeting.is_mariadb
@@ -123,6 +127,8 @@ class Session(StatementTenant):
     def keep(self, connection: Connection) -> None:
         """The session has this connection, which no other can use, for life."""
         connection.hold(self, self.capabilities)
+        assert self.backend is not None
+        self.backend.pool.busy += 1
         connection.creditor = self
         self.connection = connection
         self.carried.pins[PinKey(PinReason.RELAYED_LOGIN, "")] = self._started
@@ -140,8 +146,12 @@ class Session(StatementTenant):
                     if query is not None:
                         # The fast lane, and all of it: what `_run` would do, without its calls.
                         connection = self.connection
-                        if connection is None:
+                        course = self.course
+                        if course is not None:
+                            connection = None
+                        elif connection is None:
                             connection = self._take()
+                            self._is_retriable = True
                         if connection is not None and (
                             connection.state is self.carried.state
                             and (connection.creditor is self or not connection.debt)
@@ -210,11 +220,15 @@ class Session(StatementTenant):
                 carried.found_rows = scanner.rows
             else:
                 carried.row_count = scanner.affected
+            if self.course is not None:
+                self._follow_course(self.course, connection, now)
             if not scanner.status & IN_TRANSACTION and not connection.kills:
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
-            elif not self._transaction_since:
-                self._transaction_since = self._started
+            else:
+                self._let_go(connection, now)
+                if self.state != IDLE:
+                    return
         else:
             if self._killing is not None:
                 self._spare(self._killing)
@@ -283,11 +297,7 @@ class Session(StatementTenant):
     def _lost_in_reply(self, lost: Connection) -> None:
         is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
         if is_read and self._is_retriable and not lost.reply_bytes:
-            self._is_retriable = False
-            if self._statement is None:
-                self._relay(self._query, RESULT, self._sent)
-            else:
-                self._execute_prepared(self._statement, self._sent)
+            self._retry()
             return
         error = MySQLError(
             ErrorCode.LOST_IN_REPLY,
@@ -295,6 +305,17 @@ class Session(StatementTenant):
             "whether it took effect is unknown: check before you repeat it",
         )
         self._break_off(lost, error, CloseReason.BACKEND_GONE)
+
+    def _retry(self) -> None:
+        # A read of which nothing came yet, once at the same server, and at each other one of the group.
+        self._is_retriable = False
+        statement, data = self._statement, self._sent
+        self._pending = data
+        self._then = self._send_pending if statement is None else lambda: self._send_execution(statement, data)
+        if self.course is not None and self.backend is not None:
+            self.backend.suspect()
+        if not self._go_elsewhere():
+            self._get_connection()
 
     def backend_congested(self) -> None:
         """The backend reads slowly: the client must wait."""
@@ -469,6 +490,7 @@ class Session(StatementTenant):
         self._is_plain = False
         self._command = held[4]
         self._started = perf_counter()
+        self._is_retriable = self.connection is None
         self._shape = plan.shape
         self._upload = Upload(UploadKind.STATEMENT, 0)
         self._pending = held

@@ -15,19 +15,22 @@ from time import perf_counter, time
 from typing import Protocol
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange, Holder
+from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf, ShelfKey
 from dbmux.backend.server import Backend
-from dbmux.errors import BackendRefused, MySQLError, ProtocolError
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import Carried, PinKey, settlement
+from dbmux.frontend.course import Course
 from dbmux.frontend.prepared import Statement
 from dbmux.net.channel import Channel
 from dbmux.planner.planner import (
     PLAIN,
     Planner,
 )
-from dbmux.query import PinReason, Query
+from dbmux.query import Access, PinReason, Query
+from dbmux.routes import ONLY
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
@@ -73,11 +76,13 @@ class Tenant(Holder, ABC):
     """The connection that a session holds or none, and the query for which it is held.
 
     `shelf` is where its connections come from; None means that it has one of its own for life (a relayed login).
+    `backend` is the server of that shelf; with a `course` it may be another for each query.
     """
 
     __slots__ = (
         "_command",
         "_debtor",
+        "_debtor_backend",
         "_emit",
         "_flags",
         "_is_plain",
@@ -98,7 +103,9 @@ class Tenant(Holder, ABC):
         "carried",
         "channel",
         "connection",
+        "course",
         "deadline",
+        "group",
         "id",
         "shelf",
         "state",
@@ -111,6 +118,8 @@ class Tenant(Holder, ABC):
         self.surroundings = surroundings
         self.state = int(State.LOGIN)
         self.capabilities = 0
+        self.group: Group | None = None
+        self.course: Course | None = None
         self.backend: Backend | None = None
         self.backend_name = ""
         self.shelf: Shelf | None = None
@@ -118,6 +127,7 @@ class Tenant(Holder, ABC):
         self.deadline = 0.0
         self.carried: Carried
         self._debtor: Connection | None = None
+        self._debtor_backend: Backend | None = None
         self._emit = surroundings.emit
         self._command = 0
         self._shape = 0
@@ -170,14 +180,19 @@ class Tenant(Holder, ABC):
         self._pending = data
         self._then = then
         self._started = perf_counter()
+        self._is_retriable = self.connection is None
+        if self.course is not None:
+            self.course.tried = ()
         self._get_connection()
 
     def _get_connection(self) -> None:
         connection = self.connection
         if connection is None:
+            if self.course is not None and not self._turn(self.course, self._query):
+                return
             connection = self._take()
-        else:
-            self._is_retriable = False
+        elif self.course is not None:
+            self.course.stay(self.backend, connection)
         if connection is not None:
             self._make_ready(connection)
         elif self.shelf is not None:
@@ -185,13 +200,65 @@ class Tenant(Holder, ABC):
             self.deadline = self._started + self.surroundings.pool_wait_s
             self.shelf.pool.wait(self)
 
+    def _turn(self, course: Course, query: Query) -> bool:
+        # Towards the server that is to take this query; answers with an error when there is none.
+        debtor = self._debtor
+        if debtor is not None and query.needs:
+            backend = self._debtor_backend
+        else:
+            backend = course.steer(query)
+        if backend is None:
+            names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
+            self._answer_error(
+                MySQLError(
+                    ErrorCode.UNREACHABLE,
+                    f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
+                )
+            )
+            return False
+        if debtor is not None and backend is not self._debtor_backend:
+            # What the other server still knows is asked for first: a session has one debtor at most.
+            self._settle_debtor(debtor)
+            return False
+        if backend is not self.backend:
+            assert self.shelf is not None
+            self.shelf = course.shelf(backend, self.shelf)
+            self.backend = backend
+            self.backend_name = backend.name
+        return True
+
+    def _settle_debtor(self, debtor: Connection) -> None:
+        shelf = debtor.home
+        assert isinstance(shelf, Shelf)
+        self._debtor = None
+        self.state = int(State.SETTLING)
+
+        def paid(answers: list[Answer]) -> None:
+            self._note(debtor, answers)
+            debtor.forget_debt()
+            shelf.give(debtor, perf_counter())
+            self._go_ahead()
+
+        def lost(error: BackendRefused | MySQLError) -> None:
+            debtor.abort()
+            self._go_ahead()
+
+        if shelf.claim(debtor):
+            Exchange(settlement(debtor), paid, lost).begin(debtor)
+        else:
+            self._go_ahead()
+
+    def _go_ahead(self) -> None:
+        if self.state != State.CLOSED:
+            self._get_connection()
+
     def _take(self) -> Connection | None:
         # One that is free, if there is; the one that owes this session something before all others.
         shelf, debtor = self.shelf, self._debtor
         if shelf is None:
             return None
         connection = None
-        if debtor is not None:
+        if debtor is not None and self._debtor_backend is self.backend:
             self._debtor = None
             if shelf.claim(debtor):
                 connection = debtor
@@ -200,23 +267,36 @@ class Tenant(Holder, ABC):
             if connection is None:
                 return None
         connection.hold(self, self.capabilities)
+        shelf.pool.busy += 1
         self.connection = connection
         self._transaction_since = 0.0
-        self._is_retriable = True
         return connection
 
     def granted(self, connection: Connection | None) -> None:
         """The pool says: here is the connection that was waited for."""
         assert connection is not None
+        assert self.shelf is not None
         connection.hold(self, self.capabilities)
+        self.shelf.pool.busy += 1
         self.connection = connection
         self._transaction_since = 0.0
-        self._is_retriable = True
         self._make_ready(connection)
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
-        self._answer_error(error)
+        is_overdue = perf_counter() >= self.deadline
+        if is_overdue or not self._go_elsewhere():
+            self._answer_error(error)
+
+    def _go_elsewhere(self) -> bool:
+        # After a server failed to take a query of which nothing was sent, or a read that it had not begun to answer.
+        course, failed = self.course, self.backend
+        if course is None or failed is None or failed in course.tried or self._query.access is not Access.READ:
+            return False
+        course.tried += (failed,)
+        self._is_retriable = True
+        self._get_connection()
+        return True
 
     def _make_ready(self, connection: Connection) -> None:
         carried, statement = self.carried, self._statement
@@ -274,9 +354,10 @@ class Tenant(Holder, ABC):
         connection.quit()
         self.connection = None
         if was_closed and self._is_retriable:
-            # Nothing of the command was sent: another connection is as good.
+            # Nothing of the command was sent: another connection is as good, and perhaps one of another server.
             self._is_retriable = False
-            self._get_connection()
+            if not self._go_elsewhere():
+                self._get_connection()
             return
         self._answer_error(error)
 
@@ -295,6 +376,7 @@ class Tenant(Holder, ABC):
 
     def _finish(self, connection: Connection) -> float:
         now = perf_counter()
+        course = self.course
         self._emit(
             # Half the price of calling QueryFinished.
             new_tuple(
@@ -307,6 +389,7 @@ class Tenant(Holder, ABC):
                     now - self._started,
                     connection.reply_bytes,
                     connection.scanner.error,
+                    ONLY if course is None else course.route,
                 ),
             )
         )
@@ -319,6 +402,8 @@ class Tenant(Holder, ABC):
         sql_mode = carried.state.variable("sql_mode")
         carried.follow(self._query, connection, now)
         self._follow_command(connection, now)
+        if self.course is not None:
+            self._follow_course(self.course, connection, now)
         if carried.pins != before:
             self._tell_pins(before, now)
         if carried.state.variable("sql_mode") != sql_mode:
@@ -331,6 +416,10 @@ class Tenant(Holder, ABC):
             Exchange(statements, self._answered, self._not_answered).begin(connection)
         else:
             self._let_go(connection, now)
+
+    def _follow_course(self, course: Course, connection: Connection, now: float) -> None:
+        course.follow(self._query, self._command, connection, now)
+        course.has_autocommit = bool(connection.scanner.status & Status.AUTOCOMMIT)
 
     def _answered(self, answers: list[Answer]) -> None:
         connection = self.connection
@@ -377,7 +466,11 @@ class Tenant(Holder, ABC):
             self._transaction_since = 0.0
         elif not self._transaction_since:
             self._transaction_since = self._started
-        if self.shelf is None or self.carried.pins or connection.is_in_transaction or connection.kills:
+        if self.shelf is None or self.carried.pins or connection.kills:
+            return
+        if connection.is_in_transaction:
+            if self.course is not None and self.course.is_reading_ahead:
+                self._end_reading(connection)
             return
         if connection.debt and self.shelf.pool.choice is Choice.ANOTHER:
             self._settle_now(connection)
@@ -385,11 +478,22 @@ class Tenant(Holder, ABC):
         self.connection = None
         if connection.debt:
             self._debtor = connection
+            self._debtor_backend = self.backend
         if connection.state.schema and not self.shelf.key.has_schema:
             key = self.shelf.key
             self.shelf = self.shelf.sibling(ShelfKey(key.user, key.capabilities, True))
             self.shelf.move(connection)
         self.shelf.give(connection, now)
+
+    def _end_reading(self, connection: Connection) -> None:
+        # What was read of an implicit transaction that has not written yet: the next read may go to another server.
+        def ended(answers: list[Answer]) -> None:
+            self.state = IDLE
+            self._let_go(connection, perf_counter())
+            self._go_on()
+
+        self.state = int(State.SETTLING)
+        Exchange([(Command.QUERY, b"COMMIT")], ended, self._not_answered).begin(connection)
 
     def _settle_now(self, connection: Connection) -> None:
         def paid(answers: list[Answer]) -> None:
@@ -472,6 +576,7 @@ class Tenant(Holder, ABC):
 def _clean(connection: Connection, shelf: Shelf) -> None:
     """Have a connection forget the session that left it, and give it back."""
     connection.holder = None
+    shelf.pool.busy -= 1
 
     def done(answers: list[Answer]) -> None:
         connection.forget_session()

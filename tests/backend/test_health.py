@@ -158,22 +158,57 @@ def test_a_server_that_was_upgraded_between_two_questions_is_told() -> None:
     run(scenario)
 
 
-def test_it_is_asked_often_while_down_and_seldom_while_up() -> None:
+def test_it_is_asked_seldom_while_up_and_less_and_less_often_while_down() -> None:
     async def scenario() -> None:
         async with watched() as found:
-            slept: list[float] = []
+            rested: list[float] = []
 
-            async def sleep(seconds: float) -> None:
-                slept.append(seconds)
-                await found.serve(None if len(slept) < 3 else FakeBackend())
-                if len(slept) == 4:
+            async def rest(backend: Backend, seconds: float) -> None:
+                rested.append(seconds)
+                await found.serve(None if len(rested) < 7 else FakeBackend())
+                if len(rested) == 8:
                     raise asyncio.CancelledError
 
             with pytest.raises(asyncio.CancelledError):
-                await health.watch(found.backend, found.memory, found.events.append, sleep)
+                await health.watch(found.backend, found.memory, found.events.append, rest, lambda: 0.5)
 
-            up, down = health.SECONDS_WHILE_UP, health.SECONDS_WHILE_DOWN
-            assert slept == [up, down, down, up]
+            up = health.SECONDS_WHILE_UP
+            assert rested == [up, 1, 2, 4, 8, 10, 10, up]
+
+    run(scenario)
+
+
+def test_pauses_have_jitter() -> None:
+    async def scenario() -> None:
+        async with watched() as found:
+            rested: list[float] = []
+
+            async def rest(backend: Backend, seconds: float) -> None:
+                rested.append(seconds)
+                if len(rested) == 2:
+                    raise asyncio.CancelledError
+
+            await found.serve(None)
+            with pytest.raises(asyncio.CancelledError):
+                await health.watch(found.backend, found.memory, found.events.append, rest, iter((0.0, 1.0)).__next__)
+
+            assert rested == pytest.approx([0.8, 2.4])
+
+    run(scenario)
+
+
+def test_a_suspected_backend_is_asked_at_once() -> None:
+    async def scenario() -> None:
+        async with watched() as found:
+            resting = asyncio.ensure_future(health.rest(found.backend, 60))
+            await asyncio.sleep(0)
+
+            found.backend.suspect()
+            await resting
+
+            assert not found.backend.is_usable
+            await found.probe()
+            assert found.backend.is_usable
 
     run(scenario)
 

@@ -24,6 +24,7 @@ from dbmux.events import (
     Warned,
 )
 from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat, sentence
+from dbmux.routes import ONLY
 from tests.observe.examples import EVENTS, KINDS
 
 AT = 1700000000.25
@@ -55,7 +56,7 @@ def test_the_examples_have_every_kind_of_event() -> None:
         (LoggedIn(AT, 7, "app", "", "db", "", 0.01), "7 logged in as app at db"),
         (LoginFailed(AT, 7, "app", 1045, "DbMux: no"), "7 login as app refused: DbMux: no"),
         (LoginFailed(AT, 7, "", 1043, "DbMux: no"), "7 login as nobody refused: DbMux: no"),
-        (QueryFinished(AT, 7, "db", 3, 0.0015, 100, 0), "7 command 3 took 1.50 ms"),
+        (QueryFinished(AT, 7, "db", 3, 0.0015, 100, 0, ONLY), "7 command 3 took 1.50 ms"),
         (Pinned(AT, 7, "GET_LOCK", "jobs"), "7 pinned: GET_LOCK jobs"),
         (Unpinned(AT, 7, "GET_LOCK", "", 1.5), "7 no longer pinned after 1.500 s: GET_LOCK"),
         (SessionClosed(AT, 7, CloseReason.QUIT, ""), "7 closed: quit"),

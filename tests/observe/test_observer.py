@@ -26,6 +26,7 @@ from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat
 from dbmux.observe.metrics import Metrics
 from dbmux.observe.observer import RING_SIZE, Observer
 from dbmux.observe.prometheus import render
+from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
 from tests.observe.examples import EVENTS
 
@@ -48,7 +49,7 @@ def figures(metrics: Metrics, *backends: str) -> dict[tuple[str, frozenset[tuple
 
 
 def finished(backend: str = "db", command: int = Command.QUERY, seconds: float = 0.001, code: int = 0) -> QueryFinished:
-    return QueryFinished(0.0, 1, backend, command, seconds, 100, code)
+    return QueryFinished(0.0, 1, backend, command, seconds, 100, code, ONLY)
 
 
 def test_ring_figures_and_log_get_every_event() -> None:

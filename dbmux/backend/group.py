@@ -1,0 +1,127 @@
+"""A primary and its replicas: which of them takes a read, and which is the primary now.
+
+The backends and what is known of their health, lag and load come in; a backend goes out. Every decision is synchronous.
+Never asks a server anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from random import random
+from time import perf_counter
+
+from dbmux.backend.server import Backend
+from dbmux.config.model import Balance, GroupConfig, Reads
+
+# A replica that is just back begins with this part of its share.
+FIRST_PART = 0.1
+
+
+class Group:
+    """A configured group. `primary` is the one that takes writes now, which with `"roles": "auto"` may change."""
+
+    __slots__ = ("_clock", "_credits", "_random", "_turn", "config", "name", "primary", "replicas")
+
+    def __init__(
+        self,
+        name: str,
+        config: GroupConfig,
+        primary: Backend,
+        replicas: tuple[Backend, ...] = (),
+        *,
+        clock: Callable[[], float] = perf_counter,
+        randomness: Callable[[], float] = random,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.primary = primary
+        self.replicas = replicas
+        self._clock = clock
+        self._random = randomness
+        self._turn = 0
+        self._credits: dict[Backend, float] = {}
+
+    @property
+    def members(self) -> tuple[Backend, ...]:
+        """All of its servers, the primary first."""
+        return (self.primary, *self.replicas)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether it has more than one server."""
+        return bool(self.replicas)
+
+    def promote(self, backend: Backend) -> None:
+        """Another of its servers is the primary now; the old one is a replica."""
+        members = self.members
+        self.primary = backend
+        self.replicas = tuple(member for member in members if member is not backend)
+
+    def reader(self, *, written_at: float, tried: Container[Backend]) -> Backend | None:
+        """A replica for a read, or None when only the primary can take it.
+
+        `written_at` is when the session wrote last, by the clock, or 0.0: a replica must have all that was written
+        until then. `tried` are those that failed this query already.
+        """
+        able = [replica for replica in self.replicas if self._can_read(replica, written_at) and replica not in tried]
+        if self.config.reads is Reads.ALL and self.primary.is_usable and self.primary not in tried:
+            able.append(self.primary)
+        if len(able) < 2:
+            return able[0] if able else None
+        match self.config.balance:
+            case Balance.LEAST_BUSY:
+                return self._least_busy(able)
+            case Balance.ROUND_ROBIN:
+                return self._next_in_turn(able)
+            case Balance.FASTEST:
+                return self._faster_of_two(able)
+
+    def any_reader(self, tried: Container[Backend]) -> Backend | None:
+        """When nothing seems able to answer: one that was not tried yet is better than a refusal."""
+        untried = [member for member in self.members if member not in tried]
+        return max(untried, key=lambda member: member.is_usable) if untried else None
+
+    def is_behind(self, replica: Backend) -> bool:
+        """Whether it is too far behind for any read; not to know counts as too far."""
+        limit = self.config.max_lag
+        return limit is not None and (replica.lag_s is None or replica.lag_s > limit)
+
+    def _can_read(self, replica: Backend, written_at: float) -> bool:
+        if not replica.is_usable or replica.config.weight == 0:
+            return False
+        if written_at and replica.applied_until < written_at:
+            return False
+        return not self.is_behind(replica)
+
+    def _weight(self, backend: Backend) -> float:
+        # A server with cold caches is not given its whole share at once.
+        age = self._clock() - backend.up_since
+        part = 1.0 if age >= self.config.slow_start else max(FIRST_PART, age / self.config.slow_start)
+        return backend.config.weight * part
+
+    def _least_busy(self, able: list[Backend]) -> Backend:
+        # Those that are as busy as one another take turns.
+        self._turn += 1
+        at = self._turn % len(able)
+        return min(able[at:] + able[:at], key=self._load)
+
+    def _load(self, backend: Backend) -> float:
+        return (backend.pool.busy + 1) / (self._weight(backend) or FIRST_PART)
+
+    def _next_in_turn(self, able: list[Backend]) -> Backend:
+        # Each read gives all of them their weights in credit, and who has most pays for all: smooth, and in proportion.
+        credits = self._credits
+        total = 0.0
+        for backend in able:
+            weight = self._weight(backend)
+            total += weight
+            credits[backend] = credits.get(backend, 0.0) + weight
+        chosen = max(able, key=lambda backend: credits[backend])
+        credits[chosen] -= total
+        return chosen
+
+    def _faster_of_two(self, able: list[Backend]) -> Backend:
+        # Power of two choices: the best of all would be everybody's choice at once.
+        first = int(self._random() * len(able))
+        second = (first + 1 + int(self._random() * (len(able) - 1))) % len(able)
+        return min(able[first], able[second], key=lambda one: one.latency_s * self._load(one))

@@ -1,0 +1,136 @@
+"""The course of a session through its group: which server takes its next query, and why.
+
+A query of a session that holds no connection comes in; a server goes out, with the route that led there. What the
+session wrote is followed, so that it reads its own writes. Sessions of groups with one server have no course. Never
+touches a connection.
+"""
+
+from __future__ import annotations
+
+from dbmux.backend.connection import Connection
+from dbmux.backend.group import Group
+from dbmux.backend.pool import Shelf
+from dbmux.backend.server import Backend
+from dbmux.backend.topology import Target
+from dbmux.config.model import ImplicitTransactions, ReadYourWrites
+from dbmux.planner.routing import route_by_meaning
+from dbmux.query import Access, Kind, Query
+from dbmux.routes import READ, ROUTES, Reason, Role, Route
+from dbmux.wire.commands import Command
+
+# What these do to data, another statement did before them.
+_WRITES_NOTHING = frozenset(
+    (
+        Kind.BEGIN,
+        Kind.COMMIT,
+        Kind.DIAGNOSTICS,
+        Kind.EXPLAIN,
+        Kind.KILL,
+        Kind.ROLLBACK,
+        Kind.SAVEPOINT,
+        Kind.SET,
+        Kind.SHOW,
+        Kind.USE,
+    )
+)
+_STATEMENTS = (Command.QUERY, Command.STMT_EXECUTE, Command.MARIADB_STMT_BULK_EXECUTE)
+_TRANSACTION = ROUTES[Role.PRIMARY, Reason.TRANSACTION], ROUTES[Role.REPLICA, Reason.TRANSACTION]
+_READ_AHEAD = ROUTES[Role.REPLICA, Reason.IMPLICIT_TRANSACTION]
+_PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNED]
+
+
+class Course:
+    """One session's. `home` is the shelf of its login, whose account holds everywhere; `route` is the last query's.
+
+    `tried` are the servers that failed the query under way. `wanted` is where a hint or a rule sends it.
+    """
+
+    __slots__ = ("_shelves", "_wrote", "group", "has_autocommit", "home", "route", "tried", "wanted", "written_at")
+
+    def __init__(self, group: Group, home: Shelf) -> None:
+        self.group = group
+        self.home = home
+        self.route: Route = READ
+        self.tried: tuple[Backend, ...] = ()
+        self.wanted: tuple[Target, Route] | None = None
+        self.has_autocommit = True
+        # When what it wrote last was done, by time.perf_counter; 0.0 before it wrote anything.
+        self.written_at = 0.0
+        self._wrote = False
+        self._shelves: dict[Backend, Shelf] = {}
+
+    def steer(self, query: Query) -> Backend | None:
+        """The server for a query; None when every one of the group was tried in vain."""
+        group = self.group
+        route = READ if query.access is Access.READ and query.is_plain else route_by_meaning(query)
+        if self.wanted is not None:
+            return self._as_wanted(*self.wanted)
+        if route.role is Role.REPLICA:
+            route, reader = self._read(route)
+            if reader is not None:
+                self.route = route
+                return reader
+        self.route = route
+        primary = group.primary
+        if primary in self.tried or not (primary.is_usable or query.access is not Access.READ):
+            self.route = ROUTES[Role.REPLICA, Reason.NO_PRIMARY]
+            return group.any_reader(self.tried) if query.access is Access.READ else None
+        return primary
+
+    def _as_wanted(self, target: Target, route: Route) -> Backend | None:
+        self.route = route
+        if target.backend is not None:
+            chosen: Backend | None = target.backend
+        elif target.role is Role.REPLICA:
+            # Whoever asks for a replica gets one, as long as any answers.
+            chosen = target.group.reader(written_at=0.0, tried=self.tried) or target.group.any_reader(self.tried)
+        else:
+            chosen = target.group.primary
+        return None if chosen in self.tried else chosen
+
+    def _read(self, route: Route) -> tuple[Route, Backend | None]:
+        group, config = self.group, self.group.config
+        is_implicit = not self.has_autocommit and route is READ
+        if is_implicit and config.implicit_transactions is ImplicitTransactions.PRIMARY:
+            return ROUTES[Role.PRIMARY, Reason.IMPLICIT_TRANSACTION], None
+        if config.observe:
+            return ROUTES[Role.PRIMARY, Reason.OBSERVED]._replace(would=str(route.role)), None
+        written_at = 0.0 if config.read_your_writes is ReadYourWrites.OFF else self.written_at
+        reader = group.reader(written_at=written_at, tried=self.tried)
+        if reader is None:
+            behind = written_at and group.reader(written_at=0.0, tried=self.tried) is not None
+            return ROUTES[Role.PRIMARY, Reason.OWN_WRITES if behind else Reason.NO_REPLICA], None
+        if is_implicit:
+            route = _READ_AHEAD
+        return (route if reader is not group.primary else ROUTES[Role.PRIMARY, route.reason]), reader
+
+    @property
+    def is_reading_ahead(self) -> bool:
+        """Whether the last query read from a replica for a transaction that did not write yet, and may end there."""
+        return self.route is _READ_AHEAD
+
+    def stay(self, backend: Backend | None, connection: Connection) -> None:
+        """A query goes to the connection that the session holds."""
+        routes = _TRANSACTION if connection.is_in_transaction else _PINNED
+        self.route = routes[backend is not self.group.primary]
+
+    def shelf(self, backend: Backend, like: Shelf) -> Shelf:
+        """The shelf of a server from which this session takes connections, of the kind of the one it has."""
+        home = self.home
+        if backend.pool is home.pool and home.key == like.key:
+            return home
+        shelf = self._shelves.get(backend)
+        if shelf is None or shelf.key != like.key:
+            shelf = self._shelves[backend] = backend.pool.shelf(like.key)
+        # A later login may have brought a newer password.
+        if home.account is not None:
+            shelf.account = home.account
+        return shelf
+
+    def follow(self, query: Query, command: int, connection: Connection, now: float) -> None:
+        """A query was answered: what the session wrote is to be seen by what it reads next."""
+        if query.access is not Access.READ and query.kind not in _WRITES_NOTHING and command in _STATEMENTS:
+            self._wrote = True
+        if self._wrote and not connection.is_in_transaction:
+            self._wrote = False
+            self.written_at = now

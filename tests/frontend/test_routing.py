@@ -1,0 +1,342 @@
+"""Reads go to replicas and everything else to the primary, and no session can tell."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from dbmux.address import TcpAddress
+from dbmux.config.model import Config
+from dbmux.events import Event, QueryFinished
+from dbmux.proxy import Engine
+from dbmux.routes import Reason
+from dbmux.wire.client import Row
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.server import CommandReceived, ServerProtocol
+from tests.fakes import COLUMN, PASSWORD, FakeBackend, TestClient, client, row, run
+
+NAMES = ("primary", "one", "two")
+
+
+class Member(FakeBackend):
+    """A server that answers every SELECT with its own name, and knows about transactions and insert ids."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(answer=self._answer)
+        self.name = name
+        self.hangs_up_on = b""
+        self._status = Status.AUTOCOMMIT
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.command == Command.QUIT or (self.hangs_up_on and self.hangs_up_on in command.body):
+            return None
+        match command.body.upper().split():
+            case [b"BEGIN"] | [b"START", *_]:
+                self._status |= Status.IN_TRANSACTION
+            case [b"COMMIT"] | [b"ROLLBACK"]:
+                self._status &= ~Status.IN_TRANSACTION
+            case [b"SET", b"AUTOCOMMIT=0"]:
+                self._status &= ~Status.AUTOCOMMIT
+            case [b"SELECT" | b"INSERT", *_] if not self._status & Status.AUTOCOMMIT:
+                self._status |= Status.IN_TRANSACTION
+        if command.body.startswith(b"SELECT LAST_INSERT_ID()"):
+            return protocol.send_rows([COLUMN], [row(b"500")], self._status)
+        if command.body.startswith(b"SELECT"):
+            return protocol.send_rows([COLUMN], [row(self.name.encode())], self._status)
+        if command.body.startswith(b"INSERT"):
+            return protocol.send_ok(Ok(status=self._status, affected_rows=1, last_insert_id=500))
+        return protocol.send_ok(Ok(status=self._status))
+
+    @property
+    def statements(self) -> list[bytes]:
+        """What clients asked it, without what DbMux itself sets and asks."""
+        return [body for command, body in self.commands if command == Command.QUERY and not body.startswith(b"SET ")]
+
+
+@dataclass
+class Group:
+    """An engine in front of a primary and two replicas."""
+
+    engine: Engine
+    members: dict[str, Member]
+    port: int
+    events: list[Event]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [event.route.reason for event in self.events if isinstance(event, QueryFinished)]
+
+    def backend(self, name: str) -> Any:
+        return self.engine.frontend.settings.topology.backends[name]
+
+
+@asynccontextmanager
+async def group(names: Sequence[str] = NAMES, users: str = PASSWORD.decode(), **config: Any) -> AsyncIterator[Group]:
+    members = {name: Member(name) for name in names}
+    servers = []
+    for member in members.values():
+        servers.append(await asyncio.start_server(member.serve, "127.0.0.1", 0))
+        member.port = servers[-1].sockets[0].getsockname()[1]
+    made = Config.model_validate(
+        {
+            "listen": "127.0.0.1:0",
+            "tls": "off",
+            "backends": {name: f"127.0.0.1:{member.port}" for name, member in members.items()},
+            "groups": {"main": {"primary": names[0], "replicas": tuple(names[1:]), **config}},
+            "users": {"app": users},
+        }
+    )
+    events: list[Event] = []
+    async with Engine(made, emit=events.append, state_folder=None) as engine:
+        listener = next(iter(engine.listeners.values()))
+        assert isinstance(listener.address, TcpAddress)
+        yield Group(engine, members, listener.address.port, events)
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+async def served_by(session: TestClient, sql: bytes = b"SELECT 1") -> str:
+    """The name of the server that answered a read."""
+    told = await session.ask(Command.QUERY, sql)
+    (found,) = [message for message in told if isinstance(message, Row)]
+    return found.payload[1:].decode()
+
+
+def test_reads_are_shared_by_the_replicas_and_writes_go_to_the_primary() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+
+            told = [await served_by(session) for _ in range(4)]
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert sorted(told) == ["one", "one", "two", "two"]
+            assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "sql, reason",
+    [
+        ("SELECT 1", Reason.READ),
+        ("SELECT a FROM t FOR UPDATE", Reason.LOCKING_READ),
+        ("SELECT my_function()", Reason.UNSURE),
+        ("SELECT GET_LOCK('a', 1)", Reason.WRITE),
+        ("SELECT @a := 1", Reason.UNSURE),
+        ("SELECT LAST_INSERT_ID()", Reason.DIAGNOSTICS),
+        ("DELETE FROM t", Reason.WRITE),
+        ("WITH x AS (SELECT 1) DELETE FROM t", Reason.WRITE),
+        ("SELECT 1 INTO OUTFILE '/tmp/x'", Reason.WRITE),
+        ("SET @a = 1", Reason.SESSION),
+        ("CALL p()", Reason.UNSURE),
+        ("SELECT 1; DELETE FROM t", Reason.WRITE),
+        ("XA RECOVER", Reason.UNSURE),
+        ("START TRANSACTION READ ONLY", Reason.READ_ONLY_TRANSACTION),
+    ],
+)
+def test_the_reason_is_told(sql: str, reason: Reason) -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+
+            await session.ask(Command.QUERY, sql.encode())
+
+            assert found.reasons == [reason]
+            is_for_replicas = reason in (Reason.READ, Reason.READ_ONLY_TRANSACTION)
+            assert ((Command.QUERY, sql.encode()) in found.members["primary"].commands) is not is_for_replicas
+            session.close()
+
+    run(scenario)
+
+
+def test_a_transaction_stays_where_it_began() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"BEGIN")
+
+            assert await served_by(session) == "primary"
+            await session.ask(Command.QUERY, b"COMMIT")
+
+            assert await served_by(session) != "primary"
+            assert found.reasons == [Reason.UNSURE, Reason.TRANSACTION, Reason.TRANSACTION, Reason.READ]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_only_transaction_stays_at_its_replica() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"START TRANSACTION READ ONLY")
+
+            told = {await served_by(session) for _ in range(3)}
+            await session.ask(Command.QUERY, b"COMMIT")
+
+            assert len(told) == 1
+            assert told != {"primary"}
+            assert found.members["primary"].statements == []
+            session.close()
+
+    run(scenario)
+
+
+def test_what_was_just_written_is_not_read_from_a_replica_that_may_not_have_it() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session, other = await client(found.port), await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert await served_by(session) == "primary"
+            assert await served_by(other) != "primary"
+            found.backend("one").applied_until = float("inf")
+            assert await served_by(session) == "one"
+            assert found.reasons == [Reason.WRITE, Reason.OWN_WRITES, Reason.READ, Reason.READ]
+            session.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_a_transaction_that_only_read_keeps_its_session_at_the_replicas() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            for sql in (b"BEGIN", b"SELECT 1", b"COMMIT"):
+                await session.ask(Command.QUERY, sql)
+
+            assert await served_by(session) != "primary"
+            session.close()
+
+    run(scenario)
+
+
+def test_the_insert_id_is_right_after_a_read_from_a_replica() -> None:
+    async def scenario() -> None:
+        async with group(read_your_writes="off") as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+
+            assert await served_by(session) != "primary"
+            told = await session.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
+
+            assert Row(row(b"500")) in told
+            session.close()
+
+    run(scenario)
+
+
+def test_without_autocommit_reads_stay_at_the_primary() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SET autocommit=0")
+
+            assert await served_by(session) == "primary"
+            assert found.reasons == [Reason.SESSION, Reason.IMPLICIT_TRANSACTION]
+            session.close()
+
+    run(scenario)
+
+
+def test_without_autocommit_reads_are_balanced_until_the_first_write_if_that_is_wished() -> None:
+    async def scenario() -> None:
+        async with group(implicit_transactions="until_write", read_your_writes="off") as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SET autocommit=0")
+
+            before = [await served_by(session) for _ in range(2)]
+            await session.ask(Command.QUERY, b"INSERT INTO t VALUES (1)")
+            after = await served_by(session)
+
+            assert sorted(before) == ["one", "two"]
+            assert after == "primary"
+            assert [member.statements[-1] for member in (found.members["one"], found.members["two"])] == [b"COMMIT"] * 2
+            session.close()
+
+    run(scenario)
+
+
+def test_what_a_session_set_holds_at_every_server() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.INIT_DB, b"shop")
+            await session.ask(Command.QUERY, b"SET @a = 7")
+
+            name = await served_by(session)
+
+            commands = found.members[name].commands
+            assert (Command.INIT_DB, b"shop") in commands
+            assert (Command.QUERY, b"SET @`a`=7") in commands
+            session.close()
+
+    run(scenario)
+
+
+def test_observed_only_reads_go_to_the_primary_and_tell_where_they_would_have_gone() -> None:
+    async def scenario() -> None:
+        async with group(observe=True) as found:
+            session = await client(found.port)
+
+            assert await served_by(session) == "primary"
+
+            (event,) = [event for event in found.events if isinstance(event, QueryFinished)]
+            assert (event.route.reason, event.route.would) == (Reason.OBSERVED, "replica")
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_is_repeated_elsewhere_when_its_server_hangs_up() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            found.members["one"].hangs_up_on = b"SELECT"
+
+            told = [await served_by(session) for _ in range(4)]
+
+            assert told == ["two"] * 4
+            session.close()
+
+    run(scenario)
+
+
+def test_reads_go_to_the_primary_when_no_replica_can_take_them() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            found.backend("one").suspect()
+            found.backend("two").suspect()
+
+            assert await served_by(session) == "primary"
+            assert found.reasons == [Reason.NO_REPLICA]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_write_is_never_repeated() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            found.members["primary"].hangs_up_on = b"UPDATE"
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.number == 2013
+            assert b"unknown" in told.message
+            assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
+
+    run(scenario)
