@@ -30,7 +30,7 @@ from dbmux.wire.statements import Prepared, parse_prepared
 
 MORE, DONE = ReplyScanner.MORE, ReplyScanner.DONE
 IN_TRANSACTION = int(Status.IN_TRANSACTION)
-INFILE, REWRITE = ReplyScanner.INFILE, ReplyScanner.REWRITE
+INFILE, REWRITE, TOO_MANY = ReplyScanner.INFILE, ReplyScanner.REWRITE, ReplyScanner.TOO_MANY
 
 
 class Holder(Protocol):
@@ -52,6 +52,9 @@ class Holder(Protocol):
 
     def reply_broke(self, reason: str) -> None:
         """The backend sent what is not a reply."""
+
+    def rows_exceeded(self) -> None:
+        """A result has more rows than `scanner.row_limit`; what was sent on ends before the first of them."""
 
     def unasked(self, data: bytes) -> None:
         """The backend said something while nothing was asked."""
@@ -389,6 +392,8 @@ class Connection:
             self._held = data[consumed:]
         elif verdict == INFILE and consumed == len(data):
             holder.file_wanted()
+        elif verdict == TOO_MANY:
+            holder.rows_exceeded()
         else:
             holder.reply_broke("more or other bytes than a reply has")
 

@@ -13,9 +13,10 @@ from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Target
 from dbmux.config.model import ImplicitTransactions, ReadYourWrites
+from dbmux.frontend.orders import Orders
 from dbmux.planner.routing import route_by_meaning
 from dbmux.query import Access, Kind, Query
-from dbmux.routes import READ, ROUTES, Reason, Role, Route
+from dbmux.routes import ONLY, READ, ROUTES, Reason, Role, Route
 from dbmux.wire.commands import Command
 
 # What these do to data, another statement did before them.
@@ -42,29 +43,28 @@ _PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNE
 class Course:
     """One session's. `home` is the shelf of its login, whose account holds everywhere; `route` is the last query's.
 
-    `tried` are the servers that failed the query under way. `wanted` is where a hint or a rule sends it.
+    `tried` are the servers that failed the query under way.
     """
 
-    __slots__ = ("_shelves", "_wrote", "group", "has_autocommit", "home", "route", "tried", "wanted", "written_at")
+    __slots__ = ("_shelves", "_wrote", "group", "has_autocommit", "home", "route", "tried", "written_at")
 
     def __init__(self, group: Group, home: Shelf) -> None:
         self.group = group
         self.home = home
         self.route: Route = READ
         self.tried: tuple[Backend, ...] = ()
-        self.wanted: tuple[Target, Route] | None = None
         self.has_autocommit = True
         # When what it wrote last was done, by time.perf_counter; 0.0 before it wrote anything.
         self.written_at = 0.0
         self._wrote = False
         self._shelves: dict[Backend, Shelf] = {}
 
-    def steer(self, query: Query) -> Backend | None:
-        """The server for a query; None when every one of the group was tried in vain."""
+    def steer(self, query: Query, orders: Orders | None) -> Backend | None:
+        """The server for a query; None when every one that could take it was tried in vain."""
         group = self.group
+        if orders is not None and orders.target is not None and orders.route is not None:
+            return self._as_ordered(orders.target, orders.route)
         route = READ if query.access is Access.READ and query.is_plain else route_by_meaning(query)
-        if self.wanted is not None:
-            return self._as_wanted(*self.wanted)
         if route.role is Role.REPLICA:
             route, reader = self._read(route)
             if reader is not None:
@@ -77,7 +77,7 @@ class Course:
             return group.any_reader(self.tried) if query.access is Access.READ else None
         return primary
 
-    def _as_wanted(self, target: Target, route: Route) -> Backend | None:
+    def _as_ordered(self, target: Target, route: Route) -> Backend | None:
         self.route = route
         if target.backend is not None:
             chosen: Backend | None = target.backend
@@ -90,6 +90,8 @@ class Course:
 
     def _read(self, route: Route) -> tuple[Route, Backend | None]:
         group, config = self.group, self.group.config
+        if not group.has_choice:
+            return ONLY, None
         is_implicit = not self.has_autocommit and route is READ
         if is_implicit and config.implicit_transactions is ImplicitTransactions.PRIMARY:
             return ROUTES[Role.PRIMARY, Reason.IMPLICIT_TRANSACTION], None
@@ -122,8 +124,7 @@ class Course:
         shelf = self._shelves.get(backend)
         if shelf is None or shelf.key != like.key:
             shelf = self._shelves[backend] = backend.pool.shelf(like.key)
-        # A later login may have brought a newer password.
-        if home.account is not None:
+        if home.account is not None and (shelf.account is None or shelf.account.since < home.account.since):
             shelf.account = home.account
         return shelf
 

@@ -16,12 +16,14 @@ from typing import Protocol
 from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
+from dbmux.backend.topology import Topology
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
 from dbmux.frontend.carried import Carried, PinKey, Warnings
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import only_errors, with_status
+from dbmux.frontend.orders import orders
 from dbmux.frontend.statements import PREPARED, StatementTenant
 from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
 from dbmux.lexer import digest
@@ -36,6 +38,7 @@ from dbmux.planner.planner import (
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
+from dbmux.sql.hint import read_hint
 from dbmux.sql.kill import KillScope
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
@@ -64,6 +67,16 @@ class Surroundings(Market, Protocol):
     @property
     def inspect_max(self) -> int:
         """Statements up to this length, in bytes, are looked at whole."""
+
+    @property
+    def topology(self) -> Topology:
+        """The servers and groups of now."""
+
+    def count_rule(self, name: str) -> None:
+        """A rule has matched a statement."""
+
+    def end_statement(self, session: Session) -> bool:
+        """Have the server stop what runs on the session's connection, which is about to be closed."""
 
     def find(self, session_id: int) -> Session | None:
         """The session with this id."""
@@ -143,7 +156,7 @@ class Session(StatementTenant):
                 text_at = self._text_at
                 if data[4] == QUERY and (text_at == 5 or size > 7 and data[5] == 0):
                     query = self._plain.get(digest(data, text_at, self._flags))
-                    if query is not None:
+                    if query is not None and self._lens is None and b"dbmux:" not in data:
                         # The fast lane, and all of it: what `_run` would do, without its calls.
                         connection = self.connection
                         course = self.course
@@ -157,6 +170,7 @@ class Session(StatementTenant):
                             and (connection.creditor is self or not connection.debt)
                         ):
                             self._query = query
+                            self._orders = None
                             self._is_plain = True
                             self._command = QUERY
                             self._sent = data
@@ -167,6 +181,7 @@ class Session(StatementTenant):
                             self._started = perf_counter()
                             connection.channel.write(data)
                         else:
+                            self._orders = None
                             self._relay(query, RESULT, data)
                         return
                 self._run(data)
@@ -285,6 +300,33 @@ class Session(StatementTenant):
         """The backend cannot be understood any more."""
         error = MySQLError(ErrorCode.MALFORMED_REPLY, f"the server's reply is malformed ({reason}); connect again")
         self.fail(error, CloseReason.PROTOCOL_ERROR)
+
+    def rows_exceeded(self) -> None:
+        """The result is larger than was ordered: an error ends it, and its connection, which still sends the rest."""
+        connection, orders = self.connection, self._orders
+        assert connection is not None
+        assert orders is not None
+        whose = f"rule {orders.rule}" if orders.rule else "a hint"
+        error = MySQLError(
+            ErrorCode.TOO_MANY_ROWS,
+            f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
+        )
+        connection.scanner.error = error.code.number
+        self._finish(connection)
+        self.surroundings.end_statement(self)
+        if self.shelf is None or self.carried.pins or connection.is_in_transaction:
+            self.fail(error, CloseReason.LIMIT)
+            return
+        self.channel.write(packet.encode(err_from(error).build(), connection.scanner.sequence))
+        self.connection = None
+        self.state = IDLE
+        connection.abort()
+        self._go_on()
+
+    @property
+    def limit_s(self) -> float | None:
+        """How long the command under way may take by a rule or a hint."""
+        return self._orders.timeout_s if self._orders is not None else None
 
     def backend_closed(self, error: Exception | None) -> None:
         """The backend's connection is gone."""
@@ -427,6 +469,7 @@ class Session(StatementTenant):
     def _run(self, data: bytes) -> None:
         # One whole command, in one packet.
         command = data[4]
+        self._orders = None
         if command != QUERY:
             self._execute(COMMAND_PLANS[command], command_query(command, data[5:]), data)
             return
@@ -441,6 +484,8 @@ class Session(StatementTenant):
         query = self._read(data, start)
         if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(data, start):
             return
+        if not self._heed(query, data, start):
+            return
         self._execute(plan_query(query, data, start), query, data)
 
     def _read(self, data: bytes, start: int) -> Query:
@@ -448,6 +493,27 @@ class Session(StatementTenant):
         if names is not None and names.client in _UNREADABLE and not data[start:].isascii():
             return _UNREAD
         return self.surroundings.planner.query(data, start, self._flags)
+
+    def _heed(self, query: Query, text: bytes, start: int) -> bool:
+        # What is ordered for this statement; answers it when that is to refuse it.
+        hints = read_hint(text, start, self._flags)
+        lens, group = self._lens, self.group
+        if (lens is None and hints is None) or group is None:
+            return True
+        named = lens.match(query, digest(text, start, self._flags), self.carried.state.schema) if lens else None
+        try:
+            told = self._orders = orders(query, hints, named, self.surroundings.topology, group)
+        except MySQLError as error:
+            self.refuse(error)
+            return False
+        if named is not None:
+            self.surroundings.count_rule(named[0])
+        if told is not None and told.refusal is not None:
+            self.channel.write(packet.encode(told.refusal.build(), 1))
+            return False
+        if told is not None and told.target is not None and self.course is None and self.shelf is not None:
+            self.course = Course(group, self.shelf)
+        return True
 
     def _execute(self, plan: Plan, query: Query, data: bytes) -> None:
         match plan:

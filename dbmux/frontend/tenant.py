@@ -23,14 +23,16 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import Carried, PinKey, settlement
 from dbmux.frontend.course import Course
+from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
+from dbmux.frontend.rules import Lens
 from dbmux.net.channel import Channel
 from dbmux.planner.planner import (
     PLAIN,
     Planner,
 )
 from dbmux.query import Access, PinReason, Query
-from dbmux.routes import ONLY
+from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
@@ -40,6 +42,8 @@ from dbmux.wire.replies import Status
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
 IN_TRANSACTION = int(Status.IN_TRANSACTION)
+# A `row_limit` that no number of rows reaches.
+ANY = -2
 new_tuple = tuple.__new__
 
 
@@ -66,6 +70,8 @@ class Market(Protocol):
 
     emit: Emit
     planner: Planner
+    # Those whose statement under way has a time limit of its own.
+    limited: set[Tenant]
 
     @property
     def pool_wait_s(self) -> float:
@@ -86,7 +92,9 @@ class Tenant(Holder, ABC):
         "_emit",
         "_flags",
         "_is_plain",
+        "_orders",
         "_is_retriable",
+        "_lens",
         "_pending",
         "_plain",
         "_query",
@@ -139,6 +147,9 @@ class Tenant(Holder, ABC):
         self._statement: Statement | None = None
         self._is_plain = False
         self._is_retriable = False
+        # What a rule or a hint says of the command under way.
+        self._orders: Orders | None = None
+        self._lens: Lens | None = None
         self._sent = b""
         self._pending = b""
         self._then: Callable[[], None] = self._send_pending
@@ -206,7 +217,7 @@ class Tenant(Holder, ABC):
         if debtor is not None and query.needs:
             backend = self._debtor_backend
         else:
-            backend = course.steer(query)
+            backend = course.steer(query, self._orders)
         if backend is None:
             names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
             self._answer_error(
@@ -370,13 +381,33 @@ class Tenant(Holder, ABC):
         connection.creditor = self
         connection.reply_bytes = 0
         connection.scanner.begin(self._shape, 1)
+        if self._orders is not None:
+            self._limit(self._orders, connection)
         connection.channel.write(data)
+
+    def _limit(self, orders: Orders, connection: Connection) -> None:
+        if orders.max_rows is not None:
+            connection.scanner.row_limit = orders.max_rows
+        if orders.timeout_s is not None:
+            self.surroundings.limited.add(self)
+
+    def regroup(self, group: Group, lens: Lens | None) -> None:
+        """From the next transaction on, its statements go to the servers of this group, by these rules."""
+        self.group, self._lens = group, lens
+        if self.shelf is None:
+            return
+        if self.course is None and (group.has_choice or self.backend is not group.primary):
+            self.course = Course(group, self.shelf)
+        if self.course is not None:
+            self.course.group = group
 
     # Following what was answered.
 
     def _finish(self, connection: Connection) -> float:
         now = perf_counter()
-        course = self.course
+        route = ONLY if self.course is None else self.course.route
+        if self._orders is not None:
+            route = self._obeyed(self._orders, route, connection)
         self._emit(
             # Half the price of calling QueryFinished.
             new_tuple(
@@ -389,11 +420,16 @@ class Tenant(Holder, ABC):
                     now - self._started,
                     connection.reply_bytes,
                     connection.scanner.error,
-                    ONLY if course is None else course.route,
+                    route,
                 ),
             )
         )
         return now
+
+    def _obeyed(self, orders: Orders, route: Route, connection: Connection) -> Route:
+        connection.scanner.row_limit = ANY
+        self.surroundings.limited.discard(self)
+        return route._replace(rule=orders.rule, would=orders.would or route.would)
 
     def _follow(self, connection: Connection, now: float) -> None:
         # What the query did to the session, and whether the connection can be given away after it.

@@ -45,6 +45,8 @@ class Member(FakeBackend):
                 self._status &= ~Status.AUTOCOMMIT
             case [b"SELECT" | b"INSERT", *_] if not self._status & Status.AUTOCOMMIT:
                 self._status |= Status.IN_TRANSACTION
+        if b"three rows" in command.body:
+            return protocol.send_rows([COLUMN], [row(b"%d" % number) for number in (1, 2, 3)], self._status)
         if command.body.startswith(b"SELECT LAST_INSERT_ID()"):
             return protocol.send_rows([COLUMN], [row(b"500")], self._status)
         if command.body.startswith(b"SELECT"):
@@ -77,7 +79,8 @@ class Group:
 
 
 @asynccontextmanager
-async def group(names: Sequence[str] = NAMES, users: str = PASSWORD.decode(), **config: Any) -> AsyncIterator[Group]:
+async def group(names: Sequence[str] = NAMES, top: dict[str, Any] | None = None, **config: Any) -> AsyncIterator[Group]:
+    """An engine in front of servers with these names, the first of which is the primary; `top` are further sections."""
     members = {name: Member(name) for name in names}
     servers = []
     for member in members.values():
@@ -89,7 +92,8 @@ async def group(names: Sequence[str] = NAMES, users: str = PASSWORD.decode(), **
             "tls": "off",
             "backends": {name: f"127.0.0.1:{member.port}" for name, member in members.items()},
             "groups": {"main": {"primary": names[0], "replicas": tuple(names[1:]), **config}},
-            "users": {"app": users},
+            "users": {"app": PASSWORD.decode()},
+            **(top or {}),
         }
     )
     events: list[Event] = []
