@@ -24,7 +24,7 @@ from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Status, Track, changes, parse_ok
+from dbmux.wire.replies import Err, Status, Track, changes, parse_ok, reported_gtid
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
@@ -230,6 +230,7 @@ class Connection:
         "is_closed",
         "kills",
         "opened_at",
+        "reported_gtid",
         "reported_schema",
         "reply_bytes",
         "scanner",
@@ -261,6 +262,8 @@ class Connection:
         self.reply_bytes = 0
         # What the server said of the schema in this reply.
         self.reported_schema: bytes | None = None
+        # And as what it recorded what was written.
+        self.reported_gtid = b""
         self._held = b""
         channel.owner = self
 
@@ -284,6 +287,7 @@ class Connection:
         self.holder = holder
         # Perhaps told in a reply of which nothing was expected: it was about whoever was here before.
         self.reported_schema = None
+        self.reported_gtid = b""
         self.client = holder.channel
         self.client_capabilities = client_capabilities
 
@@ -432,6 +436,8 @@ class Connection:
             for kind, change in changes(ok.state):
                 if kind == Track.SCHEMA:
                     self.reported_schema = Reader(change).lenenc_bytes()
+                elif gtid := reported_gtid(kind, change):
+                    self.reported_gtid = gtid
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None

@@ -13,9 +13,10 @@ from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Target
 from dbmux.config.model import ImplicitTransactions, ReadYourWrites
+from dbmux.frontend import gtids
 from dbmux.frontend.orders import Orders
 from dbmux.planner.routing import route_by_meaning
-from dbmux.query import Access, Kind, Query
+from dbmux.query import Access, Kind, Query, SetUserVariable
 from dbmux.routes import ONLY, READ, ROUTES, Reason, Role, Route
 from dbmux.wire.commands import Command
 
@@ -37,16 +38,30 @@ _WRITES_NOTHING = frozenset(
 _STATEMENTS = (Command.QUERY, Command.STMT_EXECUTE, Command.MARIADB_STMT_BULK_EXECUTE)
 _TRANSACTION = ROUTES[Role.PRIMARY, Reason.TRANSACTION], ROUTES[Role.REPLICA, Reason.TRANSACTION]
 _READ_AHEAD = ROUTES[Role.REPLICA, Reason.IMPLICIT_TRANSACTION]
+_OWN_WRITES = ROUTES[Role.PRIMARY, Reason.OWN_WRITES]
 _PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNED]
 
 
 class Course:
     """One session's. `home` is the shelf of its login, whose account holds everywhere; `route` is the last query's.
 
-    `tried` are the servers that failed the query under way.
+    `tried` are the servers that failed the query under way, and `wait_for` is the GTID that its server must have first.
+    `gtid` is that of what the session wrote last, or b"" where it is not known.
     """
 
-    __slots__ = ("_shelves", "_wrote", "group", "has_autocommit", "home", "route", "tried", "written_at")
+    __slots__ = (
+        "_has_waited",
+        "_shelves",
+        "_wrote",
+        "group",
+        "gtid",
+        "has_autocommit",
+        "home",
+        "route",
+        "tried",
+        "wait_for",
+        "written_at",
+    )
 
     def __init__(self, group: Group, home: Shelf) -> None:
         self.group = group
@@ -56,7 +71,10 @@ class Course:
         self.has_autocommit = True
         # When what it wrote last was done, by time.perf_counter; 0.0 before it wrote anything.
         self.written_at = 0.0
+        self.gtid = b""
+        self.wait_for = b""
         self._wrote = False
+        self._has_waited = False
         self._shelves: dict[Backend, Shelf] = {}
 
     def steer(self, query: Query, orders: Orders | None) -> Backend | None:
@@ -66,7 +84,7 @@ class Course:
             return self._as_ordered(orders.target, orders.route)
         route = READ if query.access is Access.READ and query.is_plain else route_by_meaning(query)
         if route.role is Role.REPLICA:
-            route, reader = self._read(route)
+            route, reader = self._read(route, orders)
             if reader is not None:
                 self.route = route
                 return reader
@@ -76,6 +94,17 @@ class Course:
             self.route = ROUTES[Role.REPLICA, Reason.NO_PRIMARY]
             return group.any_reader(self.tried) if query.access is Access.READ else None
         return primary
+
+    def begin(self) -> None:
+        """Another command begins: what was found out while the last one was sent is of no use any more."""
+        self.tried = ()
+        self.wait_for = b""
+        self._has_waited = False
+
+    def has_waited_in_vain(self) -> None:
+        """The replica did not get in time what the session wrote: the primary has it."""
+        self.wait_for = b""
+        self._has_waited = True
 
     def _as_ordered(self, target: Target, route: Route) -> Backend | None:
         self.route = route
@@ -88,7 +117,7 @@ class Course:
             chosen = target.group.primary
         return None if chosen in self.tried else chosen
 
-    def _read(self, route: Route) -> tuple[Route, Backend | None]:
+    def _read(self, route: Route, orders: Orders | None) -> tuple[Route, Backend | None]:
         group, config = self.group, self.group.config
         if not group.has_choice:
             return ONLY, None
@@ -97,11 +126,21 @@ class Course:
             return ROUTES[Role.PRIMARY, Reason.IMPLICIT_TRANSACTION], None
         if config.observe:
             return ROUTES[Role.PRIMARY, Reason.OBSERVED]._replace(would=str(route.role)), None
+        if self._has_waited:
+            return _OWN_WRITES, None
+        wanted = orders.gtid if orders is not None else b""
         written_at = 0.0 if config.read_your_writes is ReadYourWrites.OFF else self.written_at
-        reader = group.reader(written_at=written_at, tried=self.tried)
+        reader = None if wanted else group.reader(written_at=written_at, tried=self.tried)
+        if reader is None and (written_at or wanted):
+            behind = group.reader(written_at=0.0, tried=self.tried)
+            self.wait_for = wanted or (self.gtid if config.read_your_writes is ReadYourWrites.GTID else b"")
+            if behind is not None and not self.wait_for:
+                return _OWN_WRITES, None
+            reader = behind
         if reader is None:
-            behind = written_at and group.reader(written_at=0.0, tried=self.tried) is not None
-            return ROUTES[Role.PRIMARY, Reason.OWN_WRITES if behind else Reason.NO_REPLICA], None
+            return ROUTES[Role.PRIMARY, Reason.NO_REPLICA], None
+        if reader is group.primary:
+            self.wait_for = b""
         if is_implicit:
             route = _READ_AHEAD
         return (route if reader is not group.primary else ROUTES[Role.PRIMARY, route.reason]), reader
@@ -135,3 +174,9 @@ class Course:
         if self._wrote and not connection.is_in_transaction:
             self._wrote = False
             self.written_at = now
+            self.gtid = connection.reported_gtid
+        for effect in query.effects:
+            match effect:
+                case SetUserVariable(gtids.VARIABLE, value) if gtids.is_gtid(value.strip(b"'")):
+                    # What another session wrote counts as written by this one.
+                    self.written_at, self.gtid = now, value.strip(b"'")

@@ -14,6 +14,7 @@ from dbmux.backend.topology import Target, Topology
 from dbmux.config.model import Rule
 from dbmux.config.units import count, seconds
 from dbmux.errors import ErrorCode, MySQLError
+from dbmux.frontend.gtids import is_gtid
 from dbmux.frontend.rules import Named
 from dbmux.query import Access, Query
 from dbmux.routes import Reason, Role, Route
@@ -104,6 +105,8 @@ def _by_hint(told: Orders, hints: Mapping[str, str], topology: Topology, home: G
                     told = told._replace(timeout_s=seconds(value))
                 case "max_rows":
                     told = told._replace(max_rows=_positive(value))
+                case "gtid" if not is_gtid(value.encode()):
+                    raise ValueError("it has not the form of one")
                 case "gtid":
                     told = told._replace(gtid=value.encode())
                 case _:

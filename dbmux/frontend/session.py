@@ -17,12 +17,14 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
+from dbmux.config.model import ReadYourWrites
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
 from dbmux.frontend.carried import Carried, PinKey, Warnings
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import only_errors, with_status
+from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import orders
 from dbmux.frontend.statements import PREPARED, StatementTenant
 from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
@@ -131,6 +133,8 @@ class Session(StatementTenant):
         self.capabilities = capabilities
         self._statements = None
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
+        if self.course is not None and group.config.read_your_writes is ReadYourWrites.GTID:
+            self.carried.begin_with(tracking(backend))
         self._read_sql_mode()
         self.state = IDLE
         self.greeter = None
@@ -156,7 +160,7 @@ class Session(StatementTenant):
                 text_at = self._text_at
                 if data[4] == QUERY and (text_at == 5 or size > 7 and data[5] == 0):
                     query = self._plain.get(digest(data, text_at, self._flags))
-                    if query is not None and self._lens is None and b"dbmux:" not in data:
+                    if query is not None and self._lens is None and b"dbmux" not in data:
                         # The fast lane, and all of it: what `_run` would do, without its calls.
                         connection = self.connection
                         course = self.course
@@ -484,6 +488,9 @@ class Session(StatementTenant):
         query = self._read(data, start)
         if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(data, start):
             return
+        if self.course is not None and asks_for_gtid(data[start:]):
+            data = data[:4] + data[4:start] + b"SELECT '%b' AS `@dbmux_gtid`" % self.course.gtid
+            data = packet.encode(data[packet.HEADER :], 0)
         if not self._heed(query, data, start):
             return
         self._execute(plan_query(query, data, start), query, data)

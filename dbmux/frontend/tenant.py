@@ -23,6 +23,7 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import Carried, PinKey, settlement
 from dbmux.frontend.course import Course
+from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
@@ -193,7 +194,7 @@ class Tenant(Holder, ABC):
         self._started = perf_counter()
         self._is_retriable = self.connection is None
         if self.course is not None:
-            self.course.tried = ()
+            self.course.begin()
         self._get_connection()
 
     def _get_connection(self) -> None:
@@ -310,28 +311,22 @@ class Tenant(Holder, ABC):
         return True
 
     def _make_ready(self, connection: Connection) -> None:
-        carried, statement = self.carried, self._statement
+        carried, course, statement = self.carried, self.course, self._statement
         key = statement.key if statement is not None else None
         is_prepared = key is None or key in connection.statements
-        if is_prepared and carried.is_ready(connection, self._query, self):
+        gtid = course.wait_for if course is not None else b""
+        if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
             return
         self.state = int(State.WAITING)
         if self.shelf is not None:
             self.shelf.pool.carried += 1
         creditor = connection.creditor
-        assert self.backend is not None
-        spelling = self.backend.spelling
-        statements = carried.preparation(connection, self._query, self, spelling)
         # What prepares it for this session destroys what it still knew, for another one or for this.
         debts = settlement(connection) if isinstance(creditor, Tenant) else []
         if debts and isinstance(creditor, Tenant) and creditor is not self:
             creditor.is_being_settled()
-        if statement is not None and not is_prepared:
-            at = len(debts) + len(statements)
-            preparation = statement.preparation(carried.state, spelling)
-            at += [command for command, _ in preparation].index(Command.STMT_PREPARE)
-            statements += preparation
+        statements = self._preparation(connection, gtid, None if is_prepared else statement)
 
         def done(answers: list[Answer]) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -341,8 +336,12 @@ class Tenant(Holder, ABC):
             if self._query.needs and statement is None:
                 self._substitute()
             if key is not None and not is_prepared:
-                connection.remember_statement(key, answers[at].prepared().statement)
-            self._then()
+                at = [command for command, _ in statements].index(Command.STMT_PREPARE)
+                connection.remember_statement(key, answers[len(debts) + at].prepared().statement)
+            if course is not None and gtid and not has_come(answers[len(debts)]):
+                self._wait_no_longer(course, connection)
+            else:
+                self._then()
 
         def failed(error: BackendRefused | MySQLError) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -350,6 +349,27 @@ class Tenant(Holder, ABC):
             self._not_ready(connection, error)
 
         Exchange([*debts, *statements], done, failed).begin(connection)
+
+    def _preparation(
+        self, connection: Connection, gtid: bytes, unprepared: Statement | None
+    ) -> list[tuple[Command, bytes]]:
+        # What is sent before the query: first of all the question whether a replica has what this session wrote.
+        backend, course = self.backend, self.course
+        assert backend is not None
+        told: list[tuple[Command, bytes]] = []
+        if gtid and course is not None:
+            told.append((Command.QUERY, waiting(backend, gtid, course.group.config.read_your_writes_wait)))
+        told += self.carried.preparation(connection, self._query, self, backend.spelling)
+        if unprepared is not None:
+            told += unprepared.preparation(self.carried.state, backend.spelling)
+        return told
+
+    def _wait_no_longer(self, course: Course, connection: Connection) -> None:
+        assert self.shelf is not None
+        course.has_waited_in_vain()
+        self.connection = None
+        self.shelf.give(connection, perf_counter())
+        self._get_connection()
 
     def _substitute(self) -> None:
         values = self.carried.substitutes(self._query)

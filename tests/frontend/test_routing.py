@@ -17,7 +17,7 @@ from dbmux.proxy import Engine
 from dbmux.routes import Reason
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import COLUMN, PASSWORD, FakeBackend, TestClient, client, row, run
 
@@ -66,7 +66,7 @@ class Group:
     """An engine in front of a primary and two replicas."""
 
     engine: Engine
-    members: dict[str, Member]
+    members: dict[str, Any]
     port: int
     events: list[Event]
 
@@ -79,9 +79,11 @@ class Group:
 
 
 @asynccontextmanager
-async def group(names: Sequence[str] = NAMES, top: dict[str, Any] | None = None, **config: Any) -> AsyncIterator[Group]:
+async def group(
+    names: Sequence[str] = NAMES, top: dict[str, Any] | None = None, kind: Any = Member, **config: Any
+) -> AsyncIterator[Group]:
     """An engine in front of servers with these names, the first of which is the primary; `top` are further sections."""
-    members = {name: Member(name) for name in names}
+    members = {name: kind(name) for name in names}
     servers = []
     for member in members.values():
         servers.append(await asyncio.start_server(member.serve, "127.0.0.1", 0))
@@ -342,5 +344,98 @@ def test_a_write_is_never_repeated() -> None:
             assert told.number == 2013
             assert b"unknown" in told.message
             assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
+
+    run(scenario)
+
+
+class Positioned(Member):
+    """A server that reports the GTIDs of writes, and has those of others once it is told so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.has = {b"a:1"}
+        self.answer = self._position
+
+    def _position(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"SELECT WAIT_FOR_EXECUTED_GTID_SET("):
+            there = command.body.split(b"'")[1] in self.has
+            return protocol.send_rows([COLUMN], [row(b"0" if there else b"1")], Status.AUTOCOMMIT)
+        if command.body.startswith(b"UPDATE"):
+            state = bytes((Track.GTIDS, 5, 0, 3)) + b"a:2"
+            return protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED, state=state))
+        return self._answer(protocol, command)
+
+
+@asynccontextmanager
+async def positioned(**config: Any) -> AsyncIterator[Group]:
+    async with group(kind=Positioned, read_your_writes="gtid", **config) as found:
+        yield found
+
+
+def test_a_replica_is_asked_whether_it_has_the_own_write() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            for name in ("one", "two"):
+                found.members[name].has.add(b"a:2")
+
+            assert await served_by(session) in ("one", "two")
+            assert found.reasons == [Reason.WRITE, Reason.READ]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_for_which_no_replica_is_recent_enough_goes_to_the_primary() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert await served_by(session) == "primary"
+            assert found.reasons == [Reason.WRITE, Reason.OWN_WRITES]
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("way", ["variable", "hint"])
+def test_another_session_can_be_told_what_it_must_see(way: str) -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            writer, reader = await client(found.port), await client(found.port)
+            await writer.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            assert (Command.QUERY, b"SELECT 'a:2' AS `@dbmux_gtid`") not in found.members["primary"].commands
+            await writer.ask(Command.QUERY, b"SELECT @dbmux_gtid")
+            told = [body for member in found.members.values() for body in member.statements if b"@dbmux_gtid" in body]
+            assert told == [b"SELECT 'a:2' AS `@dbmux_gtid`"]
+
+            if way == "variable":
+                await reader.ask(Command.QUERY, b"SET @dbmux_gtid = 'a:2'")
+                name = await served_by(reader)
+            else:
+                name = await served_by(reader, b"SELECT /* dbmux: gtid='a:2' */ 1")
+
+            assert name == "primary"
+            assert found.reasons[-1] == Reason.OWN_WRITES
+            writer.close()
+            reader.close()
+
+    run(scenario)
+
+
+def test_a_reset_session_still_reads_its_own_writes() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            await session.ask(Command.RESET_CONNECTION)
+            found.members["primary"].commands.clear()
+
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert found.members["primary"].commands[0] == (Command.QUERY, b"SET session_track_gtids=OWN_GTID")
+            assert await served_by(session) == "primary"
+            session.close()
 
     run(scenario)
