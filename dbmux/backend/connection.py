@@ -53,6 +53,10 @@ class Holder(Protocol):
     def reply_broke(self, reason: str) -> None:
         """The backend sent what is not a reply."""
 
+    def withholds(self, error: int, reply: bytes) -> bool:
+        """The whole reply is an error: whether the client is not to see it, because the holder goes on otherwise."""
+        return False
+
     def rows_exceeded(self) -> None:
         """A result has more rows than `scanner.row_limit`; what was sent on ends before the first of them."""
 
@@ -361,6 +365,8 @@ class Connection:
         verdict = scanner.scan(data)
         consumed = scanner.consumed
         if verdict == DONE and consumed == len(data):
+            if scanner.error and not self.reply_bytes and holder.withholds(scanner.error, data):
+                return
             self.reply_bytes += consumed
             self.client.write(data)
             holder.reply_ended()

@@ -12,7 +12,7 @@ from dbmux.backend.group import Group
 from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Target
-from dbmux.config.model import ImplicitTransactions, ReadYourWrites
+from dbmux.config.model import ImplicitTransactions, ReadYourWrites, Roles
 from dbmux.frontend import gtids
 from dbmux.frontend.orders import Orders
 from dbmux.planner.routing import route_by_meaning
@@ -144,6 +144,12 @@ class Course:
         if is_implicit:
             route = _READ_AHEAD
         return (route if reader is not group.primary else ROUTES[Role.PRIMARY, route.reason]), reader
+
+    @property
+    def must_wait_for_primary(self) -> bool:
+        """Whether a query for the primary would be refused now, and there may soon be one that takes it."""
+        group = self.group
+        return group.config.roles is Roles.AUTO and not (group.is_writable and group.primary.is_usable)
 
     @property
     def is_reading_ahead(self) -> bool:

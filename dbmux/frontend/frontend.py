@@ -188,6 +188,8 @@ class Frontend:
         """End queries and idle sessions that the configuration allows no longer; `now` by time.perf_counter."""
         for backend in self.settings.topology.backends.values():
             backend.pool.expire(now)
+        for group in self.settings.topology.groups.values():
+            group.expire(now)
         for tenant in list(self.limited):
             assert isinstance(tenant, Session)
             limit, since = tenant.limit_s, tenant.busy_since

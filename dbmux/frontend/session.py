@@ -305,6 +305,11 @@ class Session(StatementTenant):
         error = MySQLError(ErrorCode.MALFORMED_REPLY, f"the server's reply is malformed ({reason}); connect again")
         self.fail(error, CloseReason.PROTOCOL_ERROR)
 
+    def _resend(self) -> None:
+        statement, data = self._statement, self._sent
+        self._pending = data
+        self._then = self._send_pending if statement is None else lambda: self._send_execution(statement, data)
+
     def rows_exceeded(self) -> None:
         """The result is larger than was ordered: an error ends it, and its connection, which still sends the rest."""
         connection, orders = self.connection, self._orders
@@ -355,9 +360,7 @@ class Session(StatementTenant):
     def _retry(self) -> None:
         # A read of which nothing came yet, once at the same server, and at each other one of the group.
         self._is_retriable = False
-        statement, data = self._statement, self._sent
-        self._pending = data
-        self._then = self._send_pending if statement is None else lambda: self._send_execution(statement, data)
+        self._resend()
         if self.course is not None and self.backend is not None:
             self.backend.suspect()
         if not self._go_elsewhere():
@@ -426,6 +429,8 @@ class Session(StatementTenant):
         was_idle = self.state == IDLE
         if self.state == State.WAITING and self.connection is None and self.shelf is not None:
             self.shelf.pool.cancel(self)
+            if self.course is not None:
+                self.course.group.cancel(self)
         self.state = int(State.CLOSED)
         self._upload = None
         connection = self.connection

@@ -19,6 +19,7 @@ from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf, ShelfKey
 from dbmux.backend.server import Backend
+from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import Carried, PinKey, settlement
@@ -43,6 +44,8 @@ from dbmux.wire.replies import Status
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
 IN_TRANSACTION = int(Status.IN_TRANSACTION)
+# With these servers refuse writes while they are read-only.
+_READ_ONLY = (1290, 1836)
 # A `row_limit` that no number of rows reaches.
 ANY = -2
 new_tuple = tuple.__new__
@@ -228,6 +231,9 @@ class Tenant(Holder, ABC):
                 )
             )
             return False
+        if backend is course.group.primary and query.access is not Access.READ and course.must_wait_for_primary:
+            self._await_primary(course)
+            return False
         if debtor is not None and backend is not self._debtor_backend:
             # What the other server still knows is asked for first: a session has one debtor at most.
             self._settle_debtor(debtor)
@@ -238,6 +244,35 @@ class Tenant(Holder, ABC):
             self.backend = backend
             self.backend_name = backend.name
         return True
+
+    def _await_primary(self, course: Course) -> None:
+        self.state = int(State.WAITING)
+        if not course.group.wait(self):
+            self._answer_error(course.group.no_primary())
+
+    def primary_found(self) -> None:
+        """The group says: there is a primary now."""
+        self._get_connection()
+
+    def withholds(self, error: int, reply: bytes) -> bool:
+        """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
+        course, connection = self.course, self.connection
+        is_refused = course is not None and error in _READ_ONLY and b"read" in reply and b"only" in reply
+        if not is_refused or course is None or connection is None or self.shelf is None:
+            return False
+        if course.group.config.roles is not Roles.AUTO or not self._is_retriable or not self._sent:
+            return False
+        self._is_retriable = False
+        self.connection = None
+        self.shelf.give(connection, perf_counter())
+        course.group.doubt()
+        self._resend()
+        self._await_primary(course)
+        return True
+
+    @abstractmethod
+    def _resend(self) -> None:
+        """Have the command that was sent ready to be sent again."""
 
     def _settle_debtor(self, debtor: Connection) -> None:
         shelf = debtor.home
@@ -296,8 +331,13 @@ class Tenant(Holder, ABC):
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
-        is_overdue = perf_counter() >= self.deadline
-        if is_overdue or not self._go_elsewhere():
+        course, is_overdue = self.course, perf_counter() >= self.deadline
+        if is_overdue:
+            self._answer_error(error)
+        elif course is not None and self.backend is course.group.primary and course.group.config.roles is Roles.AUTO:
+            course.group.doubt()
+            self._get_connection()
+        elif not self._go_elsewhere():
             self._answer_error(error)
 
     def _go_elsewhere(self) -> bool:

@@ -439,3 +439,112 @@ def test_a_reset_session_still_reads_its_own_writes() -> None:
             session.close()
 
     run(scenario)
+
+
+class Switchable(Member):
+    """A server that can be made read-only."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.is_read_only = False
+        self.answer = self._refuse
+
+    def _refuse(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if self.is_read_only and command.body.startswith(b"UPDATE"):
+            message = b"The MariaDB server is running with the --read-only option so it cannot execute this statement"
+            return protocol.send_err(Err(number=1290, message=message))
+        return self._answer(protocol, command)
+
+
+@asynccontextmanager
+async def switchable(**config: Any) -> AsyncIterator[Group]:
+    top = {"service": {"user": "nobody"}}
+    async with group(kind=Switchable, roles="auto", top=top, **config) as found:
+        yield found
+
+
+def test_writes_wait_for_the_new_primary_in_a_switch_over() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].is_read_only = True
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            main.promote(found.backend("two"))
+            main.found_writable()
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["two"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_write_does_not_wait_for_ever_and_says_that_nothing_was_sent() -> None:
+    async def scenario() -> None:
+        async with switchable(failover_wait="10ms") as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.number == 1290
+            assert b"nothing was sent" in told.message
+            assert await served_by(session) in ("one", "two")
+            session.close()
+
+    run(scenario)
+
+
+def test_no_more_writes_wait_than_are_allowed_to() -> None:
+    async def scenario() -> None:
+        async with switchable(failover_queue=0) as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.number == 1290
+            session.close()
+
+    run(scenario)
+
+
+def test_a_client_that_goes_while_its_write_waits_leaves_nothing_behind() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            main.is_writable = False
+            session.conversation.send(session.protocol.command(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            session.close()
+            while main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            main.found_writable()
+            assert found.members["primary"].statements == []
+
+    run(scenario)
+
+
+def test_in_a_group_with_fixed_roles_the_servers_error_is_told() -> None:
+    async def scenario() -> None:
+        async with group(kind=Switchable) as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.message.startswith(b"The MariaDB server is running")
+            session.close()
+
+    run(scenario)
