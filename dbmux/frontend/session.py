@@ -16,7 +16,7 @@ from typing import Protocol
 from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
-from dbmux.backend.topology import Topology
+from dbmux.backend.topology import Target, Topology
 from dbmux.config.model import ReadYourWrites
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
@@ -25,7 +25,7 @@ from dbmux.frontend.carried import Carried, PinKey, Warnings
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import only_errors, with_status
 from dbmux.frontend.gtids import asks_for_gtid, tracking
-from dbmux.frontend.orders import orders
+from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.statements import PREPARED, StatementTenant
 from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
 from dbmux.lexer import digest
@@ -38,6 +38,7 @@ from dbmux.planner.planner import (
     plan_query,
 )
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
+from dbmux.routes import Reason, Role, Route
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.hint import read_hint
@@ -658,16 +659,16 @@ class Session(StatementTenant):
         number = plan.target
         assert self.backend is not None
         if victim is not None:
-            if victim.backend is None or victim.backend.config.address != self.backend.config.address:
+            if victim.connection is None:
+                self._kill_idle(victim, plan.scope)
+                return
+            if not self._can_reach(victim):
                 self.refuse(
                     MySQLError(
                         ErrorCode.UNKNOWN_THREAD,
                         f"connection {number} is at another backend; send KILL through a connection to that one",
                     )
                 )
-                return
-            if victim.connection is None:
-                self._kill_idle(victim, plan.scope)
                 return
             # Until the server has done it, the connection must not become another session's.
             victim.connection.kills += 1
@@ -678,6 +679,20 @@ class Session(StatementTenant):
             self._relay(KILL, Shape.SIMPLE, data)
         else:
             self._relay(KILL, RESULT, packet.encode(before[4:] + str(number).encode() + behind, 0))
+
+    def _can_reach(self, victim: Session) -> bool:
+        # The KILL goes to the victim's server; a session that holds a connection, or has no other, can't choose.
+        mine, its = self.backend, victim.backend
+        assert mine is not None
+        assert its is not None
+        if self.connection is None and self.shelf is not None and self.group is not None:
+            if self.course is None and its is not mine:
+                self.course = Course(self.group, self.shelf)
+            if self.course is not None:
+                role = Role.PRIMARY if its is self.group.primary else Role.REPLICA
+                self._orders = Orders(target=Target(self.group, role, its), route=Route(role, Reason.VICTIM))
+            return True
+        return mine.config.address == its.config.address
 
     def _kill_idle(self, victim: Session, scope: KillScope) -> None:
         # It has no connection at the server: there is nothing to stop but the session itself.

@@ -548,3 +548,21 @@ def test_in_a_group_with_fixed_roles_the_servers_error_is_told() -> None:
             session.close()
 
     run(scenario)
+
+
+def test_a_kill_goes_where_its_victim_is() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            victim, killer = await client(found.port), await client(found.port)
+            await victim.ask(Command.QUERY, b"START TRANSACTION READ ONLY")
+            name = await served_by(victim)
+            number = min(found.engine.frontend.sessions)
+
+            await killer.ask(Command.QUERY, b"KILL QUERY %d" % number)
+
+            assert found.members[name].statements[-1].startswith(b"KILL QUERY ")
+            assert found.members["primary"].statements == []
+            victim.close()
+            killer.close()
+
+    run(scenario)
