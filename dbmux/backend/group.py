@@ -162,6 +162,10 @@ class Group:
         untried = [member for member in self.members if member not in tried]
         return max(untried, key=lambda member: member.is_usable) if untried else None
 
+    def can_read(self, replica: Backend) -> bool:
+        """Whether a replica takes reads of sessions that have written nothing."""
+        return bool(replica.is_usable and replica.weight and not self.is_behind(replica))
+
     def is_behind(self, replica: Backend) -> bool:
         """Whether it is too far behind for any read; not to know counts as too far."""
         limit = self.config.max_lag

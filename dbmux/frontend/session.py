@@ -396,6 +396,22 @@ class Session(StatementTenant):
         """When the command under way began, by time.perf_counter, or None."""
         return self._started if self.state in (State.REPLYING, State.FILE_UPLOAD) else None
 
+    @property
+    def activity(self) -> str:
+        """What it is doing, in a word."""
+        match State(self.state):
+            case State.LOGIN | State.CLOSED | State.WAITING as state:
+                return {State.LOGIN: "login", State.CLOSED: "closed", State.WAITING: "waiting"}[state]
+            case State.IDLE | State.SETTLING:
+                return "idle"
+            case _:
+                return "query"
+
+    @property
+    def idle_since(self) -> float:
+        """When the last reply ended, by time.perf_counter."""
+        return self._ended
+
     def is_idle_since(self, moment: float) -> bool:
         """Whether the last reply ended before `moment`, by time.perf_counter, and nothing is under way."""
         return self.state == IDLE and self.is_between_transactions and self._ended < moment
