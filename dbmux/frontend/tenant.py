@@ -348,6 +348,9 @@ class Tenant(Holder, ABC):
         course, is_overdue = self.course, perf_counter() >= self.deadline
         if is_overdue:
             self._answer_error(error)
+        elif course is not None and self.backend not in course.group.members:
+            # It was removed from the configuration while its connections were waited for.
+            self._get_connection()
         elif course is not None and self.backend is course.group.primary and course.group.config.roles is Roles.AUTO:
             course.group.doubt()
             self._get_connection()

@@ -80,7 +80,11 @@ class Group:
 
 @asynccontextmanager
 async def group(
-    names: Sequence[str] = NAMES, top: dict[str, Any] | None = None, kind: Any = Member, **config: Any
+    names: Sequence[str] = NAMES,
+    top: dict[str, Any] | None = None,
+    kind: Any = Member,
+    max_connections: int | None = None,
+    **config: Any,
 ) -> AsyncIterator[Group]:
     """An engine in front of servers with these names, the first of which is the primary; `top` are further sections."""
     members = {name: kind(name) for name in names}
@@ -92,7 +96,10 @@ async def group(
         {
             "listen": "127.0.0.1:0",
             "tls": "off",
-            "backends": {name: f"127.0.0.1:{member.port}" for name, member in members.items()},
+            "backends": {
+                name: {"address": f"127.0.0.1:{member.port}", "max_connections": max_connections}
+                for name, member in members.items()
+            },
             "groups": {"main": {"primary": names[0], "replicas": tuple(names[1:]), **config}},
             "users": {"app": PASSWORD.decode()},
             **(top or {}),
@@ -564,5 +571,71 @@ def test_a_kill_goes_where_its_victim_is() -> None:
             assert found.members["primary"].statements == []
             victim.close()
             killer.close()
+
+    run(scenario)
+
+
+def without(found: Group, *names: str, primary: str = "primary") -> Config:
+    """The configuration with these servers removed, and perhaps another primary."""
+    config = found.engine.config
+    backends = {name: backend for name, backend in config.backends.items() if name not in names}
+    replicas = tuple(name for name in backends if name != primary)
+    main = config.groups["main"].model_copy(update={"primary": primary, "replicas": replicas})
+    return config.model_copy(update={"backends": backends, "groups": {"main": main}})
+
+
+def test_a_session_goes_on_when_its_servers_are_removed() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SET @a = 7")
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            await found.engine.apply(without(found, "primary", "one", primary="two"), "test", ())
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 2")
+
+            assert await served_by(session) == "two"
+            assert (Command.QUERY, b"SET @`a`=7") in found.members["two"].commands
+            assert (Command.QUERY, b"UPDATE t SET a = 2") in found.members["two"].commands
+            session.close()
+
+    run(scenario)
+
+
+def test_a_transaction_ends_where_it_began_though_its_server_was_removed() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"BEGIN")
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 2")
+            await session.ask(Command.QUERY, b"COMMIT")
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 3")
+
+            assert found.members["primary"].statements == [b"BEGIN", b"UPDATE t SET a = 2", b"COMMIT"]
+            assert found.members["one"].statements == [b"UPDATE t SET a = 3"]
+            await found.members["primary"].changed.wait()
+            assert found.members["primary"].open == 0
+            session.close()
+
+    run(scenario)
+
+
+def test_who_waits_for_a_server_that_is_removed_goes_to_another() -> None:
+    async def scenario() -> None:
+        async with group(max_connections=1) as found:
+            one, two = await client(found.port), await client(found.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(two.ask(Command.QUERY, b"UPDATE t SET a = 2"))
+            while not found.backend("primary").pool.queue:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["one"].statements == [b"UPDATE t SET a = 2"]
+            one.close()
+            two.close()
 
     run(scenario)
