@@ -20,6 +20,7 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.occupation import describe
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.session import SessionState
+from dbmux.wire.auth import Secret
 
 # How many idle connections are looked at for one that needs no preparation.
 CHOICE = 8
@@ -42,9 +43,9 @@ class ShelfKey:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account's password at the server, never shown, and the collation with which to log in."""
+    """What proves an account at the server, never shown, and the collation with which to log in."""
 
-    password: bytes
+    password: Secret
     charset: int
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from dbmux.address import Address, TcpAddress, UnixAddress, parse_address
 from dbmux.config.units import count, seconds, size
 from dbmux.text import why
+from dbmux.wire.auth import is_native_hash, is_sha2_hash
 
 BACKEND_PORT = 3306
 DEFAULT_PORT = 3307
@@ -122,6 +123,12 @@ def _reason(error: OSError | ValueError) -> str:
             return str(error)
 
 
+def _hash(value: str) -> str:
+    if not (is_native_hash(value) or is_sha2_hash(value)):
+        raise ValueError('a hash as a server keeps it is expected: "*" and 40 digits, or "$A$005$", salt and digest')
+    return value
+
+
 _ADDRESS_SCHEMA = WithJsonSchema({"type": "string", "examples": ["127.0.0.1:3306", "/run/mysqld/mysqld.sock"]})
 BackendAddress = Annotated[Address, BeforeValidator(_backend_address), _ADDRESS_SCHEMA]
 ListenAddress = Annotated[Address, BeforeValidator(lambda value: _address(value, DEFAULT_PORT)), _ADDRESS_SCHEMA]
@@ -147,3 +154,4 @@ ConfigNetwork = Annotated[
 Name = Annotated[str, AfterValidator(_name)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 Secret = Annotated[str, BeforeValidator(_secret)]
+PasswordHash = Annotated[str, BeforeValidator(_secret), AfterValidator(_hash)]
