@@ -23,6 +23,7 @@ class CloseReason(StrEnum):
     BACKEND_GONE = "backend gone"
     KILLED = "killed"
     TIMEOUT = "timeout"
+    LIMIT = "limit"
     DRAINED = "drained"
 
 

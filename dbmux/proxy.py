@@ -27,6 +27,7 @@ from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
+from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
 from dbmux.net.certificate import ServerTls, backend_context, self_made, server_tls
 from dbmux.net.channel import Channel, Owner
@@ -95,8 +96,8 @@ class Engine:
         backends = self._new_backends(config)
         settings = self._settings(config, backends)
         opened = await self._open_listeners(config)
-        self.frontend.settings = settings
-        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, backends, self.config, config)]
+        self.frontend.take(settings)
+        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
         self._take(config, backends, opened)
         if leaving:
             self._start(self._retire_later(leaving, config.timeouts.drain), "retire")
@@ -163,6 +164,7 @@ class Engine:
     def _settings(self, config: Config, backends: dict[str, Backend]) -> Settings:
         return Settings(
             topology=_topology(config, backends),
+            rules=Rules(config.rules),
             users=config.users,
             login=config.login,
             tls_mode=config.tls.mode,
@@ -289,10 +291,12 @@ def _topology(config: Config, backends: dict[str, Backend]) -> Topology:
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
 
 
-def _must_leave(session: Session, backends: dict[str, Backend], old: Config, new: Config) -> bool:
-    if session.backend is None:
+def _must_leave(session: Session, topology: Topology, old: Config, new: Config) -> bool:
+    if session.group is None or session.backend is None:
         return False
-    if backends.get(session.backend.name) is not session.backend:
+    group = topology.groups.get(session.group.name)
+    # A session of shared connections goes on at its group's other servers; one of its own connection cannot.
+    if group is None or (session.shelf is None and topology.backends.get(session.backend.name) is not session.backend):
         return True
     if not new.users:
         return False

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     HINT = "hint"
     RULE = "rule"
     OBSERVED = "observed only"
+    VICTIM = "KILL goes where its victim is"
     DIAGNOSTICS = "asks about the statement before"
     IMPLICIT_TRANSACTION = "implicit transaction"
     READ_ONLY_TRANSACTION = "read-only transaction"

@@ -24,13 +24,13 @@ from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Status, Track, changes, parse_ok
+from dbmux.wire.replies import Err, Status, Track, changes, parse_ok, reported_gtid
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
 MORE, DONE = ReplyScanner.MORE, ReplyScanner.DONE
 IN_TRANSACTION = int(Status.IN_TRANSACTION)
-INFILE, REWRITE = ReplyScanner.INFILE, ReplyScanner.REWRITE
+INFILE, REWRITE, TOO_MANY = ReplyScanner.INFILE, ReplyScanner.REWRITE, ReplyScanner.TOO_MANY
 
 
 class Holder(Protocol):
@@ -52,6 +52,13 @@ class Holder(Protocol):
 
     def reply_broke(self, reason: str) -> None:
         """The backend sent what is not a reply."""
+
+    def withholds(self, error: int, reply: bytes) -> bool:
+        """The whole reply is an error: whether the client is not to see it, because the holder goes on otherwise."""
+        return False
+
+    def rows_exceeded(self) -> None:
+        """A result has more rows than `scanner.row_limit`; what was sent on ends before the first of them."""
 
     def unasked(self, data: bytes) -> None:
         """The backend said something while nothing was asked."""
@@ -227,6 +234,7 @@ class Connection:
         "is_closed",
         "kills",
         "opened_at",
+        "reported_gtid",
         "reported_schema",
         "reply_bytes",
         "scanner",
@@ -258,6 +266,8 @@ class Connection:
         self.reply_bytes = 0
         # What the server said of the schema in this reply.
         self.reported_schema: bytes | None = None
+        # And as what it recorded what was written.
+        self.reported_gtid = b""
         self._held = b""
         channel.owner = self
 
@@ -281,6 +291,7 @@ class Connection:
         self.holder = holder
         # Perhaps told in a reply of which nothing was expected: it was about whoever was here before.
         self.reported_schema = None
+        self.reported_gtid = b""
         self.client = holder.channel
         self.client_capabilities = client_capabilities
 
@@ -354,6 +365,8 @@ class Connection:
         verdict = scanner.scan(data)
         consumed = scanner.consumed
         if verdict == DONE and consumed == len(data):
+            if scanner.error and not self.reply_bytes and holder.withholds(scanner.error, data):
+                return
             self.reply_bytes += consumed
             self.client.write(data)
             holder.reply_ended()
@@ -389,6 +402,8 @@ class Connection:
             self._held = data[consumed:]
         elif verdict == INFILE and consumed == len(data):
             holder.file_wanted()
+        elif verdict == TOO_MANY:
+            holder.rows_exceeded()
         else:
             holder.reply_broke("more or other bytes than a reply has")
 
@@ -427,6 +442,8 @@ class Connection:
             for kind, change in changes(ok.state):
                 if kind == Track.SCHEMA:
                     self.reported_schema = Reader(change).lenenc_bytes()
+                elif gtid := reported_gtid(kind, change):
+                    self.reported_gtid = gtid
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None

@@ -9,18 +9,47 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from random import random
 from time import perf_counter
+from typing import Protocol
 
 from dbmux.backend.server import Backend
 from dbmux.config.model import Balance, GroupConfig, Reads
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 
 # A replica that is just back begins with this part of its share.
 FIRST_PART = 0.1
 
 
-class Group:
-    """A configured group. `primary` is the one that takes writes now, which with `"roles": "auto"` may change."""
+class Writer(Protocol):
+    """Who waits for a primary that can be written to, until `deadline` by the clock."""
 
-    __slots__ = ("_clock", "_credits", "_random", "_turn", "config", "name", "primary", "replicas")
+    deadline: float
+
+    def primary_found(self) -> None:
+        """There is one."""
+
+    def denied(self, error: MySQLError | BackendRefused) -> None:
+        """There will be none in time."""
+
+
+class Group:
+    """A configured group.
+
+    `primary` is the one that takes writes now, which with `"roles": "auto"` may change; `is_writable` tells whether it
+    does. `writers` wait until it does again, in their order.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_credits",
+        "_random",
+        "_turn",
+        "config",
+        "is_writable",
+        "name",
+        "primary",
+        "replicas",
+        "writers",
+    )
 
     def __init__(
         self,
@@ -38,6 +67,8 @@ class Group:
         self.replicas = replicas
         self._clock = clock
         self._random = randomness
+        self.is_writable = True
+        self.writers: dict[Writer, None] = {}
         self._turn = 0
         self._credits: dict[Backend, float] = {}
 
@@ -56,6 +87,44 @@ class Group:
         members = self.members
         self.primary = backend
         self.replicas = tuple(member for member in members if member is not backend)
+
+    def doubt(self) -> None:
+        """The primary refused a write, or cannot be reached: whether another server is it has to be found out."""
+        self.is_writable = False
+        self.primary.suspect()
+
+    def found_writable(self) -> None:
+        """The primary takes writes: those who wait for that go on."""
+        self.is_writable = True
+        waiting, self.writers = list(self.writers), {}
+        for writer in waiting:
+            writer.primary_found()
+
+    def wait(self, writer: Writer) -> bool:
+        """Queue until the primary can be written to; False when too many wait already."""
+        if len(self.writers) >= self.config.failover_queue:
+            return False
+        writer.deadline = self._clock() + self.config.failover_wait
+        self.writers[writer] = None
+        return True
+
+    def cancel(self, writer: Writer) -> None:
+        """Wait no longer."""
+        self.writers.pop(writer, None)
+
+    def expire(self, now: float) -> None:
+        """Deny those whose time is over."""
+        for writer in [writer for writer in self.writers if writer.deadline <= now]:
+            self.writers.pop(writer, None)
+            writer.denied(self.no_primary())
+
+    def no_primary(self) -> MySQLError:
+        """The error of a write that found no primary."""
+        names = ", ".join(member.name for member in self.members)
+        return MySQLError(
+            ErrorCode.READ_ONLY,
+            f"none of the servers of {self.name} ({names}) can be written to; nothing was sent: try again",
+        )
 
     def reader(self, *, written_at: float, tried: Container[Backend]) -> Backend | None:
         """A replica for a read, or None when only the primary can take it.

@@ -45,8 +45,14 @@ class ShelfKey:
 class Account:
     """What proves an account at the server, never shown, and the collation with which to log in."""
 
+    """An account's password at the server, never shown, and the collation with which to log in.
+
+    `since` is when a client brought it, by time.perf_counter: of two the newer one holds.
+    """
+
     password: Secret
     charset: int
+    since: float = 0.0
 
     def __repr__(self) -> str:
         return f"Account(charset={self.charset})"

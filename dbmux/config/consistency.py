@@ -94,6 +94,8 @@ def _members(value: Value, group: str, written: dict[str, Value]) -> Iterator[Pr
         elif member in named:
             yield place, f"{member!r} is in this group already; name each server once"
         named.add(member)
+    if written.get("roles") == "auto" and not _section(value, "service"):
+        yield (*path, "roles"), "needs the `service` account, which asks the servers whether they are read-only"
     if replicas and not _section(value, "users") and _login(value) != "learn":
         yield (
             (*path, "replicas"),

@@ -240,7 +240,7 @@ def _shelf(door: Door, pool: Pool, who: Credentials) -> Shelf:
     key = _key(door, who.user)
     shelf = pool.shelf(ShelfKey(key.user, key.capabilities, bool(who.schema)))
     if shelf.account is None or shelf.account.password != who.password or shelf.account.charset != door.charset:
-        shelf.account = Account(who.password, door.charset)
+        shelf.account = Account(who.password, door.charset, time.perf_counter())
     return shelf
 
 

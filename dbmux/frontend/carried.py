@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.query import AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, RenameTable, SetVariable, Unpin
-from dbmux.session import NAMES, SessionState, assignments, literal, names_of, needs_reset
+from dbmux.session import NAMES, Pairs, SessionState, assignments, literal, names_of, needs_reset
 from dbmux.sql.variables import is_carried
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
@@ -51,10 +51,22 @@ class PinKey(NamedTuple):
 class Carried:
     """One session's. `pins` has when each began, by the clock that `follow` is given."""
 
-    __slots__ = ("_asks_locks", "_warnings_last", "found_rows", "insert_id", "pins", "row_count", "state", "warnings")
+    __slots__ = (
+        "_asks_locks",
+        "_first",
+        "_warnings_last",
+        "found_rows",
+        "insert_id",
+        "pins",
+        "row_count",
+        "state",
+        "warnings",
+    )
 
     def __init__(self, state: SessionState, *, warnings_last: Warnings) -> None:
         self.state = state
+        # The variables that DbMux itself needs, also after a reset.
+        self._first: Pairs = ()
         self._warnings_last = warnings_last
         self.pins: dict[PinKey, float] = {}
         self.insert_id = 0
@@ -63,6 +75,11 @@ class Carried:
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
         self._asks_locks = False
+
+    def begin_with(self, setting: SetVariable) -> None:
+        """A variable that DbMux needs itself, as long as the session does not set it otherwise."""
+        self.state = self.state.after(setting)
+        self._first = self.state.variables
 
     def follow(self, query: Query, connection: Connection, now: float) -> None:
         """A query was answered on a connection that this session holds."""
@@ -194,16 +211,19 @@ class Carried:
             # Which hidden collations they have now is not told: those of variables that were set by their own names.
             names = replace(names_of(next(told).row(4)), by_one=frozenset(NAMES))
             self.state = replace(self.state, names=names)
+            connection.state = replace(connection.state, names=names)
         for name in self._unread():
             (value,) = next(told).row(1)
-            self.state = self.state.after(SetVariable(name, literal(value)))
+            was_set = SetVariable(name, literal(value))
+            self.state, connection.state = self.state.after(was_set), connection.state.after(was_set)
             del self.pins[PinKey(PinReason.SYSTEM_VARIABLE, name)]
         if self._asks_locks:
             for name in self._locks():
                 if next(told).row(1) != (b"1",):
                     del self.pins[PinKey(PinReason.NAMED_LOCK, name)]
             self._asks_locks = False
-        connection.state = self.state
+        if connection.state == self.state:
+            connection.state = self.state
 
     def _unread(self) -> list[str]:
         # Variables that were set to what only the server can evaluate, and that can be carried once it is known.
@@ -283,12 +303,13 @@ class Carried:
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
-        self.state = SessionState(schema=self.state.schema)
+        self.state = SessionState(schema=self.state.schema, variables=self._first)
         self.insert_id = self.found_rows = 0
         self.row_count = 0
         self.warnings = None
         connection.forget_session()
-        connection.state = self.state
+        if not self._first:
+            connection.state = self.state
 
 
 def _outlives_reset(key: PinKey) -> bool:

@@ -12,10 +12,12 @@ from dbmux.backend.group import Group
 from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Target
-from dbmux.config.model import ImplicitTransactions, ReadYourWrites
+from dbmux.config.model import ImplicitTransactions, ReadYourWrites, Roles
+from dbmux.frontend import gtids
+from dbmux.frontend.orders import Orders
 from dbmux.planner.routing import route_by_meaning
-from dbmux.query import Access, Kind, Query
-from dbmux.routes import READ, ROUTES, Reason, Role, Route
+from dbmux.query import Access, Kind, Query, SetUserVariable
+from dbmux.routes import ONLY, READ, ROUTES, Reason, Role, Route
 from dbmux.wire.commands import Command
 
 # What these do to data, another statement did before them.
@@ -36,37 +38,53 @@ _WRITES_NOTHING = frozenset(
 _STATEMENTS = (Command.QUERY, Command.STMT_EXECUTE, Command.MARIADB_STMT_BULK_EXECUTE)
 _TRANSACTION = ROUTES[Role.PRIMARY, Reason.TRANSACTION], ROUTES[Role.REPLICA, Reason.TRANSACTION]
 _READ_AHEAD = ROUTES[Role.REPLICA, Reason.IMPLICIT_TRANSACTION]
+_OWN_WRITES = ROUTES[Role.PRIMARY, Reason.OWN_WRITES]
 _PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNED]
 
 
 class Course:
     """One session's. `home` is the shelf of its login, whose account holds everywhere; `route` is the last query's.
 
-    `tried` are the servers that failed the query under way. `wanted` is where a hint or a rule sends it.
+    `tried` are the servers that failed the query under way, and `wait_for` is the GTID that its server must have first.
+    `gtid` is that of what the session wrote last, or b"" where it is not known.
     """
 
-    __slots__ = ("_shelves", "_wrote", "group", "has_autocommit", "home", "route", "tried", "wanted", "written_at")
+    __slots__ = (
+        "_has_waited",
+        "_shelves",
+        "_wrote",
+        "group",
+        "gtid",
+        "has_autocommit",
+        "home",
+        "route",
+        "tried",
+        "wait_for",
+        "written_at",
+    )
 
     def __init__(self, group: Group, home: Shelf) -> None:
         self.group = group
         self.home = home
         self.route: Route = READ
         self.tried: tuple[Backend, ...] = ()
-        self.wanted: tuple[Target, Route] | None = None
         self.has_autocommit = True
         # When what it wrote last was done, by time.perf_counter; 0.0 before it wrote anything.
         self.written_at = 0.0
+        self.gtid = b""
+        self.wait_for = b""
         self._wrote = False
+        self._has_waited = False
         self._shelves: dict[Backend, Shelf] = {}
 
-    def steer(self, query: Query) -> Backend | None:
-        """The server for a query; None when every one of the group was tried in vain."""
+    def steer(self, query: Query, orders: Orders | None) -> Backend | None:
+        """The server for a query; None when every one that could take it was tried in vain."""
         group = self.group
+        if orders is not None and orders.target is not None and orders.route is not None:
+            return self._as_ordered(orders.target, orders.route)
         route = READ if query.access is Access.READ and query.is_plain else route_by_meaning(query)
-        if self.wanted is not None:
-            return self._as_wanted(*self.wanted)
         if route.role is Role.REPLICA:
-            route, reader = self._read(route)
+            route, reader = self._read(route, orders)
             if reader is not None:
                 self.route = route
                 return reader
@@ -77,7 +95,18 @@ class Course:
             return group.any_reader(self.tried) if query.access is Access.READ else None
         return primary
 
-    def _as_wanted(self, target: Target, route: Route) -> Backend | None:
+    def begin(self) -> None:
+        """Another command begins: what was found out while the last one was sent is of no use any more."""
+        self.tried = ()
+        self.wait_for = b""
+        self._has_waited = False
+
+    def has_waited_in_vain(self) -> None:
+        """The replica did not get in time what the session wrote: the primary has it."""
+        self.wait_for = b""
+        self._has_waited = True
+
+    def _as_ordered(self, target: Target, route: Route) -> Backend | None:
         self.route = route
         if target.backend is not None:
             chosen: Backend | None = target.backend
@@ -88,21 +117,39 @@ class Course:
             chosen = target.group.primary
         return None if chosen in self.tried else chosen
 
-    def _read(self, route: Route) -> tuple[Route, Backend | None]:
+    def _read(self, route: Route, orders: Orders | None) -> tuple[Route, Backend | None]:
         group, config = self.group, self.group.config
+        if not group.has_choice:
+            return ONLY, None
         is_implicit = not self.has_autocommit and route is READ
         if is_implicit and config.implicit_transactions is ImplicitTransactions.PRIMARY:
             return ROUTES[Role.PRIMARY, Reason.IMPLICIT_TRANSACTION], None
         if config.observe:
             return ROUTES[Role.PRIMARY, Reason.OBSERVED]._replace(would=str(route.role)), None
+        if self._has_waited:
+            return _OWN_WRITES, None
+        wanted = orders.gtid if orders is not None else b""
         written_at = 0.0 if config.read_your_writes is ReadYourWrites.OFF else self.written_at
-        reader = group.reader(written_at=written_at, tried=self.tried)
+        reader = None if wanted else group.reader(written_at=written_at, tried=self.tried)
+        if reader is None and (written_at or wanted):
+            behind = group.reader(written_at=0.0, tried=self.tried)
+            self.wait_for = wanted or (self.gtid if config.read_your_writes is ReadYourWrites.GTID else b"")
+            if behind is not None and not self.wait_for:
+                return _OWN_WRITES, None
+            reader = behind
         if reader is None:
-            behind = written_at and group.reader(written_at=0.0, tried=self.tried) is not None
-            return ROUTES[Role.PRIMARY, Reason.OWN_WRITES if behind else Reason.NO_REPLICA], None
+            return ROUTES[Role.PRIMARY, Reason.NO_REPLICA], None
+        if reader is group.primary:
+            self.wait_for = b""
         if is_implicit:
             route = _READ_AHEAD
         return (route if reader is not group.primary else ROUTES[Role.PRIMARY, route.reason]), reader
+
+    @property
+    def must_wait_for_primary(self) -> bool:
+        """Whether a query for the primary would be refused now, and there may soon be one that takes it."""
+        group = self.group
+        return group.config.roles is Roles.AUTO and not (group.is_writable and group.primary.is_usable)
 
     @property
     def is_reading_ahead(self) -> bool:
@@ -122,8 +169,7 @@ class Course:
         shelf = self._shelves.get(backend)
         if shelf is None or shelf.key != like.key:
             shelf = self._shelves[backend] = backend.pool.shelf(like.key)
-        # A later login may have brought a newer password.
-        if home.account is not None:
+        if home.account is not None and (shelf.account is None or shelf.account.since < home.account.since):
             shelf.account = home.account
         return shelf
 
@@ -134,3 +180,9 @@ class Course:
         if self._wrote and not connection.is_in_transaction:
             self._wrote = False
             self.written_at = now
+            self.gtid = connection.reported_gtid
+        for effect in query.effects:
+            match effect:
+                case SetUserVariable(gtids.VARIABLE, value) if gtids.is_gtid(value.strip(b"'")):
+                    # What another session wrote counts as written by this one.
+                    self.written_at, self.gtid = now, value.strip(b"'")

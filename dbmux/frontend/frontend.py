@@ -11,6 +11,7 @@ import ipaddress
 import itertools
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -26,7 +27,9 @@ from dbmux.frontend import admission
 from dbmux.frontend.admission import Admitted, Learnt
 from dbmux.frontend.entry import UserChange
 from dbmux.frontend.login import Claim, Door
+from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
+from dbmux.frontend.tenant import Tenant
 from dbmux.net.certificate import ServerTls
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.conversation import ConnectionClosed, Conversation
@@ -56,6 +59,7 @@ class Settings:
     """What holds for clients that come now."""
 
     topology: Topology
+    rules: Rules
     users: Mapping[str, User]
     login: LoginMode
     tls_mode: ClientTlsMode
@@ -85,6 +89,8 @@ class Frontend:
         self.learnt = Learnt()
         self.sessions: dict[int, Session] = {}
         self.planner = Planner()
+        self.limited: set[Tenant] = set()
+        self.rules_matched: Counter[str] = Counter()
         self._randomness = randomness
         self._ids = itertools.count(FIRST_ID)
         self._tasks = asyncio.TaskGroup()
@@ -114,6 +120,27 @@ class Frontend:
         """How long a command may wait for a connection."""
         return self.settings.pool_wait_s
 
+    @property
+    def topology(self) -> Topology:
+        """The servers and groups of now."""
+        return self.settings.topology
+
+    def take(self, settings: Settings) -> None:
+        """Other settings hold from now on, for sessions that are there from their next transaction on."""
+        self.settings = settings
+        for session in self.sessions.values():
+            self._regroup(session)
+
+    def _regroup(self, session: Session) -> None:
+        group = session.group and self.topology.groups.get(session.group.name)
+        if group is not None:
+            host = session.peer.rpartition(":")[0]
+            session.regroup(group, self.settings.rules.lens(session.user, host))
+
+    def count_rule(self, name: str) -> None:
+        """A rule has matched a statement."""
+        self.rules_matched[name] += 1
+
     def find(self, session_id: int) -> Session | None:
         """The logged-in session with this id."""
         session = self.sessions.get(session_id)
@@ -122,6 +149,7 @@ class Frontend:
     def forget(self, session: Session) -> None:
         """A session ended."""
         self.sessions.pop(session.id, None)
+        self.limited.discard(session)
         if not self.sessions:
             self._emptied.set()
 
@@ -160,6 +188,13 @@ class Frontend:
         """End queries and idle sessions that the configuration allows no longer; `now` by time.perf_counter."""
         for backend in self.settings.topology.backends.values():
             backend.pool.expire(now)
+        for group in self.settings.topology.groups.values():
+            group.expire(now)
+        for tenant in list(self.limited):
+            assert isinstance(tenant, Session)
+            limit, since = tenant.limit_s, tenant.busy_since
+            if limit is not None and since is not None and now - since > limit:
+                self._stop(tenant, limit)
         query, idle = self.settings.query_timeout_s, self.settings.idle_timeout_s
         if query is None and idle is None:
             return
@@ -173,13 +208,19 @@ class Frontend:
                 session.fail(error, CloseReason.TIMEOUT)
 
     def _stop(self, session: Session, limit: float) -> None:
-        # Closing its connection does not stop a statement at the server: that takes a KILL, and so a password.
-        connection, shelf = session.connection, session.shelf
-        backend = session.backend
-        can_kill = connection is not None and shelf is not None and shelf.account is not None
-        if connection is not None and shelf is not None and backend is not None:
-            self._start(kill(backend, shelf, connection.id), f"kill at {backend.name}")
+        can_kill = self.end_statement(session)
         session.fail(_overdue(session, limit, can_kill), CloseReason.TIMEOUT)
+
+    def end_statement(self, session: Session) -> bool:
+        """Have the server stop what runs on a session's connection; False when no password for that is known.
+
+        Closing the connection does not stop a statement at the server: that takes a KILL.
+        """
+        connection, shelf, backend = session.connection, session.shelf, session.backend
+        if connection is None or shelf is None or shelf.account is None or backend is None:
+            return False
+        self._start(kill(backend, shelf, connection.id), f"kill at {backend.name}")
+        return True
 
     # Logging in.
 
@@ -270,6 +311,7 @@ class Frontend:
         if admitted.connection is not None:
             session.keep(admitted.connection)
             admitted.connection.channel.resume()
+        self._regroup(session)
         client.send(protocol.accept(admitted.ok))
         client.channel.resume()
         session.resume_commands()

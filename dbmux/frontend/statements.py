@@ -59,6 +59,10 @@ class StatementTenant(Tenant):
         """What the statement means that begins at `start`."""
 
     @abstractmethod
+    def _heed(self, query: Query, text: bytes, start: int) -> bool:
+        """Read what is ordered for this statement; False when it was answered with a refusal."""
+
+    @abstractmethod
     def _misbehaved(self, error: ProtocolError) -> None:
         """The client broke the protocol."""
 
@@ -82,6 +86,10 @@ class StatementTenant(Tenant):
 
     def _prepare(self, data: bytes) -> None:
         query = self._read(data, packet.HEADER + 1)
+        if not self._heed(query, data, packet.HEADER + 1):
+            return
+        # Where it is executed is ordered for each time that it is.
+        self._orders = None
         self._request(PLAIN, data, lambda: self._ask_to_prepare(data[5:], query))
 
     def _ask_to_prepare(self, text: bytes, query: Query) -> None:
@@ -121,6 +129,8 @@ class StatementTenant(Tenant):
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
         self._shape = RESULT
         query = statement.query
+        if not self._heed(query, statement.text, 0):
+            return
         if self.carried.pins or _asks_for_cursor(data):
             # With a cursor, or after long data, something is left behind or ends.
             query = replace(query, is_digest_wide=False)

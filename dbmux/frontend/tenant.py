@@ -19,18 +19,22 @@ from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf, ShelfKey
 from dbmux.backend.server import Backend
+from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import Carried, PinKey, settlement
 from dbmux.frontend.course import Course
+from dbmux.frontend.gtids import has_come, waiting
+from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
+from dbmux.frontend.rules import Lens
 from dbmux.net.channel import Channel
 from dbmux.planner.planner import (
     PLAIN,
     Planner,
 )
 from dbmux.query import Access, PinReason, Query
-from dbmux.routes import ONLY
+from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
@@ -40,6 +44,10 @@ from dbmux.wire.replies import Status
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
 IN_TRANSACTION = int(Status.IN_TRANSACTION)
+# With these servers refuse writes while they are read-only.
+_READ_ONLY = (1290, 1836)
+# A `row_limit` that no number of rows reaches.
+ANY = -2
 new_tuple = tuple.__new__
 
 
@@ -66,6 +74,8 @@ class Market(Protocol):
 
     emit: Emit
     planner: Planner
+    # Those whose statement under way has a time limit of its own.
+    limited: set[Tenant]
 
     @property
     def pool_wait_s(self) -> float:
@@ -86,7 +96,9 @@ class Tenant(Holder, ABC):
         "_emit",
         "_flags",
         "_is_plain",
+        "_orders",
         "_is_retriable",
+        "_lens",
         "_pending",
         "_plain",
         "_query",
@@ -139,6 +151,9 @@ class Tenant(Holder, ABC):
         self._statement: Statement | None = None
         self._is_plain = False
         self._is_retriable = False
+        # What a rule or a hint says of the command under way.
+        self._orders: Orders | None = None
+        self._lens: Lens | None = None
         self._sent = b""
         self._pending = b""
         self._then: Callable[[], None] = self._send_pending
@@ -182,7 +197,7 @@ class Tenant(Holder, ABC):
         self._started = perf_counter()
         self._is_retriable = self.connection is None
         if self.course is not None:
-            self.course.tried = ()
+            self.course.begin()
         self._get_connection()
 
     def _get_connection(self) -> None:
@@ -206,7 +221,7 @@ class Tenant(Holder, ABC):
         if debtor is not None and query.needs:
             backend = self._debtor_backend
         else:
-            backend = course.steer(query)
+            backend = course.steer(query, self._orders)
         if backend is None:
             names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
             self._answer_error(
@@ -215,6 +230,9 @@ class Tenant(Holder, ABC):
                     f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
                 )
             )
+            return False
+        if backend is course.group.primary and query.access is not Access.READ and course.must_wait_for_primary:
+            self._await_primary(course)
             return False
         if debtor is not None and backend is not self._debtor_backend:
             # What the other server still knows is asked for first: a session has one debtor at most.
@@ -226,6 +244,35 @@ class Tenant(Holder, ABC):
             self.backend = backend
             self.backend_name = backend.name
         return True
+
+    def _await_primary(self, course: Course) -> None:
+        self.state = int(State.WAITING)
+        if not course.group.wait(self):
+            self._answer_error(course.group.no_primary())
+
+    def primary_found(self) -> None:
+        """The group says: there is a primary now."""
+        self._get_connection()
+
+    def withholds(self, error: int, reply: bytes) -> bool:
+        """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
+        course, connection = self.course, self.connection
+        is_refused = course is not None and error in _READ_ONLY and b"read" in reply and b"only" in reply
+        if not is_refused or course is None or connection is None or self.shelf is None:
+            return False
+        if course.group.config.roles is not Roles.AUTO or not self._is_retriable or not self._sent:
+            return False
+        self._is_retriable = False
+        self.connection = None
+        self.shelf.give(connection, perf_counter())
+        course.group.doubt()
+        self._resend()
+        self._await_primary(course)
+        return True
+
+    @abstractmethod
+    def _resend(self) -> None:
+        """Have the command that was sent ready to be sent again."""
 
     def _settle_debtor(self, debtor: Connection) -> None:
         shelf = debtor.home
@@ -284,8 +331,13 @@ class Tenant(Holder, ABC):
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
-        is_overdue = perf_counter() >= self.deadline
-        if is_overdue or not self._go_elsewhere():
+        course, is_overdue = self.course, perf_counter() >= self.deadline
+        if is_overdue:
+            self._answer_error(error)
+        elif course is not None and self.backend is course.group.primary and course.group.config.roles is Roles.AUTO:
+            course.group.doubt()
+            self._get_connection()
+        elif not self._go_elsewhere():
             self._answer_error(error)
 
     def _go_elsewhere(self) -> bool:
@@ -299,28 +351,22 @@ class Tenant(Holder, ABC):
         return True
 
     def _make_ready(self, connection: Connection) -> None:
-        carried, statement = self.carried, self._statement
+        carried, course, statement = self.carried, self.course, self._statement
         key = statement.key if statement is not None else None
         is_prepared = key is None or key in connection.statements
-        if is_prepared and carried.is_ready(connection, self._query, self):
+        gtid = course.wait_for if course is not None else b""
+        if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
             return
         self.state = int(State.WAITING)
         if self.shelf is not None:
             self.shelf.pool.carried += 1
         creditor = connection.creditor
-        assert self.backend is not None
-        spelling = self.backend.spelling
-        statements = carried.preparation(connection, self._query, self, spelling)
         # What prepares it for this session destroys what it still knew, for another one or for this.
         debts = settlement(connection) if isinstance(creditor, Tenant) else []
         if debts and isinstance(creditor, Tenant) and creditor is not self:
             creditor.is_being_settled()
-        if statement is not None and not is_prepared:
-            at = len(debts) + len(statements)
-            preparation = statement.preparation(carried.state, spelling)
-            at += [command for command, _ in preparation].index(Command.STMT_PREPARE)
-            statements += preparation
+        statements = self._preparation(connection, gtid, None if is_prepared else statement)
 
         def done(answers: list[Answer]) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -330,8 +376,12 @@ class Tenant(Holder, ABC):
             if self._query.needs and statement is None:
                 self._substitute()
             if key is not None and not is_prepared:
-                connection.remember_statement(key, answers[at].prepared().statement)
-            self._then()
+                at = [command for command, _ in statements].index(Command.STMT_PREPARE)
+                connection.remember_statement(key, answers[len(debts) + at].prepared().statement)
+            if course is not None and gtid and not has_come(answers[len(debts)]):
+                self._wait_no_longer(course, connection)
+            else:
+                self._then()
 
         def failed(error: BackendRefused | MySQLError) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -339,6 +389,27 @@ class Tenant(Holder, ABC):
             self._not_ready(connection, error)
 
         Exchange([*debts, *statements], done, failed).begin(connection)
+
+    def _preparation(
+        self, connection: Connection, gtid: bytes, unprepared: Statement | None
+    ) -> list[tuple[Command, bytes]]:
+        # What is sent before the query: first of all the question whether a replica has what this session wrote.
+        backend, course = self.backend, self.course
+        assert backend is not None
+        told: list[tuple[Command, bytes]] = []
+        if gtid and course is not None:
+            told.append((Command.QUERY, waiting(backend, gtid, course.group.config.read_your_writes_wait)))
+        told += self.carried.preparation(connection, self._query, self, backend.spelling)
+        if unprepared is not None:
+            told += unprepared.preparation(self.carried.state, backend.spelling)
+        return told
+
+    def _wait_no_longer(self, course: Course, connection: Connection) -> None:
+        assert self.shelf is not None
+        course.has_waited_in_vain()
+        self.connection = None
+        self.shelf.give(connection, perf_counter())
+        self._get_connection()
 
     def _substitute(self) -> None:
         values = self.carried.substitutes(self._query)
@@ -370,13 +441,33 @@ class Tenant(Holder, ABC):
         connection.creditor = self
         connection.reply_bytes = 0
         connection.scanner.begin(self._shape, 1)
+        if self._orders is not None:
+            self._limit(self._orders, connection)
         connection.channel.write(data)
+
+    def _limit(self, orders: Orders, connection: Connection) -> None:
+        if orders.max_rows is not None:
+            connection.scanner.row_limit = orders.max_rows
+        if orders.timeout_s is not None:
+            self.surroundings.limited.add(self)
+
+    def regroup(self, group: Group, lens: Lens | None) -> None:
+        """From the next transaction on, its statements go to the servers of this group, by these rules."""
+        self.group, self._lens = group, lens
+        if self.shelf is None:
+            return
+        if self.course is None and (group.has_choice or self.backend is not group.primary):
+            self.course = Course(group, self.shelf)
+        if self.course is not None:
+            self.course.group = group
 
     # Following what was answered.
 
     def _finish(self, connection: Connection) -> float:
         now = perf_counter()
-        course = self.course
+        route = ONLY if self.course is None else self.course.route
+        if self._orders is not None:
+            route = self._obeyed(self._orders, route, connection)
         self._emit(
             # Half the price of calling QueryFinished.
             new_tuple(
@@ -389,11 +480,16 @@ class Tenant(Holder, ABC):
                     now - self._started,
                     connection.reply_bytes,
                     connection.scanner.error,
-                    ONLY if course is None else course.route,
+                    route,
                 ),
             )
         )
         return now
+
+    def _obeyed(self, orders: Orders, route: Route, connection: Connection) -> Route:
+        connection.scanner.row_limit = ANY
+        self.surroundings.limited.discard(self)
+        return route._replace(rule=orders.rule, would=orders.would or route.would)
 
     def _follow(self, connection: Connection, now: float) -> None:
         # What the query did to the session, and whether the connection can be given away after it.
