@@ -30,7 +30,7 @@ from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import Observer
-from dbmux.observe.prometheus import render
+from dbmux.observe.prometheus import Now, render
 from dbmux.proxy import CannotListen, Engine
 from dbmux.text import why
 from dbmux.version import VERSION, process_age_s
@@ -186,7 +186,14 @@ class _Control:
             old.close()
 
     def _metrics(self) -> bytes:
-        return render(self._observer.metrics, self._engine.config.backends, self._engine.pools())
+        engine = self._engine
+        now = Now(
+            backends=engine.config.backends,
+            pools=engine.pools(),
+            lags=engine.lags(),
+            rules=engine.frontend.rules_matched,
+        )
+        return render(self._observer.metrics, now)
 
 
 class _Reload:

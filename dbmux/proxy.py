@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Self
 
 from dbmux.address import Address
-from dbmux.backend import health
+from dbmux.backend import health, monitor
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig
+from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
@@ -58,15 +58,16 @@ class Engine:
         self._memory = GreetingMemory(state_folder / "greetings.json" if state_folder else None)
         self._backends: dict[str, Backend] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._monitors: list[asyncio.Task[None]] = []
         self._groups: dict[Address, str] = {}
         self._tasks = asyncio.TaskGroup()
         self._chores: set[asyncio.Task[None]] = set()
-        self.frontend: Frontend
+        self._frontend: Frontend | None = None
 
     async def __aenter__(self) -> Self:
         backends = self._new_backends(self.config)
         settings = self._settings(self.config, backends)
-        self.frontend = Frontend(settings, emit=self.emit, randomness=Randomness(bytes=secrets.token_bytes))
+        self._frontend = Frontend(settings, emit=self.emit, randomness=Randomness(bytes=secrets.token_bytes))
         await self.frontend.__aenter__()
         try:
             opened = await self._open_listeners(self.config)
@@ -78,12 +79,18 @@ class Engine:
         self._start(self._sweep(), "sweep")
         return self
 
+    @property
+    def frontend(self) -> Frontend:
+        """The clients, once it was started."""
+        assert self._frontend is not None
+        return self._frontend
+
     async def __aexit__(self, *failure: object) -> None:
         self._close_listeners(set(self.listeners))
         await self.frontend.__aexit__(None, None, None)
         for backend in self._backends.values():
             backend.pool.end()
-        for task in (*self._watches.values(), *self._chores):
+        for task in (*self._watches.values(), *self._monitors, *self._chores):
             task.cancel()
         await self._tasks.__aexit__(None, None, None)
 
@@ -133,6 +140,11 @@ class Engine:
         """How the connections to each backend stand."""
         return tuple(backend.pool.figures() for backend in self._backends.values())
 
+    def lags(self) -> dict[str, float]:
+        """How many seconds each replica is behind its primary, of those where that is known."""
+        known = ((name, backend.lag_s) for name, backend in self._backends.items())
+        return {name: lag for name, lag in known if lag is not None}
+
     # One configuration's parts.
 
     def _new_backends(self, config: Config) -> dict[str, Backend]:
@@ -163,7 +175,7 @@ class Engine:
 
     def _settings(self, config: Config, backends: dict[str, Backend]) -> Settings:
         return Settings(
-            topology=_topology(config, backends),
+            topology=self._topology(config, backends),
             rules=Rules(config.rules),
             users=config.users,
             login=config.login,
@@ -177,6 +189,18 @@ class Engine:
             idle_timeout_s=config.timeouts.idle,
             proxies=config.proxy_protocol.accept_from,
         )
+
+    def _topology(self, config: Config, backends: dict[str, Backend]) -> Topology:
+        known_groups = self._frontend.topology.groups if self._frontend is not None else {}
+        groups = {name: Group(name, GroupConfig(primary=name), backend) for name, backend in backends.items()}
+        for name, wanted in config.groups.items():
+            replicas = tuple(backends[replica] for replica in wanted.replicas)
+            group = groups[name] = Group(name, wanted, backends[wanted.primary], replicas)
+            known = known_groups.get(name)
+            if wanted.roles is Roles.AUTO and known is not None and known.primary in group.members:
+                # Who is the primary was found out, and is not found out anew.
+                group.promote(known.primary)
+        return Topology(backends, groups)
 
     def _server_tls(self, config: Config) -> ServerTls | None:
         tls = config.tls
@@ -239,6 +263,19 @@ class Engine:
                 self._watches[name] = self._tasks.create_task(watch, name=f"watch {name}")
         self._backends = backends
         self.config = config
+        self._monitor()
+
+    def _monitor(self) -> None:
+        # Groups are new ones after each reload.
+        for task in self._monitors:
+            task.cancel()
+        service = self.config.service
+        groups = [group for group in self.frontend.topology.groups.values() if group.has_choice]
+        self._monitors = [
+            self._tasks.create_task(monitor.watch(group, service, self.emit), name=f"monitor {group.name}")
+            for group in groups
+            if service is not None
+        ]
 
     def _close_listeners(self, addresses: set[Address]) -> None:
         for address in addresses:
@@ -278,14 +315,6 @@ class Engine:
             self.frontend.end_overdue(now)
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
-
-
-def _topology(config: Config, backends: dict[str, Backend]) -> Topology:
-    groups = {name: Group(name, GroupConfig(primary=name), backend) for name, backend in backends.items()}
-    for name, group in config.groups.items():
-        replicas = tuple(backends[replica] for replica in group.replicas)
-        groups[name] = Group(name, group, backends[group.primary], replicas)
-    return Topology(backends, groups)
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")

@@ -20,7 +20,7 @@ from dbmux.config.model import Config, Section
 from dbmux.errors import ErrorCode
 from dbmux.events import BackendUp, CloseReason, LoginFailed, QueryFinished, SessionClosed
 from dbmux.observe.metrics import Metrics
-from dbmux.observe.prometheus import render
+from dbmux.observe.prometheus import Now, render
 from dbmux.query import PinReason
 from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
@@ -88,7 +88,7 @@ def test_every_metric_stands_in_the_list_of_metrics_and_no_other() -> None:
     figures.record(SessionClosed(0, 1, CloseReason.QUIT, ""))
     figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064, ONLY))
 
-    rendered = re.findall(r"^# TYPE (\w+) ", render(figures, ["db"]).decode(), re.MULTILINE)
+    rendered = re.findall(r"^# TYPE (\w+) ", render(figures, Now(backends=["db"])).decode(), re.MULTILINE)
 
     assert set(re.findall(r"^- `(dbmux_\w+)`", page("metrics.md"), re.MULTILINE)) == set(rendered)
 

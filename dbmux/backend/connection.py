@@ -22,6 +22,7 @@ from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ClientProtocol, ColumnCount, Row
+from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
 from dbmux.wire.replies import Err, Status, Track, changes, parse_ok, reported_gtid
@@ -118,6 +119,16 @@ class Answer:
         if len(self.rows) != 1 or len(self.rows[0]) != width:
             raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered a question of DbMux's with other rows")
         return self.rows[0]
+
+    def names(self) -> tuple[bytes, ...]:
+        """The names of its columns; raises ProtocolError. Not for connections with extended metadata."""
+        told = []
+        at = packet.HEADER + int.from_bytes(self.raw[:3], "little")
+        for _ in range(len(self.rows[0]) if self.rows else 0):
+            end = at + packet.HEADER + int.from_bytes(self.raw[at : at + 3], "little")
+            told.append(parse_column(self.raw[at + packet.HEADER : end], 0).name)
+            at = end
+        return tuple(told)
 
     def prepared(self) -> Prepared:
         """What a preparation gave; raises ProtocolError."""

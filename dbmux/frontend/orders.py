@@ -17,7 +17,7 @@ from dbmux.errors import ErrorCode, MySQLError
 from dbmux.frontend.gtids import is_gtid
 from dbmux.frontend.rules import Named
 from dbmux.query import Access, Query
-from dbmux.routes import Reason, Role, Route
+from dbmux.routes import ROUTES, Reason, Role, Route
 from dbmux.sql.hint import MALFORMED
 from dbmux.wire.replies import Err, err_from
 
@@ -71,7 +71,7 @@ def _by_rule(name: str, rule: Rule, topology: Topology, home: Group) -> Orders:
     return Orders(
         rule=name,
         target=target,
-        route=None if target is None else Route(target.role, Reason.RULE, name),
+        route=None if target is None else ROUTES[target.role, Reason.RULE]._replace(rule=name),
         refusal=None if rule.reject is None else _rejection(name, rule.reject.code, rule.reject.message),
         timeout_s=rule.timeout,
         max_rows=rule.max_rows,
@@ -114,7 +114,7 @@ def _by_hint(told: Orders, hints: Mapping[str, str], topology: Topology, home: G
                     if target is None:
                         there = ", ".join([*topology.groups, *(backend.name for backend in home.members)])
                         raise ValueError(f"no route is called {value!r}; there are {there}")
-                    told = told._replace(target=target, route=Route(target.role, Reason.HINT, told.rule))
+                    told = told._replace(target=target, route=ROUTES[target.role, Reason.HINT]._replace(rule=told.rule))
         except ValueError as error:
             raise _nonsense(f"{key}: {error}") from None
     return told

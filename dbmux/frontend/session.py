@@ -38,7 +38,7 @@ from dbmux.planner.planner import (
     plan_query,
 )
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
-from dbmux.routes import Reason, Role, Route
+from dbmux.routes import ROUTES, Reason, Role
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.hint import read_hint
@@ -690,7 +690,7 @@ class Session(StatementTenant):
                 self.course = Course(self.group, self.shelf)
             if self.course is not None:
                 role = Role.PRIMARY if its is self.group.primary else Role.REPLICA
-                self._orders = Orders(target=Target(self.group, role, its), route=Route(role, Reason.VICTIM))
+                self._orders = Orders(target=Target(self.group, role, its), route=ROUTES[role, Reason.VICTIM])
             return True
         return mine.config.address == its.config.address
 

@@ -532,6 +532,10 @@ class PoolMachine(RuleBasedStateMachine):
         assert connecting == len(self.stage.dials)
 
     @invariant()
+    def what_is_held_is_busy(self) -> None:
+        assert self.pool.busy == len(self.held)
+
+    @invariant()
     def each_connection_is_in_one_place(self) -> None:
         members = list(self.pool.connections())
         idle = [connection for shelf in self.pool.shelves.values() for connection in shelf.idle]

@@ -74,7 +74,7 @@ class TestStart:
             process.line_with(f"  {tmp_path}/db.sock serves db")
             process.line_with(f"    by hand: mysql -S {tmp_path}/db.sock -u USER -p")
             process.line_with(
-                "backend db at /no/such.sock is down: No such file or directory; trying again every second"
+                "backend db at /no/such.sock is down: No such file or directory; trying again, ever less often"
             )
             line = process.line_with(" answers /healthz, /readyz and /metrics")
             with socket.create_connection(("::1", int(line.split()[0].rpartition(":")[2]))) as asking:
