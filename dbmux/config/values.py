@@ -7,6 +7,7 @@ with a sentence that says what would be right and never holds a password.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,13 +17,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from dbmux.address import Address, TcpAddress, UnixAddress, parse_address
 from dbmux.config.units import count, seconds, size
 from dbmux.text import why
-from dbmux.wire.auth import is_native_hash, is_sha2_hash
 
 BACKEND_PORT = 3306
 DEFAULT_PORT = 3307
 CONTROL_PORT = 3380
 # No password is longer: what is, is another file.
 MAX_SECRET = 4096
+# Of mysql_native_password, and of caching_sha2_password, whose salt may hold unprintable letters.
+_HASH = re.compile(r"\*[0-9A-Fa-f]{40}|\$A\$[0-9A-Fa-f]{3}\$[\x01-\x7f]{20}[./0-9A-Za-z]{43}")
 
 
 def read_address(text: str, default_port: int) -> Address:
@@ -124,7 +126,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _hash(value: str) -> str:
-    if not (is_native_hash(value) or is_sha2_hash(value)):
+    if _HASH.fullmatch(value) is None:
         raise ValueError('a hash as a server keeps it is expected: "*" and 40 digits, or "$A$005$", salt and digest')
     return value
 

@@ -26,7 +26,7 @@ UNKNOWN = b"dbmux_ask_for_the_accounts_plugin"
 MAX_PASSWORD = 256
 _CRYPT_LETTERS = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NATIVE_HASH = re.compile(r"\*[0-9A-Fa-f]{40}")
-_SHA2_HASH = re.compile(r"\$A\$([0-9A-Fa-f]{3})\$(.{20})([./0-9A-Za-z]{43})", re.DOTALL)
+_SHA2_HASH = re.compile(r"\$A\$([0-9A-Fa-f]{3})\$([\x01-\x7f]{20})([./0-9A-Za-z]{43})")
 
 FAST_OK, FULL_NEEDED, KEY_REQUEST, SHA256_KEY_REQUEST = b"\x03", b"\x04", b"\x02", b"\x01"
 
@@ -98,13 +98,8 @@ def is_right(plugin: bytes, secret: Secret, scramble: bytes, answer: bytes) -> b
 
 
 def is_native_hash(stored: str) -> bool:
-    """Whether this is what the server keeps of a mysql_native_password account: `*` and 40 digits."""
+    """Whether this is what a server keeps of a mysql_native_password account: `*` and 40 digits."""
     return _NATIVE_HASH.fullmatch(stored) is not None
-
-
-def is_sha2_hash(stored: str) -> bool:
-    """Whether this is what the server keeps of a caching_sha2_password account: `$A$005$`, salt and digest."""
-    return _SHA2_HASH.fullmatch(stored) is not None
 
 
 def is_hash_of(stored: str, password: bytes) -> bool:
@@ -117,7 +112,7 @@ def is_hash_of(stored: str, password: bytes) -> bool:
     found = _SHA2_HASH.fullmatch(stored)
     if found is None:
         return False
-    made = sha256_crypt(password, found[2].encode("utf-8", "surrogateescape"), int(found[1], 16) * 1000)
+    made = sha256_crypt(password, found[2].encode(), int(found[1], 16) * 1000)
     return hmac.compare_digest(made, found[3].encode())
 
 
