@@ -17,6 +17,8 @@ from dbmux.errors import DbMuxError
 COMMANDS = {
     "serve": "Run the proxy, headless.",
     "check": "Check the configuration, and with --connect the servers.",
+    "clients": "Show who is connected, and what it holds.",
+    "routes": "Show which server takes what.",
     "init": "Write a first appconfig.json and its schema.",
     "demo": "Start two servers and the proxy, and show traffic.",
     "playground": "Run local MySQL and MariaDB servers.",

@@ -25,7 +25,8 @@ from dbmux.backend.pool import Choice
 from dbmux.config.diff import changes
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
-from dbmux.control.http import ControlServer
+from dbmux.control.http import ControlServer, Pages
+from dbmux.control.listings import clients, routes
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.observe.logfile import Log, LogFormat
@@ -175,7 +176,7 @@ class _Control:
     async def open(self, address: Address) -> ControlServer:
         """Open another control address, not yet the one in force; raises CannotListen."""
         try:
-            return await ControlServer.open(address, self._engine.readiness, self._metrics)
+            return await ControlServer.open(address, self._pages())
         except OSError as error:
             raise CannotListen((f"control: {address} cannot be opened: {why(error)}",)) from error
 
@@ -184,6 +185,15 @@ class _Control:
         old, self._server = self._server, server
         if old is not None:
             old.close()
+
+    def _pages(self) -> Pages:
+        engine = self._engine
+        return Pages(
+            ready=engine.readiness,
+            metrics=self._metrics,
+            clients=lambda: clients(engine.frontend.sessions.values()),
+            routes=lambda: routes(engine.frontend, engine.config),
+        )
 
     def _metrics(self) -> bytes:
         engine = self._engine

@@ -498,4 +498,7 @@ class Pool:
         return f"{number} to {self.name} {'are' if self.taken != 1 else 'is'} busy{': ' + where if where else ''}"
 
     def _advice(self) -> str:
-        return f"end what holds them, or raise backends.{self.name}.max_connections or timeouts.pool_wait"
+        return (
+            f"`dbmux clients --holding` shows what holds them; raise backends.{self.name}.max_connections or "
+            "timeouts.pool_wait"
+        )

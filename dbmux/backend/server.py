@@ -36,7 +36,6 @@ ALWAYS = int(
 
 
 STATES_KEPT = 1000
-LONG_AGO_S = 1e6
 # Between two tries of a TLS that failed; doubled by each failure.
 TLS_PAUSE_S, LONGEST_TLS_PAUSE_S = 10.0, 3600.0
 # How many of the server's connections one DbMux takes unless it is told a number.
@@ -97,6 +96,7 @@ class Backend:
         "sql_mode",
         "state",
         "up_since",
+        "weight",
     )
 
     def __init__(
@@ -124,8 +124,10 @@ class Backend:
         self.error = ""
         # Something failed since it was last asked whether it is well.
         self.is_suspect = False
-        # When it was last found back, by time.perf_counter; long ago for one that was never away.
-        self.up_since = -LONG_AGO_S
+        # When it was found back, by time.perf_counter, as long as that matters; 0.0 for one that was not away.
+        self.up_since = 0.0
+        # Its share of reads; that of a primary without any is of no account.
+        self.weight = config.weight
         # How far it is behind its primary, None where that is not known, and up to when it has all that was written
         # there, by time.perf_counter.
         self.lag_s: float | None = None

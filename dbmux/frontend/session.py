@@ -27,7 +27,7 @@ from dbmux.frontend.diagnostics import only_errors, with_status
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.statements import PREPARED, StatementTenant
-from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
+from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
@@ -126,7 +126,7 @@ class Session(StatementTenant):
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
         """The login at `backend` is over: take the client's channel and serve commands, with connections of `shelf`."""
         self.group = group
-        self.course = Course(group, self.shelf) if self.shelf is not None and group.has_choice else None
+        self.course = Course(group, backend, self.shelf) if self.shelf is not None and group.has_choice else None
         self.backend = backend
         self.backend_name = backend.name
         is_mariadb = backend.greeting is not None and backend.greeting.is_mariadb
@@ -165,11 +165,11 @@ class Session(StatementTenant):
                         # The fast lane, and all of it: what `_run` would do, without its calls.
                         connection = self.connection
                         course = self.course
-                        if course is not None:
-                            connection = None
-                        elif connection is None:
-                            connection = self._take()
+                        if connection is None:
+                            connection = self._take() if course is None else self._take_for(course, query)
                             self._is_retriable = True
+                        elif course is not None:
+                            course.stay(self.backend, connection)
                         if connection is not None and (
                             connection.state is self.carried.state
                             and (connection.creditor is self or not connection.debt)
@@ -240,8 +240,13 @@ class Session(StatementTenant):
                 carried.found_rows = scanner.rows
             else:
                 carried.row_count = scanner.affected
-            if self.course is not None:
-                self._follow_course(self.course, connection, now)
+            course = self.course
+            if course is not None and (
+                self._query.access is not Access.READ
+                or course.wrote
+                or scanner.status & AUTOCOMMIT != course.autocommit
+            ):
+                course.follow(self._query, self._command, connection, now)
             if not scanner.status & IN_TRANSACTION and not connection.kills:
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
@@ -391,6 +396,22 @@ class Session(StatementTenant):
         """When the command under way began, by time.perf_counter, or None."""
         return self._started if self.state in (State.REPLYING, State.FILE_UPLOAD) else None
 
+    @property
+    def activity(self) -> str:
+        """What it is doing, in a word."""
+        match State(self.state):
+            case State.LOGIN | State.CLOSED | State.WAITING as state:
+                return {State.LOGIN: "login", State.CLOSED: "closed", State.WAITING: "waiting"}[state]
+            case State.IDLE | State.SETTLING:
+                return "idle"
+            case _:
+                return "query"
+
+    @property
+    def idle_since(self) -> float:
+        """When the last reply ended, by time.perf_counter."""
+        return self._ended
+
     def is_idle_since(self, moment: float) -> bool:
         """Whether the last reply ended before `moment`, by time.perf_counter, and nothing is under way."""
         return self.state == IDLE and self.is_between_transactions and self._ended < moment
@@ -525,7 +546,7 @@ class Session(StatementTenant):
             self.channel.write(packet.encode(told.refusal.build(), 1))
             return False
         if told is not None and told.target is not None and self.course is None and self.shelf is not None:
-            self.course = Course(group, self.shelf)
+            self._set_out(group)
         return True
 
     def _execute(self, plan: Plan, query: Query, data: bytes) -> None:
@@ -687,7 +708,7 @@ class Session(StatementTenant):
         assert its is not None
         if self.connection is None and self.shelf is not None and self.group is not None:
             if self.course is None and its is not mine:
-                self.course = Course(self.group, self.shelf)
+                self._set_out(self.group)
             if self.course is not None:
                 role = Role.PRIMARY if its is self.group.primary else Role.REPLICA
                 self._orders = Orders(target=Target(self.group, role, its), route=ROUTES[role, Reason.VICTIM])

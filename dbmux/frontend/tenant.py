@@ -43,7 +43,7 @@ from dbmux.wire.replies import Status
 
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
-IN_TRANSACTION = int(Status.IN_TRANSACTION)
+IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
 # A `row_limit` that no number of rows reaches.
@@ -239,11 +239,25 @@ class Tenant(Holder, ABC):
             self._settle_debtor(debtor)
             return False
         if backend is not self.backend:
-            assert self.shelf is not None
-            self.shelf = course.shelf(backend, self.shelf)
-            self.backend = backend
-            self.backend_name = backend.name
+            self._face(course, backend)
         return True
+
+    def _take_for(self, course: Course, query: Query) -> Connection | None:
+        # For a plain query; None also when more thought is needed.
+        backend = course.glance(query) if self._debtor is None else None
+        if backend is None:
+            return None
+        if backend is not self.backend:
+            self._face(course, backend)
+        connection = self._take()
+        if connection is None:
+            course.chosen = backend
+        return connection
+
+    def _face(self, course: Course, backend: Backend) -> None:
+        self.shelf = course.shelf(backend)
+        self.backend = backend
+        self.backend_name = backend.name
 
     def _await_primary(self, course: Course) -> None:
         self.state = int(State.WAITING)
@@ -457,9 +471,14 @@ class Tenant(Holder, ABC):
         if self.shelf is None:
             return
         if self.course is None and (group.has_choice or self.backend is not group.primary):
-            self.course = Course(group, self.shelf)
+            self._set_out(group)
         if self.course is not None:
-            self.course.group = group
+            self.course.regroup(group)
+
+    def _set_out(self, group: Group) -> None:
+        assert self.backend is not None
+        assert self.shelf is not None
+        self.course = Course(group, self.backend, self.shelf)
 
     # Following what was answered.
 
@@ -499,7 +518,7 @@ class Tenant(Holder, ABC):
         carried.follow(self._query, connection, now)
         self._follow_command(connection, now)
         if self.course is not None:
-            self._follow_course(self.course, connection, now)
+            self.course.follow(self._query, self._command, connection, now)
         if carried.pins != before:
             self._tell_pins(before, now)
         if carried.state.variable("sql_mode") != sql_mode:
@@ -512,10 +531,6 @@ class Tenant(Holder, ABC):
             Exchange(statements, self._answered, self._not_answered).begin(connection)
         else:
             self._let_go(connection, now)
-
-    def _follow_course(self, course: Course, connection: Connection, now: float) -> None:
-        course.follow(self._query, self._command, connection, now)
-        course.has_autocommit = bool(connection.scanner.status & Status.AUTOCOMMIT)
 
     def _answered(self, answers: list[Answer]) -> None:
         connection = self.connection
@@ -579,6 +594,8 @@ class Tenant(Holder, ABC):
             key = self.shelf.key
             self.shelf = self.shelf.sibling(ShelfKey(key.user, key.capabilities, True))
             self.shelf.move(connection)
+            if self.course is not None and self.backend is not None:
+                self.course.move(self.backend, self.shelf)
         self.shelf.give(connection, now)
 
     def _end_reading(self, connection: Connection) -> None:
