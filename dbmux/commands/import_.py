@@ -16,7 +16,7 @@ from dbmux.proxysql.admin import ADMIN_PORT, from_admin
 from dbmux.proxysql.carry import Carried, carry
 from dbmux.proxysql.tables import Tables, from_file
 from dbmux.proxysql.users import Passwords
-from dbmux.text import why
+from dbmux.text import visible, why
 
 PASSWORD_VARIABLE = "PROXYSQL_ADMIN_PASSWORD"
 USUAL_ACCOUNT = "admin"
@@ -106,5 +106,5 @@ def _report(carried: Carried, *, everything: bool) -> list[str]:
         count = len(carried.without_counterpart)
         lines.append(f"variables that have no counterpart and need none: {count}; --all lists them")
     for variable, owner in carried.variables.items():
-        lines.append(f"export {variable}=…  # the password of {owner}")
+        lines.append(f"export {variable}=…  # the password of {visible(owner)}")
     return lines

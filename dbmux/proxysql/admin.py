@@ -77,4 +77,4 @@ async def _table(conversation: Conversation[ServerMessage], source: str, name: s
 
 
 def _text(value: bytes | None) -> str | None:
-    return value.decode("utf-8", "surrogateescape") if value is not None else None
+    return value.decode("utf-8", "replace") if value is not None else None
