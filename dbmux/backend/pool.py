@@ -20,6 +20,7 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.occupation import describe
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.session import SessionState
+from dbmux.wire.auth import Secret
 
 # How many idle connections are looked at for one that needs no preparation.
 CHOICE = 8
@@ -42,12 +43,14 @@ class ShelfKey:
 
 @dataclass(frozen=True, slots=True)
 class Account:
+    """What proves an account at the server, never shown, and the collation with which to log in."""
+
     """An account's password at the server, never shown, and the collation with which to log in.
 
     `since` is when a client brought it, by time.perf_counter: of two the newer one holds.
     """
 
-    password: bytes
+    password: Secret
     charset: int
     since: float = 0.0
 

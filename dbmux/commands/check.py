@@ -85,7 +85,9 @@ def _accounts(config: Config) -> Iterator[tuple[str, Credentials]]:
     for name, entry in config.users.items():
         user = entry.backend_user or name
         secret = entry.backend_password if entry.backend_password is not None else entry.password
-        yield user, Credentials(user=user.encode(), password=secret.encode())
+        # Of one who has a hash only a client can show the password.
+        if secret is not None:
+            yield user, Credentials(user=user.encode(), password=secret.encode())
 
 
 async def _refusal(backend: Backend, who: Credentials, timeout_s: float) -> str | None:

@@ -52,7 +52,7 @@ class Learnt:
     checked: dict[tuple[str, bytes], float] = field(default_factory=dict)
 
     def remember(self, backend: str, who: Credentials, now: float) -> None:
-        """Keep the newest password of this user at this backend."""
+        """Keep the newest password of this user at this backend, or under the hash of the configuration."""
         key = (backend, who.user)
         self.forget(backend, who.user)
         while len(self.credentials) >= self.limit:
@@ -83,9 +83,17 @@ class Admitted:
     connection: Connection | None = None
 
 
-async def by_users(door: Door, backend: Backend, users: Mapping[str, User], deadline: float) -> Admitted:
-    """A user of the configuration."""
-    who, proof = await login.prove_configured(door, users)
+async def by_users(
+    door: Door, backend: Backend, users: Mapping[str, User], learnt: Learnt, deadline: float
+) -> Admitted:
+    """A user of the configuration; what one of whom only a hash is there has shown is remembered under that hash."""
+    name = door.claim.user
+    user = users.get(name.decode("utf-8", "replace"))
+    stored = user.password_hash if user is not None else None
+    known = learnt.credentials.get((stored, name)) if stored is not None else None
+    who, proof = await login.prove_configured(door, user, known)
+    if stored is not None and isinstance(who.password, bytes) and user is not None and user.backend_password is None:
+        learnt.remember(stored, door.claim.credentials(who.password), time.monotonic())
     try:
         return await _shared(door, backend, who, proof, deadline)
     except BackendRefused as refused:

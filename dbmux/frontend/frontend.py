@@ -297,7 +297,7 @@ class Frontend:
     async def _admit(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
         deadline = time.perf_counter() + settings.pool_wait_s
         if settings.users:
-            return await admission.by_users(door, backend, settings.users, deadline)
+            return await admission.by_users(door, backend, settings.users, self.learnt, deadline)
         match settings.login:
             case LoginMode.LEARN:
                 return await admission.by_learning(door, backend, self.learnt, deadline)

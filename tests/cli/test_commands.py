@@ -182,6 +182,14 @@ class TestConnect:
         assert code == 0
         assert lines[-2:] == [f"  db: {address} answers, 8.0.36-fake", "  db: app can log in"]
 
+    def test_an_account_of_which_only_a_hash_is_known_is_not_tried(self, here: Path, serve: Serve) -> None:
+        address, users = serve(backend := FakeBackend()), {"app": {"password_hash": "*" + "0" * 40}}
+        (here / "appconfig.json").write_text(json.dumps({"backends": {"db": address}, "users": users}))
+
+        code, lines = said(run_here("check", "--connect"))
+
+        assert (code, lines[-1], backend.logins) == (0, f"  db: {address} answers, 8.0.36-fake", 0)
+
     def test_a_closed_port_is_1_and_the_other_server_is_tried_all_the_same(self, here: Path, serve: Serve) -> None:
         address = serve(FakeBackend())
         with socket.socket() as taken:

@@ -87,6 +87,11 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
         ('"users": {"a": null}', "2:11: users.a: its password, or an object, is expected"),
         ('"users": {"a": {}}', '2:11: users.a.password: is missing; write it or "password_file"'),
         ('"users": {"a": {"password": 1}}', "2:17: users.a.password: a string, in double quotes, is expected"),
+        ('"users": {"a": {"password_hash": "x"}}', "2:17: users.a.password_hash: a hash as a server keeps it is "
+         'expected: "*" and 40 digits, or "$A$005$", salt and digest'),
+        ('"users": {"a": {"password": "x", "password_hash": "*%s"}}' % ("0" * 40),
+         '2:11: users.a: either "password" or "password_hash" is expected'),
+        ('"users": {"a": {"password": null}}', '2:11: users.a: either "password" or "password_hash" is expected'),
         ('"users": {"a": {"pasword": "x"}}', "2:17: users.a.pasword: unknown key; did you mean 'password'?"),
         ('"users": {"a": {"password_file": "/no/such"}}', "2:17: users.a.password_file: "
          "/no/such cannot be read: No such file or directory"),
