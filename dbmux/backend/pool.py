@@ -42,6 +42,16 @@ class ShelfKey:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayKey(ShelfKey):
+    """Whose connections a relayed login may take over by a change of user, which gives it its own account and schema.
+
+    So both are left open: the user is nobody, and of the schema there is one kind.
+    """
+
+    max_packet: int
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What proves an account at the server, never shown, and the collation with which to log in."""
 
@@ -59,13 +69,16 @@ class Account:
 
 
 class Waiter(Protocol):
-    """Who waits for a connection of `shelf`, or with None for a mere place under the limit."""
+    """Who waits for a connection of `shelf`, or with None for a mere place under the limit.
+
+    Connections of relayed logins cannot be dialled here: who waits for one gets what comes first, it or a place.
+    """
 
     shelf: Shelf | None
     deadline: float
 
     def granted(self, connection: Connection | None) -> None:
-        """Here it is; None is the place that was asked for."""
+        """Here it is; None is a place, for a connection that the waiter opens himself."""
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """There will be none."""
@@ -99,11 +112,13 @@ class PoolFigures:
 class Shelf:
     """The connections of one key. `idle` has the one that was used last at its end."""
 
-    __slots__ = ("__weakref__", "account", "connecting", "has_failed", "idle", "key", "members", "pool")
+    __slots__ = ("__weakref__", "account", "connecting", "has_failed", "idle", "is_relayed", "key", "members", "pool")
 
     def __init__(self, pool: Pool, key: ShelfKey) -> None:
         self.pool = pool
         self.key = key
+        # Those in use are their session's until it ends.
+        self.is_relayed = isinstance(key, RelayKey)
         self.idle: list[Connection] = []
         self.members: set[Connection] = set()
         self.connecting = 0
@@ -211,8 +226,9 @@ class Shelf:
 class Pool:
     """All shelves of a backend under one limit; None leaves the limit to the server.
 
-    `unshared` has the connections that are their session's for life. A shelf that nobody uses is forgotten, but for
-    those that once had a connection where some are to be kept idle. `worn` are too old and end when they come back.
+    `unshared` has the connections that are their session's for life, and end with it. A shelf that nobody uses is
+    forgotten, but for those that once had a connection where some are to be kept idle. `worn` are too old and end when
+    they come back.
     `busy` is how many sessions hold, and `carried` counts how often a connection had to be made ready for another one.
     """
 
@@ -284,14 +300,16 @@ class Pool:
     def figures(self) -> PoolFigures:
         """How it stands."""
         shelves = list(self.shelves.values())
-        idle, shared = sum(len(shelf.idle) for shelf in shelves), sum(len(shelf.members) for shelf in shelves)
+        idle = sum(len(shelf.idle) for shelf in shelves)
+        used = [(shelf, len(shelf.members) - len(shelf.idle)) for shelf in (self.unshared, *shelves)]
+        unshared = sum(count for shelf, count in used if shelf is self.unshared or shelf.is_relayed)
         return PoolFigures(
             backend=self.name,
             limit=self.limit,
             idle=idle,
-            busy=shared - idle,
+            busy=sum(count for _, count in used) - unshared,
             connecting=sum(shelf.connecting for shelf in shelves),
-            unshared=len(self.unshared.members),
+            unshared=unshared,
             waiters=len(self.queue),
             waits=tuple(self._waits),
             waited_s=self._waited_s,
@@ -334,7 +352,7 @@ class Pool:
         shelf = first.shelf
         if shelf is giver or (shelf is not None and shelf.connecting):
             return False
-        if shelf is None or not shelf.members:
+        if shelf is None or shelf.is_relayed or not shelf.members:
             # He has no connection of his own kind to hope for.
             return True
         if first is not self._passed:
@@ -357,7 +375,7 @@ class Pool:
         connection.home = shelf
         connection.opened_at = now
         shelf.members.add(connection)
-        if self.min_idle and shelf is not self.unshared:
+        if self.min_idle and shelf is not self.unshared and not shelf.is_relayed:
             self._kept.add(shelf)
 
     def failed(self, shelf: Shelf, error: MySQLError | BackendRefused) -> None:
@@ -426,7 +444,7 @@ class Pool:
         while not self.is_closing and (waiter := self._unprovided()) is not None and self._make_room():
             self.taken += 1
             shelf = waiter.shelf
-            if shelf is None:
+            if shelf is None or shelf.is_relayed:
                 self._leave(waiter)
                 waiter.granted(None)
             else:
@@ -438,7 +456,7 @@ class Pool:
         expected: dict[Shelf, int] = {}
         for waiter in self.queue:
             shelf = waiter.shelf
-            if shelf is None:
+            if shelf is None or shelf.is_relayed:
                 return waiter
             expected[shelf] = expected.get(shelf, 0) + 1
             if expected[shelf] > shelf.connecting:

@@ -52,8 +52,11 @@ def summary(config: Config) -> Iterator[str]:
     elif config.login is LoginMode.LEARN:
         yield "login: learn; clients show their passwords in TLS or encrypted, and the server checks them"
     else:
-        yield "login: relay; every account works as it is, and each client has one backend connection"
+        yield "login: relay; every account works as it is, and each client has one backend connection at a time"
         yield '  further connections for a client cannot be opened; "login": "learn" or `users` can'
+        for name, backend in config.backends.items():
+            if backend.min_idle:
+                yield f'  backends.{name}.min_idle has no effect without a password; write "login": "learn"'
     if config.control is None:
         yield 'control: off; "control": "127.0.0.1:3380" switches on /healthz, /readyz and /metrics'
 

@@ -191,14 +191,15 @@ async def show_password(door: Door, known: Credentials | None) -> tuple[Credenti
     return claim.credentials(password), b""
 
 
-async def log_in_relayed(door: Door, entry: Entry) -> Ok:
-    """Carry the server's own account check through to the client; no password is known here."""
-    conversation = await entry.ask(door.claim.credentials())
+async def log_in_relayed(door: Door, entry: Entry, message: ServerMessage) -> Ok:
+    """Carry the server's own account check, which begins with `message`, to the client; no password is known here."""
+    conversation = entry.conversation
+    assert conversation is not None
     asked = AuthSwitch(plugin=auth.UNKNOWN, scramble=b"")
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
     while True:
-        match await backend_login.next_message(entry.backend, conversation):
+        match message:
             case Ok() as ok:
                 return ok
             case Err() as err:
@@ -226,6 +227,7 @@ async def log_in_relayed(door: Door, entry: Entry) -> Ok:
                     conversation.send(protocol.answer(answer))
             case _:
                 raise MySQLError(ErrorCode.MALFORMED_REPLY, "the server sent what is not part of a login")
+        message = await backend_login.next_message(entry.backend, conversation)
 
 
 def explained(refused: BackendRefused, backend: Backend) -> BackendRefused | MySQLError:

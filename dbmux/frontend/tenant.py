@@ -663,10 +663,10 @@ class Tenant(Holder, ABC):
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
         connection, self.connection = self.connection, None
-        is_spoiled = self.backend is not None and self._is_spoiled()
+        is_spoiled = self.backend is not None and self.is_spoiled
         if self.backend is not None and self.carried.pins:
             self._drop_pins()
-        if connection is not None and self.shelf is not None and not is_spoiled:
+        if connection is not None and self.shelf is not None and not is_spoiled and not connection.kills:
             _clean(connection, self.shelf)
         elif connection is not None:
             connection.quit()
@@ -674,8 +674,9 @@ class Tenant(Holder, ABC):
             self._debtor.forget_debt()
             self._debtor = None
 
-    def _is_spoiled(self) -> bool:
-        # Whether even a reset may leave something behind on the connection.
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether even a reset may leave something behind on the connection."""
         return any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
 
     @property
