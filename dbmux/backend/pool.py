@@ -112,7 +112,18 @@ class PoolFigures:
 class Shelf:
     """The connections of one key. `idle` has the one that was used last at its end."""
 
-    __slots__ = ("__weakref__", "account", "connecting", "has_failed", "idle", "is_relayed", "key", "members", "pool")
+    __slots__ = (
+        "__weakref__",
+        "account",
+        "connecting",
+        "failed_at",
+        "has_failed",
+        "idle",
+        "is_relayed",
+        "key",
+        "members",
+        "pool",
+    )
 
     def __init__(self, pool: Pool, key: ShelfKey) -> None:
         self.pool = pool
@@ -124,6 +135,8 @@ class Shelf:
         self.connecting = 0
         # Whether the last dial did: then nothing is dialled that nobody waits for.
         self.has_failed = False
+        # When, by time.perf_counter.
+        self.failed_at = 0.0
         # With what the next connection is dialled; whoever brings a newer password replaces it.
         self.account: Account | None = None
 
@@ -382,6 +395,7 @@ class Pool:
         """A dial failed: the first who waits for it is told."""
         shelf.connecting -= 1
         shelf.has_failed = True
+        shelf.failed_at = self._clock()
         self.taken -= 1
         if (waiter := self.first(shelf)) is not None:
             waiter.denied(error)

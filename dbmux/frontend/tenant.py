@@ -261,7 +261,9 @@ class Tenant(Holder, ABC):
 
     def _await_primary(self, course: Course) -> None:
         self.state = int(State.WAITING)
-        if not course.group.wait(self):
+        # However often a server is found that then is none, the time does not begin anew.
+        self.deadline = course.deadline = course.deadline or perf_counter() + course.group.config.failover_wait
+        if self.deadline <= perf_counter() or not course.group.wait(self):
             self._answer_error(course.group.no_primary())
 
     def primary_found(self) -> None:
@@ -351,11 +353,16 @@ class Tenant(Holder, ABC):
         elif course is not None and self.backend not in course.group.members:
             # It was removed from the configuration while its connections were waited for.
             self._get_connection()
-        elif course is not None and self.backend is course.group.primary and course.group.config.roles is Roles.AUTO:
+        elif course is not None and self._needs_primary(course):
             course.group.doubt()
             self._get_connection()
         elif not self._go_elsewhere():
             self._answer_error(error)
+
+    def _needs_primary(self, course: Course) -> bool:
+        # Whether no other server will do, and another one may soon be the primary.
+        is_there = self.backend is course.group.primary and self._query.access is not Access.READ
+        return is_there and course.group.config.roles is Roles.AUTO
 
     def _go_elsewhere(self) -> bool:
         # After a server failed to take a query of which nothing was sent, or a read that it had not begun to answer.
