@@ -13,10 +13,11 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from re import search
 
 from benchmarks.measure import cpu_seconds, resident_kb
-from benchmarks.targets import PASSWORD, SCHEMA, USER, Bench, Target
+from benchmarks.targets import PASSWORD, REFERENCE, SCHEMA, THRONG, THRONG_CONNECTIONS, USER, Bench, Target
 from dbmux.playground.client import CAPABILITIES, Client
 from dbmux.wire import auth, packet
 from dbmux.wire.capabilities import Capability
@@ -28,6 +29,8 @@ from dbmux.wire.replies import Err, Ok
 ROWS, ROW_BYTES = 100_000, 185
 CONNECTS = 300
 CROWD = 64
+THRONG_CLIENTS = 1_000
+SLEEP = Path(__file__).parent / "sleep.lua"
 PLAIN_CLIENTS, TLS_CLIENTS = 5_000, 1_000
 SLOW_RESULT_BYTES = 1 << 30
 
@@ -48,6 +51,8 @@ def sysbench(script: str, *extra: str, threads: int | None = None) -> Load:
     """A load of sysbench's, with so many threads whatever the options say."""
 
     def load(target: Target, options: Options) -> dict[str, float]:
+        if target.name == THRONG and threads != THRONG_CLIENTS:
+            return {}
         count = f"--threads={threads or options.threads}"
         run = [*sysbench_line(target.port, script), *extra, count, "--percentile=99", "run"]
         subprocess.run([*run[:-1], "--time=1", "run"], capture_output=True, check=True)
@@ -68,6 +73,18 @@ def sysbench(script: str, *extra: str, threads: int | None = None) -> Load:
         if target.pid:
             found |= {"CPU us/query": used * 1e6 / queries, "RSS MB": resident_kb(target.pid) / 1024}
         return found
+
+    return load
+
+
+def throng(script: str, *extra: str, others: int) -> Load:
+    """A thousand clients where they share connections, beside so many at the others."""
+
+    def load(target: Target, options: Options) -> dict[str, float]:
+        threads = {THRONG: THRONG_CLIENTS, "direct": others, REFERENCE: others}
+        if target.name not in threads:
+            return {}
+        return sysbench(script, *extra, threads=threads[target.name])(target, options)
 
     return load
 
@@ -138,14 +155,21 @@ def idle_clients(target: Target, options: Options) -> dict[str, float]:
     return found
 
 
+def elsewhere(load: Load) -> Load:
+    """A load that is not for a thousand clients."""
+    return lambda target, options: {} if target.name == THRONG else load(target, options)
+
+
 LOADS: dict[str, Load] = {
     "point-select": sysbench("oltp_point_select", "--db-ps-mode=disable"),
     "prepared": sysbench("oltp_point_select", "--db-ps-mode=auto"),
     "crowded": sysbench("oltp_point_select", "--db-ps-mode=disable", threads=CROWD),
+    "throng": throng("oltp_point_select", "--db-ps-mode=disable", others=THRONG_CLIENTS),
+    "throng-2ms": throng(str(SLEEP), others=THRONG_CONNECTIONS),
     "read-write": sysbench("oltp_read_write", "--db-ps-mode=disable"),
-    "large-result": large_result,
-    "connect": connect,
-    "idle-clients": idle_clients,
+    "large-result": elsewhere(large_result),
+    "connect": elsewhere(connect),
+    "idle-clients": elsewhere(idle_clients),
 }
 
 

@@ -24,8 +24,9 @@ from dbmux.playground.packages import find, parse_wish
 
 USER, PASSWORD, SCHEMA = "bench", "bench", "sbtest"
 REFERENCE = "haproxy"
-# What DbMux has to the server where its clients share connections.
-SHARED_CONNECTIONS = 8
+# What DbMux has to the server where its clients share connections: few, and as many as a thousand clients need.
+SHARED_CONNECTIONS, THRONG_CONNECTIONS = 8, 20
+THRONG = "dbmux-throng"
 CLIENTS = 5_200
 START_TIMEOUT_S = 20.0
 CHECKOUT = Path(__file__).parents[1]
@@ -109,8 +110,16 @@ def _proxysql(folder: Path, port: int, server: int) -> Command | None:
 
 
 def _shared(folder: Path, port: int, server: int) -> Command | None:
-    backend = {"address": f"127.0.0.1:{server}", "max_connections": SHARED_CONNECTIONS}
-    return _serve(folder / "dbmux-shared", port, CHECKOUT, {"backends": {"db": backend}, "users": {USER: PASSWORD}})
+    return _over(SHARED_CONNECTIONS, folder / "dbmux-shared", port, server)
+
+
+def _throng(folder: Path, port: int, server: int) -> Command | None:
+    return _over(THRONG_CONNECTIONS, folder / THRONG, port, server)
+
+
+def _over(connections: int, folder: Path, port: int, server: int) -> Command:
+    backend = {"address": f"127.0.0.1:{server}", "max_connections": connections}
+    return _serve(folder, port, CHECKOUT, {"backends": {"db": backend}, "users": {USER: PASSWORD}})
 
 
 def _dbmux(folder: Path, port: int, server: int) -> Command | None:
@@ -136,6 +145,7 @@ _STARTS = {
     "proxysql": _proxysql,
     "dbmux": _dbmux,
     "dbmux-shared": _shared,
+    THRONG: _throng,
     "dbmux-pure": _pure,
 }
 

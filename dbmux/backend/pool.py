@@ -338,7 +338,8 @@ class Pool:
             waiter.granted(shelf.idle.pop())
         else:
             self.queue[waiter] = self._clock()
-            self.decide()
+            if self.limit is None or self.busy < self.taken or self.taken != self.limit:
+                self.decide()
 
     def cancel(self, waiter: Waiter) -> None:
         """Leave the queue."""

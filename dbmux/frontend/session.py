@@ -190,8 +190,7 @@ class Session(StatementTenant):
                             self._started = perf_counter()
                             connection.channel.write(data)
                         else:
-                            self._orders = None
-                            self._relay(query, RESULT, data)
+                            self._relay_plain(query, data)
                         return
                 self._run(data)
                 return

@@ -66,7 +66,7 @@ class State(IntEnum):
     CLOSED = 7
 
 
-IDLE, REPLYING = int(State.IDLE), int(State.REPLYING)
+IDLE, REPLYING, WAITING = int(State.IDLE), int(State.REPLYING), int(State.WAITING)
 
 
 class Market(Protocol):
@@ -242,6 +242,25 @@ class Tenant(Holder, ABC):
             self._face(course, backend)
         return True
 
+    def _relay_plain(self, query: Query, data: bytes) -> None:
+        # Most wait because no connection is free; for them this is what `_relay` would do, without its calls.
+        self._orders = None
+        shelf = self.shelf
+        if self.connection is not None or self.course is not None or shelf is None:
+            self._relay(query, RESULT, data)
+            return
+        self._query = query
+        self._is_plain = True
+        self._statement = None
+        self._command = QUERY
+        self._shape = RESULT
+        self._pending = data
+        self._then = self._send_pending
+        self._started = now = perf_counter()
+        self.state = WAITING
+        self.deadline = now + self.surroundings.pool_wait_s
+        shelf.pool.wait(self)
+
     def _take_for(self, course: Course, query: Query) -> Connection | None:
         # For a plain query; None also when more thought is needed.
         backend = course.glance(query) if self._debtor is None else None
@@ -343,7 +362,17 @@ class Tenant(Holder, ABC):
         self.shelf.pool.busy += 1
         self.connection = connection
         self._transaction_since = 0.0
-        self._make_ready(connection)
+        if (
+            self._is_plain
+            and connection.state is self.carried.state
+            and (connection.creditor is self or not connection.debt)
+            and self._statement is None
+            and self.course is None
+        ):
+            # What `_make_ready` would find out.
+            self._then()
+        else:
+            self._make_ready(connection)
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
