@@ -14,7 +14,7 @@ from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.server import Backend, Wish
 from dbmux.commands.files import usable
 from dbmux.commands.options import config_option
-from dbmux.config.model import Config, LoginMode
+from dbmux.config.model import Config, LoginMode, ReadYourWrites
 from dbmux.errors import DbMuxError
 from dbmux.net.certificate import backend_context
 from dbmux.net.dial import dial
@@ -42,7 +42,9 @@ def summary(config: Config) -> Iterator[str]:
     for listen in config.listen:
         group = config.group_of(listen)
         primary = config.groups[group].primary if group in config.groups else group
-        yield f"{listen.address} serves {group}: {primary} at {config.backends[primary].address}"
+        replicas = config.groups[group].replicas if group in config.groups else ()
+        reads = f", reads at {', '.join(replicas)}" if replicas else ""
+        yield f"{listen.address} serves {group}: {primary} at {config.backends[primary].address}{reads}"
     if config.users:
         count = "1 user" if len(config.users) == 1 else f"{len(config.users)} users"
         yield f"login: {count} of the configuration; nobody else gets in"
@@ -57,8 +59,21 @@ def summary(config: Config) -> Iterator[str]:
         for name, backend in config.backends.items():
             if backend.min_idle:
                 yield f'  backends.{name}.min_idle has no effect without a password; write "login": "learn"'
+    yield from _replicas(config)
     if config.control is None:
         yield 'control: off; "control": "127.0.0.1:3380" switches on /healthz, /readyz and /metrics'
+
+
+def _replicas(config: Config) -> Iterator[str]:
+    # What groups with replicas cannot do without a service account.
+    for name, group in config.groups.items():
+        if not group.replicas or config.service is not None:
+            continue
+        yield f"{name}: how far its replicas are behind is not known without a `service` account"
+        if group.max_lag is not None:
+            yield "  so with max_lag they take no reads at all"
+        if group.read_your_writes is not ReadYourWrites.OFF:
+            yield "  so a session that has written reads from the primary from then on"
 
 
 async def _connect(config: Config) -> bool:

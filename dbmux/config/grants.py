@@ -21,11 +21,18 @@ def grants(config: Config) -> str:
     for name, backend in config.backends.items():
         lines += [
             f"-- backend {' '.join(name.split())} at {backend.address}",
-            "-- to log in with; this version asks for no more",
+            "-- to log in with, to ask whether it is read-only, and for its position in GTIDs",
             f"CREATE USER IF NOT EXISTS {user}@'%' IDENTIFIED BY '<the password of service>';",
             f"GRANT USAGE ON *.* TO {user}@'%';",
-            "",
         ]
+        if any(name in group.replicas for group in config.groups.values()):
+            lines += [
+                "-- only where servers have no GTIDs: to ask how many seconds it is behind; without it that is not known,",
+                "-- and a group with max_lag sends it no reads",
+                f"GRANT REPLICATION CLIENT ON *.* TO {user}@'%';  -- MySQL",
+                f"GRANT REPLICA MONITOR ON *.* TO {user}@'%';  -- MariaDB",
+            ]
+        lines.append("")
     return "\n".join(lines)
 
 

@@ -109,6 +109,24 @@ class TestCheck:
         assert code == 0
         assert line in lines
 
+    @pytest.mark.parametrize("service", ["", ', "service": {"user": "dbmux"}'])
+    def test_what_replicas_cannot_do_without_a_service_account_is_told(self, service: str, here: Path) -> None:
+        group = '{"primary": "a", "replicas": ["b"], "max_lag": "1s"}'
+        (here / "appconfig.json").write_text(
+            f'{{"backends": {{"a": "10.0.0.1", "b": "10.0.0.2"}}, "groups": {{"g": {group}}}, "login": "learn"{service}}}'
+        )
+
+        code, lines = said(run_here("check"))
+
+        assert code == 0
+        assert lines[1] == "  127.0.0.1:3307 serves g: a at 10.0.0.1:3306, reads at b"
+        told = [
+            "  g: how far its replicas are behind is not known without a `service` account",
+            "    so with max_lag they take no reads at all",
+            "    so a session that has written reads from the primary from then on",
+        ]
+        assert [line in lines for line in told] == [not service] * 3
+
     @pytest.mark.parametrize("login, is_told", [("relay", True), ("learn", False)])
     def test_what_a_relayed_login_cannot_do_is_told_by_name(self, login: str, is_told: bool, here: Path) -> None:
         db = '{"address": "10.0.0.1", "min_idle": 2}'

@@ -18,15 +18,30 @@ def test_each_backend_gets_its_account_and_no_password_is_printed() -> None:
 
     assert told.splitlines() == [
         "-- backend a at 10.0.0.1:3306",
-        "-- to log in with; this version asks for no more",
+        "-- to log in with, to ask whether it is read-only, and for its position in GTIDs",
         "CREATE USER IF NOT EXISTS 'dbmux'@'%' IDENTIFIED BY '<the password of service>';",
         "GRANT USAGE ON *.* TO 'dbmux'@'%';",
         "",
         "-- backend b at /my.sock",
-        "-- to log in with; this version asks for no more",
+        "-- to log in with, to ask whether it is read-only, and for its position in GTIDs",
         "CREATE USER IF NOT EXISTS 'dbmux'@'%' IDENTIFIED BY '<the password of service>';",
         "GRANT USAGE ON *.* TO 'dbmux'@'%';",
     ]
+
+
+def test_a_replica_is_asked_how_far_it_is_behind_by_each_family_in_its_own_way() -> None:
+    config = loads(
+        '{"backends": {"a": "10.0.0.1", "b": "10.0.0.2"}, "groups": {"g": {"primary": "a", "replicas": ["b"]}},'
+        ' "login": "learn", "service": {"user": "dbmux"}}',
+        "app.json",
+        {},
+    )
+
+    of_primary, of_replica = grants(config).split("-- backend b")
+
+    assert "MONITOR" not in of_primary
+    assert "GRANT REPLICATION CLIENT ON *.* TO 'dbmux'@'%';  -- MySQL" in of_replica
+    assert "GRANT REPLICA MONITOR ON *.* TO 'dbmux'@'%';  -- MariaDB" in of_replica
 
 
 def test_a_name_cannot_leave_its_quotes_or_its_comment() -> None:
