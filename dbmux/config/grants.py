@@ -27,8 +27,8 @@ def grants(config: Config) -> str:
         ]
         if any(name in group.replicas for group in config.groups.values()):
             lines += [
-                "-- only where servers have no GTIDs: to ask how many seconds it is behind; without it that is not known,",
-                "-- and a group with max_lag sends it no reads",
+                "-- only where servers have no GTIDs: to ask how many seconds it is behind; without it that is not",
+                "-- known, and a group with max_lag sends it no reads",
                 f"GRANT REPLICATION CLIENT ON *.* TO {user}@'%';  -- MySQL",
                 f"GRANT REPLICA MONITOR ON *.* TO {user}@'%';  -- MariaDB",
             ]

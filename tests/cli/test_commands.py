@@ -111,9 +111,9 @@ class TestCheck:
 
     @pytest.mark.parametrize("service", ["", ', "service": {"user": "dbmux"}'])
     def test_what_replicas_cannot_do_without_a_service_account_is_told(self, service: str, here: Path) -> None:
-        group = '{"primary": "a", "replicas": ["b"], "max_lag": "1s"}'
         (here / "appconfig.json").write_text(
-            f'{{"backends": {{"a": "10.0.0.1", "b": "10.0.0.2"}}, "groups": {{"g": {group}}}, "login": "learn"{service}}}'
+            '{"backends": {"a": "10.0.0.1", "b": "10.0.0.2"}, "login": "learn", "groups": '
+            '{"g": {"primary": "a", "replicas": ["b"], "max_lag": "1s"}}' + service + "}"
         )
 
         code, lines = said(run_here("check"))
