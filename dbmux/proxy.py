@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -19,10 +19,10 @@ from dbmux.backend import health, monitor
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
-from dbmux.backend.pool import Choice, PoolFigures, Shelf
+from dbmux.backend.pool import Cap, Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles
+from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
@@ -182,6 +182,8 @@ class Engine:
             tls_mode=config.tls.mode,
             tls=self._server_tls(config),
             max_clients=config.limits.clients,
+            max_clients_per_address=config.limits.clients_per_address,
+            failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,
@@ -255,7 +257,9 @@ class Engine:
             if backends.get(name) is not known:
                 self._watches.pop(name).cancel()
                 known.pool.close()
+        caps = _caps(config.users)
         for name, backend in backends.items():
+            backend.pool.cap(caps)
             if name in self._renewals:
                 backend.renew(self._renewals[name], config.timeouts.connect)
             if name not in self._watches:
@@ -330,4 +334,14 @@ def _must_leave(session: Session, topology: Topology, old: Config, new: Config) 
     if not new.users:
         return False
     user = new.users.get(session.user)
-    return user is None or old.users.get(session.user, user) != user
+    return user is None or old.users.get(session.user, user).proofs != user.proofs
+
+
+def _caps(users: Mapping[str, User]) -> dict[bytes, Cap]:
+    # By account at the server; users that share one share its connections, and the smallest number holds.
+    caps: dict[bytes, Cap] = {}
+    for name, user in users.items():
+        account = (user.backend_user or name).encode()
+        if user.max_connections is not None and (account not in caps or user.max_connections < caps[account].limit):
+            caps[account] = Cap(user.max_connections, f"users.{name}.max_connections")
+    return caps
