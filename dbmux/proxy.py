@@ -25,7 +25,7 @@ from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
-from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
+from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened, Warned
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
@@ -318,6 +318,9 @@ class Engine:
         try:
             connection = await open_connection(backend, shelf.key, shelf.account)
         except (MySQLError, BackendRefused) as error:
+            if isinstance(error, BackendRefused) and not shelf.has_failed:
+                user = shelf.key.user.decode("utf-8", "replace")
+                self.emit(Warned(time.time(), f"backend {backend.name} refuses {user}: {error}"))
             backend.pool.failed(shelf, error)
         else:
             backend.pool.connected(shelf, connection, time.perf_counter())

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from dbmux import events
-from dbmux.cli import COMMANDS
+from dbmux.cli import COMMANDS, module_name
 from dbmux.config.load import loads
 from dbmux.config.model import Config, Section
 from dbmux.errors import ErrorCode
@@ -136,7 +136,7 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_described_with_its_options(name: str) -> None:
-    command = importlib.import_module(f"dbmux.commands.{name}").command
+    command = importlib.import_module(f"dbmux.commands.{module_name(name)}").command
     text = page("command-line.md")
     section = text.partition(f"\n## dbmux {name}\n")[2].partition("\n## ")[0]
 

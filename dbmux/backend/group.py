@@ -105,7 +105,6 @@ class Group:
         """Queue until the primary can be written to; False when too many wait already."""
         if len(self.writers) >= self.config.failover_queue:
             return False
-        writer.deadline = self._clock() + self.config.failover_wait
         self.writers[writer] = None
         return True
 

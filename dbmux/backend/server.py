@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dbmux.address import Address, TcpAddress
+from dbmux.backend.connection import Connection
 from dbmux.backend.pool import Choice, Pool, Shelf
+from dbmux.backend.vacancy import Vacancy
 from dbmux.config.model import BackendConfig, BackendTlsMode, SendProxy
 from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, MySQLError
 from dbmux.net import proxy_protocol
@@ -96,6 +98,7 @@ class Backend:
         "sql_mode",
         "state",
         "up_since",
+        "vacancy",
         "weight",
     )
 
@@ -114,6 +117,7 @@ class Backend:
         self.config = config
         self.connect_timeout_s = connect_timeout_s
         self.pool = Pool(name, config.max_connections, self._fill, choice, min_idle=config.min_idle)
+        self.vacancy = Vacancy(self.pool)
         self.greeting: Greeting | None = None
         # What a login with a collation's number gives, and the mode that every session begins with.
         self.names: dict[int, Names] = {}
@@ -174,9 +178,25 @@ class Backend:
 
     def renew(self, tls: ssl.SSLContext | None, connect_timeout_s: float) -> None:
         """Files that its configuration names were read again, and the time limit is perhaps another."""
+        if tls is not None or self._tls is not None:
+            # A relayed login would have one that was made by what the files say now.
+            self.vacancy.clear()
         self._tls = tls
         self.connect_timeout_s = connect_timeout_s
         self._tls_failure = None
+
+    @property
+    def tells_clients_apart(self) -> bool:
+        """Whether a connection says at its beginning for which client it is."""
+        return self.config.send_proxy is not SendProxy.OFF and isinstance(self.config.address, TcpAddress)
+
+    def is_as_new(self, connection: Connection) -> bool:
+        """Whether a new connection would be greeted like this one, and be inside TLS or not as this one is."""
+        now, then = self.greeting, connection.greeting
+        if now is None or (now.server_version, now.capabilities) != (then.server_version, then.capabilities):
+            return False
+        wants_tls = self._tls is not None and bool(now.capabilities & Capability.SSL)
+        return wants_tls == (connection.channel.tls is not None)
 
     def first_state(self, schema: bytes, charset: int) -> SessionState:
         """The state in which a session begins that logs in with this schema and collation."""
@@ -272,7 +292,7 @@ class Backend:
         channel = await self._dial(self.config.address, opened)
         try:
             conversation = channel.owner  # type: ignore[assignment]  # `opened` made it
-            if self.config.send_proxy is not SendProxy.OFF and isinstance(self.config.address, TcpAddress):
+            if self.tells_clients_apart:
                 conversation.send(_proxy_header(self.config.send_proxy, origin))
             greeting = await conversation.next()
             if isinstance(greeting, Err):

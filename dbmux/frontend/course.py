@@ -7,6 +7,8 @@ touches a connection.
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.pool import Shelf
@@ -21,6 +23,8 @@ from dbmux.routes import ONLY, READ, ROUTES, Reason, Role, Route
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
 
+# For so long an account that could not log in at a replica is not tried there again.
+REFUSED_S = 10.0
 # What these do to data, another statement did before them.
 _WRITES_NOTHING = frozenset(
     (
@@ -60,6 +64,7 @@ class Course:
         "gtid",
         "autocommit",
         "chosen",
+        "deadline",
         "route",
         "tried",
         "wait_for",
@@ -79,6 +84,8 @@ class Course:
         self.written_at = 0.0
         # What `glance` found for the query under way, and had no connection idle.
         self.chosen: Backend | None = None
+        # Until when the command under way waits for a primary, once it does.
+        self.deadline = 0.0
         self.gtid = b""
         self.wait_for = b""
         # Whether it wrote something that others do not see yet.
@@ -119,7 +126,7 @@ class Course:
             is_bound = self.written_at and group.config.read_your_writes is not ReadYourWrites.OFF
             self.route = READ
             reader = group.reader(self.written_at if is_bound else 0.0, ())
-            return reader if reader is not group.primary else None
+            return reader if reader is not group.primary and not (reader and self._is_refused(reader)) else None
         primary = group.primary
         if query.access is Access.WRITE and primary.is_usable and group.is_writable:
             self.route = _WRITE
@@ -130,6 +137,7 @@ class Course:
         """Another command begins: what was found out while the last one was sent is of no use any more."""
         self.tried = ()
         self.wait_for = b""
+        self.deadline = 0.0
         self._has_waited = False
 
     def has_waited_in_vain(self) -> None:
@@ -159,6 +167,7 @@ class Course:
             return ROUTES[Role.PRIMARY, Reason.OBSERVED]._replace(would=str(route.role)), None
         if self._has_waited:
             return _OWN_WRITES, None
+        self.tried += tuple(replica for replica in group.replicas if self._is_refused(replica))
         wanted = orders.gtid if orders is not None else b""
         written_at = 0.0 if config.read_your_writes is ReadYourWrites.OFF else self.written_at
         reader = None if wanted else group.reader(written_at, self.tried)
@@ -184,8 +193,11 @@ class Course:
 
     @property
     def is_reading_ahead(self) -> bool:
-        """Whether the last query read from a replica for a transaction that did not write yet, and may end there."""
-        return self.route is _READ_AHEAD
+        """Whether the last query read from a replica for a transaction that did not write yet, and may end there.
+
+        A plain read opens one where the server's own default is to have autocommit off.
+        """
+        return self.route is _READ_AHEAD or self.route is READ
 
     def stay(self, backend: Backend | None, connection: Connection) -> None:
         """A query goes to the connection that the session holds."""
@@ -202,6 +214,11 @@ class Course:
         if known is not newest and newest is not None and (known is None or known.since < newest.since):
             shelf.account = newest
         return shelf
+
+    def _is_refused(self, backend: Backend) -> bool:
+        # Whether this account cannot log in there, as it seems; the others can.
+        shelf = self.shelf(backend)
+        return shelf.has_failed and not shelf.members and perf_counter() - shelf.failed_at < REFUSED_S
 
     def move(self, backend: Backend, shelf: Shelf) -> None:
         """The session's connections are of another kind from now on, that of this shelf."""

@@ -27,7 +27,6 @@ from dbmux.events import AddressBlocked, CloseReason, Emit, LoggedIn, LoginFaile
 from dbmux.frontend import admission
 from dbmux.frontend.admission import Admitted, Learnt
 from dbmux.frontend.census import Census
-from dbmux.frontend.entry import UserChange
 from dbmux.frontend.login import Claim, Door
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
@@ -39,10 +38,8 @@ from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.dial import keep_alive
 from dbmux.net.tls import TlsLayer
 from dbmux.planner.planner import Planner
-from dbmux.session import SessionState
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
-from dbmux.wire.client import ClientProtocol, ServerMessage
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user
 from dbmux.wire.replies import Err, Status, err_from
 from dbmux.wire.server import ClientMessage, ServerProtocol
@@ -344,7 +341,7 @@ class Frontend:
     async def _admit(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
         deadline = time.perf_counter() + settings.pool_wait_s
         if settings.users:
-            return await admission.by_users(door, backend, settings.users, deadline)
+            return await admission.by_users(door, backend, settings.users, self.learnt, deadline)
         match settings.login:
             case LoginMode.LEARN:
                 return await admission.by_learning(door, backend, self.learnt, deadline)
@@ -420,15 +417,10 @@ class Frontend:
             admitted = await self._admit(session, door, backend, self.settings)
             session.leave_connections()
             return admitted
-        assert connection.greeting is not None
-        behind = ClientProtocol.logged_in(connection.greeting, connection.capabilities)
-        server: Conversation[ServerMessage] = Conversation(connection.channel, behind)
-        connection.channel.owner = server
-        ok = await admission.by_relay(door, backend, UserChange(backend, server, door.charset))
-        connection.channel.owner = connection
-        connection.forget_session()
-        connection.scanner.status = ok.status
-        return Admitted(ok=ok, state=SessionState(schema=door.claim.schema), connection=connection)
+        if session.is_spoiled:
+            # What even a reset leaves behind, a change of user may leave too.
+            backend.pool.worn.add(connection)
+        return await admission.change_user(door, backend, connection)
 
     async def _door(
         self, session: Session, client: Conversation[ClientMessage], protocol: ServerProtocol, settings: Settings

@@ -61,6 +61,10 @@ COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WA
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True)
 # In these a byte of a character may look like a quote or a backslash.
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
+# Of these a server may keep something on a connection even when it is reset.
+_LASTING = frozenset((PinReason.UNKNOWN, PinReason.XA, PinReason.SEQUENCE))
+# After these the connection is as the last reply left it.
+_ORDERLY = frozenset((CloseReason.QUIT, CloseReason.CLIENT_GONE))
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
@@ -464,10 +468,20 @@ class Session(StatementTenant):
         if connection is not None and not was_idle:
             self.connection = None
             connection.abort()
+        elif connection is not None and self.shelf is None and reason in _ORDERLY:
+            self._vacate(connection)
         self.leave_connections()
         self.channel.close()
         self.surroundings.forget(self)
         self._emit(SessionClosed(time(), self.id, reason, detail))
+
+    def _vacate(self, connection: Connection) -> None:
+        # A relayed login is over: the next one can have the connection, unless something may stay behind on it.
+        is_lasting = any(key.reason in _LASTING for key in self.carried.pins)
+        if connection.is_in_transaction or connection.kills or is_lasting or self.backend is None:
+            return
+        self.connection = None
+        self.backend.vacancy.take(connection, self.user)
 
     # Commands.
 

@@ -131,8 +131,11 @@ class StatementTenant(Tenant):
         query = statement.query
         if not self._heed(query, statement.text, 0):
             return
-        if self.carried.pins or _asks_for_cursor(data):
-            # With a cursor, or after long data, something is left behind or ends.
+        if _asks_for_cursor(data):
+            # It keeps the connection until the last row is fetched, and what else the session does comes there too.
+            query = replace(query, access=Access.UNSURE, is_digest_wide=False)
+        elif self.carried.pins:
+            # After long data something ends.
             query = replace(query, is_digest_wide=False)
         self._request(query, data, lambda: self._send_execution(statement, data), statement)
 

@@ -261,7 +261,9 @@ class Tenant(Holder, ABC):
 
     def _await_primary(self, course: Course) -> None:
         self.state = int(State.WAITING)
-        if not course.group.wait(self):
+        # However often a server is found that then is none, the time does not begin anew.
+        self.deadline = course.deadline = course.deadline or perf_counter() + course.group.config.failover_wait
+        if self.deadline <= perf_counter() or not course.group.wait(self):
             self._answer_error(course.group.no_primary())
 
     def primary_found(self) -> None:
@@ -356,11 +358,16 @@ class Tenant(Holder, ABC):
         elif course is not None and self.backend not in course.group.members:
             # It was removed from the configuration while its connections were waited for.
             self._get_connection()
-        elif course is not None and self.backend is course.group.primary and course.group.config.roles is Roles.AUTO:
+        elif course is not None and self._needs_primary(course):
             course.group.doubt()
             self._get_connection()
         elif not self._go_elsewhere():
             self._answer_error(error)
+
+    def _needs_primary(self, course: Course) -> bool:
+        # Whether no other server will do, and another one may soon be the primary.
+        is_there = self.backend is course.group.primary and self._query.access is not Access.READ
+        return is_there and course.group.config.roles is Roles.AUTO
 
     def _go_elsewhere(self) -> bool:
         # After a server failed to take a query of which nothing was sent, or a read that it had not begun to answer.
@@ -668,10 +675,10 @@ class Tenant(Holder, ABC):
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
         connection, self.connection = self.connection, None
-        is_spoiled = self.backend is not None and self._is_spoiled()
+        is_spoiled = self.backend is not None and self.is_spoiled
         if self.backend is not None and self.carried.pins:
             self._drop_pins()
-        if connection is not None and self.shelf is not None and not is_spoiled:
+        if connection is not None and self.shelf is not None and not is_spoiled and not connection.kills:
             _clean(connection, self.shelf)
         elif connection is not None:
             connection.quit()
@@ -679,8 +686,9 @@ class Tenant(Holder, ABC):
             self._debtor.forget_debt()
             self._debtor = None
 
-    def _is_spoiled(self) -> bool:
-        # Whether even a reset may leave something behind on the connection.
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether even a reset may leave something behind on the connection."""
         return any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
 
     @property

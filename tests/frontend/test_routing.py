@@ -12,7 +12,7 @@ import pytest
 
 from dbmux.address import TcpAddress
 from dbmux.config.model import Config
-from dbmux.events import Event, QueryFinished
+from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
 from dbmux.routes import Reason
 from dbmux.wire.client import Row
@@ -637,5 +637,74 @@ def test_who_waits_for_a_server_that_is_removed_goes_to_another() -> None:
             assert found.members["one"].statements == [b"UPDATE t SET a = 2"]
             one.close()
             two.close()
+
+    run(scenario)
+
+
+class ImplicitByDefault(Member):
+    """A server with autocommit off from the start."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._status = Status(0)
+
+
+def test_where_autocommit_is_off_by_default_no_transaction_is_left_open_at_a_replica() -> None:
+    async def scenario() -> None:
+        async with group(kind=ImplicitByDefault) as found:
+            session = await client(found.port)
+
+            first = await served_by(session)
+            await session.ask(Command.QUERY, b"INSERT INTO t VALUES (1)")
+
+            assert found.members[first].statements[-1] in (b"COMMIT", b"INSERT INTO t VALUES (1)")
+            assert found.members["primary"].statements[-1] == b"INSERT INTO t VALUES (1)"
+            assert await served_by(session) == "primary"
+            session.close()
+
+    run(scenario)
+
+
+class Closed(Member):
+    """A server that lets nobody in, but at the primary."""
+
+    def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+        if self.name == "primary":
+            return super()._check(protocol, answer)
+        self.refused = getattr(self, "refused", 0) + 1
+        return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
+
+
+def test_a_replica_that_refuses_the_account_is_not_tried_by_every_read() -> None:
+    async def scenario() -> None:
+        async with group(kind=Closed) as found:
+            session = await client(found.port)
+
+            assert await served_by(session) == "primary"
+            refused = [found.members[name].refused for name in ("one", "two")]
+            told = [await served_by(session) for _ in range(5)]
+
+            assert told == ["primary"] * 5
+            assert [found.members[name].refused for name in ("one", "two")] == refused
+            warned = [event.message for event in found.events if isinstance(event, Warned)]
+            assert len(warned) == 2
+            assert "refuses app" in warned[0]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_does_not_wait_for_a_primary_that_is_away() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            for name in NAMES:
+                found.members[name].hangs_up_on = b"SELECT"
+
+            (told,) = await session.ask(Command.QUERY, b"SELECT 1")
+
+            assert isinstance(told, Err)
+            assert told.number in (2003, 2013)
+            session.close()
 
     run(scenario)
