@@ -13,7 +13,9 @@ class ErrorCode(Enum):
     """MySQL's error number, its SQLSTATE, and when DbMux sends it."""
 
     HANDSHAKE = (1043, "08S01", "the client did not speak MySQL's login")
-    TOO_MANY_CLIENTS = (1040, "08004", "the client limit is reached")
+    TOO_MANY_CLIENTS = (1040, "08004", "the client limit is reached, of all or of one address")
+    TOO_MANY_OF_USER = (1203, "42000", "the user's client limit is reached")
+    BLOCKED = (1129, "HY000", "too many logins from the client's address failed")
     ACCESS_DENIED = (1045, "28000", "user name or password is wrong")
     UNKNOWN_COMMAND = (1047, "08S01", "the command is not known or not supported")
     SHUTDOWN = (1053, "08S01", "DbMux or the session's backend is being drained")

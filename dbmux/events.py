@@ -81,6 +81,14 @@ class LoginFailed(NamedTuple):
     message: str
 
 
+class AddressBlocked(NamedTuple):
+    """Too many logins from an address failed: others are refused for so many seconds."""
+
+    at: float
+    address: str
+    seconds: float
+
+
 class QueryFinished(NamedTuple):
     """A command was answered whole; `command` is the COM_* number, `code` 0 or the error's number."""
 
@@ -204,6 +212,7 @@ Event = (
     | SessionOpened
     | LoggedIn
     | LoginFailed
+    | AddressBlocked
     | QueryFinished
     | Pinned
     | Unpinned

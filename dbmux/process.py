@@ -13,7 +13,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
+from dbmux.net.inherited import Inherited, handed_over
+from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import Observer
 from dbmux.observe.prometheus import Now, render
@@ -49,6 +51,7 @@ class Options:
 
     `config` is what `source` said at the start. `adjust` puts the command line's own wishes into it and into each
     configuration that is read later. `started` is told the engine and the control address once clients are accepted.
+    `environment` says whether a service manager hands over sockets, and where it wants to be told how DbMux is.
     """
 
     config: Config
@@ -57,6 +60,7 @@ class Options:
     log_format: LogFormat
     state_folder: Path | None
     started: Callable[[Engine, Address | None], None]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +123,45 @@ def _tell_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
 
 async def serve(options: Options, wishes: Wishes, log: Log) -> None:
     """Serve until told to stop; raises CannotListen or another ConfigError when that cannot even begin."""
-    observer = Observer(log)
+    observer, notifier = Observer(log), Notifier(options.environment)
+    with _inherited(options.environment) as inherited:
+        await _serve(options, wishes, observer, notifier, inherited)
+
+
+def _inherited(environment: Mapping[str, str]) -> Inherited:
+    try:
+        return Inherited(handed_over(environment, os.getpid()))
+    except OSError as error:
+        raise CannotListen((f"LISTEN_FDS names sockets that cannot be used: {why(error)}",)) from error
+
+
+async def _serve(
+    options: Options, wishes: Wishes, observer: Observer, notifier: Notifier, inherited: Inherited
+) -> None:
     async with (
         Engine(
             options.adjust(options.config),
             emit=observer.emit,
             state_folder=options.state_folder,
             choice=Choice.ANOTHER if os.environ.get(FORCE_SWITCH) else Choice.LAST_USED,
+            inherited=inherited,
         ) as engine,
         _Control(engine, observer) as control,
         asyncio.TaskGroup() as tasks,
     ):
         observer.emit(ProxyStarted(time.time(), VERSION, process_age_s()))
-        reload = _Reload(engine, control, options)
+        for address in inherited.unused():
+            told = f"a socket for {address} was handed over, but `listen` does not name it: clients wait there in vain"
+            observer.emit(Warned(time.time(), told))
+        reload = _Reload(engine, control, options, notifier)
         followers = (
             tasks.create_task(reload.follow(), name="watch configuration"),
             tasks.create_task(reload.obey(wishes.reloading), name="reload when asked"),
         )
         options.started(engine, control.address)
+        notifier.ready()
         await wishes.stopping.wait()
+        notifier.stopping()
         for follower in followers:
             follower.cancel()
         await _drain(engine, wishes.hurrying)
@@ -209,9 +233,10 @@ class _Control:
 class _Reload:
     """Puts new contents of the configuration file in force, one after the other, each whole or not at all."""
 
-    def __init__(self, engine: Engine, control: _Control, options: Options) -> None:
+    def __init__(self, engine: Engine, control: _Control, options: Options, notifier: Notifier) -> None:
         self._engine = engine
         self._control = control
+        self._notifier = notifier
         self._adjust = options.adjust
         self._source = options.source
         self._watch = Watch(options.source, os.environ, options.config) if options.source is not None else None
@@ -232,10 +257,12 @@ class _Reload:
         while True:
             await asked.wait()
             asked.clear()
+            self._notifier.reloading()
             if self._watch is None:
                 self._engine.emit(Warned(time.time(), "nothing to reload: there is no configuration file"))
             else:
                 await self._apply(self._watch.now())
+            self._notifier.ready()
 
     async def _apply(self, found: Config | ConfigError) -> None:
         try:

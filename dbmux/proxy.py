@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -19,10 +19,10 @@ from dbmux.backend import health, monitor
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
-from dbmux.backend.pool import Choice, PoolFigures, Shelf
+from dbmux.backend.pool import Cap, Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles
+from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened, Warned
@@ -32,10 +32,13 @@ from dbmux.frontend.session import Session
 from dbmux.net.certificate import ServerTls, backend_context, self_made, server_tls
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.dial import dial
+from dbmux.net.inherited import Inherited
 from dbmux.net.listener import Listener, listen
 from dbmux.text import why
 
 SWEEP_SECONDS = 0.25
+# Turns of the event loop between accepting a connection and telling its owner, with some to spare.
+ACCEPTED_LATE = 3
 
 
 class CannotListen(ConfigError):
@@ -46,7 +49,13 @@ class Engine:
     """A running proxy. `async with` starts it with its first configuration and ends every session at the end."""
 
     def __init__(
-        self, config: Config, *, emit: Emit, state_folder: Path | None, choice: Choice = Choice.LAST_USED
+        self,
+        config: Config,
+        *,
+        emit: Emit,
+        state_folder: Path | None,
+        choice: Choice = Choice.LAST_USED,
+        inherited: Inherited | None = None,
     ) -> None:
         self.config = config
         self.emit = emit
@@ -54,6 +63,7 @@ class Engine:
         self.is_draining = False
         self._state_folder = state_folder
         self._choice = choice
+        self._inherited = inherited or Inherited(())
         self._renewals: dict[str, ssl.SSLContext | None] = {}
         self._memory = GreetingMemory(state_folder / "greetings.json" if state_folder else None)
         self._backends: dict[str, Backend] = {}
@@ -114,6 +124,9 @@ class Engine:
         """Take no new clients and wait for the others, at most `timeouts.drain`."""
         self.is_draining = True
         self._close_listeners(set(self.listeners))
+        # Who was accepted in this very moment becomes a session in the next one, and is to be told why it ends.
+        for _ in range(ACCEPTED_LATE):
+            await asyncio.sleep(0)
         limit = self.config.timeouts.drain
         self.emit(DrainStarted(time.time(), len(self.frontend.sessions), limit))
         self.frontend.retire(self.frontend.sessions.values(), _SHUTTING_DOWN)
@@ -128,7 +141,7 @@ class Engine:
         """Ready means: not draining, and the primary of every listener's group answered when last asked."""
         reasons = ["draining"] if self.is_draining else []
         topology = self.frontend.settings.topology
-        for group in sorted(set(self._groups.values())):
+        for group in sorted({self._groups[address] for address in self.listeners}):
             primary = topology.primary(group)
             if primary.state is not BackendState.UP:
                 reasons.append(
@@ -182,6 +195,8 @@ class Engine:
             tls_mode=config.tls.mode,
             tls=self._server_tls(config),
             max_clients=config.limits.clients,
+            max_clients_per_address=config.limits.clients_per_address,
+            failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,
@@ -231,7 +246,9 @@ class Engine:
                 continue
             self._groups[wanted.address] = group
             try:
-                listener = await listen(wanted.address, self._acceptor(wanted.address))
+                listener = await listen(
+                    wanted.address, self._acceptor(wanted.address), self._inherited.take(wanted.address)
+                )
             except OSError as error:
                 for address, (open_already, _) in opened.items():
                     open_already.close()
@@ -242,7 +259,8 @@ class Engine:
         return opened
 
     def _acceptor(self, configured: Address) -> Callable[[Channel], Owner]:
-        # The group is looked up when a client comes: a reload may have changed it.
+        # The group is looked up when a client comes: a reload may have changed it. One may still come after the address
+        # was closed, accepted just before.
         return lambda channel: self.frontend.accept(channel, str(configured), self._groups[configured])
 
     def _take(self, config: Config, backends: dict[str, Backend], opened: dict[Address, tuple[Listener, str]]) -> None:
@@ -255,7 +273,9 @@ class Engine:
             if backends.get(name) is not known:
                 self._watches.pop(name).cancel()
                 known.pool.close()
+        caps = _caps(config.users)
         for name, backend in backends.items():
+            backend.pool.cap(caps)
             if name in self._renewals:
                 backend.renew(self._renewals[name], config.timeouts.connect)
             if name not in self._watches:
@@ -281,7 +301,6 @@ class Engine:
         for address in addresses:
             listener = self.listeners.pop(address)
             listener.close()
-            self._groups.pop(address, None)
             self.emit(ListenerClosed(time.time(), str(listener.address)))
 
     # Tasks.
@@ -333,4 +352,14 @@ def _must_leave(session: Session, topology: Topology, old: Config, new: Config) 
     if not new.users:
         return False
     user = new.users.get(session.user)
-    return user is None or old.users.get(session.user, user) != user
+    return user is None or old.users.get(session.user, user).proofs != user.proofs
+
+
+def _caps(users: Mapping[str, User]) -> dict[bytes, Cap]:
+    # By account at the server; users that share one share its connections, and the smallest number holds.
+    caps: dict[bytes, Cap] = {}
+    for name, user in users.items():
+        account = (user.backend_user or name).encode()
+        if user.max_connections is not None and (account not in caps or user.max_connections < caps[account].limit):
+            caps[account] = Cap(user.max_connections, f"users.{name}.max_connections")
+    return caps

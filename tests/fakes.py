@@ -161,9 +161,9 @@ class TestClient:
 
 
 async def connect(
-    port: int, password: bytes = PASSWORD, capabilities: int = PLAIN, user: bytes = b"app"
+    port: int, password: bytes = PASSWORD, capabilities: int = PLAIN, user: bytes = b"app", header: bytes = b""
 ) -> TestClient | Err:
-    """Log in at a port; the server's refusal is returned."""
+    """Log in at a port, as a balancer would after a PROXY header; the server's refusal is returned."""
     protocol = ClientProtocol()
     holder: list[Conversation[ServerMessage]] = []
 
@@ -173,6 +173,8 @@ async def connect(
 
     await dial(TcpAddress("127.0.0.1", port), opened)
     conversation = holder[0]
+    if header:
+        conversation.send(header)
     greeting = await conversation.next()
     if isinstance(greeting, Err):
         return greeting

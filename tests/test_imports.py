@@ -124,7 +124,9 @@ def test_only_the_network_touches_sockets() -> None:
     # The playground's servers and its plain client are no part of the proxy.
     assert {name for name in users_of("socket", "select", "selectors") if not name.startswith("playground/")} <= {
         "net/dial.py",
+        "net/inherited.py",
         "net/listener.py",
+        "net/notify.py",
     }
 
 

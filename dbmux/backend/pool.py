@@ -9,11 +9,12 @@ down. Dialling is somebody else's work, asked for through `dial`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from time import perf_counter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from dbmux.backend.connection import Connection
@@ -68,6 +69,13 @@ class Account:
         return f"Account(charset={self.charset})"
 
 
+class Cap(NamedTuple):
+    """How many connections an account may have, and the setting that says so."""
+
+    limit: int
+    setting: str
+
+
 class Waiter(Protocol):
     """Who waits for a connection of `shelf`, or with None for a mere place under the limit.
 
@@ -76,6 +84,10 @@ class Waiter(Protocol):
 
     shelf: Shelf | None
     deadline: float
+
+    @property
+    def account(self) -> bytes:
+        """The account at the server for which it is; nothing when that is not known."""
 
     def granted(self, connection: Connection | None) -> None:
         """Here it is; None is a place, for a connection that the waiter opens himself."""
@@ -233,11 +245,11 @@ class Shelf:
         self.pool.worn.discard(connection)
         if connection in self.idle:
             self.idle.remove(connection)
-        self.pool.release()
+        self.pool.release(self.key.user)
 
 
 class Pool:
-    """All shelves of a backend under one limit; None leaves the limit to the server.
+    """All shelves of a backend under one limit; None leaves the limit to the server. `caps` bound single accounts.
 
     `unshared` has the connections that are their session's for life, and end with it. A shelf that nobody uses is
     forgotten, but for those that once had a connection where some are to be kept idle. `worn` are too old and end when
@@ -250,10 +262,11 @@ class Pool:
         "_dial",
         "_kept",
         "_passed",
-        "_passed_by",
+        "_taken_by",
         "_waited_s",
         "_waits",
         "busy",
+        "caps",
         "carried",
         "choice",
         "is_closing",
@@ -281,6 +294,7 @@ class Pool:
         self.choice = choice
         self.limit = limit
         self.min_idle = min_idle
+        self.caps: Mapping[bytes, Cap] = {}
         self.taken = 0
         self.busy = 0
         self.carried = 0
@@ -293,8 +307,9 @@ class Pool:
         self._dial = dial
         self._clock = clock
         self._kept: set[Shelf] = set()
-        self._passed: Waiter | None = None
-        self._passed_by = 0
+        # How many connections of another kind went to those behind him.
+        self._passed: dict[Waiter, int] = {}
+        self._taken_by: Counter[bytes] = Counter()
         self._waits = [0] * (len(WAIT_BOUNDS_S) + 1)
         self._waited_s = 0.0
 
@@ -357,22 +372,52 @@ class Pool:
         return None
 
     def is_wanted_elsewhere(self, giver: Shelf) -> bool:
-        """Whether one of `giver`'s connections has to make room: for the limit, or for the first in the queue."""
-        if self.limit is None or self.taken < self.limit:
-            return False
-        if self.taken > self.limit:
+        """Whether one of `giver`'s connections has to make room: for a limit, or for the first whom that would help."""
+        account = giver.key.user
+        if self._is_above(account):
             return True
-        first = next(iter(self.queue))
+        is_full = self.limit is not None and self.taken >= self.limit
+        if not is_full and not self._is_capped(account):
+            return False
+        first = self._first_helped(account, is_full)
+        if first is None:
+            return False
         shelf = first.shelf
         if shelf is giver or (shelf is not None and shelf.connecting):
             return False
         if shelf is None or shelf.is_relayed or not shelf.members:
             # He has no connection of his own kind to hope for.
             return True
-        if first is not self._passed:
-            self._passed, self._passed_by = first, 0
-        self._passed_by += 1
-        return self._passed_by > PATIENCE
+        self._passed[first] = self._passed.get(first, 0) + 1
+        return self._passed[first] > PATIENCE
+
+    def _is_above(self, account: bytes) -> bool:
+        cap = self.caps.get(account)
+        is_above_cap = cap is not None and self._taken_by[account] > cap.limit
+        return is_above_cap or (self.limit is not None and self.taken > self.limit)
+
+    def _is_capped(self, account: bytes) -> bool:
+        cap = self.caps.get(account)
+        return cap is not None and self._taken_by[account] >= cap.limit
+
+    def _first_helped(self, account: bytes, is_full: bool) -> Waiter | None:
+        # By the end of one of this account's connections.
+        for waiter in self.queue:
+            if waiter.account == account or (is_full and not self._is_capped(waiter.account)):
+                return waiter
+        return None
+
+    def permit(self, limit: int) -> None:
+        """Another limit holds from now on."""
+        if limit != self.limit:
+            self.limit = limit
+            self.decide()
+
+    def cap(self, caps: Mapping[bytes, Cap]) -> None:
+        """Other caps hold from now on; an account above its own keeps what it uses until that comes back."""
+        if caps != self.caps:
+            self.caps = caps
+            self.decide()
 
     def connected(self, shelf: Shelf, connection: Connection, now: float) -> None:
         """A dialled connection stands."""
@@ -384,7 +429,7 @@ class Pool:
     def admit(self, shelf: Shelf, connection: Connection, now: float) -> None:
         """A connection whose place is taken already belongs to a shelf from now on."""
         if connection.is_closed:
-            self.release()
+            self.release(shelf.key.user)
             return
         connection.home = shelf
         connection.opened_at = now
@@ -397,14 +442,14 @@ class Pool:
         shelf.connecting -= 1
         shelf.has_failed = True
         shelf.failed_at = self._clock()
-        self.taken -= 1
+        self._count_out(shelf.key.user)
         if (waiter := self.first(shelf)) is not None:
             waiter.denied(error)
         self.decide()
 
-    def release(self) -> None:
-        """A place is free again."""
-        self.taken -= 1
+    def release(self, account: bytes = b"") -> None:
+        """A place is free again that was this account's; that of a relayed login is not known."""
+        self._count_out(account)
         self.decide()
 
     def close(self) -> None:
@@ -428,10 +473,13 @@ class Pool:
         overdue = [(waiter, since) for waiter, since in self.queue.items() if waiter.deadline < now]
         if not overdue:
             return
-        state, others = self._state(now), len(self.queue) - 1
+        others = len(self.queue) - 1
+        # What holds for one holds for all of them: it is told as it was before the first is denied.
+        states = {waiter.account: self._state(now, waiter.account) for waiter, _ in overdue}
         for waiter, since in overdue:
             waiting = f", {others} more wait" if others else ""
-            told = f"{state}; waited {max(now - since, 0):.3g} s{waiting}; {self._advice()}"
+            state, advice = states[waiter.account]
+            told = f"{state}; waited {max(now - since, 0):.3g} s{waiting}; {advice}"
             self._deny(waiter, MySQLError(ErrorCode.UNREACHABLE, told))
 
     def tend(self, now: float, idle_s: float, lifetime_s: float) -> None:
@@ -456,8 +504,12 @@ class Pool:
     def decide(self) -> None:
         """Dial for those who wait, as far as there is room; idle connections of others make some."""
         # One at a time: whoever is told may come back with another wish before this returns.
-        while not self.is_closing and (waiter := self._unprovided()) is not None and self._make_room():
-            self.taken += 1
+        while not self.is_closing and (waiter := self._unprovided()) is not None:
+            if not self._make_room_under_cap(waiter.account):
+                continue
+            if not self._make_room():
+                return
+            self._count_in(waiter.account)
             shelf = waiter.shelf
             if shelf is None or shelf.is_relayed:
                 self._leave(waiter)
@@ -467,10 +519,15 @@ class Pool:
                 self._dial(shelf)
 
     def _unprovided(self) -> Waiter | None:
-        # The first for whom nothing is being dialled yet.
+        # The first for whom nothing is being dialled yet, and may be.
         expected: dict[Shelf, int] = {}
+        stuck: dict[bytes, bool] = {}
         for waiter in self.queue:
-            shelf = waiter.shelf
+            shelf, account = waiter.shelf, waiter.account
+            if account not in stuck:
+                stuck[account] = self._is_capped(account) and not any(one.idle for one in self._shelves_of(account))
+            if stuck[account]:
+                continue
             if shelf is None or shelf.is_relayed:
                 return waiter
             expected[shelf] = expected.get(shelf, 0) + 1
@@ -478,33 +535,58 @@ class Pool:
                 return waiter
         return None
 
+    def _shelves_of(self, account: bytes) -> list[Shelf]:
+        return [shelf for shelf in self.shelves.values() if shelf.key.user == account]
+
+    def _make_room_under_cap(self, account: bytes) -> bool:
+        # False when an idle connection has to pay first; until it comes back there is nothing to take from him.
+        while self._is_capped(account):
+            if not self._close_oldest(self._shelves_of(account)):
+                return False
+        return True
+
     def _make_room(self) -> bool:
         while self.limit is not None and self.taken >= self.limit:
-            idle = [(shelf, connection) for shelf in self.shelves.values() for connection in shelf.idle]
-            if not idle:
+            if not self._close_oldest(self.shelves.values()):
                 return False
-            # Rather one that owes nobody anything.
-            shelf, oldest = min(idle, key=lambda one: (bool(one[1].debt), one[1].idle_since))
-            if oldest.debt:
-                # When it has paid it comes back, and there will be room.
-                shelf.have_paid(oldest)
-                return False
-            # Its loss would decide again, in the middle of this decision.
-            oldest.home = None
-            shelf.idle.remove(oldest)
-            shelf.members.discard(oldest)
-            self.worn.discard(oldest)
-            self.taken -= 1
-            oldest.quit()
         return True
+
+    def _close_oldest(self, shelves: Iterable[Shelf]) -> bool:
+        idle = [(shelf, connection) for shelf in shelves for connection in shelf.idle]
+        if not idle:
+            return False
+        # Rather one that owes nobody anything.
+        shelf, oldest = min(idle, key=lambda one: (bool(one[1].debt), one[1].idle_since))
+        if oldest.debt:
+            # When it has paid it comes back, and there will be room.
+            shelf.have_paid(oldest)
+            return False
+        # Its loss would decide again, in the middle of this decision.
+        oldest.home = None
+        shelf.idle.remove(oldest)
+        shelf.members.discard(oldest)
+        self.worn.discard(oldest)
+        self._count_out(shelf.key.user)
+        oldest.quit()
+        return True
+
+    def _count_in(self, account: bytes) -> None:
+        self.taken += 1
+        self._taken_by[account] += 1
+
+    def _count_out(self, account: bytes) -> None:
+        self.taken -= 1
+        self._taken_by[account] -= 1
+        if not self._taken_by[account]:
+            del self._taken_by[account]
 
     def _refill(self, shelf: Shelf) -> None:
         missing = self.min_idle - len(shelf.idle) - shelf.connecting
         while missing > 0 and not self.queue and not shelf.has_failed:
-            if self.limit is not None and self.taken >= self.limit:
+            if (self.limit is not None and self.taken >= self.limit) or self._is_capped(shelf.key.user):
                 return
             missing -= 1
-            self.taken += 1
+            self._count_in(shelf.key.user)
             shelf.connecting += 1
             self._dial(shelf)
 
@@ -512,8 +594,7 @@ class Pool:
         waited = max(self._clock() - self.queue.pop(waiter), 0.0)
         self._waits[bisect_left(WAIT_BOUNDS_S, waited)] += 1
         self._waited_s += waited
-        if waiter is self._passed:
-            self._passed = None
+        self._passed.pop(waiter, None)
 
     def _deny(self, waiter: Waiter, error: MySQLError) -> None:
         # Another's denial may have made him leave.
@@ -524,14 +605,19 @@ class Pool:
     def _closed(self) -> MySQLError:
         return MySQLError(ErrorCode.SHUTDOWN, f"backend {self.name} was removed, or DbMux stops; connect again")
 
-    def _state(self, now: float) -> str:
-        holders = [connection.holder for connection in self.connections()]
+    def _state(self, now: float, account: bytes) -> tuple[str, str]:
+        # Where the connections are that this account waits for, and what to do about it.
+        cap = self.caps.get(account)
+        if cap is not None and self._is_capped(account):
+            shelves, taken = self._shelves_of(account), self._taken_by[account]
+            whose, setting = f"{account.decode('utf-8', 'replace')}'s ", cap.setting
+        else:
+            shelves, taken = [self.unshared, *self.shelves.values()], self.taken
+            whose, setting = "", f"backends.{self.name}.max_connections"
+        holders = [connection.holder for shelf in shelves for connection in shelf.members]
         where = describe((holder.occupation for holder in holders if holder is not None), now)
-        number = f"all {self.taken} connections" if self.taken != 1 else "the only connection"
-        return f"{number} to {self.name} {'are' if self.taken != 1 else 'is'} busy{': ' + where if where else ''}"
-
-    def _advice(self) -> str:
-        return (
-            f"`dbmux clients --holding` shows what holds them; raise backends.{self.name}.max_connections or "
-            "timeouts.pool_wait"
-        )
+        number = f"all {taken} of {whose}connections" if whose else f"all {taken} connections"
+        if taken == 1:
+            number = f"{whose}only connection" if whose else "the only connection"
+        state = f"{number} to {self.name} {'are' if taken != 1 else 'is'} busy{': ' + where if where else ''}"
+        return state, f"`dbmux clients --holding` shows what holds them; raise {setting} or timeouts.pool_wait"

@@ -210,7 +210,7 @@ class Backend:
         self.names[charset] = names
         self.sql_mode = sql_mode
         if self.config.max_connections is None and max_connections:
-            self.pool.limit = max(1, max_connections * SHARE_PERCENT // 100)
+            self.pool.permit(max(1, max_connections * SHARE_PERCENT // 100))
 
     def _fill(self, shelf: Shelf) -> None:
         # A backend that is only asked questions needs no filler.

@@ -13,8 +13,9 @@ from dbmux.wire.commands import Command
 class Turn:
     """One place in a pool's queue."""
 
-    def __init__(self, pool: Pool, shelf: Shelf | None, deadline: float) -> None:
+    def __init__(self, pool: Pool, shelf: Shelf | None, deadline: float, account: bytes = b"") -> None:
         self.shelf = shelf
+        self.account = account if shelf is None else shelf.key.user
         self.deadline = deadline
         self._pool = pool
         self._future: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
@@ -52,7 +53,7 @@ class Turn:
 
     def _give_back(self, connection: Connection | None) -> None:
         if connection is None:
-            self._pool.release()
+            self._pool.release(self.account)
         elif self.shelf is not None:
             self.shelf.give(connection, connection.idle_since)
 

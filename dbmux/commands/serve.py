@@ -47,6 +47,7 @@ def command(config: Path | None, listen: str | None, backend: str | None, log_fo
         log_format=LogFormat(log_format),
         state_folder=platformdirs.user_state_path("dbmux"),
         started=_say,
+        environment=os.environ,
     )
     sys.exit(process.run(options))
 

@@ -149,6 +149,15 @@ class User(Section):
     """The account at the backend; the same name unless given."""
     backend_password: Secret | None = Field(default=None, repr=False)
     """That account's password; the client's own unless given."""
+    max_connections: Positive | None = None
+    """At most so many connections to each server for this user's account there."""
+    max_clients: Positive | None = None
+    """At most so many clients logged in as this user at the same time."""
+
+    @property
+    def proofs(self) -> tuple[object, ...]:
+        """What a session was let in with."""
+        return self.password, self.password_hash, self.backend_user, self.backend_password
 
     @model_validator(mode="before")
     @classmethod
@@ -319,6 +328,10 @@ class Limits(Section):
 
     clients: Positive = 10_000
     """Clients connected at the same time."""
+    clients_per_address: Positive | None = None
+    """Clients connected at the same time from one address, or from one /64 network of IPv6."""
+    failed_logins: Annotated[NotNegative, Field(le=100)] = 10
+    """Failed logins within a minute after which an address is refused for a time; 0 refuses none."""
     inspect_max: Annotated[Bytes, Field(ge=4096)] = 1024 * 1024
     """Longer statements are passed on as they come."""
 

@@ -297,11 +297,11 @@ async def _check(door: Door, backend: Backend, who: Credentials, deadline: float
 async def _open(shelf: Shelf, backend: Backend, deadline: float) -> None:
     pool, account = backend.pool, shelf.account
     assert account is not None
-    await Turn(pool, None, deadline).wait()
+    await Turn(pool, None, deadline, shelf.key.user).wait()
     try:
         connection = await open_connection(backend, shelf.key, account)
     except BaseException:
-        pool.release()
+        pool.release(shelf.key.user)
         raise
     pool.admit(shelf, connection, time.perf_counter())
     try:

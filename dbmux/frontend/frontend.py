@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Self
 
 from dbmux.backend.group import Group
@@ -22,13 +23,15 @@ from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, LoginMode, User
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned
+from dbmux.events import AddressBlocked, CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned
 from dbmux.frontend import admission
 from dbmux.frontend.admission import Admitted, Learnt
+from dbmux.frontend.census import Census
 from dbmux.frontend.login import Claim, Door
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
 from dbmux.frontend.tenant import Tenant
+from dbmux.frontend.throttle import Throttle, is_here, place_of
 from dbmux.net.certificate import ServerTls
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.conversation import ConnectionClosed, Conversation
@@ -62,6 +65,8 @@ class Settings:
     tls_mode: ClientTlsMode
     tls: ServerTls | None
     max_clients: int
+    max_clients_per_address: int | None = None
+    failed_logins: int = 0
     inspect_max: int
     login_timeout_s: float
     pool_wait_s: float = 10.0
@@ -92,6 +97,11 @@ class Frontend:
         self._ids = itertools.count(FIRST_ID)
         self._tasks = asyncio.TaskGroup()
         self._chores: set[asyncio.Task[None]] = set()
+        # Who comes through a balancer that has not said yet for whom.
+        self._unannounced: set[int] = set()
+        self._addresses = Census()
+        self._users = Census()
+        self._throttle = Throttle(settings.failed_logins, time.monotonic)
         self._rsa_key: asyncio.Task[RSAPrivateKey] | None = None
         self._emptied = asyncio.Event()
 
@@ -125,6 +135,7 @@ class Frontend:
     def take(self, settings: Settings) -> None:
         """Other settings hold from now on, for sessions that are there from their next transaction on."""
         self.settings = settings
+        self._throttle.allowed = settings.failed_logins
         for session in self.sessions.values():
             self._regroup(session)
 
@@ -147,6 +158,9 @@ class Frontend:
         """A session ended."""
         self.sessions.pop(session.id, None)
         self.limited.discard(session)
+        self._addresses.drop(session.id)
+        self._users.drop(session.id)
+        self._announce(session)
         if not self.sessions:
             self._emptied.set()
 
@@ -157,9 +171,16 @@ class Frontend:
         protocol = ServerProtocol(_UNKNOWN_SERVER)
         conversation: Conversation[ClientMessage] = Conversation(channel, protocol)
         self.sessions[session.id] = session
-        self.emit(SessionOpened(time.time(), session.id, session.peer, listener))
+        self._unannounced.add(session.id)
+        if not _is_balancer(channel, self.settings.proxies):
+            self._announce(session)
         self._start(self._log_in(session, conversation, group, self.settings), f"login {session.peer}")
         return conversation
+
+    def _announce(self, session: Session) -> None:
+        if session.id in self._unannounced:
+            self._unannounced.discard(session.id)
+            self.emit(SessionOpened(time.time(), session.id, session.peer, session.listener))
 
     def change_user(self, session: Session, payload: bytes) -> None:
         """A session's client wants to be somebody else."""
@@ -228,6 +249,8 @@ class Frontend:
             async with asyncio.timeout(settings.login_timeout_s):
                 self._check_room(settings)
                 await self._read_proxy_header(session, client, settings)
+                self._announce(session)
+                self._check_address(session, settings)
                 home = settings.topology.groups[group]
                 backend = home.primary
                 protocol = ServerProtocol(await self._greeting(session, backend, settings))
@@ -261,11 +284,12 @@ class Frontend:
         started = time.perf_counter()
         backend = group.primary
         session.user = door.claim.user.decode("utf-8", "replace")
-        admitted = await self._admit(session, door, backend, settings)
+        admitted = await self._prove(session, door, backend, settings)
         try:
             if session.state != 0 or door.client.is_gone:
                 raise ConnectionClosed("the client went away during the login")
             self._check_still_welcome(session, backend)
+            self._check_user(session, session.user)
         except (ConnectionClosed, MySQLError):
             if admitted.connection is not None:
                 admitted.connection.quit()
@@ -290,6 +314,29 @@ class Frontend:
         is_known = not now.users or session.user in now.users
         if backend not in now.topology.backends.values() or not is_known:
             raise MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
+
+    async def _prove(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
+        try:
+            admitted = await self._admit(session, door, backend, settings)
+        except (MySQLError, BackendRefused) as error:
+            if _is_denial(error):
+                self._login_failed(session)
+            raise
+        self._throttle.succeeded(session.place)
+        return admitted
+
+    def _login_failed(self, session: Session) -> None:
+        place = session.place
+        if place and not is_here(place) and (seconds := self._throttle.failed(place)):
+            self.emit(AddressBlocked(time.time(), place, seconds))
+
+    def _check_throttle(self, session: Session) -> None:
+        seconds = self._throttle.refused_s(session.place)
+        if seconds and not is_here(session.place):
+            raise MySQLError(
+                ErrorCode.BLOCKED,
+                f"too many logins from {session.place} failed (limits.failed_logins); try again in {ceil(seconds)} s",
+            )
 
     async def _admit(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
         deadline = time.perf_counter() + settings.pool_wait_s
@@ -327,6 +374,7 @@ class Frontend:
         session.channel.owner = client
         try:
             async with asyncio.timeout(self.settings.login_timeout_s):
+                self._check_throttle(session)
                 change = parse_change_user(payload, session.capabilities)
                 door = Door(
                     client=client,
@@ -348,7 +396,10 @@ class Frontend:
                     fingerprint=self._fingerprint(session.channel, greeting, settings),
                 )
                 admitted = await self._readmit(session, door, backend)
+                self._check_user(session, change.user.decode("utf-8", "replace"))
         except (TimeoutError, MySQLError, BackendRefused, ConnectionClosed, ssl.SSLError) as error:
+            if _is_denial(error):
+                self._login_failed(session)
             # A connection whose change of user failed is in no state that could be relied on.
             self._refuse(session, client, _as_refusal(error), CloseReason.LOGIN_FAILED)
             return
@@ -440,11 +491,13 @@ class Frontend:
         if not isinstance(name, tuple):
             return
         session.origin = Origin(client=(name[0], name[1]), server=(local[0], local[1]))
-        address = ipaddress.ip_address(name[0].partition("%")[0])
-        if not any(address in network for network in settings.proxies):
+        if not _is_balancer(client.channel, settings.proxies):
+            session.place = place_of(name[0])
             return
+        # Its own connections, which ask how DbMux is, count as nobody's.
         header = await client.proxy_header()
         if header.client is not None:
+            session.place = place_of(header.client.host)
             session.peer = f"{header.client.host}:{header.client.port}"
             session.origin = Origin(client=(header.client.host, header.client.port), server=(local[0], local[1]))
 
@@ -454,6 +507,28 @@ class Frontend:
                 ErrorCode.TOO_MANY_CLIENTS,
                 f"{settings.max_clients} clients are connected already; raise limits.clients or close some",
             )
+
+    def _check_address(self, session: Session, settings: Settings) -> None:
+        place, limit = session.place, settings.max_clients_per_address
+        if not place:
+            return
+        self._check_throttle(session)
+        if limit is not None and self._addresses.others(session.id, place) >= limit:
+            raise MySQLError(
+                ErrorCode.TOO_MANY_CLIENTS,
+                f"{limit} clients are connected from {place} already; raise limits.clients_per_address or close some",
+            )
+        self._addresses.put(session.id, place)
+
+    def _check_user(self, session: Session, name: str) -> None:
+        user = self.settings.users.get(name)
+        limit = user.max_clients if user is not None else None
+        if limit is not None and self._users.others(session.id, name) >= limit:
+            raise MySQLError(
+                ErrorCode.TOO_MANY_OF_USER,
+                f"{limit} clients are logged in as {name} already; raise users.{name}.max_clients or close some",
+            )
+        self._users.put(session.id, name)
 
     def _refuse(
         self,
@@ -508,6 +583,20 @@ def _overdue(session: Session, limit: float, was_stopped: object) -> MySQLError:
     return MySQLError(
         code, f"the query ran longer than timeouts.query ({limit:g} s){end}; make it faster or raise the limit"
     )
+
+
+def _is_denial(error: Exception) -> bool:
+    # A password that was wrong, whoever checked it.
+    number = error.code.number if isinstance(error, MySQLError) else getattr(error, "number", 0)
+    return number == ErrorCode.ACCESS_DENIED.number
+
+
+def _is_balancer(channel: Channel, proxies: tuple[Network, ...]) -> bool:
+    name = channel.transport.get_extra_info("peername")
+    if not isinstance(name, tuple):
+        return False
+    address = ipaddress.ip_address(name[0].partition("%")[0])
+    return any(address in network for network in proxies)
 
 
 def _is_tcp(channel: Channel) -> bool:

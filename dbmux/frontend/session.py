@@ -101,6 +101,7 @@ class Session(StatementTenant):
     __slots__ = (
         "_ended",
         "_held",
+        "_is_advancing",
         "_is_backend_congested",
         "_killing",
         "_retiring",
@@ -109,6 +110,7 @@ class Session(StatementTenant):
         "listener",
         "origin",
         "peer",
+        "place",
         "user",
     )
 
@@ -116,11 +118,14 @@ class Session(StatementTenant):
         super().__init__(session_id, channel, surroundings)
         self.surroundings: Surroundings = surroundings
         self.peer = peer
+        # For limits on addresses; nothing where none counts.
+        self.place = ""
         self.listener = listener
         self.user = ""
         self.origin: Origin | None = None
         self.greeter: ServerProtocol | None = None
         self._ended = 0.0
+        self._is_advancing = False
         self._is_backend_congested = False
         self._held: bytearray | None = None
         self._upload: Upload | None = None
@@ -485,6 +490,16 @@ class Session(StatementTenant):
             self._advance()
 
     def _advance(self) -> None:
+        # A command that is answered at once comes back here: the loop that runs it goes on, however many there are.
+        if self._is_advancing:
+            return
+        self._is_advancing = True
+        try:
+            self._run_held()
+        finally:
+            self._is_advancing = False
+
+    def _run_held(self) -> None:
         # Commands that came in pieces or ahead of time, one after the other.
         held = self._held
         while self.state == IDLE and held and len(held) >= packet.HEADER:
@@ -497,7 +512,9 @@ class Session(StatementTenant):
                 if len(held) < packet.HEADER + HEAD:
                     break
                 self._stream(bytes(held))
-                return
+                if self.state != IDLE:
+                    return
+                held = self._held
             elif len(held) < packet.HEADER + length:
                 break
             else:

@@ -354,6 +354,11 @@ class Tenant(Holder, ABC):
         self._transaction_since = 0.0
         return connection
 
+    @property
+    def account(self) -> bytes:
+        """The account at the server whose connection is waited for."""
+        return self.shelf.key.user if self.shelf is not None else b""
+
     def granted(self, connection: Connection | None) -> None:
         """The pool says: here is the connection that was waited for."""
         assert connection is not None

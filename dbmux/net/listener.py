@@ -22,25 +22,34 @@ class Listener:
 
     __slots__ = ("_file", "_server", "address")
 
-    def __init__(self, server: asyncio.Server, address: Address) -> None:
+    def __init__(self, server: asyncio.Server, address: Address, file: tuple[int, int] | None = None) -> None:
         self._server = server
         self.address = address
-        self._file = _identity(Path(address.path)) if isinstance(address, UnixAddress) else None
+        # The file of a Unix socket that was made here.
+        self._file = file
 
     def close(self) -> None:
         """Accept no more; connections that stand are not touched."""
         self._server.close()
         # Another process may have put its own socket there.
-        if isinstance(self.address, UnixAddress) and _identity(Path(self.address.path)) == self._file:
+        file = self._file
+        if file is not None and isinstance(self.address, UnixAddress) and _identity(Path(self.address.path)) == file:
             Path(self.address.path).unlink(missing_ok=True)
 
 
-async def listen(address: Address, accepted: Callable[[Channel], Owner]) -> Listener:
+async def listen(
+    address: Address, accepted: Callable[[Channel], Owner], inherited: socket.socket | None = None
+) -> Listener:
     """Open an address; raises OSError when it cannot be bound.
 
-    A name is opened at each of its addresses. `::` takes IPv6 alone, so that 0.0.0.0 may stand beside it.
+    A name is opened at each of its addresses. `::` takes IPv6 alone, so that 0.0.0.0 may stand beside it. A socket that
+    was `inherited` listens there already: it is taken as it is, and its file is left alone.
     """
     loop = asyncio.get_running_loop()
+    if inherited is not None:
+        create = loop.create_unix_server if isinstance(address, UnixAddress) else loop.create_server
+        server = await create(lambda: Channel(accepted), sock=inherited, backlog=BACKLOG)
+        return Listener(server, address)
     match address:
         case TcpAddress(host, port):
             server = await loop.create_server(lambda: Channel(accepted), host, port, backlog=BACKLOG)
@@ -50,7 +59,7 @@ async def listen(address: Address, accepted: Callable[[Channel], Owner]) -> List
             server = await loop.create_unix_server(
                 lambda: Channel(accepted), sock=_unix_socket(Path(path)), backlog=BACKLOG
             )
-            return Listener(server, address)
+            return Listener(server, address, _identity(Path(path)))
 
 
 def _unix_socket(path: Path) -> socket.socket:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TextIO, assert_never
 
 from dbmux.events import (
+    AddressBlocked,
     BackendDown,
     BackendUp,
     ConfigApplied,
@@ -83,7 +84,7 @@ def _headline(event: Event) -> str:
             return f"DbMux {event.version} started in {event.seconds * 1000:.0f} ms"
         case ListenerOpened() | ListenerClosed():
             return _listener(event)
-        case SessionOpened() | SessionClosed() | LoggedIn() | LoginFailed():
+        case SessionOpened() | SessionClosed() | LoggedIn() | LoginFailed() | AddressBlocked():
             return _session(event)
         case BackendUp() | BackendDown() | PrimaryChanged() | ReplicaFellBehind() | ReplicaCaughtUp():
             return _backend(event)
@@ -135,7 +136,7 @@ def _listener(event: ListenerOpened | ListenerClosed) -> str:
             return f"no longer listening on {event.address}"
 
 
-def _session(event: SessionOpened | SessionClosed | LoggedIn | LoginFailed) -> str:
+def _session(event: SessionOpened | SessionClosed | LoggedIn | LoginFailed | AddressBlocked) -> str:
     match event:
         case SessionOpened():
             return f"{event.session} connected from {event.client}"
@@ -145,5 +146,7 @@ def _session(event: SessionOpened | SessionClosed | LoggedIn | LoginFailed) -> s
             return f"{event.session} logged in as {event.user} at {event.backend}{schema}{tls}"
         case LoginFailed():
             return f"{event.session} login as {event.user or 'nobody'} refused: {event.message}"
+        case AddressBlocked():
+            return f"too many logins from {event.address} failed: others are refused for {event.seconds:g} s"
         case SessionClosed():
             return f"{event.session} closed: {event.reason}{f' ({event.detail})' if event.detail else ''}"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dbmux.events import (
+    AddressBlocked,
     BackendDown,
     BackendUp,
     CloseReason,
@@ -53,6 +54,7 @@ class Metrics:
         self.sessions_closed: Counter[CloseReason] = Counter()
         self.logins = 0
         self.logins_failed: Counter[int] = Counter()
+        self.addresses_blocked = 0
         self.pins: Counter[str] = Counter()
         self.pins_now: Counter[str] = Counter()
         self.configs_applied = 0
@@ -62,6 +64,7 @@ class Metrics:
             SessionClosed: self._session_closed,
             LoggedIn: self._logged_in,
             LoginFailed: self._login_failed,
+            AddressBlocked: self._address_blocked,
             Pinned: self._pinned,
             Unpinned: self._unpinned,
             BackendUp: self._backend_up,
@@ -107,6 +110,9 @@ class Metrics:
 
     def _login_failed(self, event: LoginFailed) -> None:
         self.logins_failed[event.code] += 1
+
+    def _address_blocked(self, event: AddressBlocked) -> None:
+        self.addresses_blocked += 1
 
     def _pinned(self, event: Pinned) -> None:
         self.pins[event.reason] += 1

@@ -68,6 +68,9 @@ class _Figures(Collector):
         for code, count in metrics.logins_failed.items():
             failed.add_metric([str(code)], count)
         yield failed
+        yield CounterMetricFamily(
+            "dbmux_addresses_blocked", "Times that an address was refused.", metrics.addresses_blocked
+        )
         yield CounterMetricFamily("dbmux_configs_applied", "Configurations put in force.", metrics.configs_applied)
         yield CounterMetricFamily("dbmux_configs_rejected", "Configurations with errors.", metrics.configs_rejected)
 

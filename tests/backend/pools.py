@@ -31,8 +31,9 @@ class Wire:
 class Client:
     """Waits for a connection, and holds it as a session does."""
 
-    def __init__(self, shelf: Shelf | None, deadline: float = 1e9) -> None:
+    def __init__(self, shelf: Shelf | None, deadline: float = 1e9, account: bytes = b"") -> None:
         self.shelf = shelf
+        self.account = account if shelf is None else shelf.key.user
         self.deadline = deadline
         self.connection: Connection | None = None
         self.places = 0

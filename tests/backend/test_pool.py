@@ -11,13 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dbmux.backend.connection import Connection
 from dbmux.backend.occupation import Occupation
-from dbmux.backend.pool import PATIENCE, Choice, Shelf
+from dbmux.backend.pool import PATIENCE, Cap, Choice, Shelf
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.query import PinReason
 from dbmux.session import SessionState
 from tests.backend.pools import STATE, Client, Stage
 
 REFUSED = BackendRefused(1045, b"28000", b"no")
+ANN = {b"ann": Cap(1, "users.ann.max_connections")}
 
 
 def test_whoever_finds_an_empty_shelf_gets_the_connection_that_is_dialled_for_him() -> None:
@@ -105,6 +106,119 @@ def test_a_limit_that_was_lowered_is_reached_before_anybody_is_served() -> None:
     assert client.connection is connections[2]
 
 
+def test_a_limit_that_was_raised_serves_who_waits_at_once() -> None:
+    stage = Stage(limit=1)
+    stage.held(stage.shelf("ann"))
+    stage.pool.wait(Client(stage.shelf("ann")))
+
+    stage.pool.permit(2)
+
+    assert stage.dials == [stage.shelf("ann")]
+
+
+class TestCap:
+    def test_an_account_at_its_cap_waits_and_nobody_else_does(self) -> None:
+        stage = Stage(limit=3)
+        stage.pool.cap(ANN)
+        stage.held(stage.shelf("ann"))
+
+        stage.pool.wait(Client(stage.shelf("ann")))
+        stage.pool.wait(Client(stage.shelf("bob")))
+
+        assert stage.dials == [stage.shelf("bob")]
+
+    def test_it_counts_the_connections_of_every_kind_and_an_idle_one_makes_room_for_another_kind(self) -> None:
+        stage = Stage(limit=3)
+        stage.pool.cap(ANN)
+        connection = stage.held(stage.shelf("ann"))
+        stage.pool.wait(Client(stage.shelf("ann", has_schema=False)))
+        dialled_before = list(stage.dials)
+
+        stage.give(connection)
+
+        assert dialled_before == []
+        assert connection.is_closed
+        assert stage.dials == [stage.shelf("ann", has_schema=False)]
+
+    def test_it_counts_a_place_for_the_account_too(self) -> None:
+        stage = Stage(limit=3)
+        stage.pool.cap(ANN)
+        stage.held(stage.shelf("ann"))
+        login = Client(None, account=b"ann")
+
+        stage.pool.wait(login)
+
+        assert login.places == 0
+
+    def test_an_account_at_its_cap_does_not_keep_a_full_pool_from_those_behind(self) -> None:
+        stage = Stage(limit=2)
+        stage.pool.cap(ANN)
+        stage.held(stage.shelf("ann"))
+        connection = stage.held(stage.shelf("bob"))
+        stage.pool.wait(Client(stage.shelf("ann", has_schema=False)))
+        stage.pool.wait(Client(stage.shelf("eve")))
+
+        stage.give(connection)
+
+        assert stage.dials == [stage.shelf("eve")]
+
+    def test_one_that_was_lowered_is_reached_as_connections_come_back(self) -> None:
+        stage = Stage(limit=3)
+        first, second = stage.held(stage.shelf("ann")), stage.held(stage.shelf("ann"))
+        stage.pool.cap(ANN)
+        client = Client(stage.shelf("ann"))
+        stage.pool.wait(client)
+
+        stage.give(first)
+        stage.give(second)
+
+        assert (first.is_closed, client.connection) == (True, second)
+
+    def test_one_that_was_raised_serves_who_waits_at_once(self) -> None:
+        stage = Stage(limit=3)
+        stage.pool.cap(ANN)
+        stage.held(stage.shelf("ann"))
+        stage.pool.wait(Client(stage.shelf("ann")))
+
+        stage.pool.cap({})
+
+        assert stage.dials == [stage.shelf("ann")]
+
+    def test_who_waited_in_vain_is_told_whose_cap_it_is(self) -> None:
+        stage = Stage(limit=3)
+        stage.pool.cap({b"ann": Cap(2, "users.ann.max_connections")})
+        for name in ("ann", "ann", "bob"):
+            stage.held(stage.shelf(name))
+        client = Client(stage.shelf("ann"), deadline=4.0)
+        stage.pool.wait(client)
+
+        stage.pool.expire(5.0)
+
+        assert [str(error) for error in client.errors] == [
+            "all 2 of ann's connections to db1 are busy: 2 running queries (oldest 5s); waited 5 s; "
+            "`dbmux clients --holding` shows what holds them; raise users.ann.max_connections or timeouts.pool_wait"
+        ]
+
+    def test_nobody_is_passed_by_for_ever_where_others_wait_for_other_reasons(self) -> None:
+        stage = Stage(limit=3)
+        stage.pool.cap({b"ann": Cap(2, "users.ann.max_connections")})
+        stage.held(stage.shelf("ann", has_schema=False))
+        connection, bobs = stage.held(stage.shelf("ann")), stage.held(stage.shelf("bob"))
+        stage.pool.wait(Client(stage.shelf("ann", has_schema=False)))
+        stage.pool.wait(Client(stage.shelf("bob", has_schema=False)))
+        passed_by = 0
+
+        while not connection.is_closed:
+            stage.pool.wait(Client(stage.shelf("ann")))
+            stage.give(connection)
+            if not bobs.is_closed:
+                stage.pool.wait(Client(stage.shelf("bob")))
+                stage.give(bobs)
+            passed_by += 1
+
+        assert passed_by == PATIENCE + 1
+
+
 def test_who_has_no_connection_of_his_own_kind_gets_the_next_place() -> None:
     stage = Stage(limit=1)
     connection = stage.held(stage.shelf("ann"))
@@ -185,7 +299,7 @@ def test_a_place_may_be_released_while_it_is_granted() -> None:
     class Fickle(Client):
         def granted(self, connection: Connection | None) -> None:
             super().granted(connection)
-            stage.pool.release()
+            stage.pool.release(b"")
 
     clients = [Fickle(None) for _ in range(3)]
     connection = stage.held(stage.shelf("ann"))
@@ -384,6 +498,7 @@ class PoolMachine(RuleBasedStateMachine):
         super().__init__()
         self.stage = Stage(limit=3, min_idle=1)
         self.pool = self.stage.pool
+        self.pool.cap({b"ann": Cap(2, "users.ann.max_connections")})
         self.shelves = [self.stage.shelf(name, has_schema=has) for name in ("ann", "bob") for has in (True, False)]
         self.clients: list[Client] = []
         self.unshared: list[Connection] = []
@@ -401,8 +516,15 @@ class PoolMachine(RuleBasedStateMachine):
             if client.connection is connection:
                 client.connection = None
 
-    def _wait(self, shelf: Shelf | None, deadline: float) -> None:
-        client = Client(shelf, deadline)
+    def _places_of(self, account: bytes) -> int:
+        return sum(client.places for client in self.clients if client.account == account)
+
+    def _taken_by(self, account: bytes) -> int:
+        shelves = [shelf for shelf in self.pool.shelves.values() if shelf.key.user == account]
+        return sum(len(shelf.members) + shelf.connecting for shelf in shelves) + self._places_of(account)
+
+    def _wait(self, shelf: Shelf | None, deadline: float, account: bytes = b"") -> None:
+        client = Client(shelf, deadline, account)
         self.clients.append(client)
         self.pool.wait(client)
 
@@ -417,9 +539,9 @@ class PoolMachine(RuleBasedStateMachine):
         client.granted(connection)
         self.clients.append(client)
 
-    @rule(patience=st.integers(1, 20))
-    def want_a_place(self, patience: int) -> None:
-        self._wait(None, self.stage.now + patience)
+    @rule(patience=st.integers(1, 20), account=st.sampled_from([b"", b"ann", b"bob"]))
+    def want_a_place(self, patience: int, account: bytes) -> None:
+        self._wait(None, self.stage.now + patience, account)
 
     @precondition(lambda self: bool(self.held))
     @rule(data=st.data())
@@ -463,16 +585,20 @@ class PoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.places))
     @rule(is_used=st.booleans(), dies=st.booleans())
     def a_place_is_used_or_released(self, is_used: bool, dies: bool) -> None:
-        next(client for client in self.clients if client.places).places -= 1
+        client = next(client for client in self.clients if client.places)
+        client.places -= 1
         if not is_used:
-            self.pool.release()
+            self.pool.release(client.account)
             return
         connection = self.stage.new_connection()
+        shelf = self.stage.shelf(client.account.decode()) if client.account else self.pool.unshared
         if dies:
             connection.closed(None)
-        else:
+        elif shelf is self.pool.unshared:
             self.unshared.append(connection)
-        self.pool.admit(self.pool.unshared, connection, self.stage.now)
+        self.pool.admit(shelf, connection, self.stage.now)
+        if not dies and shelf is not self.pool.unshared:
+            shelf.give(connection, self.stage.now)
 
     @rule(seconds=st.integers(0, 30))
     def time_passes(self, seconds: int) -> None:
@@ -510,8 +636,9 @@ class PoolMachine(RuleBasedStateMachine):
                     self.unshared.remove(connection)
                     connection.closed(None)
                 while self.places and not first.answers:
-                    next(client for client in self.clients if client.places).places -= 1
-                    self.pool.release()
+                    client = next(client for client in self.clients if client.places)
+                    client.places -= 1
+                    self.pool.release(client.account)
 
         assert first.answers == 1
 
@@ -523,6 +650,7 @@ class PoolMachine(RuleBasedStateMachine):
     def the_limit_holds(self) -> None:
         assert self.pool.limit is not None
         assert 0 <= self.pool.taken <= self.pool.limit
+        assert self._taken_by(b"ann") <= 2
 
     @invariant()
     def what_is_taken_exists(self) -> None:
@@ -559,16 +687,19 @@ class PoolMachine(RuleBasedStateMachine):
     def nobody_waits_beside_an_idle_connection_or_in_a_closed_pool(self) -> None:
         assert not any(waiter.shelf is not None and waiter.shelf.idle for waiter in self.pool.queue)
         assert not (self.pool.is_closing and self.pool.queue)
-        if self.pool.queue and not self.stage.dials:
-            assert self.pool.taken == self.pool.limit
-            assert not any(shelf.idle for shelf in self.pool.shelves.values())
+        for waiter in self.pool.queue if not self.stage.dials else ():
+            idle = {shelf.key.user for shelf in self.pool.shelves.values() if shelf.idle}
+            is_capped = waiter.account == b"ann" and self._taken_by(b"ann") == 2
+            assert is_capped or self.pool.taken == self.pool.limit
+            assert b"ann" not in idle if is_capped else not idle
 
     def teardown(self) -> None:
         self.pool.end()
         while self.stage.dials:
             self.a_dial_succeeds_for_good()
-        for _ in range(self.places):
-            self.pool.release()
+        for client in self.clients:
+            for _ in range(client.places):
+                self.pool.release(client.account)
 
         assert self.pool.taken == 0
         assert list(self.pool.connections()) == []

@@ -192,6 +192,25 @@ class TestUsers:
 
         run(scenario)
 
+    def test_a_user_whose_limits_change_stays(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            a, password = FakeBackend(), PASSWORD.decode()
+            async with servers(a) as (at_a,):
+                begin = {"backends": {"db": at_a}, "users": {"one": password}, "timeouts": {"drain": "1ms"}}
+                async with serving(tmp_path / "c", begin) as proxy:
+                    staying = await connect(proxy.port(), user=b"one")
+                    assert isinstance(staying, TestClient)
+                    limited = {"password": password, "max_connections": 1, "max_clients": 1}
+
+                    await proxy.reload({**begin, "users": {"one": limited}})
+                    second = await connect(proxy.port(), user=b"one")
+
+                    assert isinstance(second, Err)
+                    assert second.number == 1203
+                    assert await works(staying)
+
+        run(scenario)
+
     def test_a_password_file_is_read_again_when_that_is_asked_for(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             secret = tmp_path / "secret"

@@ -16,6 +16,7 @@ EVENTS: tuple[Event, ...] = (
     events.SessionOpened(1700000000.25, 7, "10.0.0.9:5000", "127.0.0.1:3307"),
     events.LoggedIn(1700000000.25, 7, "app", "shop", "db", "TLSv1.3", 0.01),
     events.LoginFailed(1700000000.25, 7, "app", 1045, "DbMux: no"),
+    events.AddressBlocked(1700000000.25, "10.0.0.9", 4.0),
     events.QueryFinished(1700000000.25, 7, "db", 3, 0.0015, 100, 0, ONLY),
     events.Pinned(1700000000.25, 7, "GET_LOCK", "jobs"),
     events.Unpinned(1700000000.25, 7, "GET_LOCK", "jobs", 1.5),

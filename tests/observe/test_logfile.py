@@ -56,6 +56,8 @@ def test_the_examples_have_every_kind_of_event() -> None:
         (LoggedIn(AT, 7, "app", "", "db", "", 0.01), "7 logged in as app at db"),
         (LoginFailed(AT, 7, "app", 1045, "DbMux: no"), "7 login as app refused: DbMux: no"),
         (LoginFailed(AT, 7, "", 1043, "DbMux: no"), "7 login as nobody refused: DbMux: no"),
+        (events.AddressBlocked(AT, "10.0.0.9", 4.0),
+         "too many logins from 10.0.0.9 failed: others are refused for 4 s"),
         (QueryFinished(AT, 7, "db", 3, 0.0015, 100, 0, ONLY), "7 command 3 took 1.50 ms"),
         (Pinned(AT, 7, "GET_LOCK", "jobs"), "7 pinned: GET_LOCK jobs"),
         (Unpinned(AT, 7, "GET_LOCK", "", 1.5), "7 no longer pinned after 1.500 s: GET_LOCK"),
