@@ -281,14 +281,18 @@ class Session(StatementTenant):
 
     def _answer_error(self, error: MySQLError | BackendRefused) -> None:
         # An error in place of a reply; the session goes on.
-        self.state = IDLE
-        self._upload = None
-        self._pending = b""
         told = (
             err_from(error)
             if isinstance(error, MySQLError)
             else Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
         )
+        if self._upload is not None:
+            # What the client still sends of its long statement must not be read as commands.
+            self.channel.write(packet.encode(told.build(), 1))
+            self.end(CloseReason.BACKEND_GONE, str(error))
+            return
+        self.state = IDLE
+        self._pending = b""
         self.channel.write(packet.encode(told.build(), 1))
         self.channel.resume()
         self._go_on()

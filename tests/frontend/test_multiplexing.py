@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
+from dbmux.net.conversation import ConnectionClosed
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
@@ -420,6 +421,27 @@ def test_a_savepoint_without_autocommit_keeps_the_connection() -> None:
 
             assert [(e.reason, e.what) for e in proxy.of(Pinned)] == [("savepoint", "")]
             assert proxy.of(Unpinned) == []
+            one.close()
+
+    run(scenario)
+
+
+def test_the_rest_of_a_long_statement_that_got_no_connection_is_not_read_as_commands() -> None:
+    async def scenario() -> None:
+        config: Any = {"limits": {"inspect_max": 4096}, "timeouts": {"pool_wait": 0.01}}
+        async with shared(Transactions(), **config) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            hidden = b"\x0e\0\0\0\x03DELETE FROM t"
+
+            (told,) = await two.ask(Command.QUERY, b"INSERT INTO t VALUES ('" + hidden * 50_000 + b"')")
+
+            assert isinstance(told, Err)
+            assert told.number == 2003
+            with pytest.raises(ConnectionClosed):
+                await two.ask(Command.PING)
+            await one.ask(Command.QUERY, b"COMMIT")
+            assert [body for number, body in proxy.backend.commands if number == 3] == [b"BEGIN", b"COMMIT"]
             one.close()
 
     run(scenario)
