@@ -188,13 +188,15 @@ class Session(StatementTenant):
 
     def congested(self) -> None:
         """The client reads slowly: the backend must wait."""
+        self._is_congested = True
         if self.connection is not None:
-            self.connection.channel.pause()
+            self.connection.pause()
 
     def writable(self) -> None:
         """The client has caught up."""
+        self._is_congested = False
         if self.connection is not None:
-            self.connection.channel.resume()
+            self.connection.resume()
 
     # What the connection tells.
 

@@ -85,6 +85,7 @@ class Tenant(Holder, ABC):
         "_debtor_backend",
         "_emit",
         "_flags",
+        "_is_congested",
         "_is_plain",
         "_is_retriable",
         "_pending",
@@ -137,6 +138,7 @@ class Tenant(Holder, ABC):
         self._plain: dict[bytes, Query] = {}
         self._query = PLAIN
         self._statement: Statement | None = None
+        self._is_congested = False
         self._is_plain = False
         self._is_retriable = False
         self._sent = b""
@@ -270,6 +272,8 @@ class Tenant(Holder, ABC):
         shelf.pool.busy += 1
         self.connection = connection
         self._transaction_since = 0.0
+        if self._is_congested:
+            connection.pause()
         return connection
 
     def granted(self, connection: Connection | None) -> None:
@@ -370,6 +374,8 @@ class Tenant(Holder, ABC):
         connection.creditor = self
         connection.reply_bytes = 0
         connection.scanner.begin(self._shape, 1)
+        if self._is_congested:
+            connection.pause()
         connection.channel.write(data)
 
     # Following what was answered.

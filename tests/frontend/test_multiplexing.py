@@ -423,3 +423,46 @@ def test_a_savepoint_without_autocommit_keeps_the_connection() -> None:
             one.close()
 
     run(scenario)
+
+
+def test_a_client_that_reads_slowly_leaves_no_connection_that_is_never_read_again() -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            slow, other = await client(proxy.port), await client(proxy.port)
+            channel = min(proxy.engine.frontend.sessions.items())[1].channel
+            write = channel.write
+
+            def write_the_last_that_fits(data: bytes | memoryview) -> None:
+                write(data)
+                channel.pause_writing()
+
+            # As the loop says it when the end of a reply is more than waits well.
+            channel.write = write_the_last_that_fits
+            await slow.ask(Command.QUERY, b"SELECT 1")
+
+            assert Row(row(b"SELECT 2")) in await other.ask(Command.QUERY, b"SELECT 2")
+            assert proxy.backend.logins == 1
+            slow.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_a_connection_taken_for_a_client_that_reads_slowly_waits_until_it_has_caught_up() -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            slow = await client(proxy.port)
+            (session,) = proxy.engine.frontend.sessions.values()
+            await slow.ask(Command.QUERY, b"SELECT 1")
+            session.channel.pause_writing()
+            slow.conversation.send(slow.protocol.command(Command.QUERY, b"SELECT 2"))
+            await proxy.until(lambda: session.connection is not None)
+
+            is_read = session.connection is not None and not session.connection.is_paused
+            session.channel.resume_writing()
+
+            assert not is_read
+            assert Row(row(b"SELECT 2")) in await slow.reply()
+            slow.close()
+
+    run(scenario)
