@@ -79,6 +79,7 @@ class Debt(IntFlag):
     NONE = 0
     INSERT_ID = 1
     WARNINGS = 2
+    FOUND_ROWS = 4
 
 
 TextRow = tuple[bytes | None, ...]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.query import AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, RenameTable, SetVariable, Unpin
-from dbmux.session import NAMES, SessionState, assignments, literal, names_of, needs_reset
+from dbmux.session import DEFAULT_NAMES, SessionState, assignments, literal, names_set_one_by_one, needs_reset
 from dbmux.sql.variables import is_carried
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
@@ -51,17 +51,32 @@ class PinKey(NamedTuple):
 class Carried:
     """One session's. `pins` has when each began, by the clock that `follow` is given."""
 
-    __slots__ = ("_asks_locks", "_warnings_last", "found_rows", "insert_id", "pins", "row_count", "state", "warnings")
+    __slots__ = (
+        "_asks_locks",
+        "_reset_names",
+        "_warnings_counted",
+        "_warnings_last",
+        "found_rows",
+        "insert_id",
+        "pins",
+        "row_count",
+        "state",
+        "warnings",
+    )
 
     def __init__(self, state: SessionState, *, warnings_last: Warnings) -> None:
         self.state = state
         self._warnings_last = warnings_last
+        # MariaDB goes back to the names of the login, MySQL to the server's own.
+        is_mysql = warnings_last is Warnings.UNTIL_THE_NEXT
+        self._reset_names = DEFAULT_NAMES if is_mysql and state.names is not None else state.names
         self.pins: dict[PinKey, float] = {}
         self.insert_id = 0
         self.found_rows = 0
         self.row_count = 0
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
+        self._warnings_counted = 0
         self._asks_locks = False
 
     def follow(self, query: Query, connection: Connection, now: float) -> None:
@@ -73,8 +88,10 @@ class Carried:
             scanner.status |= Status.IN_TRANSACTION
         if query.kind is not Kind.DIAGNOSTICS:
             self._follow_diagnostics(query, connection)
-        elif scanner.rows >= 0:
+        elif scanner.rows >= 0 or failed:
             self.row_count = -1
+            if failed and self.warnings is None:
+                connection.debt |= Debt.WARNINGS
         if self.pins:
             self._end_passing_pins(query, connection)
         for effect in query.effects:
@@ -110,14 +127,32 @@ class Carried:
         scanner = connection.scanner
         # Of several statements only the last tells its warnings, and need not be the last that has any.
         is_quiet = not (scanner.warnings or scanner.error or query.kind is Kind.MULTI)
-        if self._warnings_last is Warnings.UNTIL_THE_NEXT or not is_quiet or query.tables:
+        is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
+        if is_mysql or not is_quiet or query.tables or query.kind is Kind.SHOW:
             self.warnings = None
             connection.debt &= ~Debt.WARNINGS
             if not is_quiet:
                 connection.debt |= Debt.WARNINGS
-        self.row_count = -1 if scanner.rows >= 0 or scanner.error else scanner.affected
-        if scanner.rows >= 0:
-            self.found_rows = scanner.rows
+                # More than are kept may be counted; how many an error counts with it is not told.
+                self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
+        self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
+        if query.kind is Kind.MULTI and query.keeps_found_rows:
+            connection.debt |= Debt.FOUND_ROWS
+        elif not query.keeps_found_rows:
+            connection.debt &= ~Debt.FOUND_ROWS
+            if scanner.rows >= 0:
+                self.found_rows = scanner.rows
+        elif not scanner.error:
+            connection.debt &= ~Debt.FOUND_ROWS
+            self._follow_uncounted(query, scanner.rows)
+
+    def _follow_uncounted(self, query: Query, rows: int) -> None:
+        # As it was seen on the servers.
+        if self._warnings_last is Warnings.UNTIL_THE_NEXT:
+            if query.kind is not Kind.EXPLAIN:
+                self.found_rows = 1 if rows < 0 else rows
+        elif query.kind is Kind.EXPLAIN:
+            self.found_rows = 0
 
     def _end_passing_pins(self, query: Query, connection: Connection) -> None:
         # Causes that pass by themselves: the next rows, or the end of the next transaction.
@@ -178,7 +213,7 @@ class Carried:
     def questions(self) -> list[bytes]:
         """What has to be asked on the connection before anything else runs on it."""
         told = []
-        if self.state.names is None:
+        if not self._knows_client():
             told.append(NAMES_QUESTION)
         told += [b"SELECT @@session." + name.encode() for name in self._unread()]
         if self._asks_locks:
@@ -190,9 +225,11 @@ class Carried:
     def learn(self, answers: list[Answer], connection: Connection) -> None:
         """The answers to `questions`; raises ProtocolError for answers that are none."""
         told = iter(answers)
-        if self.state.names is None:
-            # Which hidden collations they have now is not told: those of variables that were set by their own names.
-            names = replace(names_of(next(told).row(4)), by_one=frozenset(NAMES))
+        if not self._knows_client():
+            values = next(told).row(4)
+            names = names_set_one_by_one(values)
+            if self.state.names is not None:
+                names = replace(self.state.names, client=names.client)
             self.state = replace(self.state, names=names)
         for name in self._unread():
             (value,) = next(told).row(1)
@@ -204,6 +241,10 @@ class Carried:
                     del self.pins[PinKey(PinReason.NAMED_LOCK, name)]
             self._asks_locks = False
         connection.state = self.state
+
+    def _knows_client(self) -> bool:
+        # In some character sets a statement is not read.
+        return self.state.names is not None and self.state.names.client is not None
 
     def _unread(self) -> list[str]:
         # Variables that were set to what only the server can evaluate, and that can be carried once it is known.
@@ -249,7 +290,8 @@ class Carried:
         # MariaDB forgets warnings only for a statement with a table.
         told = [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE"]
         if self.row_count >= 0:
-            told.append(b"DO 0")
+            # DO would be counted by FOUND_ROWS() on MySQL.
+            told.append(b"SET sql_warnings=@@sql_warnings")
         return told
 
     def substitutes(self, query: Query) -> dict[bytes, int]:
@@ -260,9 +302,13 @@ class Carried:
         if query.needs & Needs.FOUND_ROWS and self.found_rows:
             told[b"FOUND_ROWS"] = self.found_rows
         if query.needs & Needs.WARNINGS and self.warnings is not None:
-            told[b"@@WARNING_COUNT"] = len(self.warnings.rows)
-            told[b"@@ERROR_COUNT"] = sum(row[0] == b"Error" for row in self.warnings.rows)
+            told[b"@@WARNING_COUNT"] = self.count_warnings(self.warnings)
+            told[b"@@ERROR_COUNT"] = count_errors(self.warnings)
         return told
+
+    def count_warnings(self, stored: Answer) -> int:
+        """How many there were: perhaps more than the server kept."""
+        return max(self._warnings_counted, len(stored.rows))
 
     def _has_insert_id(self, connection: Connection, owner: Creditor) -> bool:
         if connection.insert_id is None:
@@ -283,12 +329,17 @@ class Carried:
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
-        self.state = SessionState(schema=self.state.schema)
+        self.state = SessionState(schema=self.state.schema, names=self._reset_names)
         self.insert_id = self.found_rows = 0
         self.row_count = 0
         self.warnings = None
+        # Which names the connection itself has now depends on with which it logged in, perhaps for another session.
         connection.forget_session()
-        connection.state = self.state
+
+
+def count_errors(stored: Answer) -> int:
+    """How many of the stored warnings are errors."""
+    return sum(row[0] == b"Error" for row in stored.rows)
 
 
 def _outlives_reset(key: PinKey) -> bool:
@@ -305,6 +356,8 @@ def settlement(connection: Connection) -> list[Statement]:
     told: list[Statement] = []
     if connection.debt & Debt.WARNINGS:
         told.append((Command.QUERY, b"SHOW WARNINGS"))
+    if connection.debt & Debt.FOUND_ROWS:
+        told.append((Command.QUERY, b"SELECT FOUND_ROWS()"))
     if connection.debt & Debt.INSERT_ID:
         told.append((Command.QUERY, b"SELECT LAST_INSERT_ID()"))
     return told

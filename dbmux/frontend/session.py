@@ -19,9 +19,9 @@ from dbmux.backend.server import Backend, Origin
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
-from dbmux.frontend.carried import Carried, PinKey, Warnings
+from dbmux.frontend.carried import Carried, PinKey, Warnings, count_errors
 from dbmux.frontend.course import Course
-from dbmux.frontend.diagnostics import only_errors, with_status
+from dbmux.frontend.diagnostics import limited, only_errors, with_status
 from dbmux.frontend.statements import PREPARED, StatementTenant
 from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
 from dbmux.lexer import digest
@@ -48,6 +48,8 @@ from dbmux.wire.statements import parse_query
 HELD_LIMIT = 64 * 1024
 # As much of a statement that is streamed as is looked at.
 HEAD = 4096
+# More than a server keeps of warnings.
+ALL_ROWS = 1 << 16
 
 KILL = Query(kind=Kind.KILL, access=Access.UNSURE)
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
@@ -547,15 +549,15 @@ class Session(StatementTenant):
         stored = self.carried.warnings
         if stored is None:
             return False
-        words = data[start:].strip(b" \t\r\n;").upper().split()
+        words = data[start:].strip(b" \t\r\n;").upper().replace(b",", b" , ").split()
         match words:
-            case [b"SHOW", b"WARNINGS"]:
-                self._tell_rows(stored.raw)
-            case [b"SHOW", b"ERRORS"]:
-                self._tell_rows(only_errors(stored.raw))
+            case [b"RESIGNAL", *_]:
+                return False
+            case [b"SHOW", b"WARNINGS" | b"ERRORS" as what, *limit] if (window := _window(limit)) is not None:
+                self._tell_rows(limited(stored.raw if what == b"WARNINGS" else only_errors(stored.raw), *window))
             case [b"SHOW", b"COUNT(*)", what]:
                 name = b"@@session.warning_count" if what == b"WARNINGS" else b"@@session.error_count"
-                count = len(stored.rows) if what == b"WARNINGS" else sum(row[0] == b"Error" for row in stored.rows)
+                count = self.carried.count_warnings(stored) if what == b"WARNINGS" else count_errors(stored)
                 text = b"SELECT GREATEST(%b,CAST(%d AS UNSIGNED)) AS `%b`" % (name, count, name)
                 statement = packet.encode(data[packet.HEADER : start] + text, 0)
                 self._relay(COUNT_WARNINGS, RESULT, statement)
@@ -610,6 +612,7 @@ class Session(StatementTenant):
                 MySQLError(ErrorCode.UNKNOWN_THREAD, f"connection {victim.id} is another user's; kill it as that user")
             )
             return
+        self.carried.row_count = 0
         self.channel.write(packet.encode(Ok(status=Status.AUTOCOMMIT).build(self.capabilities), 1))
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
@@ -621,3 +624,16 @@ class Session(StatementTenant):
             connection.kills -= 1
             if victim.state == IDLE:
                 victim._let_go(connection, perf_counter())
+
+
+def _window(limit: list[bytes]) -> tuple[int, int] | None:
+    # The rows that a LIMIT lets through: from which one on, and how many; None for what is no LIMIT.
+    match limit:
+        case []:
+            return 0, ALL_ROWS
+        case [b"LIMIT", count] if count.isdigit():
+            return 0, int(count)
+        case [b"LIMIT", offset, b",", count] | [b"LIMIT", count, b"OFFSET", offset]:
+            return (int(offset), int(count)) if offset.isdigit() and count.isdigit() else None
+        case _:
+            return None

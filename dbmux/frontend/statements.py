@@ -16,9 +16,6 @@ from dbmux.errors import BackendRefused, MySQLError, ProtocolError
 from dbmux.frontend.prepared import Statement, Statements, renumbered
 from dbmux.frontend.tenant import RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
-from dbmux.planner.planner import (
-    PLAIN,
-)
 from dbmux.query import Access, Kind, Needs, PinReason, Query
 from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
@@ -82,7 +79,8 @@ class StatementTenant(Tenant):
 
     def _prepare(self, data: bytes) -> None:
         query = self._read(data, packet.HEADER + 1)
-        self._request(PLAIN, data, lambda: self._ask_to_prepare(data[5:], query))
+        preparation = replace(USE, access=Access.WRITE, is_digest_wide=True, tables=query.tables)
+        self._request(preparation, data, lambda: self._ask_to_prepare(data[5:], query))
 
     def _ask_to_prepare(self, text: bytes, query: Query) -> None:
         # Asked instead of relayed: the answer has the server's number, and the client gets one of the session's.

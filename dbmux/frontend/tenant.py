@@ -545,10 +545,13 @@ class Tenant(Holder, ABC):
 
     def _note(self, connection: Connection, answers: list[Answer]) -> None:
         debt = connection.debt if answers else Debt.NONE
+        told = iter(answers)
         if debt & Debt.WARNINGS:
-            self.carried.warnings = answers[0]
+            self.carried.warnings = next(told)
+        if debt & Debt.FOUND_ROWS:
+            self.carried.found_rows = next(told).number()
         if debt & Debt.INSERT_ID:
-            self.carried.insert_id = connection.insert_id = answers[-1].number()
+            self.carried.insert_id = connection.insert_id = next(told).number()
 
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""

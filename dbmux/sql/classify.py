@@ -108,6 +108,7 @@ def _together(queries: Sequence[Query], is_mode_known: bool) -> Query:
         effects=distinct(effects),
         needs=needs,
         moves_insert_id=any(query.moves_insert_id for query in queries),
+        keeps_found_rows=any(query.keeps_found_rows for query in queries),
         is_digest_wide=is_mode_known and all(query.is_digest_wide for query in queries),
         tables=tuple(tables),
     )
@@ -155,6 +156,11 @@ def _set(statement: Statement) -> Query:
     return read_set(statement, _classify)
 
 
+def _resignal(statement: Statement) -> Query:
+    # Outside of routines it only fails, and what was to be told before stays.
+    return Query(kind=Kind.DIAGNOSTICS, access=Access.UNSURE)
+
+
 def _signal(statement: Statement) -> Query:
     return Query(kind=Kind.OTHER, access=Access.UNSURE)
 
@@ -181,7 +187,7 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "PURGE": _purge,
     "REPAIR": _admin,
     "RESET": _admin,
-    "RESIGNAL": _signal,
+    "RESIGNAL": _resignal,
     "RESTART": _admin,
     "REVOKE": _admin,
     "SET": _set,
