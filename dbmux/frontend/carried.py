@@ -90,8 +90,6 @@ class Carried:
             self._follow_diagnostics(query, connection)
         elif scanner.rows >= 0 or failed:
             self.row_count = -1
-            if failed and self.warnings is None:
-                connection.debt |= Debt.WARNINGS
         if self.pins:
             self._end_passing_pins(query, connection)
         for effect in query.effects:
@@ -330,7 +328,8 @@ class Carried:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
         self.state = SessionState(schema=self.state.schema, names=self._reset_names)
-        self.insert_id = self.found_rows = 0
+        # FOUND_ROWS() alone is as it was.
+        self.insert_id = 0
         self.row_count = 0
         self.warnings = None
         # Which names the connection itself has now depends on with which it logged in, perhaps for another session.

@@ -51,7 +51,8 @@ HEAD = 4096
 # More than a server keeps of warnings.
 ALL_ROWS = 1 << 16
 
-KILL = Query(kind=Kind.KILL, access=Access.UNSURE)
+# Never plain: when it has ended, its victim is let go.
+KILL = Query(kind=Kind.KILL, access=Access.UNSURE, is_digest_wide=False)
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
 # A prepared statement's execution: what it does is known from its text, but for the id.
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True)
@@ -474,6 +475,7 @@ class Session(StatementTenant):
 
     def refuse(self, error: MySQLError) -> None:
         """Answer the command with an error of DbMux's own; the session goes on."""
+        self.carried.row_count = -1
         self.channel.write(packet.encode(err_from(error).build(), 1))
 
     def _misbehaved(self, error: ProtocolError) -> None:
@@ -551,8 +553,6 @@ class Session(StatementTenant):
             return False
         words = data[start:].strip(b" \t\r\n;").upper().replace(b",", b" , ").split()
         match words:
-            case [b"RESIGNAL", *_]:
-                return False
             case [b"SHOW", b"WARNINGS" | b"ERRORS" as what, *limit] if (window := _window(limit)) is not None:
                 self._tell_rows(limited(stored.raw if what == b"WARNINGS" else only_errors(stored.raw), *window))
             case [b"SHOW", b"COUNT(*)", what]:

@@ -156,11 +156,6 @@ def _set(statement: Statement) -> Query:
     return read_set(statement, _classify)
 
 
-def _resignal(statement: Statement) -> Query:
-    # Outside of routines it only fails, and what was to be told before stays.
-    return Query(kind=Kind.DIAGNOSTICS, access=Access.UNSURE)
-
-
 def _signal(statement: Statement) -> Query:
     return Query(kind=Kind.OTHER, access=Access.UNSURE)
 
@@ -187,7 +182,7 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "PURGE": _purge,
     "REPAIR": _admin,
     "RESET": _admin,
-    "RESIGNAL": _resignal,
+    "RESIGNAL": _signal,
     "RESTART": _admin,
     "REVOKE": _admin,
     "SET": _set,
