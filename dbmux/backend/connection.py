@@ -80,6 +80,7 @@ class Debt(IntFlag):
     INSERT_ID = 1
     WARNINGS = 2
     FOUND_ROWS = 4
+    ROW_COUNT = 8
 
 
 TextRow = tuple[bytes | None, ...]

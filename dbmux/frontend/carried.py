@@ -13,7 +13,19 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
-from dbmux.query import AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, RenameTable, SetVariable, Unpin
+from dbmux.query import (
+    AskLocks,
+    Effect,
+    Kind,
+    Needs,
+    Pin,
+    PinReason,
+    Query,
+    RenameTable,
+    SetUserVariable,
+    SetVariable,
+    Unpin,
+)
 from dbmux.session import DEFAULT_NAMES, SessionState, assignments, literal, names_set_one_by_one, needs_reset
 from dbmux.sql.variables import is_carried
 from dbmux.wire.commands import Command
@@ -95,6 +107,9 @@ class Carried:
         for effect in query.effects:
             if not failed or effect.survives_errors:
                 self._apply(effect, connection, now)
+            elif isinstance(effect, SetUserVariable):
+                # A SET that fails may have come as far as this one, and leaves at least its name behind.
+                self.pin(PinReason.USER_VARIABLE, effect.name, now)
         if failed and query.kind is Kind.MULTI and query.effects:
             # Which of them came true is not told.
             self.pin(PinReason.UNKNOWN, "several statements, one of which failed", now)
@@ -124,6 +139,7 @@ class Carried:
     def _follow_diagnostics(self, query: Query, connection: Connection) -> None:
         scanner = connection.scanner
         # Of several statements only the last tells its warnings, and need not be the last that has any.
+        connection.debt &= ~Debt.ROW_COUNT
         is_quiet = not (scanner.warnings or scanner.error or query.kind is Kind.MULTI)
         is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
         if is_mysql or not is_quiet or query.tables or query.kind is Kind.SHOW:
@@ -353,6 +369,9 @@ def _asks_insert_id(query: Query) -> bool:
 def settlement(connection: Connection) -> list[Statement]:
     """The questions by which a connection pays its debt; warnings first, because every other statement clears them."""
     told: list[Statement] = []
+    if connection.debt & Debt.ROW_COUNT:
+        # MariaDB's alone, which keeps warnings over this one.
+        told.append((Command.QUERY, b"SELECT ROW_COUNT()"))
     if connection.debt & Debt.WARNINGS:
         told.append((Command.QUERY, b"SHOW WARNINGS"))
     if connection.debt & Debt.FOUND_ROWS:

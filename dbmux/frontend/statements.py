@@ -8,11 +8,12 @@ connection knows of it, long data and open cursors, keeps the connection.
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 
-from dbmux.backend.connection import Answer, Connection, Exchange
-from dbmux.errors import BackendRefused, MySQLError, ProtocolError
+from dbmux.backend.connection import Answer, Connection, Debt, Exchange
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.prepared import Statement, Statements, renumbered
 from dbmux.frontend.tenant import RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
@@ -100,6 +101,7 @@ class StatementTenant(Tenant):
             self._answer_prepare(connection, renumbered(answers[0].raw, statement.id), 0)
 
         def failed(error: BackendRefused | MySQLError) -> None:
+            statements.latest = 0
             if isinstance(error, BackendRefused):
                 told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
                 self._answer_prepare(connection, packet.encode(told.build(), 1), error.number)
@@ -117,10 +119,14 @@ class StatementTenant(Tenant):
         self.reply_ended()
 
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
+        assert self._statements is not None
+        with suppress(ProtocolError):
+            # The server knows best what to say of a malformed one.
+            self._statements.check_types(statement, data)
         self._shape = RESULT
         query = statement.query
-        if self.carried.pins or _asks_for_cursor(data):
-            # With a cursor, or after long data, something is left behind or ends.
+        if self.carried.pins or _asks_for_cursor(data) or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
+            # With a cursor, many rows, or after long data, something is left behind or ends.
             query = replace(query, is_digest_wide=False)
         self._request(query, data, lambda: self._send_execution(statement, data), statement)
 
@@ -144,6 +150,13 @@ class StatementTenant(Tenant):
         match data[4]:
             case Command.STMT_RESET if not in_use:
                 self.channel.write(packet.encode(Ok().build(self.capabilities), 1))
+            case Command.STMT_FETCH if not any(key.reason is PinReason.CURSOR for key in in_use):
+                # The server's statement, where there is one, may be shared by somebody who has.
+                self.refuse(
+                    MySQLError(
+                        ErrorCode.NO_CURSOR, f"the statement ({statement.id}) has no open cursor; execute it with one"
+                    )
+                )
             case Command.STMT_SEND_LONG_DATA:
                 self._shape = Shape.NONE
                 self._request(USE, data, lambda: self._send_use(statement, data), statement)
@@ -182,7 +195,12 @@ class StatementTenant(Tenant):
                 carried.unpin(PinReason.CURSOR, what)
                 carried.unpin(PinReason.LONG_DATA, what)
             case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
-                carried.unpin(PinReason.LONG_DATA, what)
+                if not connection.scanner.error:
+                    # Long data for a parameter that is not there fails until the statement is reset.
+                    carried.unpin(PinReason.LONG_DATA, what)
+                if self._command == Command.MARIADB_STMT_BULK_EXECUTE:
+                    # That of the last row alone, and only the server knows it.
+                    connection.debt |= Debt.ROW_COUNT
                 carried.unpin(PinReason.CURSOR, what)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)

@@ -546,6 +546,9 @@ class Tenant(Holder, ABC):
     def _note(self, connection: Connection, answers: list[Answer]) -> None:
         debt = connection.debt if answers else Debt.NONE
         told = iter(answers)
+        if debt & Debt.ROW_COUNT:
+            (count,) = next(told).row(1)
+            self.carried.row_count = int(count or b"-1")
         if debt & Debt.WARNINGS:
             self.carried.warnings = next(told)
         if debt & Debt.FOUND_ROWS:
