@@ -127,6 +127,15 @@ class ChangeSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class SetOption:
+    """COM_SET_OPTION, with its body: whether several statements in one text are taken."""
+
+    value: bytes
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
 class Pin:
     """From now on the connection is the session's own, because of `what` (a table's, lock's or variable's name)."""
 
@@ -166,7 +175,7 @@ class AskLocks:
     survives_errors = True
 
 
-Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | Pin | Unpin | RenameTable | AskLocks
+Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | SetOption | Pin | Unpin | RenameTable | AskLocks
 
 _BEFORE_THE_ERROR = frozenset(
     (

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dbmux.query import ChangeSchema, Effect, SetNames, SetUserVariable, SetVariable
+from dbmux.query import ChangeSchema, Effect, SetNames, SetOption, SetUserVariable, SetVariable
 from dbmux.sql.variables import reset
 
 # The variables that SET NAMES sets; they belong together and are not among the other variables.
@@ -48,13 +48,14 @@ class SessionState:
     """Everything that is carried. A variable that is not named has the server's default.
 
     `names` None means that they are not known: whoever uses such a connection sets them. Literals mean the same in
-    every sql_mode and consist of ASCII.
+    every sql_mode and consist of ASCII. `option` is the body of the last COM_SET_OPTION; None leaves it to the login.
     """
 
     schema: bytes = b""
     names: Names | None = None
     variables: Pairs = ()
     user_variables: Pairs = ()
+    option: bytes | None = None
 
     def after(self, effect: Effect) -> SessionState:
         """The state when an effect has come true; effects that are not about it change nothing."""
@@ -73,11 +74,17 @@ class SessionState:
                 return replace(self, names=None if self.names is None else self.names.renamed(name, value))
             case SetVariable(name, value):
                 return replace(self, variables=_with(self.variables, name, value))
+            case SetOption(value):
+                return replace(self, option=value)
             case SetUserVariable(name, value):
                 told = value if value != b"NULL" else _null(name, dict(self.user_variables).get(name))
                 return replace(self, user_variables=_with(self.user_variables, name, told))
             case _:
                 return self
+
+    def when_reset(self) -> SessionState:
+        """What COM_RESET_CONNECTION leaves; the names are not known."""
+        return SessionState(schema=self.schema, option=self.option)
 
     def variable(self, name: str) -> bytes | None:
         """The literal of a variable, or None for the server's default."""

@@ -303,8 +303,8 @@ class Connection:
         self.channel.resume()
 
     def forget_session(self) -> None:
-        """The server has reset it: only the schema is left of what was there, and the names are not known."""
-        self.state = SessionState(schema=self.state.schema)
+        """The server has reset it: hardly anything is left of what was there."""
+        self.state = self.state.when_reset()
         self.creditor = None
         self.debt = Debt.NONE
         self.insert_id = 0

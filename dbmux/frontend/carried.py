@@ -28,6 +28,7 @@ from dbmux.query import (
 )
 from dbmux.session import DEFAULT_NAMES, SessionState, assignments, literal, names_set_one_by_one, needs_reset
 from dbmux.sql.variables import is_carried
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
 
@@ -37,8 +38,6 @@ NAMES_QUESTION = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
 )
 NO_SCHEMA = "no schema any more"
-# As the planner calls it: a reset leaves what this command did.
-SET_OPTION = "COM_SET_OPTION"
 _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
@@ -288,7 +287,12 @@ class Carried:
         have = connection.state
         if needs_reset(have, self.state):
             told.append((Command.RESET_CONNECTION, b""))
-            have = SessionState(schema=have.schema)
+            have = have.when_reset()
+        if self.state.option != have.option:
+            option = self.state.option
+            if option is None:
+                option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
+            told.append((Command.SET_OPTION, option))
         if self.state.schema != connection.state.schema:
             told.append((Command.INIT_DB, self.state.schema))
         told += [(Command.QUERY, sql) for sql in assignments(have, self.state, spelling)]
@@ -320,6 +324,11 @@ class Carried:
             told[b"@@ERROR_COUNT"] = count_errors(self.warnings)
         return told
 
+    @property
+    def counts_in_pings(self) -> bool:
+        """Whether the server tells the number of warnings with every OK, also where no statement ran."""
+        return self._warnings_last is Warnings.UNTIL_THE_NEXT
+
     def count_warnings(self, stored: Answer) -> int:
         """How many there were: perhaps more than the server kept."""
         return max(self._warnings_counted, len(stored.rows))
@@ -343,7 +352,7 @@ class Carried:
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
-        self.state = SessionState(schema=self.state.schema, names=self._reset_names)
+        self.state = replace(self.state.when_reset(), names=self._reset_names)
         # FOUND_ROWS() alone is as it was.
         self.insert_id = 0
         self.row_count = 0
@@ -358,7 +367,7 @@ def count_errors(stored: Answer) -> int:
 
 
 def _outlives_reset(key: PinKey) -> bool:
-    return key.reason is PinReason.RELAYED_LOGIN or key == (PinReason.UNKNOWN, SET_OPTION)
+    return key.reason is PinReason.RELAYED_LOGIN
 
 
 def _asks_insert_id(query: Query) -> bool:

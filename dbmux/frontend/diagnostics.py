@@ -12,6 +12,7 @@ from dbmux.wire import packet
 from dbmux.wire.replies import Status
 
 _END = b"\xfe"
+_EOF_LENGTH = 5
 # What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
 _LASTING = (
     Status.IN_TRANSACTION
@@ -41,6 +42,13 @@ def with_status(reply: bytes, status: int) -> bytes:
     return _numbered(
         _with_lasting(payload, status) if payload.startswith(_END) else payload for payload in _payloads(reply)
     )
+
+
+def with_warnings(reply: bytes, count: int) -> bytes:
+    """The one packet of an OK that changed nothing, or of an EOF, with another number of warnings."""
+    payload = reply[packet.HEADER :]
+    at = 1 if len(payload) == _EOF_LENGTH else 5
+    return packet.encode(payload[:at] + min(count, 0xFFFF).to_bytes(2, "little") + payload[at + 2 :], 1)
 
 
 def _numbered(payloads: Iterable[bytes]) -> bytes:

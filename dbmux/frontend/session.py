@@ -114,6 +114,9 @@ class Session(StatementTenant):
         """The login at `backend` is over: take the client's channel and serve commands, with connections of `shelf`."""
         self.group = group
         self.course = Course(group, self.shelf) if self.shelf is not None and group.has_choice else None
+        if self.backend is not None:
+            # A change of user leaves it.
+            state = replace(state, option=self.carried.state.option)
         self.backend = backend
         self.backend_name = backend.name
         is_mariadb = backend.greeting is not None and backend.greeting.is_mariadb
@@ -458,6 +461,8 @@ class Session(StatementTenant):
         match plan:
             case Relay() if data[4] in PREPARED:
                 self._run_prepared(data)
+            case Relay(Shape.SIMPLE) if query.kind is Kind.DIAGNOSTICS:
+                self._request(query, data, lambda: self._ask_and_count(data))
             case Relay(shape):
                 self._relay(query, shape, data)
             case Kill(start=start, end=end):
@@ -509,7 +514,7 @@ class Session(StatementTenant):
         # All that is seen of it is its beginning: only of a long INSERT is it likely that what follows are values.
         if held[4] != QUERY:
             return EXECUTION
-        if self.capabilities & Capability.MULTI_STATEMENTS:
+        if self.capabilities & Capability.MULTI_STATEMENTS or self.carried.state.option is not None:
             return OPAQUE
         query = self._read(held[: packet.HEADER + HEAD], self._text_at)
         return query if query.kind in (Kind.INSERT, Kind.REPLACE) else OPAQUE

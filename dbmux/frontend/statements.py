@@ -8,16 +8,18 @@ connection knows of it, long data and open cursors, keeps the connection.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
+from dbmux.frontend.diagnostics import with_warnings
 from dbmux.frontend.prepared import Statement, Statements, renumbered
 from dbmux.frontend.tenant import RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
-from dbmux.query import Access, Kind, Needs, PinReason, Query
+from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Err, Ok, Status
@@ -80,7 +82,14 @@ class StatementTenant(Tenant):
 
     def _prepare(self, data: bytes) -> None:
         query = self._read(data, packet.HEADER + 1)
-        preparation = replace(USE, access=Access.WRITE, is_digest_wide=True, tables=query.tables)
+        preparation = replace(
+            USE,
+            access=Access.WRITE,
+            # The server makes the variables of a statement already when it prepares it.
+            effects=tuple(Pin(PinReason.USER_VARIABLE, name) for name in assigned(query)),
+            is_digest_wide=True,
+            tables=query.tables,
+        )
         self._request(preparation, data, lambda: self._ask_to_prepare(data[5:], query))
 
     def _ask_to_prepare(self, text: bytes, query: Query) -> None:
@@ -98,19 +107,39 @@ class StatementTenant(Tenant):
             if query.needs & _NOT_CARRIED:
                 # Such a statement asks its own connection, and there is no text in which to put the answer.
                 self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
-            self._answer_prepare(connection, renumbered(answers[0].raw, statement.id), 0)
+            self._answer_asked(connection, renumbered(answers[0].raw, statement.id), 0)
 
         def failed(error: BackendRefused | MySQLError) -> None:
             statements.latest = 0
-            if isinstance(error, BackendRefused):
-                told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
-                self._answer_prepare(connection, packet.encode(told.build(), 1), error.number)
-            else:
-                self._not_ready(connection, error)
+            self._answer_failure(connection, error)
 
         Exchange([(Command.STMT_PREPARE, text)], done, failed).begin(connection)
 
-    def _answer_prepare(self, connection: Connection, reply: bytes, error: int) -> None:
+    def _ask_and_count(self, data: bytes) -> None:
+        # MySQL counts in its answer the warnings of the statement before, which may have been another session's.
+        connection, stored = self.connection, self.carried.warnings
+        assert connection is not None
+        self.state = int(State.WAITING)
+
+        def done(answers: list[Answer]) -> None:
+            reply = answers[0].raw
+            if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
+                reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))
+            self._answer_asked(connection, reply, 0)
+
+        def failed(error: BackendRefused | MySQLError) -> None:
+            self._answer_failure(connection, error)
+
+        Exchange([(Command(data[4]), data[5:])], done, failed).begin(connection)
+
+    def _answer_failure(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+        if isinstance(error, BackendRefused):
+            told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
+            self._answer_asked(connection, packet.encode(told.build(), 1), error.number)
+        else:
+            self._not_ready(connection, error)
+
+    def _answer_asked(self, connection: Connection, reply: bytes, error: int) -> None:
         connection.scanner.begin(Shape.NONE, 0)
         connection.scanner.error = error
         connection.reply_bytes = len(reply)
@@ -218,6 +247,14 @@ class StatementTenant(Tenant):
             now = perf_counter()
             self._tell_pins(before, now)
             self._let_go(connection, now)
+
+
+def assigned(query: Query) -> Iterator[str]:
+    """The user variables that get values by it."""
+    for effect in query.effects:
+        match effect:
+            case SetUserVariable(name, _) | Pin(PinReason.USER_VARIABLE, name):
+                yield name
 
 
 def _asks_for_cursor(data: bytes) -> bool:

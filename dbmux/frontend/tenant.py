@@ -355,8 +355,13 @@ class Tenant(Holder, ABC):
         if self.state == State.CLOSED:
             return
         was_closed = connection.is_closed
+        is_missed = self.shelf is None or bool(self.carried.pins) or connection.is_in_transaction
         connection.quit()
         self.connection = None
+        if was_closed and is_missed and isinstance(error, MySQLError):
+            # No other connection has what was on this one.
+            self.fail(error, CloseReason.BACKEND_GONE)
+            return
         if was_closed and self._is_retriable:
             # Nothing of the command was sent: another connection is as good, and perhaps one of another server.
             self._is_retriable = False

@@ -404,7 +404,9 @@ def test_what_a_reset_leaves_behind_is_no_other_sessions() -> None:
             two = await client(proxy.port)
             await two.ask(Command.QUERY, b"SELECT 1")
 
-            assert proxy.backend.logins == 2
+            options = [body for number, body in proxy.backend.commands if number == Command.SET_OPTION]
+            assert options == [b"\x00\x00", b"\x01\x00"]
+            assert proxy.backend.logins == 1
             two.close()
 
     run(scenario)
