@@ -122,7 +122,11 @@ class Carried:
         if query.moves_insert_id and (scanner.insert_id or not tells_id):
             connection.insert_id = None
             connection.debt |= Debt.INSERT_ID
-        connection.state = self.state
+        connection.state = self._there(query, connection) if failed else self.state
+
+    def _there(self, query: Query, connection: Connection) -> SessionState:
+        # A connection is not brought into the schema that the session is about to leave.
+        return replace(self.state, schema=connection.state.schema) if query.kind is Kind.USE else self.state
 
     def _follow_report(self, connection: Connection, now: float) -> None:
         # The server's own word for the schema holds; only a new login gives a connection none again.
@@ -293,7 +297,8 @@ class Carried:
             if option is None:
                 option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
             told.append((Command.SET_OPTION, option))
-        if self.state.schema != connection.state.schema:
+        if self.state.schema != connection.state.schema and query.kind is not Kind.USE:
+            # Whoever chooses another schema may do so because this one is there no more.
             told.append((Command.INIT_DB, self.state.schema))
         told += [(Command.QUERY, sql) for sql in assignments(have, self.state, spelling)]
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
@@ -347,7 +352,7 @@ class Carried:
         if connection.creditor is not owner:
             connection.forget_debt()
             connection.creditor = owner
-        connection.state = self.state
+        connection.state = self._there(query, connection)
 
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""

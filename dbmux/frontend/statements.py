@@ -126,6 +126,7 @@ class StatementTenant(Tenant):
             if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
                 reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))
             self._answer_asked(connection, reply, 0)
+            self.carried.row_count = 0
 
         def failed(error: BackendRefused | MySQLError) -> None:
             self._answer_failure(connection, error)
