@@ -38,6 +38,8 @@ NAMES_QUESTION = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
 )
 NO_SCHEMA = "no schema any more"
+# No literal: a variable with it is set, or reset away, before a connection is used again.
+UNKNOWN_VALUE = b"?"
 _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
@@ -106,9 +108,6 @@ class Carried:
         for effect in query.effects:
             if not failed or effect.survives_errors:
                 self._apply(effect, connection, now)
-            elif isinstance(effect, SetUserVariable):
-                # A SET that fails may have come as far as this one, and leaves at least its name behind.
-                self.pin(PinReason.USER_VARIABLE, effect.name, now)
         if failed and query.kind is Kind.MULTI and query.effects:
             # Which of them came true is not told.
             self.pin(PinReason.UNKNOWN, "several statements, one of which failed", now)
@@ -122,7 +121,17 @@ class Carried:
         if query.moves_insert_id and (scanner.insert_id or not tells_id):
             connection.insert_id = None
             connection.debt |= Debt.INSERT_ID
-        connection.state = self._there(query, connection) if failed else self.state
+        connection.state = self._left_behind(query, connection) if failed else self.state
+
+    def _left_behind(self, query: Query, connection: Connection) -> SessionState:
+        # A SET that fails may have come as far as a user variable, and leaves at least its name.
+        state = self._there(query, connection)
+        if self.pins or connection.is_in_transaction:
+            return state
+        for effect in query.effects:
+            if isinstance(effect, SetUserVariable):
+                state = state.after(SetUserVariable(effect.name, UNKNOWN_VALUE))
+        return state
 
     def _there(self, query: Query, connection: Connection) -> SessionState:
         # A connection is not brought into the schema that the session is about to leave.
@@ -278,6 +287,8 @@ class Carried:
         """Whether a query can run on this connection as it is."""
         if connection.creditor is not owner and (connection.debt or query.needs):
             return False
+        if self._knows_found_rows(query):
+            return False
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             return False
         return connection.state is self.state or connection.state == self.state
@@ -304,9 +315,15 @@ class Carried:
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
             told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
-        if query.needs & ~Needs.LAST_INSERT_ID and (told or connection.creditor is not owner):
+        if query.needs & ~Needs.LAST_INSERT_ID and (
+            told or connection.creditor is not owner or self._knows_found_rows(query)
+        ):
             told += [(Command.QUERY, sql) for sql in self._prelude()]
         return told
+
+    def _knows_found_rows(self, query: Query) -> bool:
+        # Better than even its own connection, which may count what ran there for others: a BEGIN does not change it.
+        return bool(query.needs & Needs.FOUND_ROWS) and not self.pins
 
     def _prelude(self) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.

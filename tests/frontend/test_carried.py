@@ -89,11 +89,21 @@ def test_statements_whose_rows_some_servers_do_not_count_are_followed(text: byte
     assert not (keeps and query.is_plain)
 
 
-@pytest.mark.parametrize(
-    "text, what",
-    [(b"SET GLOBAL sort_buffer_size = 1", "global sort_buffer_size"), (b"SET @a = 1, no_such = 2", "a")],
-)
-def test_what_a_set_may_have_left_behind_keeps_the_connection(text: bytes, what: str) -> None:
+def test_who_sets_a_global_value_keeps_the_connection_with_the_value_of_before() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+
+            await one.ask(Command.QUERY, b"SET GLOBAL sort_buffer_size = 1")
+
+            assert [event.what for event in proxy.of(Pinned)] == ["global sort_buffer_size"]
+            assert proxy.of(Unpinned) == []
+            one.close()
+
+    run(scenario)
+
+
+def test_a_user_variable_of_a_set_that_failed_is_reset_away() -> None:
     def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         if b"no_such" in command.body:
             return protocol.send_err(Err(number=1193, sqlstate=b"HY000", message=b"Unknown system variable"))
@@ -103,11 +113,30 @@ def test_what_a_set_may_have_left_behind_keeps_the_connection(text: bytes, what:
         async with running(FakeBackend(answer=answer), connections=1, users={"app": PASSWORD.decode()}) as proxy:
             one = await client(proxy.port)
 
-            await one.ask(Command.QUERY, text)
+            await one.ask(Command.QUERY, b"SET @a = 1, no_such = 2")
+            await one.ask(Command.QUERY, b"SELECT @a")
 
-            assert what in [event.what for event in proxy.of(Pinned)]
-            assert what not in [event.what for event in proxy.of(Unpinned)]
+            numbers = [number for number, _ in proxy.backend.commands]
+            assert Command.RESET_CONNECTION in numbers[1:-1]
+            assert proxy.of(Pinned) == []
             one.close()
+
+    run(scenario)
+
+
+def test_a_transaction_does_not_count_the_rows_that_its_connection_found_for_another() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.QUERY, b"SELECT 2")
+            await one.ask(Command.QUERY, b"BEGIN")
+
+            await one.ask(Command.QUERY, b"SELECT FOUND_ROWS()")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert asked[1:3] == [b"BEGIN", b"SELECT 1 FROM (SELECT 1) one WHERE FALSE"]
+            one.close()
+            two.close()
 
     run(scenario)
 
