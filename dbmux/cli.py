@@ -6,6 +6,7 @@ Words come in, an exit code goes out: 0 fine, 1 findings, 2 usage or configurati
 from __future__ import annotations
 
 import importlib
+import keyword
 from typing import IO, Any
 
 import click
@@ -16,10 +17,13 @@ from dbmux.errors import DbMuxError
 COMMANDS = {
     "serve": "Run the proxy, headless.",
     "check": "Check the configuration, and with --connect the servers.",
+    "clients": "Show who is connected, and what it holds.",
+    "routes": "Show which server takes what.",
     "init": "Write a first appconfig.json and its schema.",
     "demo": "Start two servers and the proxy, and show traffic.",
     "playground": "Run local MySQL and MariaDB servers.",
     "schema": "Print the JSON Schema of appconfig.json.",
+    "import": "Make an appconfig.json from another proxy's configuration.",
     "grants": "Print the SQL that gives DbMux the rights it needs.",
     "help": "Read the documentation.",
     "completion": "Print a completion script for your shell.",
@@ -44,7 +48,7 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"dbmux.commands.{cmd_name}").command
+        command = importlib.import_module(f"dbmux.commands.{module_name(cmd_name)}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -61,6 +65,11 @@ class _Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def module_name(command: str) -> str:
+    """The module of a command, which cannot be called like a keyword."""
+    return f"{command}_" if keyword.iskeyword(command) else command
 
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: object) -> None:

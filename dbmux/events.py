@@ -23,6 +23,7 @@ class CloseReason(StrEnum):
     BACKEND_GONE = "backend gone"
     KILLED = "killed"
     TIMEOUT = "timeout"
+    LIMIT = "limit"
     DRAINED = "drained"
 
 
@@ -139,6 +140,32 @@ class BackendDown(NamedTuple):
     error: str
 
 
+class PrimaryChanged(NamedTuple):
+    """Another server of a group takes its writes now."""
+
+    at: float
+    group: str
+    before: str
+    after: str
+
+
+class ReplicaFellBehind(NamedTuple):
+    """A replica takes no reads any more: it is `seconds` behind, or None when that is not known."""
+
+    at: float
+    group: str
+    backend: str
+    seconds: float | None
+
+
+class ReplicaCaughtUp(NamedTuple):
+    """A replica that was behind takes reads again."""
+
+    at: float
+    group: str
+    backend: str
+
+
 class ConfigApplied(NamedTuple):
     """A configuration is in force; `changes` are sentences for people."""
 
@@ -183,6 +210,9 @@ Event = (
     | SessionClosed
     | BackendUp
     | BackendDown
+    | PrimaryChanged
+    | ReplicaFellBehind
+    | ReplicaCaughtUp
     | ConfigApplied
     | ConfigRejected
     | DrainStarted

@@ -4,7 +4,7 @@ cimport cython
 cdef int AT_END, AT_RESULT, AT_SIMPLE, AT_PREPARED, AT_ROWS, AT_TEXT
 cdef int AT_COLUMNS, AT_COLUMNS_EOF
 cdef int AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF, AT_FILE
-cdef int MORE, DONE, INFILE, REWRITE, BROKEN
+cdef int MORE, DONE, INFILE, REWRITE, BROKEN, TOO_MANY
 cdef int MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED, PREFIX
 
 cdef class ReplyScanner:
@@ -23,6 +23,7 @@ cdef class ReplyScanner:
     cdef public int out_parameters
     cdef public Py_ssize_t rows
     cdef public int has_rows
+    cdef public Py_ssize_t row_limit
     cdef public unsigned long long affected
     cdef public unsigned long long insert_id
     cdef public Py_ssize_t consumed

@@ -15,7 +15,7 @@ AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF = 8, 9, 1
 AT_FILE = 12
 
 # What scan() answers; for callers these stand at the class, because compiled they are C integers here.
-MORE, DONE, INFILE, REWRITE, BROKEN = 0, 1, 2, 3, 4
+MORE, DONE, INFILE, REWRITE, BROKEN, TOO_MANY = 0, 1, 2, 3, 4, 5
 
 MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED = 0x0008, 0x0040, 0x1000, 0x4000
 
@@ -35,6 +35,7 @@ class ReplyScanner:
     INFILE = 2
     REWRITE = 3
     BROKEN = 4
+    TOO_MANY = 5
 
     def __init__(self, deprecate_eof: int, rewrite_state: int) -> None:
         self.deprecate_eof = deprecate_eof
@@ -50,6 +51,7 @@ class ReplyScanner:
         self.error = 0
         self.rows = -1
         self.has_rows = 0
+        self.row_limit = -2
         self.affected = 0
         self.insert_id = 0
         self.opens_cursor = 0
@@ -86,7 +88,8 @@ class ReplyScanner:
         the very last result), `affected` and `insert_id` describe it,
         `sequence` is the number that a further packet would have. INFILE: the server waits for a file. REWRITE: at
         `consumed` starts an OK packet that reports session state, which has to be looked at.
-        BROKEN: what is at `consumed` is not a reply.
+        BROKEN: what is at `consumed` is not a reply. TOO_MANY: at `consumed` starts a row too many; how many a result
+        may have is `row_limit`, which stays until it is set again, and -2 for any number.
         """
         src = chunk
         size = len(chunk)
@@ -114,6 +117,9 @@ class ReplyScanner:
             else:
                 first = src[position + 4] if length else 0
                 if self.phase == AT_ROWS and first < 0xFE and length:
+                    if self.rows == self.row_limit:
+                        verdict = TOO_MANY
+                        break
                     self.continued = length == 0xFFFFFF
                     self.rows += 1
                 elif self.phase == AT_COLUMNS and first < 0xFE and length:
@@ -126,7 +132,7 @@ class ReplyScanner:
                     if size - position < wanted:
                         break
                     verdict = self._step(chunk, position + 4, position + wanted, length)
-                    if verdict == REWRITE or verdict == BROKEN:
+                    if verdict == REWRITE or verdict == BROKEN or verdict == TOO_MANY:
                         break
             self.sequence = (self.sequence + 1) & 0xFF
             position += 4 + length
@@ -164,6 +170,8 @@ class ReplyScanner:
             return MORE
         if phase == AT_ROWS:
             if length >= (0xFFFFFF if self.deprecate_eof else 9):
+                if self.rows == self.row_limit:
+                    return TOO_MANY
                 self.continued = length == 0xFFFFFF
                 self.rows += 1
                 return MORE

@@ -25,12 +25,13 @@ from dbmux.backend.pool import Choice
 from dbmux.config.diff import changes
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
-from dbmux.control.http import ControlServer
+from dbmux.control.http import ControlServer, Pages
+from dbmux.control.listings import clients, routes
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import Observer
-from dbmux.observe.prometheus import render
+from dbmux.observe.prometheus import Now, render
 from dbmux.proxy import CannotListen, Engine
 from dbmux.text import why
 from dbmux.version import VERSION, process_age_s
@@ -175,7 +176,7 @@ class _Control:
     async def open(self, address: Address) -> ControlServer:
         """Open another control address, not yet the one in force; raises CannotListen."""
         try:
-            return await ControlServer.open(address, self._engine.readiness, self._metrics)
+            return await ControlServer.open(address, self._pages())
         except OSError as error:
             raise CannotListen((f"control: {address} cannot be opened: {why(error)}",)) from error
 
@@ -185,8 +186,24 @@ class _Control:
         if old is not None:
             old.close()
 
+    def _pages(self) -> Pages:
+        engine = self._engine
+        return Pages(
+            ready=engine.readiness,
+            metrics=self._metrics,
+            clients=lambda: clients(engine.frontend.sessions.values()),
+            routes=lambda: routes(engine.frontend, engine.config),
+        )
+
     def _metrics(self) -> bytes:
-        return render(self._observer.metrics, self._engine.config.backends, self._engine.pools())
+        engine = self._engine
+        now = Now(
+            backends=engine.config.backends,
+            pools=engine.pools(),
+            lags=engine.lags(),
+            rules=engine.frontend.rules_matched,
+        )
+        return render(self._observer.metrics, now)
 
 
 class _Reload:

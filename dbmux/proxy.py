@@ -15,18 +15,19 @@ from pathlib import Path
 from typing import Self
 
 from dbmux.address import Address
-from dbmux.backend import health
+from dbmux.backend import health, monitor
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig
+from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
-from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened
+from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened, Warned
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
+from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
 from dbmux.net.certificate import ServerTls, backend_context, self_made, server_tls
 from dbmux.net.channel import Channel, Owner
@@ -57,15 +58,16 @@ class Engine:
         self._memory = GreetingMemory(state_folder / "greetings.json" if state_folder else None)
         self._backends: dict[str, Backend] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
+        self._monitors: list[asyncio.Task[None]] = []
         self._groups: dict[Address, str] = {}
         self._tasks = asyncio.TaskGroup()
         self._chores: set[asyncio.Task[None]] = set()
-        self.frontend: Frontend
+        self._frontend: Frontend | None = None
 
     async def __aenter__(self) -> Self:
         backends = self._new_backends(self.config)
         settings = self._settings(self.config, backends)
-        self.frontend = Frontend(settings, emit=self.emit, randomness=Randomness(bytes=secrets.token_bytes))
+        self._frontend = Frontend(settings, emit=self.emit, randomness=Randomness(bytes=secrets.token_bytes))
         await self.frontend.__aenter__()
         try:
             opened = await self._open_listeners(self.config)
@@ -77,12 +79,18 @@ class Engine:
         self._start(self._sweep(), "sweep")
         return self
 
+    @property
+    def frontend(self) -> Frontend:
+        """The clients, once it was started."""
+        assert self._frontend is not None
+        return self._frontend
+
     async def __aexit__(self, *failure: object) -> None:
         self._close_listeners(set(self.listeners))
         await self.frontend.__aexit__(None, None, None)
         for backend in self._backends.values():
             backend.pool.end()
-        for task in (*self._watches.values(), *self._chores):
+        for task in (*self._watches.values(), *self._monitors, *self._chores):
             task.cancel()
         await self._tasks.__aexit__(None, None, None)
 
@@ -95,8 +103,8 @@ class Engine:
         backends = self._new_backends(config)
         settings = self._settings(config, backends)
         opened = await self._open_listeners(config)
-        self.frontend.settings = settings
-        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, backends, self.config, config)]
+        self.frontend.take(settings)
+        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
         self._take(config, backends, opened)
         if leaving:
             self._start(self._retire_later(leaving, config.timeouts.drain), "retire")
@@ -132,6 +140,11 @@ class Engine:
         """How the connections to each backend stand."""
         return tuple(backend.pool.figures() for backend in self._backends.values())
 
+    def lags(self) -> dict[str, float]:
+        """How many seconds each replica is behind its primary, of those where that is known."""
+        known = ((name, backend.lag_s) for name, backend in self._backends.items())
+        return {name: lag for name, lag in known if lag is not None}
+
     # One configuration's parts.
 
     def _new_backends(self, config: Config) -> dict[str, Backend]:
@@ -162,7 +175,8 @@ class Engine:
 
     def _settings(self, config: Config, backends: dict[str, Backend]) -> Settings:
         return Settings(
-            topology=_topology(config, backends),
+            topology=self._topology(config, backends),
+            rules=Rules(config.rules),
             users=config.users,
             login=config.login,
             tls_mode=config.tls.mode,
@@ -175,6 +189,18 @@ class Engine:
             idle_timeout_s=config.timeouts.idle,
             proxies=config.proxy_protocol.accept_from,
         )
+
+    def _topology(self, config: Config, backends: dict[str, Backend]) -> Topology:
+        known_groups = self._frontend.topology.groups if self._frontend is not None else {}
+        groups = {name: Group(name, GroupConfig(primary=name), backend) for name, backend in backends.items()}
+        for name, wanted in config.groups.items():
+            replicas = tuple(backends[replica] for replica in wanted.replicas)
+            group = groups[name] = Group(name, wanted, backends[wanted.primary], replicas)
+            known = known_groups.get(name)
+            if wanted.roles is Roles.AUTO and known is not None and known.primary in group.members:
+                # Who is the primary was found out, and is not found out anew.
+                group.promote(known.primary)
+        return Topology(backends, groups)
 
     def _server_tls(self, config: Config) -> ServerTls | None:
         tls = config.tls
@@ -237,6 +263,19 @@ class Engine:
                 self._watches[name] = self._tasks.create_task(watch, name=f"watch {name}")
         self._backends = backends
         self.config = config
+        self._monitor()
+
+    def _monitor(self) -> None:
+        # Groups are new ones after each reload.
+        for task in self._monitors:
+            task.cancel()
+        service = self.config.service
+        groups = [group for group in self.frontend.topology.groups.values() if group.has_choice]
+        self._monitors = [
+            self._tasks.create_task(monitor.watch(group, service, self.emit), name=f"monitor {group.name}")
+            for group in groups
+            if service is not None
+        ]
 
     def _close_listeners(self, addresses: set[Address]) -> None:
         for address in addresses:
@@ -260,6 +299,9 @@ class Engine:
         try:
             connection = await open_connection(backend, shelf.key, shelf.account)
         except (MySQLError, BackendRefused) as error:
+            if isinstance(error, BackendRefused) and not shelf.has_failed:
+                user = shelf.key.user.decode("utf-8", "replace")
+                self.emit(Warned(time.time(), f"backend {backend.name} refuses {user}: {error}"))
             backend.pool.failed(shelf, error)
         else:
             backend.pool.connected(shelf, connection, time.perf_counter())
@@ -278,21 +320,15 @@ class Engine:
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
 
 
-def _topology(config: Config, backends: dict[str, Backend]) -> Topology:
-    groups = {name: Group(name, GroupConfig(primary=name), backend) for name, backend in backends.items()}
-    for name, group in config.groups.items():
-        replicas = tuple(backends[replica] for replica in group.replicas)
-        groups[name] = Group(name, group, backends[group.primary], replicas)
-    return Topology(backends, groups)
-
-
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
 
 
-def _must_leave(session: Session, backends: dict[str, Backend], old: Config, new: Config) -> bool:
-    if session.backend is None:
+def _must_leave(session: Session, topology: Topology, old: Config, new: Config) -> bool:
+    if session.group is None or session.backend is None:
         return False
-    if backends.get(session.backend.name) is not session.backend:
+    group = topology.groups.get(session.group.name)
+    # A session of shared connections goes on at its group's other servers; one of its own connection cannot.
+    if group is None or (session.shelf is None and topology.backends.get(session.backend.name) is not session.backend):
         return True
     if not new.users:
         return False

@@ -26,6 +26,7 @@ class Reason(StrEnum):
     HINT = "hint"
     RULE = "rule"
     OBSERVED = "observed only"
+    VICTIM = "KILL goes where its victim is"
     DIAGNOSTICS = "asks about the statement before"
     IMPLICIT_TRANSACTION = "implicit transaction"
     READ_ONLY_TRANSACTION = "read-only transaction"
@@ -40,14 +41,19 @@ class Reason(StrEnum):
 
 
 class Route(NamedTuple):
-    """A role and the reason; `rule` is the name of the rule that matched, `would` what was only observed."""
+    """A role and the reason; `rule` is the name of the rule that matched, `would` what was only observed.
+
+    `number` stands for role and reason where they are counted.
+    """
 
     role: Role
     reason: Reason
     rule: str = ""
     would: str = ""
+    number: int = 0
 
 
-ROUTES = {(role, reason): Route(role, reason) for role in Role for reason in Reason}
+KINDS = tuple((role, reason) for role in Role for reason in Reason)
+ROUTES = {(role, reason): Route(role, reason, number=number) for number, (role, reason) in enumerate(KINDS)}
 ONLY = ROUTES[Role.PRIMARY, Reason.ONLY]
 READ = ROUTES[Role.REPLICA, Reason.READ]

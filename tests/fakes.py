@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dbmux.address import TcpAddress
+from dbmux.backend.vacancy import QUESTION
 from dbmux.config.model import Config
 from dbmux.events import Event
 from dbmux.net.channel import Channel
@@ -58,6 +59,10 @@ class FakeBackend:
     open: int = 0
     # What clients sent; DbMux's own questions are answered apart.
     commands: list[tuple[int, bytes]] = field(default_factory=list)
+    # Users to whom a connection was changed, and what it answers when a relayed login has left one.
+    changes: list[bytes] = field(default_factory=list)
+    after_leaving: tuple[bytes, bytes, bytes] = (b"", b"0", b"151")
+    questions: int = 0
     port: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -104,6 +109,12 @@ class FakeBackend:
                 return protocol.switch(AuthSwitch(plugin=auth.NATIVE, scramble=SCRAMBLE + b"\0"))
             case LoginRequest(answer=answer) | AuthAnswer(answer):
                 return self._check(protocol, answer)
+            case CommandReceived(command=3, body=body) if body == QUESTION:
+                self.questions += 1
+                return protocol.send_rows([COLUMN] * 3, [row(*self.after_leaving)], Status.AUTOCOMMIT)
+            case CommandReceived(command=17, body=body):
+                self.changes.append(body.partition(b"\0")[0])
+                return protocol.switch(AuthSwitch(plugin=auth.NATIVE, scramble=SCRAMBLE + b"\0"))
             case CommandReceived(command=3, body=body) if body.startswith(b"SELECT @@character_set_client"):
                 values = (b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_general_ci", b"", b"151")
                 wanted = values[: body.count(b"@@")]

@@ -14,13 +14,13 @@ import click
 import pytest
 
 from dbmux import events
-from dbmux.cli import COMMANDS
+from dbmux.cli import COMMANDS, module_name
 from dbmux.config.load import loads
 from dbmux.config.model import Config, Section
 from dbmux.errors import ErrorCode
 from dbmux.events import BackendUp, CloseReason, LoginFailed, QueryFinished, SessionClosed
 from dbmux.observe.metrics import Metrics
-from dbmux.observe.prometheus import render
+from dbmux.observe.prometheus import Now, render
 from dbmux.query import PinReason
 from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
@@ -88,7 +88,7 @@ def test_every_metric_stands_in_the_list_of_metrics_and_no_other() -> None:
     figures.record(SessionClosed(0, 1, CloseReason.QUIT, ""))
     figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064, ONLY))
 
-    rendered = re.findall(r"^# TYPE (\w+) ", render(figures, ["db"]).decode(), re.MULTILINE)
+    rendered = re.findall(r"^# TYPE (\w+) ", render(figures, Now(backends=["db"])).decode(), re.MULTILINE)
 
     assert set(re.findall(r"^- `(dbmux_\w+)`", page("metrics.md"), re.MULTILINE)) == set(rendered)
 
@@ -136,7 +136,7 @@ def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Com
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_described_with_its_options(name: str) -> None:
-    command = importlib.import_module(f"dbmux.commands.{name}").command
+    command = importlib.import_module(f"dbmux.commands.{module_name(name)}").command
     text = page("command-line.md")
     section = text.partition(f"\n## dbmux {name}\n")[2].partition("\n## ")[0]
 

@@ -22,15 +22,16 @@ from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ClientProtocol, ColumnCount, Row
+from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Status, Track, changes, parse_ok
+from dbmux.wire.replies import Err, Status, Track, changes, parse_ok, reported_gtid
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
 MORE, DONE = ReplyScanner.MORE, ReplyScanner.DONE
 IN_TRANSACTION = int(Status.IN_TRANSACTION)
-INFILE, REWRITE = ReplyScanner.INFILE, ReplyScanner.REWRITE
+INFILE, REWRITE, TOO_MANY = ReplyScanner.INFILE, ReplyScanner.REWRITE, ReplyScanner.TOO_MANY
 
 
 class Holder(Protocol):
@@ -52,6 +53,13 @@ class Holder(Protocol):
 
     def reply_broke(self, reason: str) -> None:
         """The backend sent what is not a reply."""
+
+    def withholds(self, error: int, reply: bytes) -> bool:
+        """The whole reply is an error: whether the client is not to see it, because the holder goes on otherwise."""
+        return False
+
+    def rows_exceeded(self) -> None:
+        """A result has more rows than `scanner.row_limit`; what was sent on ends before the first of them."""
 
     def unasked(self, data: bytes) -> None:
         """The backend said something while nothing was asked."""
@@ -113,6 +121,16 @@ class Answer:
         if len(self.rows) != 1 or len(self.rows[0]) != width:
             raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered a question of DbMux's with other rows")
         return self.rows[0]
+
+    def names(self) -> tuple[bytes, ...]:
+        """The names of its columns; raises ProtocolError. Not for connections with extended metadata."""
+        told = []
+        at = packet.HEADER + int.from_bytes(self.raw[:3], "little")
+        for _ in range(len(self.rows[0]) if self.rows else 0):
+            end = at + packet.HEADER + int.from_bytes(self.raw[at : at + 3], "little")
+            told.append(parse_column(self.raw[at + packet.HEADER : end], 0).name)
+            at = end
+        return tuple(told)
 
     def prepared(self) -> Prepared:
         """What a preparation gave; raises ProtocolError."""
@@ -233,6 +251,7 @@ class Connection:
         "is_paused",
         "kills",
         "opened_at",
+        "reported_gtid",
         "reported_schema",
         "reply_bytes",
         "scanner",
@@ -266,6 +285,8 @@ class Connection:
         self.reply_bytes = 0
         # What the server said of the schema in this reply.
         self.reported_schema: bytes | None = None
+        # And as what it recorded what was written.
+        self.reported_gtid = b""
         self._held = b""
         channel.owner = self
 
@@ -289,6 +310,7 @@ class Connection:
         self.holder = holder
         # Perhaps told in a reply of which nothing was expected: it was about whoever was here before.
         self.reported_schema = None
+        self.reported_gtid = b""
         self.client = holder.channel
         self.client_capabilities = client_capabilities
 
@@ -372,6 +394,8 @@ class Connection:
         verdict = scanner.scan(data)
         consumed = scanner.consumed
         if verdict == DONE and consumed == len(data):
+            if scanner.error and not self.reply_bytes and holder.withholds(scanner.error, data):
+                return
             self.reply_bytes += consumed
             self.client.write(data)
             holder.reply_ended()
@@ -407,6 +431,8 @@ class Connection:
             self._held = data[consumed:]
         elif verdict == INFILE and consumed == len(data):
             holder.file_wanted()
+        elif verdict == TOO_MANY:
+            holder.rows_exceeded()
         else:
             holder.reply_broke("more or other bytes than a reply has")
 
@@ -445,6 +471,8 @@ class Connection:
             for kind, change in changes(ok.state):
                 if kind == Track.SCHEMA:
                     self.reported_schema = Reader(change).lenenc_bytes()
+                elif gtid := reported_gtid(kind, change):
+                    self.reported_gtid = gtid
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None

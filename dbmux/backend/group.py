@@ -6,21 +6,51 @@ Never asks a server anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from random import random
 from time import perf_counter
+from typing import Protocol
 
-from dbmux.backend.server import Backend
+from dbmux.backend.server import Backend, BackendState
 from dbmux.config.model import Balance, GroupConfig, Reads
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 
+DOWN = BackendState.DOWN
 # A replica that is just back begins with this part of its share.
 FIRST_PART = 0.1
 
 
-class Group:
-    """A configured group. `primary` is the one that takes writes now, which with `"roles": "auto"` may change."""
+class Writer(Protocol):
+    """Who waits for a primary that can be written to, until `deadline` by the clock."""
 
-    __slots__ = ("_clock", "_credits", "_random", "_turn", "config", "name", "primary", "replicas")
+    deadline: float
+
+    def primary_found(self) -> None:
+        """There is one."""
+
+    def denied(self, error: MySQLError | BackendRefused) -> None:
+        """There will be none in time."""
+
+
+class Group:
+    """A configured group.
+
+    `primary` is the one that takes writes now, which with `"roles": "auto"` may change; `is_writable` tells whether it
+    does. `writers` wait until it does again, in their order.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_credits",
+        "_random",
+        "_turn",
+        "config",
+        "is_writable",
+        "name",
+        "primary",
+        "replicas",
+        "writers",
+    )
 
     def __init__(
         self,
@@ -38,6 +68,8 @@ class Group:
         self.replicas = replicas
         self._clock = clock
         self._random = randomness
+        self.is_writable = True
+        self.writers: dict[Writer, None] = {}
         self._turn = 0
         self._credits: dict[Backend, float] = {}
 
@@ -57,18 +89,66 @@ class Group:
         self.primary = backend
         self.replicas = tuple(member for member in members if member is not backend)
 
-    def reader(self, *, written_at: float, tried: Container[Backend]) -> Backend | None:
+    def doubt(self) -> None:
+        """The primary refused a write, or cannot be reached: whether another server is it has to be found out."""
+        self.is_writable = False
+        self.primary.suspect()
+
+    def found_writable(self) -> None:
+        """The primary takes writes: those who wait for that go on."""
+        self.is_writable = True
+        waiting, self.writers = list(self.writers), {}
+        for writer in waiting:
+            writer.primary_found()
+
+    def wait(self, writer: Writer) -> bool:
+        """Queue until the primary can be written to; False when too many wait already."""
+        if len(self.writers) >= self.config.failover_queue:
+            return False
+        self.writers[writer] = None
+        return True
+
+    def cancel(self, writer: Writer) -> None:
+        """Wait no longer."""
+        self.writers.pop(writer, None)
+
+    def expire(self, now: float) -> None:
+        """Deny those whose time is over."""
+        for writer in [writer for writer in self.writers if writer.deadline <= now]:
+            self.writers.pop(writer, None)
+            writer.denied(self.no_primary())
+
+    def no_primary(self) -> MySQLError:
+        """The error of a write that found no primary."""
+        names = ", ".join(member.name for member in self.members)
+        return MySQLError(
+            ErrorCode.READ_ONLY,
+            f"none of the servers of {self.name} ({names}) can be written to; nothing was sent: try again",
+        )
+
+    def reader(self, written_at: float, tried: tuple[Backend, ...]) -> Backend | None:
         """A replica for a read, or None when only the primary can take it.
 
         `written_at` is when the session wrote last, by the clock, or 0.0: a replica must have all that was written
         until then. `tried` are those that failed this query already.
         """
-        able = [replica for replica in self.replicas if self._can_read(replica, written_at) and replica not in tried]
-        if self.config.reads is Reads.ALL and self.primary.is_usable and self.primary not in tried:
-            able.append(self.primary)
+        config = self.config
+        limit = config.max_lag
+        able = []
+        # Said in full, for every read comes by here.
+        for replica in self.replicas:
+            if replica.is_suspect or replica.state is DOWN or replica.applied_until < written_at or not replica.weight:
+                continue
+            if limit is not None and (replica.lag_s is None or replica.lag_s > limit):
+                continue
+            if replica not in tried:
+                able.append(replica)
+        primary = self.primary
+        if config.reads is Reads.ALL and primary.weight and primary.is_usable and primary not in tried:
+            able.append(primary)
         if len(able) < 2:
             return able[0] if able else None
-        match self.config.balance:
+        match config.balance:
             case Balance.LEAST_BUSY:
                 return self._least_busy(able)
             case Balance.ROUND_ROBIN:
@@ -76,37 +156,44 @@ class Group:
             case Balance.FASTEST:
                 return self._faster_of_two(able)
 
-    def any_reader(self, tried: Container[Backend]) -> Backend | None:
+    def any_reader(self, tried: tuple[Backend, ...]) -> Backend | None:
         """When nothing seems able to answer: one that was not tried yet is better than a refusal."""
         untried = [member for member in self.members if member not in tried]
         return max(untried, key=lambda member: member.is_usable) if untried else None
+
+    def can_read(self, replica: Backend) -> bool:
+        """Whether a replica takes reads of sessions that have written nothing."""
+        return bool(replica.is_usable and replica.weight and not self.is_behind(replica))
 
     def is_behind(self, replica: Backend) -> bool:
         """Whether it is too far behind for any read; not to know counts as too far."""
         limit = self.config.max_lag
         return limit is not None and (replica.lag_s is None or replica.lag_s > limit)
 
-    def _can_read(self, replica: Backend, written_at: float) -> bool:
-        if not replica.is_usable or replica.config.weight == 0:
-            return False
-        if written_at and replica.applied_until < written_at:
-            return False
-        return not self.is_behind(replica)
-
     def _weight(self, backend: Backend) -> float:
         # A server with cold caches is not given its whole share at once.
+        if not backend.up_since:
+            return backend.weight
         age = self._clock() - backend.up_since
-        part = 1.0 if age >= self.config.slow_start else max(FIRST_PART, age / self.config.slow_start)
-        return backend.config.weight * part
+        if age >= self.config.slow_start:
+            backend.up_since = 0.0
+            return backend.weight
+        return backend.weight * max(FIRST_PART, age / self.config.slow_start)
 
     def _least_busy(self, able: list[Backend]) -> Backend:
         # Those that are as busy as one another take turns.
         self._turn += 1
         at = self._turn % len(able)
-        return min(able[at:] + able[:at], key=self._load)
+        best = able[at]
+        least = self._load(best)
+        for backend in able:
+            load = self._load(backend)
+            if load < least:
+                best, least = backend, load
+        return best
 
     def _load(self, backend: Backend) -> float:
-        return (backend.pool.busy + 1) / (self._weight(backend) or FIRST_PART)
+        return (backend.pool.busy + 1) / (self._weight(backend) if backend.up_since else backend.weight)
 
     def _next_in_turn(self, able: list[Backend]) -> Backend:
         # Each read gives all of them their weights in credit, and who has most pays for all: smooth, and in proportion.

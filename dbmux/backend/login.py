@@ -25,7 +25,7 @@ class Credentials:
     """Who logs in, and to what; the password never shows in a repr."""
 
     user: bytes
-    password: bytes
+    password: auth.Secret
     schema: bytes = b""
     attributes: bytes = b""
 
@@ -64,7 +64,9 @@ async def log_in(backend: Backend, conversation: Conversation[ServerMessage], wi
     return await prove(backend, conversation, who.password, AuthSwitch(plugin=plugin, scramble=scramble))
 
 
-async def prove(backend: Backend, conversation: Conversation[ServerMessage], password: bytes, asked: AuthSwitch) -> Ok:
+async def prove(
+    backend: Backend, conversation: Conversation[ServerMessage], password: auth.Secret, asked: AuthSwitch
+) -> Ok:
     """Answer what the server's plugin asks until it says OK; `asked` is what was answered first."""
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
@@ -79,24 +81,27 @@ async def prove(backend: Backend, conversation: Conversation[ServerMessage], pas
             case AuthMore(data=auth.FAST_OK) if asked.plugin == auth.CACHING_SHA2:
                 continue
             case AuthMore(data=auth.FULL_NEEDED) if asked.plugin == auth.CACHING_SHA2:
+                clear = _clear(backend, asked.plugin, password)
                 if is_private(backend, conversation):
-                    conversation.send(protocol.answer(password + b"\0"))
+                    conversation.send(protocol.answer(clear + b"\0"))
                 else:
-                    await send_encrypted(backend, conversation, password, asked)
+                    await send_encrypted(backend, conversation, clear, asked)
             case _:
                 raise _cannot(backend, asked.plugin)
 
 
 async def _answer_switch(
-    backend: Backend, conversation: Conversation[ServerMessage], password: bytes, asked: AuthSwitch
+    backend: Backend, conversation: Conversation[ServerMessage], password: auth.Secret, asked: AuthSwitch
 ) -> None:
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
     answer = auth.answer_to(asked.plugin, password, asked.scramble)
     if answer is None and asked.plugin in (auth.CLEAR, auth.SHA256) and is_private(backend, conversation):
-        answer = password + b"\0"
+        answer = _clear(backend, asked.plugin, password) + b"\0"
     if answer is None and asked.plugin == auth.SHA256:
-        await send_encrypted(backend, conversation, password, asked)
+        await send_encrypted(backend, conversation, _clear(backend, asked.plugin, password), asked)
+    elif answer is None and asked.plugin == auth.CACHING_SHA2:
+        raise _needs_clear(backend, asked.plugin)
     elif answer is None:
         raise _cannot(backend, asked.plugin)
     else:
@@ -147,6 +152,21 @@ async def next_message(backend: Backend, conversation: Conversation[ServerMessag
         raise MySQLError(
             ErrorCode.UNREACHABLE, f"backend {backend.name} closed the connection during the login; see its error log"
         ) from error
+
+
+def _clear(backend: Backend, plugin: bytes, password: auth.Secret) -> bytes:
+    if isinstance(password, auth.NativeKey):
+        raise _needs_clear(backend, plugin)
+    return password
+
+
+def _needs_clear(backend: Backend, plugin: bytes) -> MySQLError:
+    name = plugin.decode("ascii", "replace")
+    return MySQLError(
+        ErrorCode.AUTH_UNSUPPORTED,
+        f"the account at backend {backend.name} uses {name}, which needs the password itself, and the client proved "
+        "only that it knows it; connect with TLS and caching_sha2_password, or write `password` for the user",
+    )
 
 
 def _cannot(backend: Backend, plugin: bytes) -> MySQLError:

@@ -20,6 +20,7 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.occupation import describe
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.session import SessionState
+from dbmux.wire.auth import Secret
 
 # How many idle connections are looked at for one that needs no preparation.
 CHOICE = 8
@@ -41,24 +42,43 @@ class ShelfKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An account's password at the server, never shown, and the collation with which to log in."""
+class RelayKey(ShelfKey):
+    """Whose connections a relayed login may take over by a change of user, which gives it its own account and schema.
 
-    password: bytes
+    So both are left open: the user is nobody, and of the schema there is one kind.
+    """
+
+    max_packet: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What proves an account at the server, never shown, and the collation with which to log in."""
+
+    """An account's password at the server, never shown, and the collation with which to log in.
+
+    `since` is when a client brought it, by time.perf_counter: of two the newer one holds.
+    """
+
+    password: Secret
     charset: int
+    since: float = 0.0
 
     def __repr__(self) -> str:
         return f"Account(charset={self.charset})"
 
 
 class Waiter(Protocol):
-    """Who waits for a connection of `shelf`, or with None for a mere place under the limit."""
+    """Who waits for a connection of `shelf`, or with None for a mere place under the limit.
+
+    Connections of relayed logins cannot be dialled here: who waits for one gets what comes first, it or a place.
+    """
 
     shelf: Shelf | None
     deadline: float
 
     def granted(self, connection: Connection | None) -> None:
-        """Here it is; None is the place that was asked for."""
+        """Here it is; None is a place, for a connection that the waiter opens himself."""
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """There will be none."""
@@ -92,16 +112,31 @@ class PoolFigures:
 class Shelf:
     """The connections of one key. `idle` has the one that was used last at its end."""
 
-    __slots__ = ("__weakref__", "account", "connecting", "has_failed", "idle", "key", "members", "pool")
+    __slots__ = (
+        "__weakref__",
+        "account",
+        "connecting",
+        "failed_at",
+        "has_failed",
+        "idle",
+        "is_relayed",
+        "key",
+        "members",
+        "pool",
+    )
 
     def __init__(self, pool: Pool, key: ShelfKey) -> None:
         self.pool = pool
         self.key = key
+        # Those in use are their session's until it ends.
+        self.is_relayed = isinstance(key, RelayKey)
         self.idle: list[Connection] = []
         self.members: set[Connection] = set()
         self.connecting = 0
         # Whether the last dial did: then nothing is dialled that nobody waits for.
         self.has_failed = False
+        # When, by time.perf_counter.
+        self.failed_at = 0.0
         # With what the next connection is dialled; whoever brings a newer password replaces it.
         self.account: Account | None = None
 
@@ -207,8 +242,9 @@ class Shelf:
 class Pool:
     """All shelves of a backend under one limit; None leaves the limit to the server.
 
-    `unshared` has the connections that are their session's for life. A shelf that nobody uses is forgotten, but for
-    those that once had a connection where some are to be kept idle. `worn` are too old and end when they come back.
+    `unshared` has the connections that are their session's for life, and end with it. A shelf that nobody uses is
+    forgotten, but for those that once had a connection where some are to be kept idle. `worn` are too old and end when
+    they come back.
     `busy` is how many sessions hold, and `carried` counts how often a connection had to be made ready for another one.
     """
 
@@ -280,14 +316,16 @@ class Pool:
     def figures(self) -> PoolFigures:
         """How it stands."""
         shelves = list(self.shelves.values())
-        idle, shared = sum(len(shelf.idle) for shelf in shelves), sum(len(shelf.members) for shelf in shelves)
+        idle = sum(len(shelf.idle) for shelf in shelves)
+        used = [(shelf, len(shelf.members) - len(shelf.idle)) for shelf in (self.unshared, *shelves)]
+        unshared = sum(count for shelf, count in used if shelf is self.unshared or shelf.is_relayed)
         return PoolFigures(
             backend=self.name,
             limit=self.limit,
             idle=idle,
-            busy=shared - idle,
+            busy=sum(count for _, count in used) - unshared,
             connecting=sum(shelf.connecting for shelf in shelves),
-            unshared=len(self.unshared.members),
+            unshared=unshared,
             waiters=len(self.queue),
             waits=tuple(self._waits),
             waited_s=self._waited_s,
@@ -330,7 +368,7 @@ class Pool:
         shelf = first.shelf
         if shelf is giver or (shelf is not None and shelf.connecting):
             return False
-        if shelf is None or not shelf.members:
+        if shelf is None or shelf.is_relayed or not shelf.members:
             # He has no connection of his own kind to hope for.
             return True
         if first is not self._passed:
@@ -353,13 +391,14 @@ class Pool:
         connection.home = shelf
         connection.opened_at = now
         shelf.members.add(connection)
-        if self.min_idle and shelf is not self.unshared:
+        if self.min_idle and shelf is not self.unshared and not shelf.is_relayed:
             self._kept.add(shelf)
 
     def failed(self, shelf: Shelf, error: MySQLError | BackendRefused) -> None:
         """A dial failed: the first who waits for it is told."""
         shelf.connecting -= 1
         shelf.has_failed = True
+        shelf.failed_at = self._clock()
         self.taken -= 1
         if (waiter := self.first(shelf)) is not None:
             waiter.denied(error)
@@ -422,7 +461,7 @@ class Pool:
         while not self.is_closing and (waiter := self._unprovided()) is not None and self._make_room():
             self.taken += 1
             shelf = waiter.shelf
-            if shelf is None:
+            if shelf is None or shelf.is_relayed:
                 self._leave(waiter)
                 waiter.granted(None)
             else:
@@ -434,7 +473,7 @@ class Pool:
         expected: dict[Shelf, int] = {}
         for waiter in self.queue:
             shelf = waiter.shelf
-            if shelf is None:
+            if shelf is None or shelf.is_relayed:
                 return waiter
             expected[shelf] = expected.get(shelf, 0) + 1
             if expected[shelf] > shelf.connecting:
@@ -494,4 +533,7 @@ class Pool:
         return f"{number} to {self.name} {'are' if self.taken != 1 else 'is'} busy{': ' + where if where else ''}"
 
     def _advice(self) -> str:
-        return f"end what holds them, or raise backends.{self.name}.max_connections or timeouts.pool_wait"
+        return (
+            f"`dbmux clients --holding` shows what holds them; raise backends.{self.name}.max_connections or "
+            "timeouts.pool_wait"
+        )

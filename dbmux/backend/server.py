@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dbmux.address import Address, TcpAddress
+from dbmux.backend.connection import Connection
 from dbmux.backend.pool import Choice, Pool, Shelf
+from dbmux.backend.vacancy import Vacancy
 from dbmux.config.model import BackendConfig, BackendTlsMode, SendProxy
 from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, MySQLError
 from dbmux.net import proxy_protocol
@@ -36,7 +38,6 @@ ALWAYS = int(
 
 
 STATES_KEPT = 1000
-LONG_AGO_S = 1e6
 # Between two tries of a TLS that failed; doubled by each failure.
 TLS_PAUSE_S, LONGEST_TLS_PAUSE_S = 10.0, 3600.0
 # How many of the server's connections one DbMux takes unless it is told a number.
@@ -97,6 +98,8 @@ class Backend:
         "sql_mode",
         "state",
         "up_since",
+        "vacancy",
+        "weight",
     )
 
     def __init__(
@@ -114,6 +117,7 @@ class Backend:
         self.config = config
         self.connect_timeout_s = connect_timeout_s
         self.pool = Pool(name, config.max_connections, self._fill, choice, min_idle=config.min_idle)
+        self.vacancy = Vacancy(self.pool)
         self.greeting: Greeting | None = None
         # What a login with a collation's number gives, and the mode that every session begins with.
         self.names: dict[int, Names] = {}
@@ -124,8 +128,10 @@ class Backend:
         self.error = ""
         # Something failed since it was last asked whether it is well.
         self.is_suspect = False
-        # When it was last found back, by time.perf_counter; long ago for one that was never away.
-        self.up_since = -LONG_AGO_S
+        # When it was found back, by time.perf_counter, as long as that matters; 0.0 for one that was not away.
+        self.up_since = 0.0
+        # Its share of reads; that of a primary without any is of no account.
+        self.weight = config.weight
         # How far it is behind its primary, None where that is not known, and up to when it has all that was written
         # there, by time.perf_counter.
         self.lag_s: float | None = None
@@ -172,9 +178,25 @@ class Backend:
 
     def renew(self, tls: ssl.SSLContext | None, connect_timeout_s: float) -> None:
         """Files that its configuration names were read again, and the time limit is perhaps another."""
+        if tls is not None or self._tls is not None:
+            # A relayed login would have one that was made by what the files say now.
+            self.vacancy.clear()
         self._tls = tls
         self.connect_timeout_s = connect_timeout_s
         self._tls_failure = None
+
+    @property
+    def tells_clients_apart(self) -> bool:
+        """Whether a connection says at its beginning for which client it is."""
+        return self.config.send_proxy is not SendProxy.OFF and isinstance(self.config.address, TcpAddress)
+
+    def is_as_new(self, connection: Connection) -> bool:
+        """Whether a new connection would be greeted like this one, and be inside TLS or not as this one is."""
+        now, then = self.greeting, connection.greeting
+        if now is None or (now.server_version, now.capabilities) != (then.server_version, then.capabilities):
+            return False
+        wants_tls = self._tls is not None and bool(now.capabilities & Capability.SSL)
+        return wants_tls == (connection.channel.tls is not None)
 
     def first_state(self, schema: bytes, charset: int) -> SessionState:
         """The state in which a session begins that logs in with this schema and collation."""
@@ -270,7 +292,7 @@ class Backend:
         channel = await self._dial(self.config.address, opened)
         try:
             conversation = channel.owner  # type: ignore[assignment]  # `opened` made it
-            if self.config.send_proxy is not SendProxy.OFF and isinstance(self.config.address, TcpAddress):
+            if self.tells_clients_apart:
                 conversation.send(_proxy_header(self.config.send_proxy, origin))
             greeting = await conversation.next()
             if isinstance(greeting, Err):

@@ -52,8 +52,11 @@ def summary(config: Config) -> Iterator[str]:
     elif config.login is LoginMode.LEARN:
         yield "login: learn; clients show their passwords in TLS or encrypted, and the server checks them"
     else:
-        yield "login: relay; every account works as it is, and each client has one backend connection"
+        yield "login: relay; every account works as it is, and each client has one backend connection at a time"
         yield '  further connections for a client cannot be opened; "login": "learn" or `users` can'
+        for name, backend in config.backends.items():
+            if backend.min_idle:
+                yield f'  backends.{name}.min_idle has no effect without a password; write "login": "learn"'
     if config.control is None:
         yield 'control: off; "control": "127.0.0.1:3380" switches on /healthz, /readyz and /metrics'
 
@@ -85,7 +88,9 @@ def _accounts(config: Config) -> Iterator[tuple[str, Credentials]]:
     for name, entry in config.users.items():
         user = entry.backend_user or name
         secret = entry.backend_password if entry.backend_password is not None else entry.password
-        yield user, Credentials(user=user.encode(), password=secret.encode())
+        # Of one who has a hash only a client can show the password.
+        if secret is not None:
+            yield user, Credentials(user=user.encode(), password=secret.encode())
 
 
 async def _refusal(backend: Backend, who: Credentials, timeout_s: float) -> str | None:

@@ -71,11 +71,29 @@ def _names(value: Value) -> Iterator[Problem]:
     for address, chosen in _section(value, "listen").items():
         if chosen is None:
             yield ("listen", address), "the group or backend that it serves is expected"
+    yield from _routes(value, [*groups, *backends])
     for path, group_name in _chosen_groups(value):
         if group_name not in backends and group_name not in groups:
             what = f"no group or backend is called {group_name!r}; {instead(group_name, {**groups, **backends})}"
             yield path, what
     yield from _undecided(value, "groups" if groups else "backends")
+
+
+def _routes(value: Value, names: list[str]) -> Iterator[Problem]:
+    is_relayed = not _section(value, "users") and _login(value) != "learn"
+    for rule, written in _section(value, "rules").items():
+        route = written.get("route") if isinstance(written, dict) else None
+        if not isinstance(route, str):
+            continue
+        name, _, role = route.rpartition(".")
+        path: Path = ("rules", rule, "route")
+        if route not in names and (role not in ("primary", "replica") or name not in names):
+            yield (
+                path,
+                f"no route is called {route!r}; {instead(name if role in ('primary', 'replica') else route, names)}",
+            )
+        elif is_relayed:
+            yield path, 'a relayed login is good for one server only; write "login": "learn", or name the `users`'
 
 
 def _members(value: Value, group: str, written: dict[str, Value]) -> Iterator[Problem]:
@@ -94,6 +112,8 @@ def _members(value: Value, group: str, written: dict[str, Value]) -> Iterator[Pr
         elif member in named:
             yield place, f"{member!r} is in this group already; name each server once"
         named.add(member)
+    if written.get("roles") == "auto" and not _section(value, "service"):
+        yield (*path, "roles"), "needs the `service` account, which asks the servers whether they are read-only"
     if replicas and not _section(value, "users") and _login(value) != "learn":
         yield (
             (*path, "replicas"),

@@ -22,6 +22,7 @@ from dbmux.config.values import (
     ListenAddress,
     Name,
     NotNegative,
+    PasswordHash,
     Positive,
     ReadableFile,
     Seconds,
@@ -34,7 +35,8 @@ from dbmux.query import Kind
 class Section(BaseModel):
     """A part of the configuration; `main` names the field that a bare string stands for.
 
-    `secrets` names the fields that may be written as `<field>_file`, the path of a file that holds the value.
+    `secrets` names the fields that may be written as `<field>_file`, the path of a file that holds the value, `instead`
+    those that may stand in place of a required one.
     """
 
     model_config = ConfigDict(
@@ -46,6 +48,7 @@ class Section(BaseModel):
     )
     main: ClassVar[str | None] = None
     secrets: ClassVar[tuple[str, ...]] = ()
+    instead: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @model_validator(mode="before")
     @classmethod
@@ -135,14 +138,30 @@ class User(Section):
     """Who may log in at DbMux; towards the backend under the same name and password unless told otherwise."""
 
     main = "password"
-    secrets = ("password", "backend_password")
+    secrets = ("password", "password_hash", "backend_password")
+    instead: ClassVar[Mapping[str, tuple[str, ...]]] = {"password": ("password_hash",)}
 
-    password: Secret = Field(repr=False)
+    password: Secret | None = Field(repr=False)
     """What the client must prove to know."""
+    password_hash: PasswordHash | None = Field(default=None, repr=False)
+    """In place of it, what a server keeps of it; DbMux then learns from the client what it needs to log in."""
     backend_user: str | None = None
     """The account at the backend; the same name unless given."""
     backend_password: Secret | None = Field(default=None, repr=False)
     """That account's password; the client's own unless given."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hash_for_password(cls, value: object) -> object:
+        if isinstance(value, dict) and {"password_hash", "password_hash_file"} & value.keys():
+            return {"password": None, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> User:
+        if (self.password is None) == (self.password_hash is None):
+            raise ValueError('either "password" or "password_hash" is expected')
+        return self
 
 
 class Account(Section):

@@ -43,7 +43,8 @@ def _with_written_forms(section: type[Section], made: dict[str, Any]) -> dict[st
         made["properties"][f"{secret}_file"] = _STRING | {"description": f"a file that holds the {secret}"}
         if secret in made.get("required", ()):
             made["required"].remove(secret)
-            made["anyOf"] = [{"required": [secret]}, {"required": [f"{secret}_file"]}]
+            names = (secret, *section.instead.get(secret, ()))
+            made["anyOf"] = [{"required": [one]} for name in names for one in (name, f"{name}_file")]
     if section.main is None:
         return made
     main = made["properties"][section.main]

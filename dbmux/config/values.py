@@ -7,6 +7,7 @@ with a sentence that says what would be right and never holds a password.
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,8 @@ DEFAULT_PORT = 3307
 CONTROL_PORT = 3380
 # No password is longer: what is, is another file.
 MAX_SECRET = 4096
+# Of mysql_native_password, and of caching_sha2_password, whose salt may hold unprintable letters.
+_HASH = re.compile(r"\*[0-9A-Fa-f]{40}|\$A\$[0-9A-Fa-f]{3}\$[\x01-\x7f]{20}[./0-9A-Za-z]{43}")
 
 
 def read_address(text: str, default_port: int) -> Address:
@@ -122,6 +125,12 @@ def _reason(error: OSError | ValueError) -> str:
             return str(error)
 
 
+def _hash(value: str) -> str:
+    if _HASH.fullmatch(value) is None:
+        raise ValueError('a hash as a server keeps it is expected: "*" and 40 digits, or "$A$005$", salt and digest')
+    return value
+
+
 _ADDRESS_SCHEMA = WithJsonSchema({"type": "string", "examples": ["127.0.0.1:3306", "/run/mysqld/mysqld.sock"]})
 BackendAddress = Annotated[Address, BeforeValidator(_backend_address), _ADDRESS_SCHEMA]
 ListenAddress = Annotated[Address, BeforeValidator(lambda value: _address(value, DEFAULT_PORT)), _ADDRESS_SCHEMA]
@@ -147,3 +156,4 @@ ConfigNetwork = Annotated[
 Name = Annotated[str, AfterValidator(_name)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 Secret = Annotated[str, BeforeValidator(_secret)]
+PasswordHash = Annotated[str, BeforeValidator(_secret), AfterValidator(_hash)]

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics over HTTP/1.1: three GETs, answered by hand.
+"""/healthz, /readyz, /metrics, /clients and /routes over HTTP/1.1: a few GETs, answered by hand.
 
 Requests come in, figures and states go out; every request is bounded in size and time, and answered on a connection
 that is then closed. A web framework would cost a second of start and 20 MB (docs/dependencies.md).
@@ -52,12 +52,21 @@ class Response:
         return f"{head}Connection: close\r\n\r\n".encode() + (b"" if method == "HEAD" else self.body)
 
 
-class ControlServer:
-    """Answers at `address` until closed; `ready` and `metrics` are asked per request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """What is answered, asked anew for each request; `clients` and `routes` give what JSON can say."""
 
-    def __init__(self, ready: Callable[[], Readiness], metrics: Callable[[], bytes], timeout_s: float) -> None:
-        self._ready = ready
-        self._metrics = metrics
+    ready: Callable[[], Readiness]
+    metrics: Callable[[], bytes]
+    clients: Callable[[], object] = list
+    routes: Callable[[], object] = dict
+
+
+class ControlServer:
+    """Answers at `address` until closed."""
+
+    def __init__(self, pages: Pages, timeout_s: float) -> None:
+        self._pages = pages
         self._timeout_s = timeout_s
         self._askers: set[_Asker] = set()
         self._listener: Listener
@@ -66,12 +75,11 @@ class ControlServer:
     async def open(
         cls,
         address: Address,
-        ready: Callable[[], Readiness],
-        metrics: Callable[[], bytes],
+        pages: Pages,
         timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> ControlServer:
         """Listen; raises OSError when the address cannot be bound."""
-        server = cls(ready, metrics, timeout_s)
+        server = cls(pages, timeout_s)
         server._listener = await listen(address, server._accept)
         return server
 
@@ -110,12 +118,16 @@ class ControlServer:
             case "/healthz":
                 return Response(HTTPStatus.OK, b'{"status": "ok"}\n')
             case "/readyz":
-                readiness = self._ready()
+                readiness = self._pages.ready()
                 status = HTTPStatus.OK if readiness.is_ready else HTTPStatus.SERVICE_UNAVAILABLE
                 told = {"status": "ready" if readiness.is_ready else "not ready", "reasons": readiness.reasons}
                 return Response(status, json.dumps(told).encode() + b"\n")
             case "/metrics":
-                return Response(HTTPStatus.OK, self._metrics(), _METRICS_TYPE)
+                return Response(HTTPStatus.OK, self._pages.metrics(), _METRICS_TYPE)
+            case "/clients":
+                return Response(HTTPStatus.OK, json.dumps(self._pages.clients()).encode() + b"\n")
+            case "/routes":
+                return Response(HTTPStatus.OK, json.dumps(self._pages.routes()).encode() + b"\n")
             case _:
                 return _problem(HTTPStatus.NOT_FOUND)
 
@@ -166,4 +178,4 @@ class _Asker:
 
 
 def _problem(status: HTTPStatus) -> Response:
-    return Response(status, b"DbMux answers GET /healthz, /readyz and /metrics\n", _PLAIN_TYPE)
+    return Response(status, b"DbMux answers GET /healthz, /readyz, /metrics, /clients and /routes\n", _PLAIN_TYPE)

@@ -2,7 +2,7 @@
 
 A door and a backend come in; out goes what the session begins with: the state, and either a shelf from which its
 connections come, or a connection of its own (a relayed login, whose password nobody knows). After a refusal nothing is
-kept: places and connections are given back.
+kept: places and connections are given back, and a connection on which a change of user failed is closed.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials, end_login
 from dbmux.backend.opening import open_connection
-from dbmux.backend.pool import Account, Pool, Shelf, ShelfKey
+from dbmux.backend.pool import Account, Pool, RelayKey, Shelf, ShelfKey
 from dbmux.backend.server import Backend, Origin, Wish
 from dbmux.backend.turn import Turn, run
 from dbmux.config.model import User
-from dbmux.errors import BackendRefused, DbMuxError, MySQLError
+from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, MySQLError
 from dbmux.frontend import login
-from dbmux.frontend.entry import Entry, NewConnection
+from dbmux.frontend.entry import Entry, NewConnection, UserChange
 from dbmux.frontend.login import Door
 from dbmux.session import SessionState, assignments, needs_reset
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability as C
-from dbmux.wire.client import ClientProtocol
+from dbmux.wire.client import ClientProtocol, ServerMessage
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Ok, Status, Track
+from dbmux.wire.replies import Err, Ok, Status, Track
 
 # What must be the same for two sessions that share a connection: framing, and what statements mean.
 CLASS = int(
@@ -37,6 +37,8 @@ CLASS = int(
     | C.PROTOCOL_41 | C.INTERACTIVE | C.TRANSACTIONS | C.MULTI_STATEMENTS | C.MULTI_RESULTS | C.PS_MULTI_RESULTS
     | C.EXPIRED_PASSWORDS | C.DEPRECATE_EOF | C.QUERY_ATTRIBUTES | C.MARIADB_BULK | C.MARIADB_EXTENDED_METADATA
 )  # fmt: skip
+# The server takes these into account at a login and forgets them in a change of user (wait_timeout, sql_mode).
+LOST_BY_CHANGE = int(C.INTERACTIVE | C.IGNORE_SPACE)
 Start = Callable[[Coroutine[None, None, None], str], None]
 FAREWELL_S = 5.0
 # For so long a learnt password is believed without asking the server again.
@@ -52,7 +54,7 @@ class Learnt:
     checked: dict[tuple[str, bytes], float] = field(default_factory=dict)
 
     def remember(self, backend: str, who: Credentials, now: float) -> None:
-        """Keep the newest password of this user at this backend."""
+        """Keep the newest password of this user at this backend, or under the hash of the configuration."""
         key = (backend, who.user)
         self.forget(backend, who.user)
         while len(self.credentials) >= self.limit:
@@ -83,9 +85,17 @@ class Admitted:
     connection: Connection | None = None
 
 
-async def by_users(door: Door, backend: Backend, users: Mapping[str, User], deadline: float) -> Admitted:
-    """A user of the configuration."""
-    who, proof = await login.prove_configured(door, users)
+async def by_users(
+    door: Door, backend: Backend, users: Mapping[str, User], learnt: Learnt, deadline: float
+) -> Admitted:
+    """A user of the configuration; what one of whom only a hash is there has shown is remembered under that hash."""
+    name = door.claim.user
+    user = users.get(name.decode("utf-8", "replace"))
+    stored = user.password_hash if user is not None else None
+    known = learnt.credentials.get((stored, name)) if stored is not None else None
+    who, proof = await login.prove_configured(door, user, known)
+    if stored is not None and isinstance(who.password, bytes) and user is not None and user.backend_password is None:
+        learnt.remember(stored, door.claim.credentials(who.password), time.monotonic())
     try:
         return await _shared(door, backend, who, proof, deadline)
     except BackendRefused as refused:
@@ -106,34 +116,86 @@ async def by_learning(door: Door, backend: Backend, learnt: Learnt, deadline: fl
         raise login.explained(refused, backend) from refused
 
 
-async def by_relay(door: Door, backend: Backend, entry: Entry) -> Ok:
-    """Anybody whom the server lets in; the way is the entry's."""
-    try:
-        ok = await login.log_in_relayed(door, entry)
-        conversation = entry.conversation
-        assert conversation is not None
-        await login.refuse_socket_account(backend, lambda sql: ask(conversation, sql))
-        return ok
-    except BackendRefused as refused:
-        raise login.explained(refused, backend) from refused
-
-
 async def with_own_connection(
     door: Door, backend: Backend, origin: Origin | None, deadline: float, start: Start
 ) -> Admitted:
-    """A relayed login on a new connection, which is the session's for life.
+    """A relayed login, on a connection that an earlier one left or on a new one; it is the session's until it ends.
 
     `start` runs a task that outlives this login: a server that is left in the middle of one counts it against DbMux's
     host, and blocks that in the end (manual page "Host Cache"), so the login is brought to its refusal.
     """
-    pool = backend.pool
-    await Turn(pool, None, deadline).wait()
-    wish = Wish(capabilities=door.protocol.capabilities, charset=door.charset, max_packet=door.max_packet)
-    entry = NewConnection(backend, wish, origin)
+    pool, home = backend.pool, _home(door, backend)
+    wanted = home if home.is_relayed else None
+    while (left := await Turn(pool, wanted, deadline).wait()) is not None:
+        if not backend.is_as_new(left):
+            left.quit()
+            continue
+        entry = UserChange(backend, left, door.charset)
+        first = await _first_word(door, backend, entry, left, start)
+        if first is not None:
+            return await _change_user(door, entry, first, left, start)
+        # Where one was dead the next may be; a new one is sure to tell.
+        wanted = None
+    return await _log_in(door, NewConnection(backend, _wish(door), origin), home, start)
+
+
+async def change_user(door: Door, backend: Backend, connection: Connection) -> Admitted:
+    """COM_CHANGE_USER of a client whose login was relayed, over the connection that it has."""
+    entry = UserChange(backend, connection, door.charset)
+    ok = await _relay(door, entry, await entry.ask(door.claim.credentials()))
+    return _changed(door, ok, connection)
+
+
+async def _first_word(
+    door: Door, backend: Backend, entry: UserChange, left: Connection, start: Start
+) -> ServerMessage | None:
+    # None when the connection turns out to be dead. An error before anything was asked is no verdict on the client.
     try:
-        ok = await by_relay(door, backend, entry)
+        async with asyncio.timeout(backend.connect_timeout_s):
+            first = await entry.ask(door.claim.credentials())
+    except TimeoutError:
+        # Something between here and the server has forgotten it, and then the others too.
+        left.abort()
+        backend.vacancy.clear()
+        return None
+    except MySQLError:
+        left.abort()
+        return None
     except BaseException:
-        start(_leave_politely(entry, pool), f"leave {backend.name}")
+        start(_leave_politely(entry, left.abort), f"leave {backend.name}")
+        raise
+    if isinstance(first, Err):
+        left.quit()
+        return None
+    return first
+
+
+async def _change_user(door: Door, entry: UserChange, first: ServerMessage, left: Connection, start: Start) -> Admitted:
+    try:
+        return _changed(door, await _relay(door, entry, first), left)
+    except BaseException as error:
+        # It is still logged in as whoever had it, and servers bear few failures on one connection.
+        if isinstance(error, BackendRefused):
+            left.quit()
+        else:
+            start(_leave_politely(entry, left.abort), f"leave {entry.backend.name}")
+        raise
+
+
+def _changed(door: Door, ok: Ok, connection: Connection) -> Admitted:
+    connection.channel.owner = connection
+    connection.forget_session()
+    connection.state = SessionState(schema=door.claim.schema)
+    connection.scanner.status = ok.status
+    return Admitted(ok=ok, state=connection.state, connection=connection)
+
+
+async def _log_in(door: Door, entry: NewConnection, home: Shelf, start: Start) -> Admitted:
+    pool = entry.backend.pool
+    try:
+        ok = await _relay(door, entry, await entry.ask(door.claim.credentials()))
+    except BaseException:
+        start(_leave_politely(entry, pool.release), f"leave {entry.backend.name}")
         raise
     assert entry.conversation is not None
     protocol = entry.conversation.protocol
@@ -142,11 +204,25 @@ async def with_own_connection(
     state = SessionState(schema=door.claim.schema)
     connection = Connection(entry.conversation.channel, protocol.greeting, protocol.capabilities, state)
     connection.scanner.status = ok.status
-    pool.admit(pool.unshared, connection, time.perf_counter())
+    pool.admit(home, connection, time.perf_counter())
     return Admitted(ok=ok, state=state, connection=connection)
 
 
-async def _leave_politely(entry: Entry, pool: Pool) -> None:
+async def _relay(door: Door, entry: Entry, first: ServerMessage) -> Ok:
+    # Anybody whom the server lets in; the way is the entry's.
+    try:
+        ok = await login.log_in_relayed(door, entry, first)
+        conversation = entry.conversation
+        assert conversation is not None
+        await login.refuse_socket_account(entry.backend, lambda sql: ask(conversation, sql))
+    except BackendRefused as refused:
+        raise login.explained(refused, entry.backend) from refused
+    if conversation.is_gone:
+        raise MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection after the login; connect again")
+    return ok
+
+
+async def _leave_politely(entry: Entry, close: Callable[[], None]) -> None:
     conversation = entry.conversation
     try:
         if conversation is not None:
@@ -158,7 +234,19 @@ async def _leave_politely(entry: Entry, pool: Pool) -> None:
     finally:
         if conversation is not None:
             conversation.channel.abort()
-        pool.release()
+        close()
+
+
+def _home(door: Door, backend: Backend) -> Shelf:
+    # Where the connection is left, or for those that end with their session, `unshared`.
+    flags = door.protocol.capabilities
+    if backend.tells_clients_apart or flags & LOST_BY_CHANGE:
+        return backend.pool.unshared
+    return backend.pool.shelf(RelayKey(b"", flags & (CLASS | C.CONNECT_ATTRS), True, door.max_packet))
+
+
+def _wish(door: Door) -> Wish:
+    return Wish(capabilities=door.protocol.capabilities, charset=door.charset, max_packet=door.max_packet)
 
 
 async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, deadline: float) -> Admitted:
@@ -232,7 +320,7 @@ def _shelf(door: Door, pool: Pool, who: Credentials) -> Shelf:
     key = _key(door, who.user)
     shelf = pool.shelf(ShelfKey(key.user, key.capabilities, bool(who.schema)))
     if shelf.account is None or shelf.account.password != who.password or shelf.account.charset != door.charset:
-        shelf.account = Account(who.password, door.charset)
+        shelf.account = Account(who.password, door.charset, time.perf_counter())
     return shelf
 
 

@@ -26,7 +26,7 @@ from dbmux.query import (
     SetVariable,
     Unpin,
 )
-from dbmux.session import DEFAULT_NAMES, SessionState, assignments, literal, names_set_one_by_one, needs_reset
+from dbmux.session import DEFAULT_NAMES, Pairs, SessionState, assignments, literal, names_set_one_by_one, needs_reset
 from dbmux.sql.variables import is_carried
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
@@ -66,6 +66,7 @@ class Carried:
 
     __slots__ = (
         "_asks_locks",
+        "_first",
         "_reset_names",
         "_warnings_counted",
         "_warnings_last",
@@ -79,6 +80,8 @@ class Carried:
 
     def __init__(self, state: SessionState, *, warnings_last: Warnings) -> None:
         self.state = state
+        # The variables that DbMux itself needs, also after a reset.
+        self._first: Pairs = ()
         self._warnings_last = warnings_last
         # MariaDB goes back to the names of the login, MySQL to the server's own.
         is_mysql = warnings_last is Warnings.UNTIL_THE_NEXT
@@ -91,6 +94,11 @@ class Carried:
         self.warnings: Answer | None = None
         self._warnings_counted = 0
         self._asks_locks = False
+
+    def begin_with(self, setting: SetVariable) -> None:
+        """A variable that DbMux needs itself, as long as the session does not set it otherwise."""
+        self.state = self.state.after(setting)
+        self._first = self.state.variables
 
     def follow(self, query: Query, connection: Connection, now: float) -> None:
         """A query was answered on a connection that this session holds."""
@@ -257,16 +265,19 @@ class Carried:
             if self.state.names is not None:
                 names = replace(self.state.names, client=names.client)
             self.state = replace(self.state, names=names)
+            connection.state = replace(connection.state, names=names)
         for name in self._unread():
             (value,) = next(told).row(1)
-            self.state = self.state.after(SetVariable(name, literal(value)))
+            was_set = SetVariable(name, literal(value))
+            self.state, connection.state = self.state.after(was_set), connection.state.after(was_set)
             del self.pins[PinKey(PinReason.SYSTEM_VARIABLE, name)]
         if self._asks_locks:
             for name in self._locks():
                 if next(told).row(1) != (b"1",):
                     del self.pins[PinKey(PinReason.NAMED_LOCK, name)]
             self._asks_locks = False
-        connection.state = self.state
+        if connection.state == self.state:
+            connection.state = self.state
 
     def _knows_client(self) -> bool:
         # In some character sets a statement is not read.
@@ -374,13 +385,15 @@ class Carried:
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
-        self.state = replace(self.state.when_reset(), names=self._reset_names)
+        self.state = replace(self.state.when_reset(), names=self._reset_names, variables=self._first)
         # FOUND_ROWS() alone is as it was.
         self.insert_id = 0
         self.row_count = 0
         self.warnings = None
         # Which names the connection itself has now depends on with which it logged in, perhaps for another session.
         connection.forget_session()
+        if connection.state == self.state:
+            connection.state = self.state
 
 
 def count_errors(stored: Answer) -> int:

@@ -7,17 +7,24 @@ touches a connection.
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Target
-from dbmux.config.model import ImplicitTransactions, ReadYourWrites
+from dbmux.config.model import ImplicitTransactions, ReadYourWrites, Roles
+from dbmux.frontend import gtids
+from dbmux.frontend.orders import Orders
 from dbmux.planner.routing import route_by_meaning
-from dbmux.query import Access, Kind, Query
-from dbmux.routes import READ, ROUTES, Reason, Role, Route
+from dbmux.query import Access, Kind, Query, SetUserVariable
+from dbmux.routes import ONLY, READ, ROUTES, Reason, Role, Route
 from dbmux.wire.commands import Command
+from dbmux.wire.replies import Status
 
+# For so long an account that could not log in at a replica is not tried there again.
+REFUSED_S = 10.0
 # What these do to data, another statement did before them.
 _WRITES_NOTHING = frozenset(
     (
@@ -36,37 +43,67 @@ _WRITES_NOTHING = frozenset(
 _STATEMENTS = (Command.QUERY, Command.STMT_EXECUTE, Command.MARIADB_STMT_BULK_EXECUTE)
 _TRANSACTION = ROUTES[Role.PRIMARY, Reason.TRANSACTION], ROUTES[Role.REPLICA, Reason.TRANSACTION]
 _READ_AHEAD = ROUTES[Role.REPLICA, Reason.IMPLICIT_TRANSACTION]
+_WRITE = ROUTES[Role.PRIMARY, Reason.WRITE]
+_OWN_WRITES = ROUTES[Role.PRIMARY, Reason.OWN_WRITES]
 _PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNED]
 
 
 class Course:
-    """One session's. `home` is the shelf of its login, whose account holds everywhere; `route` is the last query's.
+    """One session's, whose login at `backend` gave it the shelf `home`; that account holds everywhere.
 
-    `tried` are the servers that failed the query under way. `wanted` is where a hint or a rule sends it.
+    `route` is the last query's. `tried` are the servers that failed the query under way, and `wait_for` is the GTID
+    that its server must have first. `gtid` is that of what the session wrote last, or b"" where it is not known.
     """
 
-    __slots__ = ("_shelves", "_wrote", "group", "has_autocommit", "home", "route", "tried", "wanted", "written_at")
+    __slots__ = (
+        "_has_waited",
+        "_home",
+        "_key",
+        "_shelves",
+        "group",
+        "gtid",
+        "autocommit",
+        "chosen",
+        "deadline",
+        "route",
+        "tried",
+        "wait_for",
+        "written_at",
+        "wrote",
+    )
 
-    def __init__(self, group: Group, home: Shelf) -> None:
+    def __init__(self, group: Group, backend: Backend, home: Shelf) -> None:
         self.group = group
-        self.home = home
+        self._home = home
+        self._key = home.key
         self.route: Route = READ
         self.tried: tuple[Backend, ...] = ()
-        self.wanted: tuple[Target, Route] | None = None
-        self.has_autocommit = True
+        # The bit of the status that the server told last.
+        self.autocommit = int(Status.AUTOCOMMIT)
         # When what it wrote last was done, by time.perf_counter; 0.0 before it wrote anything.
         self.written_at = 0.0
-        self._wrote = False
-        self._shelves: dict[Backend, Shelf] = {}
+        # What `glance` found for the query under way, and had no connection idle.
+        self.chosen: Backend | None = None
+        # Until when the command under way waits for a primary, once it does.
+        self.deadline = 0.0
+        self.gtid = b""
+        self.wait_for = b""
+        # Whether it wrote something that others do not see yet.
+        self.wrote = False
+        self._has_waited = False
+        self._shelves = {backend: home}
 
-    def steer(self, query: Query) -> Backend | None:
-        """The server for a query; None when every one of the group was tried in vain."""
+    def steer(self, query: Query, orders: Orders | None) -> Backend | None:
+        """The server for a query; None when every one that could take it was tried in vain."""
+        chosen, self.chosen = self.chosen, None
+        if chosen is not None:
+            return chosen
         group = self.group
+        if orders is not None and orders.target is not None and orders.route is not None:
+            return self._as_ordered(orders.target, orders.route)
         route = READ if query.access is Access.READ and query.is_plain else route_by_meaning(query)
-        if self.wanted is not None:
-            return self._as_wanted(*self.wanted)
         if route.role is Role.REPLICA:
-            route, reader = self._read(route)
+            route, reader = self._read(route, orders)
             if reader is not None:
                 self.route = route
                 return reader
@@ -77,60 +114,133 @@ class Course:
             return group.any_reader(self.tried) if query.access is Access.READ else None
         return primary
 
-    def _as_wanted(self, target: Target, route: Route) -> Backend | None:
+    def glance(self, query: Query) -> Backend | None:
+        """The server for a plain query, where that takes no thought; None means that `steer` must think.
+
+        The path of most queries: what it does `begin` and `steer` would do, too.
+        """
+        group = self.group
+        if self.tried or self.wait_for or self._has_waited or not self.autocommit or group.config.observe:
+            return None
+        if query.access is Access.READ:
+            is_bound = self.written_at and group.config.read_your_writes is not ReadYourWrites.OFF
+            self.route = READ
+            reader = group.reader(self.written_at if is_bound else 0.0, ())
+            return reader if reader is not group.primary and not (reader and self._is_refused(reader)) else None
+        primary = group.primary
+        if query.access is Access.WRITE and primary.is_usable and group.is_writable:
+            self.route = _WRITE
+            return primary
+        return None
+
+    def begin(self) -> None:
+        """Another command begins: what was found out while the last one was sent is of no use any more."""
+        self.tried = ()
+        self.wait_for = b""
+        self.deadline = 0.0
+        self._has_waited = False
+
+    def has_waited_in_vain(self) -> None:
+        """The replica did not get in time what the session wrote: the primary has it."""
+        self.wait_for = b""
+        self._has_waited = True
+
+    def _as_ordered(self, target: Target, route: Route) -> Backend | None:
         self.route = route
         if target.backend is not None:
             chosen: Backend | None = target.backend
         elif target.role is Role.REPLICA:
             # Whoever asks for a replica gets one, as long as any answers.
-            chosen = target.group.reader(written_at=0.0, tried=self.tried) or target.group.any_reader(self.tried)
+            chosen = target.group.reader(0.0, self.tried) or target.group.any_reader(self.tried)
         else:
             chosen = target.group.primary
         return None if chosen in self.tried else chosen
 
-    def _read(self, route: Route) -> tuple[Route, Backend | None]:
+    def _read(self, route: Route, orders: Orders | None) -> tuple[Route, Backend | None]:
         group, config = self.group, self.group.config
-        is_implicit = not self.has_autocommit and route is READ
+        if not group.has_choice:
+            return ONLY, None
+        is_implicit = not self.autocommit and route is READ
         if is_implicit and config.implicit_transactions is ImplicitTransactions.PRIMARY:
             return ROUTES[Role.PRIMARY, Reason.IMPLICIT_TRANSACTION], None
         if config.observe:
             return ROUTES[Role.PRIMARY, Reason.OBSERVED]._replace(would=str(route.role)), None
+        if self._has_waited:
+            return _OWN_WRITES, None
+        self.tried += tuple(replica for replica in group.replicas if self._is_refused(replica))
+        wanted = orders.gtid if orders is not None else b""
         written_at = 0.0 if config.read_your_writes is ReadYourWrites.OFF else self.written_at
-        reader = group.reader(written_at=written_at, tried=self.tried)
+        reader = None if wanted else group.reader(written_at, self.tried)
+        if reader is None and (written_at or wanted):
+            behind = group.reader(0.0, self.tried)
+            self.wait_for = wanted or (self.gtid if config.read_your_writes is ReadYourWrites.GTID else b"")
+            if behind is not None and not self.wait_for:
+                return _OWN_WRITES, None
+            reader = behind
         if reader is None:
-            behind = written_at and group.reader(written_at=0.0, tried=self.tried) is not None
-            return ROUTES[Role.PRIMARY, Reason.OWN_WRITES if behind else Reason.NO_REPLICA], None
+            return ROUTES[Role.PRIMARY, Reason.NO_REPLICA], None
+        if reader is group.primary:
+            self.wait_for = b""
         if is_implicit:
             route = _READ_AHEAD
         return (route if reader is not group.primary else ROUTES[Role.PRIMARY, route.reason]), reader
 
     @property
+    def must_wait_for_primary(self) -> bool:
+        """Whether a query for the primary would be refused now, and there may soon be one that takes it."""
+        group = self.group
+        return group.config.roles is Roles.AUTO and not (group.is_writable and group.primary.is_usable)
+
+    @property
     def is_reading_ahead(self) -> bool:
-        """Whether the last query read from a replica for a transaction that did not write yet, and may end there."""
-        return self.route is _READ_AHEAD
+        """Whether the last query read from a replica for a transaction that did not write yet, and may end there.
+
+        A plain read opens one where the server's own default is to have autocommit off.
+        """
+        return self.route is _READ_AHEAD or self.route is READ
 
     def stay(self, backend: Backend | None, connection: Connection) -> None:
         """A query goes to the connection that the session holds."""
         routes = _TRANSACTION if connection.is_in_transaction else _PINNED
         self.route = routes[backend is not self.group.primary]
 
-    def shelf(self, backend: Backend, like: Shelf) -> Shelf:
-        """The shelf of a server from which this session takes connections, of the kind of the one it has."""
-        home = self.home
-        if backend.pool is home.pool and home.key == like.key:
-            return home
+    def shelf(self, backend: Backend) -> Shelf:
+        """The shelf of a server from which this session takes connections."""
         shelf = self._shelves.get(backend)
-        if shelf is None or shelf.key != like.key:
-            shelf = self._shelves[backend] = backend.pool.shelf(like.key)
-        # A later login may have brought a newer password.
-        if home.account is not None:
-            shelf.account = home.account
+        if shelf is None:
+            shelf = self._shelves[backend] = backend.pool.shelf(self._key)
+        newest = self._home.account
+        known = shelf.account
+        if known is not newest and newest is not None and (known is None or known.since < newest.since):
+            shelf.account = newest
         return shelf
+
+    def _is_refused(self, backend: Backend) -> bool:
+        # Whether this account cannot log in there, as it seems; the others can.
+        shelf = self.shelf(backend)
+        return shelf.has_failed and not shelf.members and perf_counter() - shelf.failed_at < REFUSED_S
+
+    def move(self, backend: Backend, shelf: Shelf) -> None:
+        """The session's connections are of another kind from now on, that of this shelf."""
+        self._key = shelf.key
+        self._shelves = {backend: shelf}
+
+    def regroup(self, group: Group) -> None:
+        """The session's group is another one; servers that are not in it are forgotten."""
+        self.group = group
+        self._shelves = {backend: shelf for backend, shelf in self._shelves.items() if backend in group.members}
 
     def follow(self, query: Query, command: int, connection: Connection, now: float) -> None:
         """A query was answered: what the session wrote is to be seen by what it reads next."""
+        self.autocommit = connection.scanner.status & Status.AUTOCOMMIT
         if query.access is not Access.READ and query.kind not in _WRITES_NOTHING and command in _STATEMENTS:
-            self._wrote = True
-        if self._wrote and not connection.is_in_transaction:
-            self._wrote = False
+            self.wrote = True
+        if self.wrote and not connection.is_in_transaction:
+            self.wrote = False
             self.written_at = now
+            self.gtid = connection.reported_gtid
+        for effect in query.effects:
+            match effect:
+                case SetUserVariable(gtids.VARIABLE, value) if gtids.is_gtid(value.strip(b"'")):
+                    # What another session wrote counts as written by this one.
+                    self.written_at, self.gtid = now, value.strip(b"'")

@@ -11,6 +11,7 @@ import ipaddress
 import itertools
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -24,19 +25,18 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned
 from dbmux.frontend import admission
 from dbmux.frontend.admission import Admitted, Learnt
-from dbmux.frontend.entry import UserChange
 from dbmux.frontend.login import Claim, Door
+from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
+from dbmux.frontend.tenant import Tenant
 from dbmux.net.certificate import ServerTls
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.dial import keep_alive
 from dbmux.net.tls import TlsLayer
 from dbmux.planner.planner import Planner
-from dbmux.session import SessionState
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
-from dbmux.wire.client import ClientProtocol, ServerMessage
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user
 from dbmux.wire.replies import Err, Status, err_from
 from dbmux.wire.server import ClientMessage, ServerProtocol
@@ -56,6 +56,7 @@ class Settings:
     """What holds for clients that come now."""
 
     topology: Topology
+    rules: Rules
     users: Mapping[str, User]
     login: LoginMode
     tls_mode: ClientTlsMode
@@ -85,6 +86,8 @@ class Frontend:
         self.learnt = Learnt()
         self.sessions: dict[int, Session] = {}
         self.planner = Planner()
+        self.limited: set[Tenant] = set()
+        self.rules_matched: Counter[str] = Counter()
         self._randomness = randomness
         self._ids = itertools.count(FIRST_ID)
         self._tasks = asyncio.TaskGroup()
@@ -114,6 +117,27 @@ class Frontend:
         """How long a command may wait for a connection."""
         return self.settings.pool_wait_s
 
+    @property
+    def topology(self) -> Topology:
+        """The servers and groups of now."""
+        return self.settings.topology
+
+    def take(self, settings: Settings) -> None:
+        """Other settings hold from now on, for sessions that are there from their next transaction on."""
+        self.settings = settings
+        for session in self.sessions.values():
+            self._regroup(session)
+
+    def _regroup(self, session: Session) -> None:
+        group = session.group and self.topology.groups.get(session.group.name)
+        if group is not None:
+            host = session.peer.rpartition(":")[0]
+            session.regroup(group, self.settings.rules.lens(session.user, host))
+
+    def count_rule(self, name: str) -> None:
+        """A rule has matched a statement."""
+        self.rules_matched[name] += 1
+
     def find(self, session_id: int) -> Session | None:
         """The logged-in session with this id."""
         session = self.sessions.get(session_id)
@@ -122,6 +146,7 @@ class Frontend:
     def forget(self, session: Session) -> None:
         """A session ended."""
         self.sessions.pop(session.id, None)
+        self.limited.discard(session)
         if not self.sessions:
             self._emptied.set()
 
@@ -160,6 +185,13 @@ class Frontend:
         """End queries and idle sessions that the configuration allows no longer; `now` by time.perf_counter."""
         for backend in self.settings.topology.backends.values():
             backend.pool.expire(now)
+        for group in self.settings.topology.groups.values():
+            group.expire(now)
+        for tenant in list(self.limited):
+            assert isinstance(tenant, Session)
+            limit, since = tenant.limit_s, tenant.busy_since
+            if limit is not None and since is not None and now - since > limit:
+                self._stop(tenant, limit)
         query, idle = self.settings.query_timeout_s, self.settings.idle_timeout_s
         if query is None and idle is None:
             return
@@ -173,13 +205,19 @@ class Frontend:
                 session.fail(error, CloseReason.TIMEOUT)
 
     def _stop(self, session: Session, limit: float) -> None:
-        # Closing its connection does not stop a statement at the server: that takes a KILL, and so a password.
-        connection, shelf = session.connection, session.shelf
-        backend = session.backend
-        can_kill = connection is not None and shelf is not None and shelf.account is not None
-        if connection is not None and shelf is not None and backend is not None:
-            self._start(kill(backend, shelf, connection.id), f"kill at {backend.name}")
+        can_kill = self.end_statement(session)
         session.fail(_overdue(session, limit, can_kill), CloseReason.TIMEOUT)
+
+    def end_statement(self, session: Session) -> bool:
+        """Have the server stop what runs on a session's connection; False when no password for that is known.
+
+        Closing the connection does not stop a statement at the server: that takes a KILL.
+        """
+        connection, shelf, backend = session.connection, session.shelf, session.backend
+        if connection is None or shelf is None or shelf.account is None or backend is None:
+            return False
+        self._start(kill(backend, shelf, connection.id), f"kill at {backend.name}")
+        return True
 
     # Logging in.
 
@@ -256,7 +294,7 @@ class Frontend:
     async def _admit(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
         deadline = time.perf_counter() + settings.pool_wait_s
         if settings.users:
-            return await admission.by_users(door, backend, settings.users, deadline)
+            return await admission.by_users(door, backend, settings.users, self.learnt, deadline)
         match settings.login:
             case LoginMode.LEARN:
                 return await admission.by_learning(door, backend, self.learnt, deadline)
@@ -270,6 +308,7 @@ class Frontend:
         if admitted.connection is not None:
             session.keep(admitted.connection)
             admitted.connection.channel.resume()
+        self._regroup(session)
         client.send(protocol.accept(admitted.ok))
         client.channel.resume()
         session.resume_commands()
@@ -327,15 +366,10 @@ class Frontend:
             admitted = await self._admit(session, door, backend, self.settings)
             session.leave_connections()
             return admitted
-        assert connection.greeting is not None
-        behind = ClientProtocol.logged_in(connection.greeting, connection.capabilities)
-        server: Conversation[ServerMessage] = Conversation(connection.channel, behind)
-        connection.channel.owner = server
-        ok = await admission.by_relay(door, backend, UserChange(backend, server, door.charset))
-        connection.channel.owner = connection
-        connection.forget_session()
-        connection.scanner.status = ok.status
-        return Admitted(ok=ok, state=SessionState(schema=door.claim.schema), connection=connection)
+        if session.is_spoiled:
+            # What even a reset leaves behind, a change of user may leave too.
+            backend.pool.worn.add(connection)
+        return await admission.change_user(door, backend, connection)
 
     async def _door(
         self, session: Session, client: Conversation[ClientMessage], protocol: ServerProtocol, settings: Settings

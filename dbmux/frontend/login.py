@@ -8,7 +8,7 @@ constant time and never shown.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ class Claim:
     scramble: bytes
     attributes: bytes
 
-    def credentials(self, password: bytes = b"") -> Credentials:
+    def credentials(self, password: auth.Secret = b"") -> Credentials:
         """The same claim towards a server."""
         return Credentials(user=self.user, password=password, schema=self.schema, attributes=self.attributes)
 
@@ -124,21 +124,51 @@ class Door:
             ) from None
 
 
-async def prove_configured(door: Door, users: Mapping[str, User]) -> tuple[Credentials, bytes]:
-    """Check the client against `users`: how it logs in at the backend, and what its OK should say."""
+async def prove_configured(door: Door, user: User | None, known: Credentials | None) -> tuple[Credentials, bytes]:
+    """Check the client against a user of the configuration: how it logs in at the backend, and what its OK should say.
+
+    None is a user who is not there. `known` is what was learnt before of one of whom only a hash is there.
+    """
     claim = door.claim
-    user = users.get(claim.user.decode("utf-8", "replace"))
-    password = user.password if user is not None else ""
-    proof = await _prove_client(door, password.encode())
-    if user is None or proof is None:
-        raise claim.denied()
-    name, secret = user.backend_user, user.backend_password
+    if user is not None and user.password_hash is not None:
+        shown, proof = await _prove_by_hash(door, user.password_hash, known)
+        secret = shown.password
+    else:
+        password = (user.password if user is not None and user.password is not None else "").encode()
+        told = await _prove_client(door, password)
+        if user is None or told is None:
+            raise claim.denied()
+        secret, proof = password, told
+    if user.backend_password is not None:
+        secret = user.backend_password.encode()
     who = Credentials(
-        user=name.encode() if name is not None else claim.user,
-        password=(secret if secret is not None else password).encode(),
+        user=user.backend_user.encode() if user.backend_user is not None else claim.user,
+        password=secret,
         schema=claim.schema,
         attributes=claim.attributes,
     )
+    return who, proof
+
+
+async def _prove_by_hash(door: Door, stored: str, known: Credentials | None) -> tuple[Credentials, bytes]:
+    # A client that can show its password in private is asked to: it is good for every account. Of the others a
+    # native hash needs no more than their answer.
+    claim, scramble, answer = door.claim, door.claim.scramble, door.claim.answer
+    if auth.is_native_hash(stored) and not (door.is_private and claim.plugin == auth.CACHING_SHA2):
+        if not (_answers_greeting(door) and claim.plugin == auth.NATIVE):
+            scramble = door.scramble()
+            answer = await door.switch(AuthSwitch(plugin=auth.NATIVE, scramble=scramble + b"\0"))
+        key = auth.native_key(stored, scramble, answer)
+        if key is None:
+            raise claim.denied()
+        return claim.credentials(key), _certificate_proof(door, key, scramble)
+    who, proof = await show_password(door, known)
+    is_known = known is not None and known.password == who.password
+    # Thousands of rounds: other clients should not have to wait for them.
+    if not is_known and not (
+        isinstance(who.password, bytes) and await asyncio.to_thread(auth.is_hash_of, stored, who.password)
+    ):
+        raise claim.denied()
     return who, proof
 
 
@@ -161,14 +191,15 @@ async def show_password(door: Door, known: Credentials | None) -> tuple[Credenti
     return claim.credentials(password), b""
 
 
-async def log_in_relayed(door: Door, entry: Entry) -> Ok:
-    """Carry the server's own account check through to the client; no password is known here."""
-    conversation = await entry.ask(door.claim.credentials())
+async def log_in_relayed(door: Door, entry: Entry, message: ServerMessage) -> Ok:
+    """Carry the server's own account check, which begins with `message`, to the client; no password is known here."""
+    conversation = entry.conversation
+    assert conversation is not None
     asked = AuthSwitch(plugin=auth.UNKNOWN, scramble=b"")
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
     while True:
-        match await backend_login.next_message(entry.backend, conversation):
+        match message:
             case Ok() as ok:
                 return ok
             case Err() as err:
@@ -196,6 +227,7 @@ async def log_in_relayed(door: Door, entry: Entry) -> Ok:
                     conversation.send(protocol.answer(answer))
             case _:
                 raise MySQLError(ErrorCode.MALFORMED_REPLY, "the server sent what is not part of a login")
+        message = await backend_login.next_message(entry.backend, conversation)
 
 
 def explained(refused: BackendRefused, backend: Backend) -> BackendRefused | MySQLError:
@@ -284,15 +316,17 @@ def _answers_greeting(door: Door) -> bool:
     return door.claim.plugin == door.protocol.greeting.plugin and door.claim.plugin in _OWN_PLUGINS
 
 
-def _verdict(door: Door, plugin: bytes, password: bytes, scramble: bytes, answer: bytes) -> bytes | None:
+def _verdict(door: Door, plugin: bytes, password: auth.Secret, scramble: bytes, answer: bytes) -> bytes | None:
     # None for a wrong answer; for a right one what the OK should say, which proves DbMux's certificate where it can.
     if not auth.is_right(plugin, password, scramble, answer):
         return None
     if plugin == auth.CACHING_SHA2 and password:
         door.client.send(door.protocol.send(b"\x01" + auth.FAST_OK))
-    if plugin == auth.NATIVE and password and door.fingerprint is not None:
-        return auth.certificate_proof(password, scramble, door.fingerprint)
-    return b""
+    return _certificate_proof(door, password, scramble) if plugin == auth.NATIVE and password else b""
+
+
+def _certificate_proof(door: Door, password: auth.Secret, scramble: bytes) -> bytes:
+    return auth.certificate_proof(password, scramble, door.fingerprint) if door.fingerprint is not None else b""
 
 
 def _is_private(entry: Entry, conversation: Conversation[ServerMessage]) -> bool:

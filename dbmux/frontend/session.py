@@ -16,14 +16,18 @@ from typing import Protocol
 from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
+from dbmux.backend.topology import Target, Topology
+from dbmux.config.model import ReadYourWrites
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
 from dbmux.frontend.carried import Carried, PinKey, Warnings, count_errors
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import limited, only_errors, with_status
+from dbmux.frontend.gtids import asks_for_gtid, tracking
+from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.statements import PREPARED, StatementTenant
-from dbmux.frontend.tenant import IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
+from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
@@ -34,8 +38,10 @@ from dbmux.planner.planner import (
     plan_query,
 )
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
+from dbmux.routes import ROUTES, Reason, Role
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
+from dbmux.sql.hint import read_hint
 from dbmux.sql.kill import KillScope
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
@@ -58,6 +64,10 @@ COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WA
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True)
 # In these a byte of a character may look like a quote or a backslash.
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
+# Of these a server may keep something on a connection even when it is reset.
+_LASTING = frozenset((PinReason.UNKNOWN, PinReason.XA, PinReason.SEQUENCE))
+# After these the connection is as the last reply left it.
+_ORDERLY = frozenset((CloseReason.QUIT, CloseReason.CLIENT_GONE))
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
@@ -67,6 +77,16 @@ class Surroundings(Market, Protocol):
     @property
     def inspect_max(self) -> int:
         """Statements up to this length, in bytes, are looked at whole."""
+
+    @property
+    def topology(self) -> Topology:
+        """The servers and groups of now."""
+
+    def count_rule(self, name: str) -> None:
+        """A rule has matched a statement."""
+
+    def end_statement(self, session: Session) -> bool:
+        """Have the server stop what runs on the session's connection, which is about to be closed."""
 
     def find(self, session_id: int) -> Session | None:
         """The session with this id."""
@@ -113,7 +133,7 @@ class Session(StatementTenant):
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
         """The login at `backend` is over: take the client's channel and serve commands, with connections of `shelf`."""
         self.group = group
-        self.course = Course(group, self.shelf) if self.shelf is not None and group.has_choice else None
+        self.course = Course(group, backend, self.shelf) if self.shelf is not None and group.has_choice else None
         if self.backend is not None:
             # A change of user leaves it.
             state = replace(state, option=self.carried.state.option)
@@ -124,6 +144,8 @@ class Session(StatementTenant):
         self.capabilities = capabilities
         self._statements = None
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
+        if self.course is not None and group.config.read_your_writes is ReadYourWrites.GTID:
+            self.carried.begin_with(tracking(backend))
         self._read_sql_mode()
         self.state = IDLE
         self.greeter = None
@@ -137,6 +159,10 @@ class Session(StatementTenant):
         self.backend.pool.busy += 1
         connection.creditor = self
         self.connection = connection
+        # Of a change of user it is the same connection, which still has the option.
+        connection.state = replace(connection.state, option=self.carried.state.option)
+        if connection.state == self.carried.state:
+            connection.state = self.carried.state
         self.carried.pins[PinKey(PinReason.RELAYED_LOGIN, "")] = self._started
 
     # What the client's channel tells.
@@ -149,20 +175,21 @@ class Session(StatementTenant):
                 text_at = self._text_at
                 if data[4] == QUERY and (text_at == 5 or size > 7 and data[5] == 0):
                     query = self._plain.get(digest(data, text_at, self._flags))
-                    if query is not None:
+                    if query is not None and self._lens is None and b"dbmux" not in data:
                         # The fast lane, and all of it: what `_run` would do, without its calls.
                         connection = self.connection
                         course = self.course
-                        if course is not None:
-                            connection = None
-                        elif connection is None:
-                            connection = self._take()
+                        if connection is None:
+                            connection = self._take() if course is None else self._take_for(course, query)
                             self._is_retriable = True
+                        elif course is not None:
+                            course.stay(self.backend, connection)
                         if connection is not None and (
                             connection.state is self.carried.state
                             and (connection.creditor is self or not connection.debt)
                         ):
                             self._query = query
+                            self._orders = None
                             self._is_plain = True
                             self._command = QUERY
                             self._sent = data
@@ -173,6 +200,7 @@ class Session(StatementTenant):
                             self._started = perf_counter()
                             connection.channel.write(data)
                         else:
+                            self._orders = None
                             self._relay(query, RESULT, data)
                         return
                 self._run(data)
@@ -228,8 +256,13 @@ class Session(StatementTenant):
                 carried.found_rows = scanner.rows
             else:
                 carried.row_count = scanner.affected
-            if self.course is not None:
-                self._follow_course(self.course, connection, now)
+            course = self.course
+            if course is not None and (
+                self._query.access is not Access.READ
+                or course.wrote
+                or scanner.status & AUTOCOMMIT != course.autocommit
+            ):
+                course.follow(self._query, self._command, connection, now)
             if not scanner.status & IN_TRANSACTION and not connection.kills:
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
@@ -294,6 +327,38 @@ class Session(StatementTenant):
         error = MySQLError(ErrorCode.MALFORMED_REPLY, f"the server's reply is malformed ({reason}); connect again")
         self.fail(error, CloseReason.PROTOCOL_ERROR)
 
+    def _resend(self) -> None:
+        statement, data = self._statement, self._sent
+        self._pending = data
+        self._then = self._send_pending if statement is None else lambda: self._send_execution(statement, data)
+
+    def rows_exceeded(self) -> None:
+        """The result is larger than was ordered: an error ends it, and its connection, which still sends the rest."""
+        connection, orders = self.connection, self._orders
+        assert connection is not None
+        assert orders is not None
+        whose = f"rule {orders.rule}" if orders.rule else "a hint"
+        error = MySQLError(
+            ErrorCode.TOO_MANY_ROWS,
+            f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
+        )
+        connection.scanner.error = error.code.number
+        self._finish(connection)
+        self.surroundings.end_statement(self)
+        if self.shelf is None or self.carried.pins or connection.is_in_transaction:
+            self.fail(error, CloseReason.LIMIT)
+            return
+        self.channel.write(packet.encode(err_from(error).build(), connection.scanner.sequence))
+        self.connection = None
+        self.state = IDLE
+        connection.abort()
+        self._go_on()
+
+    @property
+    def limit_s(self) -> float | None:
+        """How long the command under way may take by a rule or a hint."""
+        return self._orders.timeout_s if self._orders is not None else None
+
     def backend_closed(self, error: Exception | None) -> None:
         """The backend's connection is gone."""
         lost, self.connection = self.connection, None
@@ -317,9 +382,7 @@ class Session(StatementTenant):
     def _retry(self) -> None:
         # A read of which nothing came yet, once at the same server, and at each other one of the group.
         self._is_retriable = False
-        statement, data = self._statement, self._sent
-        self._pending = data
-        self._then = self._send_pending if statement is None else lambda: self._send_execution(statement, data)
+        self._resend()
         if self.course is not None and self.backend is not None:
             self.backend.suspect()
         if not self._go_elsewhere():
@@ -348,6 +411,22 @@ class Session(StatementTenant):
     def busy_since(self) -> float | None:
         """When the command under way began, by time.perf_counter, or None."""
         return self._started if self.state in (State.REPLYING, State.FILE_UPLOAD) else None
+
+    @property
+    def activity(self) -> str:
+        """What it is doing, in a word."""
+        match State(self.state):
+            case State.LOGIN | State.CLOSED | State.WAITING as state:
+                return {State.LOGIN: "login", State.CLOSED: "closed", State.WAITING: "waiting"}[state]
+            case State.IDLE | State.SETTLING:
+                return "idle"
+            case _:
+                return "query"
+
+    @property
+    def idle_since(self) -> float:
+        """When the last reply ended, by time.perf_counter."""
+        return self._ended
 
     def is_idle_since(self, moment: float) -> bool:
         """Whether the last reply ended before `moment`, by time.perf_counter, and nothing is under way."""
@@ -388,16 +467,28 @@ class Session(StatementTenant):
         was_idle = self.state == IDLE
         if self.state == State.WAITING and self.connection is None and self.shelf is not None:
             self.shelf.pool.cancel(self)
+            if self.course is not None:
+                self.course.group.cancel(self)
         self.state = int(State.CLOSED)
         self._upload = None
         connection = self.connection
         if connection is not None and not was_idle:
             self.connection = None
             connection.abort()
+        elif connection is not None and self.shelf is None and reason in _ORDERLY:
+            self._vacate(connection)
         self.leave_connections()
         self.channel.close()
         self.surroundings.forget(self)
         self._emit(SessionClosed(time(), self.id, reason, detail))
+
+    def _vacate(self, connection: Connection) -> None:
+        # A relayed login is over: the next one can have the connection, unless something may stay behind on it.
+        is_lasting = self.is_spoiled or any(key.reason in _LASTING for key in self.carried.pins)
+        if connection.is_in_transaction or connection.kills or is_lasting or self.backend is None:
+            return
+        self.connection = None
+        self.backend.vacancy.take(connection, self.user)
 
     # Commands.
 
@@ -435,6 +526,7 @@ class Session(StatementTenant):
     def _run(self, data: bytes) -> None:
         # One whole command, in one packet.
         command = data[4]
+        self._orders = None
         if command != QUERY:
             self._execute(COMMAND_PLANS[command], command_query(command, data[5:]), data)
             return
@@ -449,6 +541,11 @@ class Session(StatementTenant):
         query = self._read(data, start)
         if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(data, start):
             return
+        if self.course is not None and asks_for_gtid(data[start:]):
+            data = data[:4] + data[4:start] + b"SELECT '%b' AS `@dbmux_gtid`" % self.course.gtid
+            data = packet.encode(data[packet.HEADER :], 0)
+        if not self._heed(query, data, start):
+            return
         self._execute(plan_query(query, data, start), query, data)
 
     def _read(self, data: bytes, start: int) -> Query:
@@ -456,6 +553,27 @@ class Session(StatementTenant):
         if names is not None and names.client in _UNREADABLE and not data[start:].isascii():
             return _UNREAD
         return self.surroundings.planner.query(data, start, self._flags)
+
+    def _heed(self, query: Query, text: bytes, start: int) -> bool:
+        # What is ordered for this statement; answers it when that is to refuse it.
+        hints = read_hint(text, start, self._flags)
+        lens, group = self._lens, self.group
+        if (lens is None and hints is None) or group is None:
+            return True
+        named = lens.match(query, digest(text, start, self._flags), self.carried.state.schema) if lens else None
+        try:
+            told = self._orders = orders(query, hints, named, self.surroundings.topology, group)
+        except MySQLError as error:
+            self.refuse(error)
+            return False
+        if named is not None:
+            self.surroundings.count_rule(named[0])
+        if told is not None and told.refusal is not None:
+            self.channel.write(packet.encode(told.refusal.build(), 1))
+            return False
+        if told is not None and told.target is not None and self.course is None and self.shelf is not None:
+            self._set_out(group)
+        return True
 
     def _execute(self, plan: Plan, query: Query, data: bytes) -> None:
         match plan:
@@ -589,16 +707,16 @@ class Session(StatementTenant):
         number = plan.target
         assert self.backend is not None
         if victim is not None:
-            if victim.backend is None or victim.backend.config.address != self.backend.config.address:
+            if victim.connection is None:
+                self._kill_idle(victim, plan.scope)
+                return
+            if not self._can_reach(victim):
                 self.refuse(
                     MySQLError(
                         ErrorCode.UNKNOWN_THREAD,
                         f"connection {number} is at another backend; send KILL through a connection to that one",
                     )
                 )
-                return
-            if victim.connection is None:
-                self._kill_idle(victim, plan.scope)
                 return
             # Until the server has done it, the connection must not become another session's.
             victim.connection.kills += 1
@@ -609,6 +727,20 @@ class Session(StatementTenant):
             self._relay(KILL, Shape.SIMPLE, data)
         else:
             self._relay(KILL, RESULT, packet.encode(before[4:] + str(number).encode() + behind, 0))
+
+    def _can_reach(self, victim: Session) -> bool:
+        # The KILL goes to the victim's server; a session that holds a connection, or has no other, can't choose.
+        mine, its = self.backend, victim.backend
+        assert mine is not None
+        assert its is not None
+        if self.connection is None and self.shelf is not None and self.group is not None:
+            if self.course is None and its is not mine:
+                self._set_out(self.group)
+            if self.course is not None:
+                role = Role.PRIMARY if its is self.group.primary else Role.REPLICA
+                self._orders = Orders(target=Target(self.group, role, its), route=ROUTES[role, Reason.VICTIM])
+            return True
+        return mine.config.address == its.config.address
 
     def _kill_idle(self, victim: Session, scope: KillScope) -> None:
         # It has no connection at the server: there is nothing to stop but the session itself.

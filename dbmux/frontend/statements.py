@@ -59,6 +59,10 @@ class StatementTenant(Tenant):
         """What the statement means that begins at `start`."""
 
     @abstractmethod
+    def _heed(self, query: Query, text: bytes, start: int) -> bool:
+        """Read what is ordered for this statement; False when it was answered with a refusal."""
+
+    @abstractmethod
     def _misbehaved(self, error: ProtocolError) -> None:
         """The client broke the protocol."""
 
@@ -82,6 +86,10 @@ class StatementTenant(Tenant):
 
     def _prepare(self, data: bytes) -> None:
         query = self._read(data, packet.HEADER + 1)
+        if not self._heed(query, data, packet.HEADER + 1):
+            return
+        # Where it is executed is ordered for each time that it is.
+        self._orders = None
         preparation = replace(
             USE,
             access=Access.WRITE,
@@ -155,8 +163,13 @@ class StatementTenant(Tenant):
             self._statements.check_types(statement, data)
         self._shape = RESULT
         query = statement.query
-        if self.carried.pins or _asks_for_cursor(data) or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
-            # With a cursor, many rows, or after long data, something is left behind or ends.
+        if not self._heed(query, statement.text, 0):
+            return
+        if _asks_for_cursor(data):
+            # It keeps the connection until the last row is fetched, and what else the session does comes there too.
+            query = replace(query, access=Access.UNSURE, is_digest_wide=False)
+        elif self.carried.pins or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
+            # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
         self._request(query, data, lambda: self._send_execution(statement, data), statement)
 

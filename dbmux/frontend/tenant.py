@@ -19,18 +19,22 @@ from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf, ShelfKey
 from dbmux.backend.server import Backend
+from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import Carried, PinKey, settlement
 from dbmux.frontend.course import Course
+from dbmux.frontend.gtids import has_come, waiting
+from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
+from dbmux.frontend.rules import Lens
 from dbmux.net.channel import Channel
 from dbmux.planner.planner import (
     PLAIN,
     Planner,
 )
 from dbmux.query import Access, PinReason, Query
-from dbmux.routes import ONLY
+from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
@@ -39,7 +43,11 @@ from dbmux.wire.replies import Status
 
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
-IN_TRANSACTION = int(Status.IN_TRANSACTION)
+IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
+# With these servers refuse writes while they are read-only.
+_READ_ONLY = (1290, 1836)
+# A `row_limit` that no number of rows reaches.
+ANY = -2
 new_tuple = tuple.__new__
 
 
@@ -66,6 +74,8 @@ class Market(Protocol):
 
     emit: Emit
     planner: Planner
+    # Those whose statement under way has a time limit of its own.
+    limited: set[Tenant]
 
     @property
     def pool_wait_s(self) -> float:
@@ -87,7 +97,9 @@ class Tenant(Holder, ABC):
         "_flags",
         "_is_congested",
         "_is_plain",
+        "_orders",
         "_is_retriable",
+        "_lens",
         "_pending",
         "_plain",
         "_query",
@@ -141,6 +153,9 @@ class Tenant(Holder, ABC):
         self._is_congested = False
         self._is_plain = False
         self._is_retriable = False
+        # What a rule or a hint says of the command under way.
+        self._orders: Orders | None = None
+        self._lens: Lens | None = None
         self._sent = b""
         self._pending = b""
         self._then: Callable[[], None] = self._send_pending
@@ -184,7 +199,7 @@ class Tenant(Holder, ABC):
         self._started = perf_counter()
         self._is_retriable = self.connection is None
         if self.course is not None:
-            self.course.tried = ()
+            self.course.begin()
         self._get_connection()
 
     def _get_connection(self) -> None:
@@ -208,7 +223,7 @@ class Tenant(Holder, ABC):
         if debtor is not None and query.needs:
             backend = self._debtor_backend
         else:
-            backend = course.steer(query)
+            backend = course.steer(query, self._orders)
         if backend is None:
             names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
             self._answer_error(
@@ -218,16 +233,64 @@ class Tenant(Holder, ABC):
                 )
             )
             return False
+        if backend is course.group.primary and query.access is not Access.READ and course.must_wait_for_primary:
+            self._await_primary(course)
+            return False
         if debtor is not None and backend is not self._debtor_backend:
             # What the other server still knows is asked for first: a session has one debtor at most.
             self._settle_debtor(debtor)
             return False
         if backend is not self.backend:
-            assert self.shelf is not None
-            self.shelf = course.shelf(backend, self.shelf)
-            self.backend = backend
-            self.backend_name = backend.name
+            self._face(course, backend)
         return True
+
+    def _take_for(self, course: Course, query: Query) -> Connection | None:
+        # For a plain query; None also when more thought is needed.
+        backend = course.glance(query) if self._debtor is None else None
+        if backend is None:
+            return None
+        if backend is not self.backend:
+            self._face(course, backend)
+        connection = self._take()
+        if connection is None:
+            course.chosen = backend
+        return connection
+
+    def _face(self, course: Course, backend: Backend) -> None:
+        self.shelf = course.shelf(backend)
+        self.backend = backend
+        self.backend_name = backend.name
+
+    def _await_primary(self, course: Course) -> None:
+        self.state = int(State.WAITING)
+        # However often a server is found that then is none, the time does not begin anew.
+        self.deadline = course.deadline = course.deadline or perf_counter() + course.group.config.failover_wait
+        if self.deadline <= perf_counter() or not course.group.wait(self):
+            self._answer_error(course.group.no_primary())
+
+    def primary_found(self) -> None:
+        """The group says: there is a primary now."""
+        self._get_connection()
+
+    def withholds(self, error: int, reply: bytes) -> bool:
+        """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
+        course, connection = self.course, self.connection
+        is_refused = course is not None and error in _READ_ONLY and b"read" in reply and b"only" in reply
+        if not is_refused or course is None or connection is None or self.shelf is None:
+            return False
+        if course.group.config.roles is not Roles.AUTO or not self._is_retriable or not self._sent:
+            return False
+        self._is_retriable = False
+        self.connection = None
+        self.shelf.give(connection, perf_counter())
+        course.group.doubt()
+        self._resend()
+        self._await_primary(course)
+        return True
+
+    @abstractmethod
+    def _resend(self) -> None:
+        """Have the command that was sent ready to be sent again."""
 
     def _settle_debtor(self, debtor: Connection) -> None:
         shelf = debtor.home
@@ -288,9 +351,22 @@ class Tenant(Holder, ABC):
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
-        is_overdue = perf_counter() >= self.deadline
-        if is_overdue or not self._go_elsewhere():
+        course, is_overdue = self.course, perf_counter() >= self.deadline
+        if is_overdue:
             self._answer_error(error)
+        elif course is not None and self.backend not in course.group.members:
+            # It was removed from the configuration while its connections were waited for.
+            self._get_connection()
+        elif course is not None and self._needs_primary(course):
+            course.group.doubt()
+            self._get_connection()
+        elif not self._go_elsewhere():
+            self._answer_error(error)
+
+    def _needs_primary(self, course: Course) -> bool:
+        # Whether no other server will do, and another one may soon be the primary.
+        is_there = self.backend is course.group.primary and self._query.access is not Access.READ
+        return is_there and course.group.config.roles is Roles.AUTO
 
     def _go_elsewhere(self) -> bool:
         # After a server failed to take a query of which nothing was sent, or a read that it had not begun to answer.
@@ -303,28 +379,22 @@ class Tenant(Holder, ABC):
         return True
 
     def _make_ready(self, connection: Connection) -> None:
-        carried, statement = self.carried, self._statement
+        carried, course, statement = self.carried, self.course, self._statement
         key = statement.key if statement is not None else None
         is_prepared = key is None or key in connection.statements
-        if is_prepared and carried.is_ready(connection, self._query, self):
+        gtid = course.wait_for if course is not None else b""
+        if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
             return
         self.state = int(State.WAITING)
         if self.shelf is not None:
             self.shelf.pool.carried += 1
         creditor = connection.creditor
-        assert self.backend is not None
-        spelling = self.backend.spelling
-        statements = carried.preparation(connection, self._query, self, spelling)
         # What prepares it for this session destroys what it still knew, for another one or for this.
         debts = settlement(connection) if isinstance(creditor, Tenant) else []
         if debts and isinstance(creditor, Tenant) and creditor is not self:
             creditor.is_being_settled()
-        if statement is not None and not is_prepared:
-            at = len(debts) + len(statements)
-            preparation = statement.preparation(carried.state, spelling)
-            at += [command for command, _ in preparation].index(Command.STMT_PREPARE)
-            statements += preparation
+        statements = self._preparation(connection, gtid, None if is_prepared else statement)
 
         def done(answers: list[Answer]) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -334,8 +404,12 @@ class Tenant(Holder, ABC):
             if self._query.needs and statement is None:
                 self._substitute()
             if key is not None and not is_prepared:
-                connection.remember_statement(key, answers[at].prepared().statement)
-            self._then()
+                at = [command for command, _ in statements].index(Command.STMT_PREPARE)
+                connection.remember_statement(key, answers[len(debts) + at].prepared().statement)
+            if course is not None and gtid and not has_come(answers[len(debts)]):
+                self._wait_no_longer(course, connection)
+            else:
+                self._then()
 
         def failed(error: BackendRefused | MySQLError) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -343,6 +417,27 @@ class Tenant(Holder, ABC):
             self._not_ready(connection, error)
 
         Exchange([*debts, *statements], done, failed).begin(connection)
+
+    def _preparation(
+        self, connection: Connection, gtid: bytes, unprepared: Statement | None
+    ) -> list[tuple[Command, bytes]]:
+        # What is sent before the query: first of all the question whether a replica has what this session wrote.
+        backend, course = self.backend, self.course
+        assert backend is not None
+        told: list[tuple[Command, bytes]] = []
+        if gtid and course is not None:
+            told.append((Command.QUERY, waiting(backend, gtid, course.group.config.read_your_writes_wait)))
+        told += self.carried.preparation(connection, self._query, self, backend.spelling)
+        if unprepared is not None:
+            told += unprepared.preparation(self.carried.state, backend.spelling)
+        return told
+
+    def _wait_no_longer(self, course: Course, connection: Connection) -> None:
+        assert self.shelf is not None
+        course.has_waited_in_vain()
+        self.connection = None
+        self.shelf.give(connection, perf_counter())
+        self._get_connection()
 
     def _substitute(self) -> None:
         values = self.carried.substitutes(self._query)
@@ -381,13 +476,38 @@ class Tenant(Holder, ABC):
         connection.scanner.begin(self._shape, 1)
         if self._is_congested:
             connection.pause()
+        if self._orders is not None:
+            self._limit(self._orders, connection)
         connection.channel.write(data)
+
+    def _limit(self, orders: Orders, connection: Connection) -> None:
+        if orders.max_rows is not None:
+            connection.scanner.row_limit = orders.max_rows
+        if orders.timeout_s is not None:
+            self.surroundings.limited.add(self)
+
+    def regroup(self, group: Group, lens: Lens | None) -> None:
+        """From the next transaction on, its statements go to the servers of this group, by these rules."""
+        self.group, self._lens = group, lens
+        if self.shelf is None:
+            return
+        if self.course is None and (group.has_choice or self.backend is not group.primary):
+            self._set_out(group)
+        if self.course is not None:
+            self.course.regroup(group)
+
+    def _set_out(self, group: Group) -> None:
+        assert self.backend is not None
+        assert self.shelf is not None
+        self.course = Course(group, self.backend, self.shelf)
 
     # Following what was answered.
 
     def _finish(self, connection: Connection) -> float:
         now = perf_counter()
-        course = self.course
+        route = ONLY if self.course is None else self.course.route
+        if self._orders is not None:
+            route = self._obeyed(self._orders, route, connection)
         self._emit(
             # Half the price of calling QueryFinished.
             new_tuple(
@@ -400,11 +520,16 @@ class Tenant(Holder, ABC):
                     now - self._started,
                     connection.reply_bytes,
                     connection.scanner.error,
-                    ONLY if course is None else course.route,
+                    route,
                 ),
             )
         )
         return now
+
+    def _obeyed(self, orders: Orders, route: Route, connection: Connection) -> Route:
+        connection.scanner.row_limit = ANY
+        self.surroundings.limited.discard(self)
+        return route._replace(rule=orders.rule, would=orders.would or route.would)
 
     def _follow(self, connection: Connection, now: float) -> None:
         # What the query did to the session, and whether the connection can be given away after it.
@@ -414,7 +539,7 @@ class Tenant(Holder, ABC):
         carried.follow(self._query, connection, now)
         self._follow_command(connection, now)
         if self.course is not None:
-            self._follow_course(self.course, connection, now)
+            self.course.follow(self._query, self._command, connection, now)
         if carried.pins != before:
             self._tell_pins(before, now)
         if carried.state.variable("sql_mode") != sql_mode:
@@ -427,10 +552,6 @@ class Tenant(Holder, ABC):
             Exchange(statements, self._answered, self._not_answered).begin(connection)
         else:
             self._let_go(connection, now)
-
-    def _follow_course(self, course: Course, connection: Connection, now: float) -> None:
-        course.follow(self._query, self._command, connection, now)
-        course.has_autocommit = bool(connection.scanner.status & Status.AUTOCOMMIT)
 
     def _answered(self, answers: list[Answer]) -> None:
         connection = self.connection
@@ -494,6 +615,8 @@ class Tenant(Holder, ABC):
             key = self.shelf.key
             self.shelf = self.shelf.sibling(ShelfKey(key.user, key.capabilities, True))
             self.shelf.move(connection)
+            if self.course is not None and self.backend is not None:
+                self.course.move(self.backend, self.shelf)
         self.shelf.give(connection, now)
 
     def _end_reading(self, connection: Connection) -> None:
@@ -564,10 +687,10 @@ class Tenant(Holder, ABC):
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
         connection, self.connection = self.connection, None
-        is_spoiled = self.backend is not None and self._is_spoiled()
+        is_spoiled = self.backend is not None and self.is_spoiled
         if self.backend is not None and self.carried.pins:
             self._drop_pins()
-        if connection is not None and self.shelf is not None and not is_spoiled:
+        if connection is not None and self.shelf is not None and not is_spoiled and not connection.kills:
             _clean(connection, self.shelf)
         elif connection is not None:
             connection.quit()
@@ -575,9 +698,12 @@ class Tenant(Holder, ABC):
             self._debtor.forget_debt()
             self._debtor = None
 
-    def _is_spoiled(self) -> bool:
-        # Whether even a reset may leave something behind on the connection.
-        return any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether even a reset may leave something behind on the connection."""
+        # A shared connection is told the option of each session; one that a relayed login leaves is not.
+        is_told = self.shelf is not None or self.carried.state.option is None
+        return not is_told or any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
 
     @property
     def occupation(self) -> Occupation:

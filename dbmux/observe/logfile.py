@@ -24,8 +24,11 @@ from dbmux.events import (
     LoggedIn,
     LoginFailed,
     Pinned,
+    PrimaryChanged,
     ProxyStarted,
     QueryFinished,
+    ReplicaCaughtUp,
+    ReplicaFellBehind,
     SessionClosed,
     SessionOpened,
     Unpinned,
@@ -82,10 +85,8 @@ def _headline(event: Event) -> str:
             return _listener(event)
         case SessionOpened() | SessionClosed() | LoggedIn() | LoginFailed():
             return _session(event)
-        case BackendUp():
-            return f"backend {event.backend} at {event.address} is up: {event.server_version}"
-        case BackendDown():
-            return f"backend {event.backend} at {event.address} is down: {event.error}; trying again every second"
+        case BackendUp() | BackendDown() | PrimaryChanged() | ReplicaFellBehind() | ReplicaCaughtUp():
+            return _backend(event)
         case ConfigApplied():
             return f"configuration {event.source} applied: {', '.join(event.changes) or 'nothing changed'}"
         case ConfigRejected():
@@ -108,6 +109,22 @@ def _query(event: Pinned | Unpinned | QueryFinished) -> str:
             return f"{event.session} no longer pinned after {event.seconds:.3f} s: {event.reason} {event.what}".rstrip()
         case QueryFinished():
             return f"{event.session} command {event.command} took {event.seconds * 1000:.2f} ms"
+
+
+def _backend(event: BackendUp | BackendDown | PrimaryChanged | ReplicaFellBehind | ReplicaCaughtUp) -> str:
+    match event:
+        case BackendUp():
+            return f"backend {event.backend} at {event.address} is up: {event.server_version}"
+        case BackendDown():
+            return f"backend {event.backend} at {event.address} is down: {event.error}; trying again, ever less often"
+        case PrimaryChanged():
+            return f"{event.group}: writes go to {event.after} now, no longer to {event.before}"
+        case ReplicaFellBehind(seconds=None):
+            return f"{event.group}: {event.backend} takes no reads, how far it is behind is not known"
+        case ReplicaFellBehind():
+            return f"{event.group}: {event.backend} takes no reads, it is {event.seconds:.1f} s behind"
+        case ReplicaCaughtUp():
+            return f"{event.group}: {event.backend} has caught up and takes reads again"
 
 
 def _listener(event: ListenerOpened | ListenerClosed) -> str:

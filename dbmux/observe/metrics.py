@@ -26,16 +26,19 @@ from dbmux.events import (
     Unpinned,
 )
 from dbmux.observe.histogram import Histogram
+from dbmux.routes import KINDS
 
 
 class BackendFigures:
     """What is counted of one backend."""
 
-    __slots__ = ("bytes", "commands", "errors", "is_up", "latency")
+    __slots__ = ("bytes", "commands", "errors", "is_up", "latency", "routes")
 
     def __init__(self) -> None:
         self.commands = [0] * 256
         self.errors: Counter[int] = Counter()
+        # By the number of role and reason.
+        self.routes = [0] * len(KINDS)
         self.bytes = 0
         self.latency = Histogram()
         self.is_up = False
@@ -86,6 +89,7 @@ class Metrics:
         figures.commands[event[3]] += 1
         figures.latency.record(event[4])
         figures.bytes += event[5]
+        figures.routes[event[7][4]] += 1
         if event[6]:
             figures.errors[event[6]] += 1
 

@@ -1,12 +1,13 @@
 """The figures in Prometheus' text format, made when somebody asks.
 
-`Metrics`, the names of the backends that there are and how their pools stand come in, bytes go out; names, labels and
+`Metrics` and what is so now come in, bytes go out; names, labels and
 meanings stand in docs/metrics.md. Counts of a backend that was removed stay, its state and its pool's do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry
@@ -16,29 +17,43 @@ from prometheus_client.registry import Collector
 
 from dbmux.backend.pool import WAIT_BOUNDS_S, PoolFigures
 from dbmux.observe.metrics import Metrics
+from dbmux.routes import KINDS
 from dbmux.wire.commands import Command
 
 LATENCY_BOUNDS_S = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
-def render(metrics: Metrics, backends: Iterable[str], pools: Iterable[PoolFigures] = ()) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What is not counted from events: the backends that there are, how their pools stand, how far they are behind in
+    seconds, and how often rules matched."""
+
+    backends: Iterable[str]
+    pools: Iterable[PoolFigures] = ()
+    lags: Mapping[str, float] = field(default_factory=dict)
+    rules: Mapping[str, int] = field(default_factory=dict)
+
+
+def render(metrics: Metrics, now: Now) -> bytes:
     """All figures as they stand."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(metrics, frozenset(backends), tuple(pools)))
+    registry.register(_Figures(metrics, now))
     return generate_latest(registry)
 
 
 class _Figures(Collector):
-    def __init__(self, metrics: Metrics, present: frozenset[str], pools: tuple[PoolFigures, ...]) -> None:
+    def __init__(self, metrics: Metrics, now: Now) -> None:
         self._metrics = metrics
-        self._present = present
-        self._pools = pools
+        self._now = now
+        self._present = frozenset(now.backends)
+        self._pools = tuple(now.pools)
 
     def collect(self) -> Iterable[Metric]:
         yield from self._sessions()
         yield from self._backends()
         yield from self._connections()
         yield from self._pins()
+        yield from self._routing()
 
     def _sessions(self) -> Iterable[Metric]:
         metrics = self._metrics
@@ -61,6 +76,9 @@ class _Figures(Collector):
         commands = CounterMetricFamily("dbmux_commands", "Commands answered.", labels=["backend", "command"])
         errors = CounterMetricFamily("dbmux_errors", "Commands answered with an error.", labels=["backend", "code"])
         reply_bytes = CounterMetricFamily("dbmux_reply_bytes", "Bytes of replies relayed.", labels=["backend"])
+        routes = CounterMetricFamily(
+            "dbmux_routes", "Commands by why they went where they went.", labels=["backend", "role", "reason"]
+        )
         latency = HistogramMetricFamily("dbmux_command_seconds", "From command to end of reply.", labels=["backend"])
         for name, figures in self._metrics.backends.items():
             if name in self._present:
@@ -73,7 +91,10 @@ class _Figures(Collector):
             reply_bytes.add_metric([name], figures.bytes)
             buckets = [(str(bound), float(figures.latency.below(bound))) for bound in LATENCY_BOUNDS_S]
             latency.add_metric([name], [*buckets, ("+Inf", float(figures.latency.count))], figures.latency.sum_s)
-        yield from (up, commands, errors, reply_bytes, latency)
+            for (role, reason), count in zip(KINDS, figures.routes, strict=True):
+                if count:
+                    routes.add_metric([name, role.value, reason.value], count)
+        yield from (up, commands, errors, reply_bytes, latency, routes)
 
     def _connections(self) -> Iterable[Metric]:
         state = GaugeMetricFamily("dbmux_connections", "Connections to the backend.", labels=["backend", "state"])
@@ -108,3 +129,12 @@ class _Figures(Collector):
             now.add_metric([reason], self._metrics.pins_now[reason])
             ever.add_metric([reason], count)
         yield from (now, ever)
+
+    def _routing(self) -> Iterable[Metric]:
+        lag = GaugeMetricFamily("dbmux_lag_seconds", "How far behind its primary.", labels=["backend"])
+        for name, seconds in self._now.lags.items():
+            lag.add_metric([name], seconds)
+        rules = CounterMetricFamily("dbmux_rule_matches", "Statements that the rule matched first.", labels=["rule"])
+        for name, count in self._now.rules.items():
+            rules.add_metric([name], count)
+        yield from (lag, rules)

@@ -6,6 +6,7 @@ Payloads come in and values go out, and back. Rules: manual pages "OK_Packet", "
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
@@ -152,6 +153,23 @@ def changes(state: bytes) -> Iterator[tuple[int, bytes]]:
     while reader.remaining:
         kind = reader.integer(1)
         yield kind, reader.lenenc_bytes()
+
+
+def reported_gtid(kind: int, change: bytes) -> bytes:
+    """The GTID in a piece of reported state: MySQL's session_track_gtids, MariaDB's last_gtid; b"" for none.
+
+    MariaDB reports other variables by this name, too (MDEV-31746): only what looks like a GTID is one.
+    """
+    reader = Reader(change, ErrorCode.MALFORMED_REPLY)
+    if kind == Track.GTIDS:
+        reader.integer(1)
+        return reader.lenenc_bytes()
+    if kind == Track.SYSTEM_VARIABLE:
+        while reader.remaining:
+            name, value = reader.lenenc_bytes(), reader.lenenc_bytes()
+            if name == b"last_gtid" and re.fullmatch(rb"\d+-\d+-\d+", value):
+                return value
+    return b""
 
 
 def err_from(error: MySQLError) -> Err:

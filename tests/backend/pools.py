@@ -49,7 +49,9 @@ class Client:
         if connection is None:
             self.places += 1
         else:
+            assert isinstance(connection.home, Shelf)
             connection.holder = cast(Holder, self)
+            connection.home.pool.busy += 1
             self.connection = connection
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
@@ -70,6 +72,8 @@ class Stage:
         self.dials: list[Shelf] = []
         self.pool = Pool("db1", limit, self.dials.append, choice, min_idle=min_idle, clock=lambda: self.now)
         self._number = 0
+        # As the event loop does it, which has their sockets.
+        self._alive: list[Connection] = []
 
     def shelf(self, user: str, *, has_schema: bool = True) -> Shelf:
         """The shelf of a user."""
@@ -87,7 +91,8 @@ class Stage:
             status=2,
             plugin=b"",
         )
-        return Connection(cast(Channel, Wire()), greeting, 0, state)
+        self._alive.append(Connection(cast(Channel, Wire()), greeting, 0, state))
+        return self._alive[-1]
 
     def dialled(self) -> Connection:
         """The oldest dial succeeds."""

@@ -354,8 +354,8 @@ def test_who_waited_in_vain_is_told_where_the_connections_are() -> None:
 
     assert [str(error) for error in impatient.errors] == [
         "all 50 connections to db1 are busy: 31 in transactions (oldest 4m12s), 19 pinned (12 GET_LOCK, "
-        "7 temporary table); waited 5 s, 1 more wait; end what holds them, or raise backends.db1.max_connections "
-        "or timeouts.pool_wait"
+        "7 temporary table); waited 5 s, 1 more wait; `dbmux clients --holding` shows what holds them; "
+        "raise backends.db1.max_connections or timeouts.pool_wait"
     ]
     assert patient.answers == 0
 
@@ -530,6 +530,10 @@ class PoolMachine(RuleBasedStateMachine):
 
         assert self.pool.taken == len(list(self.pool.connections())) + connecting + self.places
         assert connecting == len(self.stage.dials)
+
+    @invariant()
+    def what_is_held_is_busy(self) -> None:
+        assert self.pool.busy == len(self.held)
 
     @invariant()
     def each_connection_is_in_one_place(self) -> None:

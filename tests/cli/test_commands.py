@@ -84,7 +84,7 @@ class TestCheck:
             [
                 "appconfig.json: fine",
                 "  127.0.0.1:3307 serves db: db at 10.0.0.1:3306",
-                "  login: relay; every account works as it is, and each client has one backend connection",
+                "  login: relay; every account works as it is, and each client has one backend connection at a time",
                 '    further connections for a client cannot be opened; "login": "learn" or `users` can',
                 '  control: off; "control": "127.0.0.1:3380" switches on /healthz, /readyz and /metrics',
             ],
@@ -108,6 +108,16 @@ class TestCheck:
 
         assert code == 0
         assert line in lines
+
+    @pytest.mark.parametrize("login, is_told", [("relay", True), ("learn", False)])
+    def test_what_a_relayed_login_cannot_do_is_told_by_name(self, login: str, is_told: bool, here: Path) -> None:
+        db = '{"address": "10.0.0.1", "min_idle": 2}'
+        (here / "appconfig.json").write_text(f'{{"backends": {{"db": {db}}}, "login": "{login}"}}')
+
+        code, lines = said(run_here("check"))
+
+        line = '    backends.db.min_idle has no effect without a password; write "login": "learn"'
+        assert (code, line in lines) == (0, is_told)
 
     def test_a_wrong_file_is_2_and_every_problem(self, here: Path) -> None:
         (here / "app.json").write_text('{"backends": {"db": {"adress": "x"}}, "lisen": 1}')
@@ -181,6 +191,14 @@ class TestConnect:
 
         assert code == 0
         assert lines[-2:] == [f"  db: {address} answers, 8.0.36-fake", "  db: app can log in"]
+
+    def test_an_account_of_which_only_a_hash_is_known_is_not_tried(self, here: Path, serve: Serve) -> None:
+        address, users = serve(backend := FakeBackend()), {"app": {"password_hash": "*" + "0" * 40}}
+        (here / "appconfig.json").write_text(json.dumps({"backends": {"db": address}, "users": users}))
+
+        code, lines = said(run_here("check", "--connect"))
+
+        assert (code, lines[-1], backend.logins) == (0, f"  db: {address} answers, 8.0.36-fake", 0)
 
     def test_a_closed_port_is_1_and_the_other_server_is_tried_all_the_same(self, here: Path, serve: Serve) -> None:
         address = serve(FakeBackend())
@@ -384,3 +402,29 @@ class TestCompletion:
 
         assert done.stderr == ""
         assert done.stdout.split() == completed
+
+
+@pytest.mark.usefixtures("here")
+class TestAsking:
+    @pytest.mark.parametrize("command", ["clients", "routes"])
+    def test_without_a_control_address_it_says_how_to_open_one(self, command: str) -> None:
+        Path("appconfig.json").write_text(THERE)
+
+        result = run_here(command)
+
+        assert said(result) == (
+            2,
+            ['appconfig.json: no control address; "control": "127.0.0.1:3380" opens one'],
+        )
+
+    @pytest.mark.parametrize("command", ["clients", "routes"])
+    def test_when_nobody_answers_it_says_what_to_look_at(self, command: str) -> None:
+        result = run_here(command, "--control", "/no/such.sock")
+
+        assert said(result) == (
+            2,
+            [
+                "no DbMux answers at /no/such.sock (No such file or directory); "
+                "is it running, and is that its `control` address?"
+            ],
+        )

@@ -68,13 +68,26 @@ class TestStart:
 
             process.line_with("nothing to reload: there is no configuration file")
 
+    def test_it_tells_another_process_its_clients_and_routes(self, tmp_path: Path) -> None:
+        control = f"{tmp_path}/control.sock"
+        write(tmp_path, control=control, backends={"db": "/no/such.sock"})
+        with serving(tmp_path) as process:
+            process.line_with(STARTED)
+
+            clients, routes = run_here("clients", "--control", control), run_here("routes", "--control", control)
+
+            assert clients.output == "id  user  client  schema  state  holds  why\n"
+            head, line = routes.output.splitlines()
+            assert head.split()[:5] == ["group", "server", "role", "state", "takes"]
+            assert line.split()[:3] == ["db", "db", "primary"]
+
     def test_every_address_is_shown_and_a_backend_that_is_down_stops_nothing(self, tmp_path: Path) -> None:
         write(tmp_path, listen=f"{tmp_path}/db.sock", control="[::1]:0", backends={"db": "/no/such.sock"})
         with serving(tmp_path) as process:
             process.line_with(f"  {tmp_path}/db.sock serves db")
             process.line_with(f"    by hand: mysql -S {tmp_path}/db.sock -u USER -p")
             process.line_with(
-                "backend db at /no/such.sock is down: No such file or directory; trying again every second"
+                "backend db at /no/such.sock is down: No such file or directory; trying again, ever less often"
             )
             line = process.line_with(" answers /healthz, /readyz and /metrics")
             with socket.create_connection(("::1", int(line.split()[0].rpartition(":")[2]))) as asking:

@@ -71,7 +71,7 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
     [
         ('"lisen": "x"', "2:1: lisen: unknown key; did you mean 'listen'?"),
         ('"cache": {}', "2:1: cache: unknown key; "
-         "there are $schema, listen, control, users, login, service, backends, groups, default, tls and 3 more"),
+         "there are $schema, listen, control, users, login, service, backends, groups, rules, default and 4 more"),
         ('"listen": 5', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": ["x"]', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": {}', "2:1: listen: at least one is needed"),
@@ -87,6 +87,11 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
         ('"users": {"a": null}', "2:11: users.a: its password, or an object, is expected"),
         ('"users": {"a": {}}', '2:11: users.a.password: is missing; write it or "password_file"'),
         ('"users": {"a": {"password": 1}}', "2:17: users.a.password: a string, in double quotes, is expected"),
+        ('"users": {"a": {"password_hash": "x"}}', "2:17: users.a.password_hash: a hash as a server keeps it is "
+         'expected: "*" and 40 digits, or "$A$005$", salt and digest'),
+        ('"users": {"a": {"password": "x", "password_hash": "*%s"}}' % ("0" * 40),
+         '2:11: users.a: either "password" or "password_hash" is expected'),
+        ('"users": {"a": {"password": null}}', '2:11: users.a: either "password" or "password_hash" is expected'),
         ('"users": {"a": {"pasword": "x"}}', "2:17: users.a.pasword: unknown key; did you mean 'password'?"),
         ('"users": {"a": {"password_file": "/no/such"}}', "2:17: users.a.password_file: "
          "/no/such cannot be read: No such file or directory"),
@@ -100,6 +105,17 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
         ('"service": "dbmux"', "2:1: service: an object, in braces, is expected"),
         ('"service": {"usr": "dbmux"}', "2:13: service.usr: unknown key; did you mean 'user'?"),
         ('"groups": {"db": "db"}', "2:12: groups.db: a backend has this name already; choose another"),
+        ('"login": "learn", "groups": {"g": {"primary": "db", "replicas": ["db"]}}',
+         "2:66: groups.g.replicas.0: 'db' is in this group already; name each server once"),
+        ('"login": "learn", "groups": {"g": {"primary": "db", "replicas": ["nope"]}}',
+         "2:66: groups.g.replicas.0: no backend is called 'nope'; there are db"),
+        ('"groups": {"g": {"primary": "db", "roles": "auto"}}',
+         "2:35: groups.g.roles: needs the `service` account, which asks the servers whether they are read-only"),
+        ('"login": "learn", "rules": {"r": {"route": "db.secondary"}}',
+         "2:35: rules.r.route: no route is called 'db.secondary'; there are db"),
+        ('"rules": {"r": {"route": "db.primary"}}',
+         "2:17: rules.r.route: a relayed login is good for one server only; write \"login\": \"learn\", or name the "
+         "`users`"),
         ('"groups": {"main.x": {"primary": "d"}}', "2:23: groups.main.x.primary: no backend is called 'd'; "
          "did you mean 'db'?"),
         ('"default": "other"', "2:1: default: no group or backend is called 'other'; there are db"),

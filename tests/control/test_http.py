@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dbmux.address import Address, TcpAddress, UnixAddress
-from dbmux.control.http import MAX_CONNECTIONS, MAX_REQUEST, REQUEST_TIMEOUT_S, ControlServer, Readiness
+from dbmux.control.http import MAX_CONNECTIONS, MAX_REQUEST, REQUEST_TIMEOUT_S, ControlServer, Pages, Readiness
 
 READY = Readiness(True, ())
 NOT_READY = Readiness(False, ("draining", 'main: db at "10.0.0.1:3306" is down'))
-HELP = b"DbMux answers GET /healthz, /readyz and /metrics\n"
+HELP = b"DbMux answers GET /healthz, /readyz, /metrics, /clients and /routes\n"
 
 
 def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -33,7 +33,9 @@ async def control(
     readiness: Readiness = READY, timeout_s: float = REQUEST_TIMEOUT_S, address: Address | None = None
 ) -> AsyncIterator[Address]:
     server = await ControlServer.open(
-        address or TcpAddress("127.0.0.1", 0), lambda: readiness, lambda: b"figures 1\n", timeout_s
+        address or TcpAddress("127.0.0.1", 0),
+        Pages(ready=lambda: readiness, metrics=lambda: b"figures 1\n"),
+        timeout_s,
     )
     try:
         yield server.address

@@ -26,13 +26,16 @@ FORCE_SWITCH = "DBMUX_TEST_FORCE_SWITCH"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How DbMux runs: whether it switches connections all the time, and over how many of them at most."""
+    """How DbMux runs: whether it switches connections all the time, over how many of them at most, and whether reads
+    go to replicas, which here are the same server once more."""
 
     forced: bool
     max_connections: int | None = None
+    is_split: bool = False
 
 
 FORCED = Setting(forced=True)
+SPLIT = Setting(forced=True, is_split=True)
 CROWDED = Setting(forced=False, max_connections=2)
 
 HERE = Path(__file__).parent
@@ -98,9 +101,17 @@ def _configuration(nodes: dict[str, Node], ports: dict[str, int], setting: Setti
     if setting.max_connections is not None:
         for backend in backends.values():
             backend["max_connections"] = setting.max_connections
+    groups: dict[str, object] = {}
+    if setting.is_split:
+        for name, backend in list(backends.items()):
+            replicas = {f"{name} {number}": backend for number in (1, 2)}
+            backends |= replicas
+            groups[f"{name} split"] = {"primary": name, "replicas": list(replicas), "read_your_writes": "off"}
+    end = " split" if setting.is_split else ""
     return {
-        "listen": {f"127.0.0.1:{ports[name]}": name for name in nodes},
+        "listen": {f"127.0.0.1:{ports[name]}": name + end for name in nodes},
         "backends": backends,
+        "groups": groups,
         "users": {ACCOUNT: PASSWORD, OTHER_ACCOUNT: OTHER_PASSWORD},
         "timeouts": {"drain": "5s"},
     }

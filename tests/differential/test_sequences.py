@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dbmux.query import PinReason
-from tests.differential.conftest import FORCED, SECONDS, Stages
+from tests.differential.conftest import FORCED, SECONDS, SPLIT, Stages
 from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
@@ -47,6 +47,12 @@ _TOLD = {MARIADB_11: pytest.mark.xfail(reason=_UNTOLD, strict=True)}
 @pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
 def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(FORCED, server), scenario)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
+def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str, stages: Stages) -> None:
+    examine(stages(SPLIT, server), scenario)
 
 
 @pytest.mark.real

@@ -12,12 +12,12 @@ import pytest
 
 from dbmux.address import TcpAddress
 from dbmux.config.model import Config
-from dbmux.events import Event, QueryFinished
+from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
 from dbmux.routes import Reason
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import COLUMN, PASSWORD, FakeBackend, TestClient, client, row, run
 
@@ -45,6 +45,8 @@ class Member(FakeBackend):
                 self._status &= ~Status.AUTOCOMMIT
             case [b"SELECT" | b"INSERT", *_] if not self._status & Status.AUTOCOMMIT:
                 self._status |= Status.IN_TRANSACTION
+        if b"three rows" in command.body:
+            return protocol.send_rows([COLUMN], [row(b"%d" % number) for number in (1, 2, 3)], self._status)
         if command.body.startswith(b"SELECT LAST_INSERT_ID()"):
             return protocol.send_rows([COLUMN], [row(b"500")], self._status)
         if command.body.startswith(b"SELECT"):
@@ -64,7 +66,7 @@ class Group:
     """An engine in front of a primary and two replicas."""
 
     engine: Engine
-    members: dict[str, Member]
+    members: dict[str, Any]
     port: int
     events: list[Event]
 
@@ -77,8 +79,15 @@ class Group:
 
 
 @asynccontextmanager
-async def group(names: Sequence[str] = NAMES, users: str = PASSWORD.decode(), **config: Any) -> AsyncIterator[Group]:
-    members = {name: Member(name) for name in names}
+async def group(
+    names: Sequence[str] = NAMES,
+    top: dict[str, Any] | None = None,
+    kind: Any = Member,
+    max_connections: int | None = None,
+    **config: Any,
+) -> AsyncIterator[Group]:
+    """An engine in front of servers with these names, the first of which is the primary; `top` are further sections."""
+    members = {name: kind(name) for name in names}
     servers = []
     for member in members.values():
         servers.append(await asyncio.start_server(member.serve, "127.0.0.1", 0))
@@ -87,9 +96,13 @@ async def group(names: Sequence[str] = NAMES, users: str = PASSWORD.decode(), **
         {
             "listen": "127.0.0.1:0",
             "tls": "off",
-            "backends": {name: f"127.0.0.1:{member.port}" for name, member in members.items()},
+            "backends": {
+                name: {"address": f"127.0.0.1:{member.port}", "max_connections": max_connections}
+                for name, member in members.items()
+            },
             "groups": {"main": {"primary": names[0], "replicas": tuple(names[1:]), **config}},
-            "users": {"app": users},
+            "users": {"app": PASSWORD.decode()},
+            **(top or {}),
         }
     )
     events: list[Event] = []
@@ -338,5 +351,360 @@ def test_a_write_is_never_repeated() -> None:
             assert told.number == 2013
             assert b"unknown" in told.message
             assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
+
+    run(scenario)
+
+
+class Positioned(Member):
+    """A server that reports the GTIDs of writes, and has those of others once it is told so."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.has = {b"a:1"}
+        self.answer = self._position
+
+    def _position(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"SELECT WAIT_FOR_EXECUTED_GTID_SET("):
+            there = command.body.split(b"'")[1] in self.has
+            return protocol.send_rows([COLUMN], [row(b"0" if there else b"1")], Status.AUTOCOMMIT)
+        if command.body.startswith(b"UPDATE"):
+            state = bytes((Track.GTIDS, 5, 0, 3)) + b"a:2"
+            return protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED, state=state))
+        return self._answer(protocol, command)
+
+
+@asynccontextmanager
+async def positioned(**config: Any) -> AsyncIterator[Group]:
+    async with group(kind=Positioned, read_your_writes="gtid", **config) as found:
+        yield found
+
+
+def test_a_replica_is_asked_whether_it_has_the_own_write() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            for name in ("one", "two"):
+                found.members[name].has.add(b"a:2")
+
+            assert await served_by(session) in ("one", "two")
+            assert found.reasons == [Reason.WRITE, Reason.READ]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_for_which_no_replica_is_recent_enough_goes_to_the_primary() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert await served_by(session) == "primary"
+            assert found.reasons == [Reason.WRITE, Reason.OWN_WRITES]
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("way", ["variable", "hint"])
+def test_another_session_can_be_told_what_it_must_see(way: str) -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            writer, reader = await client(found.port), await client(found.port)
+            await writer.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            assert (Command.QUERY, b"SELECT 'a:2' AS `@dbmux_gtid`") not in found.members["primary"].commands
+            await writer.ask(Command.QUERY, b"SELECT @dbmux_gtid")
+            told = [body for member in found.members.values() for body in member.statements if b"@dbmux_gtid" in body]
+            assert told == [b"SELECT 'a:2' AS `@dbmux_gtid`"]
+
+            if way == "variable":
+                await reader.ask(Command.QUERY, b"SET @dbmux_gtid = 'a:2'")
+                name = await served_by(reader)
+            else:
+                name = await served_by(reader, b"SELECT /* dbmux: gtid='a:2' */ 1")
+
+            assert name == "primary"
+            assert found.reasons[-1] == Reason.OWN_WRITES
+            writer.close()
+            reader.close()
+
+    run(scenario)
+
+
+def test_a_reset_session_still_reads_its_own_writes() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            await session.ask(Command.RESET_CONNECTION)
+            found.members["primary"].commands.clear()
+
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert found.members["primary"].commands[0] == (Command.QUERY, b"SET session_track_gtids=OWN_GTID")
+            assert await served_by(session) == "primary"
+            session.close()
+
+    run(scenario)
+
+
+class Switchable(Member):
+    """A server that can be made read-only."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.is_read_only = False
+        self.answer = self._refuse
+
+    def _refuse(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if self.is_read_only and command.body.startswith(b"UPDATE"):
+            message = b"The MariaDB server is running with the --read-only option so it cannot execute this statement"
+            return protocol.send_err(Err(number=1290, message=message))
+        return self._answer(protocol, command)
+
+
+@asynccontextmanager
+async def switchable(**config: Any) -> AsyncIterator[Group]:
+    top = {"service": {"user": "nobody"}}
+    async with group(kind=Switchable, roles="auto", top=top, **config) as found:
+        yield found
+
+
+def test_writes_wait_for_the_new_primary_in_a_switch_over() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].is_read_only = True
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            main.promote(found.backend("two"))
+            main.found_writable()
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["two"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_write_does_not_wait_for_ever_and_says_that_nothing_was_sent() -> None:
+    async def scenario() -> None:
+        async with switchable(failover_wait="10ms") as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.number == 1290
+            assert b"nothing was sent" in told.message
+            assert await served_by(session) in ("one", "two")
+            session.close()
+
+    run(scenario)
+
+
+def test_no_more_writes_wait_than_are_allowed_to() -> None:
+    async def scenario() -> None:
+        async with switchable(failover_queue=0) as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.number == 1290
+            session.close()
+
+    run(scenario)
+
+
+def test_a_client_that_goes_while_its_write_waits_leaves_nothing_behind() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            main.is_writable = False
+            session.conversation.send(session.protocol.command(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            session.close()
+            while main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            main.found_writable()
+            assert found.members["primary"].statements == []
+
+    run(scenario)
+
+
+def test_in_a_group_with_fixed_roles_the_servers_error_is_told() -> None:
+    async def scenario() -> None:
+        async with group(kind=Switchable) as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.message.startswith(b"The MariaDB server is running")
+            session.close()
+
+    run(scenario)
+
+
+def test_a_kill_goes_where_its_victim_is() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            victim, killer = await client(found.port), await client(found.port)
+            await victim.ask(Command.QUERY, b"START TRANSACTION READ ONLY")
+            name = await served_by(victim)
+            number = min(found.engine.frontend.sessions)
+
+            await killer.ask(Command.QUERY, b"KILL QUERY %d" % number)
+
+            assert found.members[name].statements[-1].startswith(b"KILL QUERY ")
+            assert found.members["primary"].statements == []
+            victim.close()
+            killer.close()
+
+    run(scenario)
+
+
+def without(found: Group, *names: str, primary: str = "primary") -> Config:
+    """The configuration with these servers removed, and perhaps another primary."""
+    config = found.engine.config
+    backends = {name: backend for name, backend in config.backends.items() if name not in names}
+    replicas = tuple(name for name in backends if name != primary)
+    main = config.groups["main"].model_copy(update={"primary": primary, "replicas": replicas})
+    return config.model_copy(update={"backends": backends, "groups": {"main": main}})
+
+
+def test_a_session_goes_on_when_its_servers_are_removed() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SET @a = 7")
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            await found.engine.apply(without(found, "primary", "one", primary="two"), "test", ())
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 2")
+
+            assert await served_by(session) == "two"
+            assert (Command.QUERY, b"SET @`a`=7") in found.members["two"].commands
+            assert (Command.QUERY, b"UPDATE t SET a = 2") in found.members["two"].commands
+            session.close()
+
+    run(scenario)
+
+
+def test_a_transaction_ends_where_it_began_though_its_server_was_removed() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"BEGIN")
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 2")
+            await session.ask(Command.QUERY, b"COMMIT")
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 3")
+
+            assert found.members["primary"].statements == [b"BEGIN", b"UPDATE t SET a = 2", b"COMMIT"]
+            assert found.members["one"].statements == [b"UPDATE t SET a = 3"]
+            await found.members["primary"].changed.wait()
+            assert found.members["primary"].open == 0
+            session.close()
+
+    run(scenario)
+
+
+def test_who_waits_for_a_server_that_is_removed_goes_to_another() -> None:
+    async def scenario() -> None:
+        async with group(max_connections=1) as found:
+            one, two = await client(found.port), await client(found.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(two.ask(Command.QUERY, b"UPDATE t SET a = 2"))
+            while not found.backend("primary").pool.queue:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["one"].statements == [b"UPDATE t SET a = 2"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+class ImplicitByDefault(Member):
+    """A server with autocommit off from the start."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._status = Status(0)
+
+
+def test_where_autocommit_is_off_by_default_no_transaction_is_left_open_at_a_replica() -> None:
+    async def scenario() -> None:
+        async with group(kind=ImplicitByDefault) as found:
+            session = await client(found.port)
+
+            first = await served_by(session)
+            await session.ask(Command.QUERY, b"INSERT INTO t VALUES (1)")
+
+            assert found.members[first].statements[-1] in (b"COMMIT", b"INSERT INTO t VALUES (1)")
+            assert found.members["primary"].statements[-1] == b"INSERT INTO t VALUES (1)"
+            assert await served_by(session) == "primary"
+            session.close()
+
+    run(scenario)
+
+
+class Closed(Member):
+    """A server that lets nobody in, but at the primary."""
+
+    def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+        if self.name == "primary":
+            return super()._check(protocol, answer)
+        self.refused = getattr(self, "refused", 0) + 1
+        return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
+
+
+def test_a_replica_that_refuses_the_account_is_not_tried_by_every_read() -> None:
+    async def scenario() -> None:
+        async with group(kind=Closed) as found:
+            session = await client(found.port)
+
+            assert await served_by(session) == "primary"
+            refused = [found.members[name].refused for name in ("one", "two")]
+            told = [await served_by(session) for _ in range(5)]
+
+            assert told == ["primary"] * 5
+            assert [found.members[name].refused for name in ("one", "two")] == refused
+            warned = [event.message for event in found.events if isinstance(event, Warned)]
+            assert len(warned) == 2
+            assert "refuses app" in warned[0]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_does_not_wait_for_a_primary_that_is_away() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            for name in NAMES:
+                found.members[name].hangs_up_on = b"SELECT"
+
+            (told,) = await session.ask(Command.QUERY, b"SELECT 1")
+
+            assert isinstance(told, Err)
+            assert told.number in (2003, 2013)
+            session.close()
 
     run(scenario)

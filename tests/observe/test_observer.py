@@ -25,7 +25,7 @@ from dbmux.events import (
 from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat
 from dbmux.observe.metrics import Metrics
 from dbmux.observe.observer import RING_SIZE, Observer
-from dbmux.observe.prometheus import render
+from dbmux.observe.prometheus import Now, render
 from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
 from tests.observe.examples import EVENTS
@@ -40,7 +40,7 @@ def observed(*told: Event) -> Metrics:
 
 def figures(metrics: Metrics, *backends: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """The samples as Prometheus reads them, by name and labels."""
-    families = text_string_to_metric_families(render(metrics, backends).decode())
+    families = text_string_to_metric_families(render(metrics, Now(backends=backends)).decode())
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in families
@@ -148,7 +148,7 @@ def test_pools_tell_how_they_stand() -> None:
         carried=7,
     )
 
-    lines = render(Metrics(), ["db"], [pool]).decode().splitlines()
+    lines = render(Metrics(), Now(backends=["db"], pools=[pool])).decode().splitlines()
 
     assert {
         'dbmux_connections{backend="db",state="idle"} 1.0',

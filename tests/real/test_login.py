@@ -79,6 +79,58 @@ def test_accounts_with_passwords_log_in_over_a_unix_socket_backend(server: Serve
     assert _error(over_socket, ACCOUNT, "wrong")[0] == 1045
 
 
+@pytest.fixture
+def by_hash(server: Server, tmp_path: Path) -> Iterator[int]:
+    """The port of a DbMux that knows nothing but what the server itself keeps of the account's password."""
+    direct = pymysql.connect(host="127.0.0.1", port=server.port, user=ACCOUNT, password=PASSWORD.encode())
+    with direct, direct.cursor() as cursor:
+        cursor.execute("SELECT HEX(authentication_string) FROM mysql.user WHERE user = %s", (ACCOUNT,))
+        stored = bytes.fromhex(cursor.fetchone()[0]).decode()
+    port = next_free_port()
+    users = {ACCOUNT: {"password_hash": stored}}
+    config = {"listen": f"127.0.0.1:{port}", "backends": {"db": f"127.0.0.1:{server.port}"}, "users": users}
+    process = serve(tmp_path, config)
+    try:
+        wait_until_served(port)
+        yield port
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("ssl", [None, {"check_hostname": False}], ids=["plain", "TLS"])
+def test_the_servers_own_hash_of_a_password_lets_its_owner_in(
+    server: Server, by_hash: int, ssl: dict[str, bool] | None
+) -> None:
+    server.forget_logins()
+    connections = [
+        pymysql.connect(host="127.0.0.1", port=by_hash, user=ACCOUNT, password=PASSWORD.encode(), ssl=ssl)
+        for _ in range(3)
+    ]
+
+    for number, connection in enumerate(connections):
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT %s", (number,))
+            assert cursor.fetchone() == (number,)
+    assert _error(by_hash, ACCOUNT, "wrong")[0] == 1045
+    assert _error(by_hash, ACCOUNT, "")[0] == 1045
+
+
+@pytest.mark.parametrize("client", ["mariadb:10.11", "mariadb:11", "mysql:9"])
+def test_command_line_clients_log_in_by_a_hash(
+    server: Server, by_hash: int, client: str, servers: dict[str, Server]
+) -> None:
+    program = servers[client].node.software.client
+    trusting = ["--disable-ssl-verify-server-cert"] if client == "mariadb:11" else []
+    line = [*program, "--no-defaults", "-h127.0.0.1", f"-P{by_hash}", f"-u{ACCOUNT}", *trusting]
+
+    done = subprocess.run(
+        [*line, f"-p{PASSWORD}", "-Ne", "SELECT 5"], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert (done.returncode, done.stdout) == (0, "5\n"), done.stderr
+
+
 def _maria11_says(servers: dict[str, Server], port: int, user: str, password: str) -> subprocess.CompletedProcess[str]:
     # From 127.0.0.1 this program takes any certificate; 127.0.0.2 is a stranger to it.
     line = [*servers["mariadb:11"].node.software.client, "--no-defaults", "-h127.0.0.2", f"-P{port}", f"-u{user}"]

@@ -1,0 +1,137 @@
+"""How far a server is: positions in GTIDs, what a replica is missing of its primary, and since when.
+
+What servers say of themselves comes in as text; positions, and how far one is behind another, go out. Never asks a
+server, and never takes what is not known for good. (Manual pages "GTID Format and Storage", MariaDB's "Global
+Transaction ID", "SHOW REPLICA STATUS", "SHOW ALL SLAVES STATUS".)
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# One sample of the primary a second, for so long: who is further behind is behind by at least that.
+SAMPLES = 600
+
+Intervals = tuple[tuple[int, int], ...]
+_MARIADB = re.compile(rb"(\d+)-\d+-(\d+)")
+_SOURCE = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Everything that a server has: of each source of transactions, which numbers, as sorted intervals."""
+
+    done: Mapping[bytes, Intervals]
+
+    def has(self, other: Position) -> bool:
+        """Whether nothing of `other` is missing here."""
+        return all(_covers(self.done.get(source, ()), wanted) for source, wanted in other.done.items())
+
+    def __bool__(self) -> bool:
+        return bool(self.done)
+
+
+def parse_position(text: bytes) -> Position:
+    """A GTID position or set as either family writes it; what cannot be read is no position, and empty.
+
+    MariaDB's `0-1-270` stands for all of the domain up to 270, whichever servers they came from.
+    """
+    done: dict[bytes, list[tuple[int, int]]] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(b","))):
+        if (found := _MARIADB.fullmatch(part)) is not None:
+            done.setdefault(found[1], []).append((1, int(found[2])))
+        elif not _read_set(part, done):
+            return Position({})
+    return Position({source: _joined(intervals) for source, intervals in done.items()})
+
+
+def _read_set(part: bytes, done: dict[bytes, list[tuple[int, int]]]) -> bool:
+    # uuid:1-5:7:tag:1-3, where a tag holds for the intervals behind it.
+    source, *pieces = part.split(b":")
+    if _SOURCE.fullmatch(source) is None or not pieces:
+        return False
+    key = source.lower()
+    for piece in pieces:
+        first, dash, last = piece.partition(b"-")
+        if not first.strip().isdigit():
+            key = source.lower() + b":" + piece.strip().lower()
+        elif dash and not last.strip().isdigit():
+            return False
+        else:
+            done.setdefault(key, []).append((int(first), int(last or first)))
+    return True
+
+
+def _joined(intervals: list[tuple[int, int]]) -> Intervals:
+    told: list[tuple[int, int]] = []
+    for first, last in sorted(intervals):
+        if told and first <= told[-1][1] + 1:
+            told[-1] = (told[-1][0], max(told[-1][1], last))
+        else:
+            told.append((first, last))
+    return tuple(told)
+
+
+def _covers(mine: Intervals, wanted: Intervals) -> bool:
+    return all(any(first <= begin and end <= last for first, last in mine) for begin, end in wanted)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What a server said of itself: whether it takes writes, and what it has, if it keeps account of that."""
+
+    is_read_only: bool
+    position: Position
+
+
+class History:
+    """Where the primary was at which moments: the measure of its replicas.
+
+    A moment is one before the question was sent, so that all which was written until then is part of the answer.
+    """
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, Position]] = deque(maxlen=SAMPLES)
+
+    def note(self, moment: float, position: Position) -> None:
+        """The primary had this; a server without GTIDs has no position, and there is nothing to note."""
+        if position:
+            self._samples.append((moment, position))
+
+    def forget(self) -> None:
+        """Another server is the primary now."""
+        self._samples.clear()
+
+    def reached(self, position: Position) -> float | None:
+        """The latest moment of which this position has everything; None when that is before the first, or not known."""
+        for moment, sample in reversed(self._samples):
+            if position.has(sample):
+                return moment
+        return None
+
+    @property
+    def last(self) -> float | None:
+        """The moment of the newest sample."""
+        return self._samples[-1][0] if self._samples else None
+
+
+def lag(history: History, position: Position, now: float) -> tuple[float | None, float | None]:
+    """How many seconds a replica is behind, and up to which moment it has everything; None for what is not known."""
+    reached = history.reached(position)
+    if reached is None or history.last is None:
+        return None, None
+    return (0.0 if reached == history.last else now - reached), reached
+
+
+def seconds_behind(status: Mapping[bytes, bytes | None]) -> float | None:
+    """What a replica itself says in its status, by column names of either family; None unless both threads run."""
+    row = {name.lower(): value for name, value in status.items()}
+    threads = [row.get(b"replica_io_running", row.get(b"slave_io_running"))]
+    threads.append(row.get(b"replica_sql_running", row.get(b"slave_sql_running")))
+    behind = row.get(b"seconds_behind_source", row.get(b"seconds_behind_master"))
+    if threads != [b"Yes", b"Yes"] or behind is None or not behind.isdigit():
+        return None
+    return float(behind)

@@ -1,0 +1,58 @@
+"""`dbmux clients`: who is connected to a running DbMux, and what it holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dbmux.backend.occupation import span
+from dbmux.commands.asking import asked, control_option, json_option
+from dbmux.commands.options import config_option
+from dbmux.commands.table import table
+
+
+@click.command()
+@config_option
+@control_option
+@click.option("--holding", is_flag=True, help="Only those that hold a server connection.")
+@json_option
+def command(config: Path | None, control: str | None, holding: bool, as_json: bool) -> None:
+    """Show who is connected, and why it holds a server connection, if it does."""
+    found: list[dict[str, Any]] = asked(config, control, "/clients")
+    if holding:
+        found = [one for one in found if one.get("connection") is not None]
+    found.sort(
+        key=lambda one: -max([one.get("transaction_seconds", 0.0), *(p["seconds"] for p in one.get("pins", ()))])
+    )
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    rows = [
+        (
+            str(one["id"]),
+            one["user"] or "-",
+            one["client"],
+            one.get("schema") or "-",
+            f"{one['state']} {span(one['seconds'])}" if "seconds" in one else one["state"],
+            one.get("backend") or "-",
+            _why(one),
+        )
+        for one in found
+    ]
+    for line in table(("id", "user", "client", "schema", "state", "holds", "why"), rows):
+        click.echo(line)
+
+
+def _held_for(one: dict[str, Any]) -> float:
+    return float(max([one.get("transaction_seconds", 0.0), *(pin["seconds"] for pin in one.get("pins", ()))]))
+
+
+def _why(one: dict[str, Any]) -> str:
+    told = []
+    if (seconds := one.get("transaction_seconds")) is not None:
+        told.append(f"transaction {span(seconds)}")
+    told += [f"{pin['reason']} {pin['what']} {span(pin['seconds'])}".replace("  ", " ") for pin in one.get("pins", ())]
+    return ", ".join(told)

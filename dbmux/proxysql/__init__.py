@@ -1,0 +1,1 @@
+"""Coming from ProxySQL: its configuration read, and carried over as far as it goes."""

@@ -1,0 +1,175 @@
+"""The monitor measures how far replicas are, and follows the primary."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from dbmux.backend.monitor import Monitor
+from dbmux.config.model import Account
+from dbmux.events import PrimaryChanged, ReplicaCaughtUp, ReplicaFellBehind, Warned
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Status
+from dbmux.wire.server import CommandReceived, ServerProtocol
+from tests.fakes import COLUMN, PASSWORD, row, run
+from tests.frontend.test_routing import Group, Member, group
+
+UUID = b"3e11fa47-71ca-11e1-9e33-c80aa9429562"
+
+
+class Replicating(Member):
+    """A MySQL server with GTIDs: `position` is the number of its last transaction."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.position = 5
+        self.is_read_only = name != "primary"
+        self.refusal: Err | None = None
+        self.answer = self._tell
+
+    def _tell(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if not command.body.startswith((b"SELECT @@global", b"SHOW REPLICA")):
+            return self._answer(protocol, command)
+        if self.refusal is not None:
+            return protocol.send_err(self.refusal)
+        if command.body.startswith(b"SHOW"):
+            return protocol.send_rows([COLUMN], [], Status.AUTOCOMMIT)
+        gtids = UUID + b":1-%d" % self.position if self.position else b""
+        return protocol.send_rows([COLUMN] * 3, [row(b"%d" % self.is_read_only, gtids, gtids)], Status.AUTOCOMMIT)
+
+
+@asynccontextmanager
+async def monitored(**config: Any) -> AsyncIterator[tuple[Group, Monitor]]:
+    async with group(kind=Replicating, **config) as found:
+        account = Account(user="dbmux", password=PASSWORD.decode())
+        monitor = Monitor(found.engine.frontend.topology.groups["main"], account, found.events.append)
+        yield found, monitor
+        monitor.close()
+
+
+def told(found: Group) -> list[Any]:
+    kinds = (PrimaryChanged, ReplicaFellBehind, ReplicaCaughtUp, Warned)
+    return [event for event in found.events if isinstance(event, kinds)]
+
+
+def test_a_replica_that_has_everything_is_not_behind() -> None:
+    async def scenario() -> None:
+        async with monitored() as (found, monitor):
+            await monitor.look()
+
+            one = found.backend("one")
+            assert one.lag_s == 0.0
+            assert one.applied_until > 0
+
+    run(scenario)
+
+
+def test_a_replica_that_misses_something_is_behind_since_it_had_all() -> None:
+    async def scenario() -> None:
+        async with monitored(max_lag="0.000001") as (found, monitor):
+            await monitor.look()
+            one = found.backend("one")
+            had_all = one.applied_until
+            found.members["primary"].position = 6
+
+            await monitor.look()
+
+            assert one.lag_s > 0
+            assert one.applied_until == had_all
+            found.members["one"].position = found.members["two"].position = 6
+            await monitor.look()
+            assert one.lag_s == 0.0
+            assert one.applied_until > had_all
+            kinds = [type(event) for event in told(found) if getattr(event, "backend", "") == "one"]
+            assert kinds == [ReplicaFellBehind, ReplicaCaughtUp]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("position", [0, 3])
+def test_what_is_not_known_counts_as_too_far_behind(position: int) -> None:
+    async def scenario() -> None:
+        async with monitored(max_lag="1h") as (found, monitor):
+            found.members["one"].position = position
+
+            await monitor.look()
+
+            assert found.backend("one").lag_s is None
+            assert [
+                (event.backend, event.seconds) for event in told(found) if isinstance(event, ReplicaFellBehind)
+            ] == [("one", None)]
+
+    run(scenario)
+
+
+def test_a_server_that_refuses_to_tell_is_not_known_and_that_is_told_once() -> None:
+    async def scenario() -> None:
+        async with monitored(max_lag="1h") as (found, monitor):
+            await monitor.look()
+            found.members["one"].refusal = Err(number=1227, sqlstate=b"42000", message=b"Access denied")
+
+            await monitor.look()
+            await monitor.look()
+
+            assert found.backend("one").lag_s is None
+            warned = [event.message for event in told(found) if isinstance(event, Warned)]
+            assert len(warned) == 1
+            assert "one" in warned[0]
+            assert "1227" in warned[0]
+
+    run(scenario)
+
+
+def test_the_primary_is_who_takes_writes() -> None:
+    async def scenario() -> None:
+        async with monitored(roles="auto", top={"service": {"user": "nobody"}}) as (found, monitor):
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].is_read_only = True
+
+            await monitor.look()
+            assert not main.is_writable
+            found.members["two"].is_read_only = False
+            await monitor.look()
+
+            assert main.is_writable
+            assert main.primary is found.backend("two")
+            assert {replica.name for replica in main.replicas} == {"primary", "one"}
+            changes = [event for event in told(found) if isinstance(event, PrimaryChanged)]
+            assert [(event.before, event.after) for event in changes] == [("primary", "two")]
+
+    run(scenario)
+
+
+def test_of_two_that_take_writes_the_present_primary_stays_and_it_is_told_once() -> None:
+    async def scenario() -> None:
+        async with monitored(roles="auto", top={"service": {"user": "nobody"}}) as (found, monitor):
+            found.members["two"].is_read_only = False
+
+            await monitor.look()
+            await monitor.look()
+
+            assert found.engine.frontend.topology.groups["main"].primary is found.backend("primary")
+            warned = [event.message for event in told(found) if isinstance(event, Warned) and "two" in event.message]
+            assert len([message for message in warned if "take writes" in message]) == 1
+
+    run(scenario)
+
+
+def test_it_asks_outside_of_the_pool_and_leaves_no_connection_behind() -> None:
+    async def scenario() -> None:
+        async with monitored() as (found, monitor):
+            await monitor.look()
+            await monitor.look()
+
+            assert found.backend("one").pool.taken == 0
+            assert found.members["one"].logins == 1
+            monitor.close()
+            while found.members["one"].open > 0:
+                await found.members["one"].changed.wait()
+                found.members["one"].changed.clear()
+            assert (Command.QUIT, b"") in found.members["one"].commands
+
+    run(scenario)

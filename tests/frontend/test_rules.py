@@ -1,0 +1,205 @@
+"""Rules and hints: the first rule that matches holds, a hint goes before it, and nonsense is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dbmux.config.model import Rule
+from dbmux.events import QueryFinished
+from dbmux.frontend.rules import Rules
+from dbmux.lexer import digest
+from dbmux.routes import Reason
+from dbmux.sql.classify import classify
+from dbmux.wire.client import Row
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err
+from tests.fakes import client, row, run
+from tests.frontend.test_routing import Group, group, served_by
+
+
+def first_match(sql: bytes, rules: dict[str, dict[str, Any]], user: str = "app", host: str = "10.1.2.3") -> str | None:
+    """The name of the rule that holds for a statement in the schema `shop`."""
+    made = {name: Rule.model_validate(rule) for name, rule in rules.items()}
+    lens = Rules(made).lens(user, host)
+    found = lens.match(classify(sql, 0, 0), digest(sql, 0, 0), b"shop") if lens is not None else None
+    return found[0] if found is not None else None
+
+
+@pytest.mark.parametrize(
+    "rule, is_match",
+    [
+        ({}, True),
+        ({"user": "app"}, True),
+        ({"user": "other"}, False),
+        ({"schema": "shop"}, True),
+        ({"schema": "SHOP"}, False),
+        ({"client": "10.0.0.0/8"}, True),
+        ({"client": "10.1.2.4"}, False),
+        ({"kind": ("select", "show")}, True),
+        ({"kind": ("delete",)}, False),
+        ({"digest": "SELECT a  FROM Orders -- any\nWHERE id = 'x'"}, True),
+        ({"digest": "SELECT b FROM Orders WHERE id = 1"}, False),
+        ({"table": "shop.orders"}, True),
+        ({"table": "*.orders"}, True),
+        ({"table": "shop.*"}, True),
+        ({"table": "bank.*"}, False),
+        ({"user": "app", "table": "bank.*"}, False),
+    ],
+)
+def test_a_rule_matches_when_all_of_its_conditions_hold(rule: dict[str, Any], is_match: bool) -> None:
+    found = first_match(b"SELECT a FROM Orders WHERE id = 7", {"it": rule})
+
+    assert found == ("it" if is_match else None)
+
+
+def test_the_first_rule_that_matches_holds() -> None:
+    rules: dict[str, dict[str, Any]] = {"no": {"kind": ("delete",)}, "first": {"user": "app"}, "second": {}}
+
+    assert first_match(b"SELECT 1", rules) == "first"
+
+
+def test_a_client_of_a_socket_has_no_address() -> None:
+    assert first_match(b"SELECT 1", {"it": {"client": "0.0.0.0/0"}}, host="/run/dbmux.sock") is None
+
+
+def with_rules(**rules: dict[str, Any]) -> Any:
+    return group(top={"rules": rules})
+
+
+def rules_told(found: Group) -> list[str]:
+    return [event.route.rule for event in found.events if isinstance(event, QueryFinished)]
+
+
+def test_a_rule_routes() -> None:
+    async def scenario() -> None:
+        async with with_rules(reports={"table": "*.orders", "route": "one"}) as found:
+            session = await client(found.port)
+
+            told = [await served_by(session, b"SELECT a FROM orders") for _ in range(3)]
+            await served_by(session)
+
+            assert told == ["one"] * 3
+            assert found.reasons == [Reason.RULE] * 3 + [Reason.READ]
+            assert rules_told(found) == ["reports"] * 3 + [""]
+            assert found.engine.frontend.rules_matched == {"reports": 3}
+            session.close()
+
+    run(scenario)
+
+
+def test_a_rule_rejects_and_the_session_goes_on() -> None:
+    async def scenario() -> None:
+        async with with_rules(never={"kind": ("delete",), "reject": {"message": "cancel it", "code": 1644}}) as found:
+            session = await client(found.port)
+
+            (told,) = await session.ask(Command.QUERY, b"DELETE FROM t")
+            (prepared,) = await session.ask(Command.STMT_PREPARE, b"DELETE FROM t")
+
+            assert told == prepared == Err(number=1644, message=b"DbMux: cancel it (rule never)")
+            assert await served_by(session)
+            assert found.members["primary"].statements == []
+            session.close()
+
+    run(scenario)
+
+
+def test_a_rule_that_only_observes_changes_nothing() -> None:
+    async def scenario() -> None:
+        async with with_rules(never={"kind": ("select",), "reject": "no", "observe": True}) as found:
+            session = await client(found.port)
+
+            assert await served_by(session) in ("one", "two")
+
+            (event,) = [event for event in found.events if isinstance(event, QueryFinished)]
+            assert (event.route.rule, event.route.would) == ("never", "reject")
+            session.close()
+
+    run(scenario)
+
+
+def test_a_result_with_too_many_rows_ends_with_an_error_and_the_session_goes_on() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+
+            told = await session.ask(Command.QUERY, b"SELECT /* dbmux: max_rows=2 */ 'three rows'")
+
+            assert [message for message in told if isinstance(message, Row)] == [Row(row(b"1")), Row(row(b"2"))]
+            assert isinstance(told[-1], Err)
+            assert told[-1].number == 1104
+            assert await served_by(session)
+            assert len([message for message in await session.ask(Command.QUERY, b"SELECT 'three rows'")]) > 3
+            session.close()
+
+    run(scenario)
+
+
+def test_a_hint_goes_before_a_rule() -> None:
+    async def scenario() -> None:
+        async with with_rules(reports={"route": "one"}) as found:
+            session = await client(found.port)
+
+            assert await served_by(session, b"SELECT /* dbmux: route=main.primary */ 1") == "primary"
+
+            assert found.reasons == [Reason.HINT]
+            assert rules_told(found) == ["reports"]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_hint_in_a_transaction_has_no_effect() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"BEGIN")
+
+            assert await served_by(session, b"SELECT /* dbmux: route=one */ 1") == "primary"
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "sql, number, what",
+    [
+        ("SELECT /* dbmux: route=tree */ 1", 1064, "main, main"),
+        ("SELECT /* dbmux: max_rows=no */ 1", 1064, "max_rows"),
+        ("SELECT /* dbmux: timeout=5x */ 1", 1064, "timeout"),
+        ("SELECT /* dbmux: rout=main */ 1", 1064, "rout"),
+        ("SELECT /* dbmux: route */ 1", 1064, "key=value"),
+        ("DELETE /* dbmux: route=main.replica */ FROM t", 1290, "takes no writes"),
+    ],
+)
+def test_a_hint_that_makes_no_sense_is_refused(sql: str, number: int, what: str) -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+
+            (told,) = await session.ask(Command.QUERY, sql.encode())
+
+            assert isinstance(told, Err)
+            assert told.number == number
+            assert what.split(",")[0] in told.message.decode()
+            assert await served_by(session)
+            session.close()
+
+    run(scenario)
+
+
+def test_a_reload_brings_other_rules_to_sessions_that_are_there() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            assert isinstance((await session.ask(Command.QUERY, b"SELECT 1"))[-2], Row)
+            rule = Rule.model_validate({"kind": ("select",), "reject": "no"})
+
+            await found.engine.apply(found.engine.config.model_copy(update={"rules": {"never": rule}}), "test", ())
+            (told,) = await session.ask(Command.QUERY, b"SELECT 1")
+
+            assert isinstance(told, Err)
+            session.close()
+
+    run(scenario)

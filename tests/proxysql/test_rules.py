@@ -1,0 +1,134 @@
+"""Query rules become rules of the same meaning, or are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.proxysql.examples import carried, loaded, made, rules, told
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ('match_digest="^DELETE" error_msg="not here"',
+         {"kind": ["delete"], "reject": {"code": 1148, "message": "not here"}}),
+        ("timeout=2500", {"timeout": "2500ms"}),
+        ('match_digest="^(INSERT|UPDATE)" timeout=100', {"kind": ["insert", "update"], "timeout": "100ms"}),
+        ('username="app" schemaname="shop" client_addr="10.1.%" destination_hostgroup=20',
+         {"user": "app", "schema": "shop", "client": "10.1.0.0/16", "route": "main.replica"}),
+        ('client_addr="192.168.0.7" destination_hostgroup=10', {"client": "192.168.0.7/32", "route": "main.primary"}),
+        (r'match_digest="^SELECT a FROM t WHERE b=\\?$" destination_hostgroup=20',
+         {"digest": "SELECT a FROM t WHERE b=0", "route": "main.replica"}),
+        (r'match_pattern="^SELECT .* FROM orders\\b" destination_hostgroup=10',
+         {"kind": ["select"], "table": "*.orders", "route": "main.primary"}),
+    ],
+)  # fmt: skip
+def test_a_rule_is_carried_over(row: str, rule: dict[str, Any]) -> None:
+    text = rules(f"rule_id=7 {row} apply=1")
+
+    assert made(text)["rules"] == {"rule_7": rule}
+    assert list(loaded(text).rules) == ["rule_7"]
+
+
+def test_they_stand_in_the_order_of_their_numbers() -> None:
+    text = rules(*(f'rule_id={number} match_digest="^UPDATE" timeout={number} apply=1' for number in (30, 4, 200)))
+
+    assert list(made(text)["rules"]) == ["rule_4", "rule_30", "rule_200"]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ('active=0 match_digest="^DELETE" error_msg="x"', "it is not active"),
+        ("flagIN=1 timeout=1", "flagIN: "),
+        ("flagOUT=1", "flagOUT: "),
+        ('digest="0xABC" timeout=1', "digest: "),
+        ('match_digest="^DELETE" negate_match_pattern=1 timeout=1', "negate_match_pattern: "),
+        ('match_pattern="^DELETE" replace_pattern="x"', "replace_pattern: "),
+        ("proxy_port=6034 destination_hostgroup=20", "proxy_port: "),
+        ('OK_msg="x"', "OK_msg: "),
+        ('match_digest="JOIN" destination_hostgroup=20', "what 'JOIN' stands for is not certain"),
+        ('match_digest="^DELETE" match_pattern="^DELETE" timeout=1', "match_digest and match_pattern together"),
+        ('match_digest="^DELETE" re_modifiers="GLOBAL" timeout=1', "re_modifiers GLOBAL: "),
+        ('client_addr="10.%.1" timeout=1', "client_addr 10.%.1: "),
+        ("destination_hostgroup=99", "no server is in hostgroup 99"),
+        ("log=1", "nothing is left for it to do"),
+    ],
+)
+def test_a_rule_that_cannot_be_carried_over_is_told_with_why(row: str, words: str) -> None:
+    text = rules(f"rule_id=7 {row} apply=1")
+
+    assert "rules" not in made(text)
+    assert any(line.startswith(f"p.cnf:7: rule 7: {words}") for line in told(text))
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("cache_ttl=1000", "cache_ttl 1000: the query cache is not in this version"),
+        ("mirror_hostgroup=20", "mirror_hostgroup 20: mirroring is not in this version"),
+        ("multiplex=0", "multiplex 0: "),
+        ("delay=5", "delay 5: "),
+        ("new_column=5", "new_column: unknown here"),
+    ],
+)
+def test_what_a_rule_can_do_without_is_told_and_the_rest_carried_over(row: str, words: str) -> None:
+    text = rules(f"rule_id=7 timeout=50 {row}")
+
+    assert made(text)["rules"] == {"rule_7": {"timeout": "50ms"}}
+    assert any(line.startswith(f"p.cnf:7: rule 7, {words}") for line in told(text))
+
+
+def test_a_rule_that_later_ones_may_change_is_told() -> None:
+    text = rules("rule_id=1 timeout=50", 'rule_id=2 match_digest="^DELETE" error_msg="x"')
+
+    assert list(made(text)["rules"]) == ["rule_2"]
+    assert "p.cnf:7: rule 1: apply is 0, so later rules may change what it does" in "".join(told(text))
+
+
+def test_a_rule_behind_one_that_was_left_out_is_told() -> None:
+    text = rules('rule_id=1 match_digest="JOIN" destination_hostgroup=20 apply=1', "rule_id=2 timeout=50")
+
+    assert "p.cnf:7: rule 2: it now also sees what 1 took before it; look whether that is right" in told(text)
+
+
+@pytest.mark.parametrize(
+    ("row", "is_kept"),
+    [('match_digest="^UPDATE" timeout=1', True), ('match_digest="^SHOW" timeout=1', True),
+     ('match_digest="^SELECT" timeout=1', False), ("timeout=1", False)],
+)  # fmt: skip
+def test_what_a_rule_for_all_selects_took_is_not_left_to_rules_after_it(row: str, is_kept: bool) -> None:
+    text = rules('rule_id=1 match_digest="^SELECT" destination_hostgroup=20 apply=1', f"rule_id=2 {row}")
+
+    assert ("rules" in made(text)) is is_kept
+    assert ("rule 1 took every SELECT before it" in "".join(told(text))) is not is_kept
+
+
+def test_a_rule_for_the_selects_of_one_user_is_the_groups_own_way_for_all() -> None:
+    text = rules('rule_id=1 username="app" match_digest="^SELECT" destination_hostgroup=20 apply=1')
+
+    assert "rules" not in made(text)
+    assert "observe" not in made(text)["groups"]["main"]
+    assert "and here it does so for everybody" in "".join(told(text))
+
+
+def test_a_rule_that_sends_reads_to_a_group_of_somebody_else_is_told() -> None:
+    text = rules('rule_id=1 username="z" match_digest="^SELECT" destination_hostgroup=20 apply=1')
+
+    assert "rules" not in made(text)
+    assert "it sends the reads of another group to main" in "".join(told(text))
+
+
+def test_fast_routing_is_rules_by_user_and_schema() -> None:
+    fast = """mysql_query_rules_fast_routing = (
+ { username="app" schemaname="shop" flagIN=0 destination_hostgroup=20 },
+ { username="app" schemaname="old" flagIN=1 destination_hostgroup=20 },
+ { username="app" schemaname="new" flagIN=0 destination_hostgroup=99 }
+)
+"""
+    text = rules(more=fast)
+
+    assert made(text)["rules"] == {"fast_app_shop": {"user": "app", "schema": "shop", "route": "main.replica"}}
+    assert len([finding for finding in carried(text).told if finding.what.startswith("fast routing")]) == 2
