@@ -374,3 +374,21 @@ def test_preparing_a_statement_that_assigns_a_user_variable_keeps_the_connection
             one.close()
 
     run(scenario)
+
+
+def test_only_the_server_knows_the_row_count_of_many_rows_at_once() -> None:
+    async def scenario() -> None:
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"UPDATE t SET a = ?")
+            types = bytes((FieldType.VAR_STRING, 0))
+
+            await one.ask(Command.MARIADB_STMT_BULK_EXECUTE, ONE + b"\x80\x00" + types + b"\x00\x01x")
+            await two.ask(Command.QUERY, b"SELECT 2")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert asked[-2:] == [b"SELECT ROW_COUNT()", b"SELECT 2"]
+            one.close()
+            two.close()
+
+    run(scenario)
