@@ -488,6 +488,8 @@ class Session(StatementTenant):
         if connection.is_in_transaction or connection.kills or is_lasting or self.backend is None:
             return
         self.connection = None
+        if connection.is_paused:
+            connection.resume()
         self.backend.vacancy.take(connection, self.user)
 
     # Commands.
