@@ -22,6 +22,7 @@ cdef class ReplyScanner:
     cdef public int opens_cursor
     cdef public int out_parameters
     cdef public Py_ssize_t rows
+    cdef public int has_rows
     cdef public Py_ssize_t row_limit
     cdef public unsigned long long affected
     cdef public unsigned long long insert_id

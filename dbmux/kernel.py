@@ -50,6 +50,7 @@ class ReplyScanner:
         self.warnings = 0
         self.error = 0
         self.rows = -1
+        self.has_rows = 0
         self.row_limit = -2
         self.affected = 0
         self.insert_id = 0
@@ -71,6 +72,7 @@ class ReplyScanner:
         self.error = 0
         self.warnings = 0
         self.rows = -1
+        self.has_rows = 0
         self.affected = 0
         self.insert_id = 0
 
@@ -82,7 +84,8 @@ class ReplyScanner:
         """Walk over `chunk` and set `consumed`.
 
         MORE: the reply goes on. DONE: it ends at `consumed`; `status`, `warnings`, `error` (the number of an ERR
-        packet, or 0), `rows` (of the last result, -1 when there was none), `affected` and `insert_id` describe it,
+        packet, or 0), `rows` (of the last result that has some, -1 when there was none), `has_rows` (whether that was
+        the very last result), `affected` and `insert_id` describe it,
         `sequence` is the number that a further packet would have. INFILE: the server waits for a file. REWRITE: at
         `consumed` starts an OK packet that reports session state, which has to be looked at.
         BROKEN: what is at `consumed` is not a reply. TOO_MANY: at `consumed` starts a row too many; how many a result
@@ -175,6 +178,7 @@ class ReplyScanner:
             return self._end(chunk, position, end, length)
         if phase == AT_RESULT or phase == AT_SIMPLE:
             if first == 0x00 or (first == 0xFE and length < 9):
+                self.has_rows = 0
                 return self._end(chunk, position, end, length)
             if phase == AT_SIMPLE:
                 return self._end(chunk, position, end, length) if first == 0xFE else BROKEN
@@ -187,6 +191,7 @@ class ReplyScanner:
                 return BROKEN
             self.columns = value
             self.rows = 0
+            self.has_rows = 1
             self.phase = AT_COLUMNS
             return MORE
         if phase == AT_PREPARED:

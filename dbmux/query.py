@@ -127,6 +127,15 @@ class ChangeSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class SetOption:
+    """COM_SET_OPTION, with its body: whether several statements in one text are taken."""
+
+    value: bytes
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
 class Pin:
     """From now on the connection is the session's own, because of `what` (a table's, lock's or variable's name)."""
 
@@ -166,7 +175,7 @@ class AskLocks:
     survives_errors = True
 
 
-Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | Pin | Unpin | RenameTable | AskLocks
+Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | SetOption | Pin | Unpin | RenameTable | AskLocks
 
 _BEFORE_THE_ERROR = frozenset(
     (
@@ -191,6 +200,7 @@ class Query:
 
     `moves_insert_id` tells that LAST_INSERT_ID() may be another one afterwards. `tables` are the names behind FROM,
     JOIN, INTO, UPDATE and TABLE, as they were written, for people and rules: not a proof of what is touched.
+    `keeps_found_rows` tells that on some servers FOUND_ROWS() is not the number of its rows.
     `is_digest_wide` tells that all statements of the same digest have this very meaning.
     """
 
@@ -199,10 +209,17 @@ class Query:
     effects: tuple[Effect, ...] = ()
     needs: Needs = Needs.NOTHING
     moves_insert_id: bool = False
+    keeps_found_rows: bool = False
     is_digest_wide: bool = True
     tables: tuple[str, ...] = ()
 
     @property
     def is_plain(self) -> bool:
         """Whether it leaves nothing behind on its connection and asks for nothing of before: most statements."""
-        return not self.effects and not self.needs and not self.moves_insert_id and self.kind not in _FOLLOWED
+        return (
+            not self.effects
+            and not self.needs
+            and not self.moves_insert_id
+            and not self.keeps_found_rows
+            and self.kind not in _FOLLOWED
+        )

@@ -10,45 +10,37 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dbmux.query import ChangeSchema, Effect, SetNames, SetUserVariable, SetVariable
+from dbmux.query import ChangeSchema, Effect, SetNames, SetOption, SetUserVariable, SetVariable
 from dbmux.sql.variables import reset
 
 # The variables that SET NAMES sets; they belong together and are not among the other variables.
 NAMES = ("character_set_client", "character_set_connection", "character_set_results", "collation_connection")
+# Each of them sets the other.
+_OF_THE_CONNECTION = ("character_set_connection", "collation_connection")
 Pairs = tuple[tuple[str, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The values of NAMES as SQL literals; without a collation it is the default one of `connection`.
+    """The character sets and the collation, by what sets them: the assignments of one SET, in their order.
 
-    `by_one` are those that were set by their own name, which leaves them with another hidden collation.
+    The server keeps a hidden collation for each of the character sets, as the login or SET NAMES chose it, and tells
+    only that of the connection: so they are set again the way they were set before. `client` is the literal of
+    character_set_client; None while only the server knows it.
     """
 
-    client: bytes
-    connection: bytes
-    results: bytes
-    collation: bytes | None
-    by_one: frozenset[str] = frozenset()
+    client: bytes | None
+    recipe: tuple[bytes, ...]
 
-    def assignments(self) -> list[bytes]:
-        """As they are written in a SET.
+    def renamed(self, name: str, value: bytes | None) -> Names:
+        """The names after one of them was set by itself; None is DEFAULT."""
+        over = _OF_THE_CONNECTION if name in _OF_THE_CONNECTION else (name,)
+        kept = (told for told in self.recipe if told.partition(b"=")[0].decode("latin-1") not in over)
+        recipe = (*kept, name.encode() + b"=" + (value or b"DEFAULT"))
+        return Names(value if name == "character_set_client" else self.client, recipe)
 
-        The server keeps a collation for each of them, as the login or SET NAMES chose it, and tells only one: so SET
-        NAMES goes first, and only what differs from it is set by its own name.
-        """
-        told = [b"NAMES " + self.client]
-        if self.client == self.connection:
-            told[0] += b"" if self.collation is None else b" COLLATE " + self.collation
-        else:
-            told.append(b"character_set_connection=" + self.connection)
-            if self.collation is not None:
-                told.append(b"collation_connection=" + self.collation)
-        if self.results != self.client or "character_set_results" in self.by_one:
-            told.append(b"character_set_results=" + self.results)
-        if "character_set_client" in self.by_one:
-            told.append(b"character_set_client=" + self.client)
-        return told
+
+DEFAULT_NAMES = Names(None, (b"NAMES DEFAULT",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +48,14 @@ class SessionState:
     """Everything that is carried. A variable that is not named has the server's default.
 
     `names` None means that they are not known: whoever uses such a connection sets them. Literals mean the same in
-    every sql_mode and consist of ASCII.
+    every sql_mode and consist of ASCII. `option` is the body of the last COM_SET_OPTION; None leaves it to the login.
     """
 
     schema: bytes = b""
     names: Names | None = None
     variables: Pairs = ()
     user_variables: Pairs = ()
+    option: bytes | None = None
 
     def after(self, effect: Effect) -> SessionState:
         """The state when an effect has come true; effects that are not about it change nothing."""
@@ -71,37 +64,31 @@ class SessionState:
                 return replace(self, schema=name)
             case SetNames(charset=str() as charset, collation=collation, only_client=False):
                 literal = b"'%b'" % charset.encode()
-                told = None if collation is None else b"'%b'" % collation.encode()
-                return replace(self, names=Names(literal, literal, literal, told))
+                told = b"" if collation is None else b" COLLATE '%b'" % collation.encode()
+                return replace(self, names=Names(literal, (b"NAMES " + literal + told,)))
+            case SetNames(charset=None, collation=None, only_client=False):
+                return replace(self, names=DEFAULT_NAMES)
             case SetNames():
                 return replace(self, names=None)
             case SetVariable(name, value) if name in NAMES:
-                return replace(self, names=self._renamed(name, value))
+                return replace(self, names=None if self.names is None else self.names.renamed(name, value))
             case SetVariable(name, value):
                 return replace(self, variables=_with(self.variables, name, value))
+            case SetOption(value):
+                return replace(self, option=value)
             case SetUserVariable(name, value):
-                return replace(self, user_variables=_with(self.user_variables, name, value))
+                told = value if value != b"NULL" else _null(name, dict(self.user_variables).get(name))
+                return replace(self, user_variables=_with(self.user_variables, name, told))
             case _:
                 return self
+
+    def when_reset(self) -> SessionState:
+        """What COM_RESET_CONNECTION leaves; the names are not known."""
+        return SessionState(schema=self.schema, option=self.option)
 
     def variable(self, name: str) -> bytes | None:
         """The literal of a variable, or None for the server's default."""
         return dict(self.variables).get(name)
-
-    def _renamed(self, name: str, value: bytes | None) -> Names | None:
-        if self.names is None or value is None:
-            return None
-        names = replace(self.names, by_one=self.names.by_one | {name})
-        match name:
-            case "character_set_client":
-                return replace(names, client=value)
-            case "character_set_connection":
-                return replace(names, connection=value, collation=None)
-            case "character_set_results":
-                return replace(names, results=value)
-            case _:
-                # The server sets the character set that belongs to the collation, and only it knows which.
-                return None
 
 
 def assignments(have: SessionState, want: SessionState, spelling: Mapping[str, str]) -> list[bytes]:
@@ -112,13 +99,13 @@ def assignments(have: SessionState, want: SessionState, spelling: Mapping[str, s
     told = []
     if want.names is not None and have.names != want.names:
         # Apart and first: the literals of the others take the collation that holds when they are read.
-        told.append(b"SET " + b",".join(want.names.assignments()))
+        told.append(b"SET " + b",".join(want.names.recipe))
     rest = [
         spelling.get(name, name).encode() + b"=" + (value or reset(name))
         for name, value in _changes(have.variables, want.variables)
     ]
     rest += [
-        b"@`%b`=%b" % (name.replace("`", "``").encode(), value)
+        _assigned(name, value)
         for name, value in _changes(have.user_variables, want.user_variables)
         if value is not None
     ]
@@ -149,6 +136,18 @@ def _with(pairs: Pairs, name: str, value: bytes | None) -> Pairs:
     return tuple(sorted(told.items()))
 
 
+def _null(name: str, before: bytes | None) -> bytes:
+    # NULL keeps the type that the variable has: so that is given to it first.
+    null = _assigned(name, b"NULL")
+    if before is None or before == b"NULL" or before.endswith(b"," + null):
+        return before or b"NULL"
+    return (b"''" if before[:1] == b"'" else before) + b"," + null
+
+
+def _assigned(name: str, value: bytes) -> bytes:
+    return b"@`%b`=%b" % (name.replace("`", "``").encode(), value)
+
+
 def literal(value: bytes | None) -> bytes:
     """A value that the server told, as SQL that means the same in every sql_mode."""
     if value is None:
@@ -161,6 +160,20 @@ def literal(value: bytes | None) -> bytes:
 
 
 def names_of(values: tuple[bytes | None, ...]) -> Names:
-    """The names from the values of the four variables NAMES, in that order."""
+    """The names of a login from the values of the four variables NAMES, in that order."""
     client, connection, results, collation = (b"NULL" if value is None else b"'%b'" % value for value in values)
-    return Names(client, connection, results, collation)
+    recipe: tuple[bytes, ...]
+    if client == connection:
+        recipe = (b"NAMES " + client + b" COLLATE " + collation,)
+    else:
+        recipe = (b"NAMES " + client, b"character_set_connection=" + connection, b"collation_connection=" + collation)
+    if results != client:
+        recipe += (b"character_set_results=" + results,)
+    return Names(client, recipe)
+
+
+def names_set_one_by_one(values: tuple[bytes | None, ...]) -> Names:
+    """The names from their values, where each was set by itself and has the hidden collation of that."""
+    names = names_of(values)
+    client, _, results, _ = (b"NULL" if value is None else b"'%b'" % value for value in values)
+    return names.renamed("character_set_results", results).renamed("character_set_client", client)

@@ -87,6 +87,8 @@ class Debt(IntFlag):
     NONE = 0
     INSERT_ID = 1
     WARNINGS = 2
+    FOUND_ROWS = 4
+    ROW_COUNT = 8
 
 
 TextRow = tuple[bytes | None, ...]
@@ -168,6 +170,9 @@ class Exchange:
         status = connection.scanner.status
         self._protocol = ClientProtocol.logged_in(connection.greeting, connection.capabilities, status)
         connection.exchange = self
+        if connection.is_paused:
+            # However slowly a client reads, these answers are not for it.
+            connection.resume()
         self._next(connection)
 
     def received(self, connection: Connection, data: bytes) -> None:
@@ -243,6 +248,7 @@ class Connection:
         "idle_since",
         "insert_id",
         "is_closed",
+        "is_paused",
         "kills",
         "opened_at",
         "reported_gtid",
@@ -268,6 +274,8 @@ class Connection:
         self.debt = Debt.NONE
         self.insert_id: int | None = 0
         self.is_closed = False
+        # Nothing is read from it until its holder's client has caught up.
+        self.is_paused = False
         self.kills = 0
         # The server's numbers of the statements prepared here, and the types of parameters that each was told last.
         self.statements: OrderedDict[StatementKey, int] = OrderedDict()
@@ -306,9 +314,19 @@ class Connection:
         self.client = holder.channel
         self.client_capabilities = client_capabilities
 
+    def pause(self) -> None:
+        """Read nothing until `resume`: the client reads slowly."""
+        self.is_paused = True
+        self.channel.pause()
+
+    def resume(self) -> None:
+        """Read again."""
+        self.is_paused = False
+        self.channel.resume()
+
     def forget_session(self) -> None:
-        """The server has reset it: only the schema is left of what was there, and the names are not known."""
-        self.state = SessionState(schema=self.state.schema)
+        """The server has reset it: hardly anything is left of what was there."""
+        self.state = self.state.when_reset()
         self.creditor = None
         self.debt = Debt.NONE
         self.insert_id = 0

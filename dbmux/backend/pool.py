@@ -193,6 +193,9 @@ class Shelf:
             home.give(connection, now)
             return
         pool = self.pool
+        if connection.is_paused:
+            # For a client that has all of its reply, though it has not read it yet.
+            connection.resume()
         if connection.holder is not None:
             connection.holder = None
             pool.busy -= 1

@@ -13,9 +13,22 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
-from dbmux.query import AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, RenameTable, SetVariable, Unpin
-from dbmux.session import NAMES, Pairs, SessionState, assignments, literal, names_of, needs_reset
+from dbmux.query import (
+    AskLocks,
+    Effect,
+    Kind,
+    Needs,
+    Pin,
+    PinReason,
+    Query,
+    RenameTable,
+    SetUserVariable,
+    SetVariable,
+    Unpin,
+)
+from dbmux.session import DEFAULT_NAMES, Pairs, SessionState, assignments, literal, names_set_one_by_one, needs_reset
 from dbmux.sql.variables import is_carried
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
 
@@ -25,8 +38,8 @@ NAMES_QUESTION = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
 )
 NO_SCHEMA = "no schema any more"
-# As the planner calls it: a reset leaves what this command did.
-SET_OPTION = "COM_SET_OPTION"
+# No literal: a variable with it is set, or reset away, before a connection is used again.
+UNKNOWN_VALUE = b"?"
 _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
@@ -54,6 +67,8 @@ class Carried:
     __slots__ = (
         "_asks_locks",
         "_first",
+        "_reset_names",
+        "_warnings_counted",
         "_warnings_last",
         "found_rows",
         "insert_id",
@@ -68,12 +83,16 @@ class Carried:
         # The variables that DbMux itself needs, also after a reset.
         self._first: Pairs = ()
         self._warnings_last = warnings_last
+        # MariaDB goes back to the names of the login, MySQL to the server's own.
+        is_mysql = warnings_last is Warnings.UNTIL_THE_NEXT
+        self._reset_names = DEFAULT_NAMES if is_mysql and state.names is not None else state.names
         self.pins: dict[PinKey, float] = {}
         self.insert_id = 0
         self.found_rows = 0
         self.row_count = 0
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
+        self._warnings_counted = 0
         self._asks_locks = False
 
     def begin_with(self, setting: SetVariable) -> None:
@@ -90,7 +109,7 @@ class Carried:
             scanner.status |= Status.IN_TRANSACTION
         if query.kind is not Kind.DIAGNOSTICS:
             self._follow_diagnostics(query, connection)
-        elif scanner.rows >= 0:
+        elif scanner.rows >= 0 or failed:
             self.row_count = -1
         if self.pins:
             self._end_passing_pins(query, connection)
@@ -110,7 +129,21 @@ class Carried:
         if query.moves_insert_id and (scanner.insert_id or not tells_id):
             connection.insert_id = None
             connection.debt |= Debt.INSERT_ID
-        connection.state = self.state
+        connection.state = self._left_behind(query, connection) if failed else self.state
+
+    def _left_behind(self, query: Query, connection: Connection) -> SessionState:
+        # A SET that fails may have come as far as a user variable, and leaves at least its name.
+        state = self._there(query, connection)
+        if self.pins or connection.is_in_transaction:
+            return state
+        for effect in query.effects:
+            if isinstance(effect, SetUserVariable):
+                state = state.after(SetUserVariable(effect.name, UNKNOWN_VALUE))
+        return state
+
+    def _there(self, query: Query, connection: Connection) -> SessionState:
+        # A connection is not brought into the schema that the session is about to leave.
+        return replace(self.state, schema=connection.state.schema) if query.kind is Kind.USE else self.state
 
     def _follow_report(self, connection: Connection, now: float) -> None:
         # The server's own word for the schema holds; only a new login gives a connection none again.
@@ -126,15 +159,34 @@ class Carried:
     def _follow_diagnostics(self, query: Query, connection: Connection) -> None:
         scanner = connection.scanner
         # Of several statements only the last tells its warnings, and need not be the last that has any.
+        connection.debt &= ~Debt.ROW_COUNT
         is_quiet = not (scanner.warnings or scanner.error or query.kind is Kind.MULTI)
-        if self._warnings_last is Warnings.UNTIL_THE_NEXT or not is_quiet or query.tables:
+        is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
+        if is_mysql or not is_quiet or query.tables or query.kind is Kind.SHOW:
             self.warnings = None
             connection.debt &= ~Debt.WARNINGS
             if not is_quiet:
                 connection.debt |= Debt.WARNINGS
-        self.row_count = -1 if scanner.rows >= 0 or scanner.error else scanner.affected
-        if scanner.rows >= 0:
-            self.found_rows = scanner.rows
+                # More than are kept may be counted; how many an error counts with it is not told.
+                self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
+        self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
+        if query.kind is Kind.MULTI and query.keeps_found_rows:
+            connection.debt |= Debt.FOUND_ROWS
+        elif not query.keeps_found_rows:
+            connection.debt &= ~Debt.FOUND_ROWS
+            if scanner.rows >= 0:
+                self.found_rows = scanner.rows
+        elif not scanner.error:
+            connection.debt &= ~Debt.FOUND_ROWS
+            self._follow_uncounted(query, scanner.rows)
+
+    def _follow_uncounted(self, query: Query, rows: int) -> None:
+        # As it was seen on the servers.
+        if self._warnings_last is Warnings.UNTIL_THE_NEXT:
+            if query.kind is not Kind.EXPLAIN:
+                self.found_rows = 1 if rows < 0 else rows
+        elif query.kind is Kind.EXPLAIN:
+            self.found_rows = 0
 
     def _end_passing_pins(self, query: Query, connection: Connection) -> None:
         # Causes that pass by themselves: the next rows, or the end of the next transaction.
@@ -195,7 +247,7 @@ class Carried:
     def questions(self) -> list[bytes]:
         """What has to be asked on the connection before anything else runs on it."""
         told = []
-        if self.state.names is None:
+        if not self._knows_client():
             told.append(NAMES_QUESTION)
         told += [b"SELECT @@session." + name.encode() for name in self._unread()]
         if self._asks_locks:
@@ -207,9 +259,11 @@ class Carried:
     def learn(self, answers: list[Answer], connection: Connection) -> None:
         """The answers to `questions`; raises ProtocolError for answers that are none."""
         told = iter(answers)
-        if self.state.names is None:
-            # Which hidden collations they have now is not told: those of variables that were set by their own names.
-            names = replace(names_of(next(told).row(4)), by_one=frozenset(NAMES))
+        if not self._knows_client():
+            values = next(told).row(4)
+            names = names_set_one_by_one(values)
+            if self.state.names is not None:
+                names = replace(self.state.names, client=names.client)
             self.state = replace(self.state, names=names)
             connection.state = replace(connection.state, names=names)
         for name in self._unread():
@@ -224,6 +278,10 @@ class Carried:
             self._asks_locks = False
         if connection.state == self.state:
             connection.state = self.state
+
+    def _knows_client(self) -> bool:
+        # In some character sets a statement is not read.
+        return self.state.names is not None and self.state.names.client is not None
 
     def _unread(self) -> list[str]:
         # Variables that were set to what only the server can evaluate, and that can be carried once it is known.
@@ -240,6 +298,8 @@ class Carried:
         """Whether a query can run on this connection as it is."""
         if connection.creditor is not owner and (connection.debt or query.needs):
             return False
+        if self._knows_found_rows(query):
+            return False
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             return False
         return connection.state is self.state or connection.state == self.state
@@ -253,23 +313,36 @@ class Carried:
         have = connection.state
         if needs_reset(have, self.state):
             told.append((Command.RESET_CONNECTION, b""))
-            have = SessionState(schema=have.schema)
-        if self.state.schema != connection.state.schema:
+            have = have.when_reset()
+        if self.state.option != have.option:
+            option = self.state.option
+            if option is None:
+                option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
+            told.append((Command.SET_OPTION, option))
+        if self.state.schema != connection.state.schema and query.kind is not Kind.USE:
+            # Whoever chooses another schema may do so because this one is there no more.
             told.append((Command.INIT_DB, self.state.schema))
         told += [(Command.QUERY, sql) for sql in assignments(have, self.state, spelling)]
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
             told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
-        if query.needs & ~Needs.LAST_INSERT_ID and (told or connection.creditor is not owner):
+        if query.needs & ~Needs.LAST_INSERT_ID and (
+            told or connection.creditor is not owner or self._knows_found_rows(query)
+        ):
             told += [(Command.QUERY, sql) for sql in self._prelude()]
         return told
+
+    def _knows_found_rows(self, query: Query) -> bool:
+        # Better than even its own connection, which may count what ran there for others: a BEGIN does not change it.
+        return bool(query.needs & Needs.FOUND_ROWS) and not self.pins
 
     def _prelude(self) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
         # MariaDB forgets warnings only for a statement with a table.
         told = [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE"]
         if self.row_count >= 0:
-            told.append(b"DO 0")
+            # DO would be counted by FOUND_ROWS() on MySQL.
+            told.append(b"SET sql_warnings=@@sql_warnings")
         return told
 
     def substitutes(self, query: Query) -> dict[bytes, int]:
@@ -280,9 +353,18 @@ class Carried:
         if query.needs & Needs.FOUND_ROWS and self.found_rows:
             told[b"FOUND_ROWS"] = self.found_rows
         if query.needs & Needs.WARNINGS and self.warnings is not None:
-            told[b"@@WARNING_COUNT"] = len(self.warnings.rows)
-            told[b"@@ERROR_COUNT"] = sum(row[0] == b"Error" for row in self.warnings.rows)
+            told[b"@@WARNING_COUNT"] = self.count_warnings(self.warnings)
+            told[b"@@ERROR_COUNT"] = count_errors(self.warnings)
         return told
+
+    @property
+    def counts_in_pings(self) -> bool:
+        """Whether the server tells the number of warnings with every OK, also where no statement ran."""
+        return self._warnings_last is Warnings.UNTIL_THE_NEXT
+
+    def count_warnings(self, stored: Answer) -> int:
+        """How many there were: perhaps more than the server kept."""
+        return max(self._warnings_counted, len(stored.rows))
 
     def _has_insert_id(self, connection: Connection, owner: Creditor) -> bool:
         if connection.insert_id is None:
@@ -298,22 +380,29 @@ class Carried:
         if connection.creditor is not owner:
             connection.forget_debt()
             connection.creditor = owner
-        connection.state = self.state
+        connection.state = self._there(query, connection)
 
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
-        self.state = SessionState(schema=self.state.schema, variables=self._first)
-        self.insert_id = self.found_rows = 0
+        self.state = replace(self.state.when_reset(), names=self._reset_names, variables=self._first)
+        # FOUND_ROWS() alone is as it was.
+        self.insert_id = 0
         self.row_count = 0
         self.warnings = None
+        # Which names the connection itself has now depends on with which it logged in, perhaps for another session.
         connection.forget_session()
-        if not self._first:
+        if connection.state == self.state:
             connection.state = self.state
 
 
+def count_errors(stored: Answer) -> int:
+    """How many of the stored warnings are errors."""
+    return sum(row[0] == b"Error" for row in stored.rows)
+
+
 def _outlives_reset(key: PinKey) -> bool:
-    return key.reason is PinReason.RELAYED_LOGIN or key == (PinReason.UNKNOWN, SET_OPTION)
+    return key.reason is PinReason.RELAYED_LOGIN
 
 
 def _asks_insert_id(query: Query) -> bool:
@@ -324,8 +413,13 @@ def _asks_insert_id(query: Query) -> bool:
 def settlement(connection: Connection) -> list[Statement]:
     """The questions by which a connection pays its debt; warnings first, because every other statement clears them."""
     told: list[Statement] = []
+    if connection.debt & Debt.ROW_COUNT:
+        # MariaDB's alone, which keeps warnings over this one.
+        told.append((Command.QUERY, b"SELECT ROW_COUNT()"))
     if connection.debt & Debt.WARNINGS:
         told.append((Command.QUERY, b"SHOW WARNINGS"))
+    if connection.debt & Debt.FOUND_ROWS:
+        told.append((Command.QUERY, b"SELECT FOUND_ROWS()"))
     if connection.debt & Debt.INSERT_ID:
         told.append((Command.QUERY, b"SELECT LAST_INSERT_ID()"))
     return told

@@ -1,4 +1,4 @@
-"""The answer to SHOW WARNINGS as it came, turned into that to SHOW ERRORS, or into one of another moment.
+"""The answer to SHOW WARNINGS as it came, turned into that to SHOW ERRORS, with a LIMIT, or of another moment.
 
 Both have the same columns, so the packets stay as they are, but for those of rows that are no errors; the others get
 new numbers.
@@ -6,12 +6,13 @@ new numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dbmux.wire import packet
 from dbmux.wire.replies import Status
 
 _END = b"\xfe"
+_EOF_LENGTH = 5
 # What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
 _LASTING = (
     Status.IN_TRANSACTION
@@ -20,19 +21,38 @@ _LASTING = (
     | Status.READ_ONLY_TRANSACTION
     | Status.ANSI_QUOTES
 )
-_LEVELS = (b"\x07Warning", b"\x04Note")
+_LEVELS, _ERROR = (b"\x07Warning", b"\x04Note"), b"\x05Error"
 
 
 def only_errors(reply: bytes) -> bytes:
     """The reply without the rows of warnings and notes."""
-    kept = [payload for payload in _payloads(reply) if not payload.startswith(_LEVELS)]
-    return b"".join(packet.encode(payload, 1 + number) for number, payload in enumerate(kept))
+    return _numbered(payload for payload in _payloads(reply) if not payload.startswith(_LEVELS))
+
+
+def limited(reply: bytes, offset: int, count: int) -> bytes:
+    """The reply with so many of its rows, from one of them on."""
+    payloads = list(_payloads(reply))
+    rows = [payload for payload in payloads if payload.startswith((*_LEVELS, _ERROR))]
+    begin, end = (payloads[: -1 - len(rows)], payloads[-1:])
+    return _numbered([*begin, *rows[offset : offset + count], *end])
 
 
 def with_status(reply: bytes, status: int) -> bytes:
     """The reply, at its ends the flags of this status that last; its own others stay. Either framing will do."""
-    told = [_with_lasting(payload, status) if payload.startswith(_END) else payload for payload in _payloads(reply)]
-    return b"".join(packet.encode(payload, 1 + number) for number, payload in enumerate(told))
+    return _numbered(
+        _with_lasting(payload, status) if payload.startswith(_END) else payload for payload in _payloads(reply)
+    )
+
+
+def with_warnings(reply: bytes, count: int) -> bytes:
+    """The one packet of an OK that changed nothing, or of an EOF, with another number of warnings."""
+    payload = reply[packet.HEADER :]
+    at = 1 if len(payload) == _EOF_LENGTH else 5
+    return packet.encode(payload[:at] + min(count, 0xFFFF).to_bytes(2, "little") + payload[at + 2 :], 1)
+
+
+def _numbered(payloads: Iterable[bytes]) -> bytes:
+    return b"".join(packet.encode(payload, 1 + number) for number, payload in enumerate(payloads))
 
 
 def _with_lasting(end: bytes, status: int) -> bytes:

@@ -65,23 +65,49 @@ class Statements:
 
     capabilities: int
     last: int = 0
+    # The one that was prepared last; 0 when that failed.
+    latest: int = 0
     by_id: dict[int, Statement] = field(default_factory=dict)
 
     def add(self, text: bytes, query: Query, parameters: int, state: SessionState) -> Statement:
         """A statement was prepared."""
         self.last += 1
+        self.latest = self.last
         statement = self.by_id[self.last] = Statement(self.last, text, query, parameters, state)
         return statement
 
     def find(self, data: bytes) -> Statement:
         """The statement that a command is about; raises MySQLError 1243."""
         number = int.from_bytes(data[_ID], "little")
-        statement = self.by_id.get(self.last if number == LAST else number)
+        statement = self.by_id.get(self.latest if number == LAST else number)
         if statement is None or len(data) < _ID.stop:
             raise MySQLError(
                 ErrorCode.UNKNOWN_STATEMENT, f"no prepared statement has the number {number} here; prepare it again"
             )
         return statement
+
+    def check_types(self, statement: Statement, data: bytes) -> None:
+        """Raise MySQLError 1210 for values whose types were never told, ProtocolError for a malformed command.
+
+        The server cannot say it: whoever shares the statement there may have told it types.
+        """
+        if data[4] != Command.STMT_EXECUTE or statement.types:
+            return
+        reader = Reader(data[_ID.stop :])
+        count = self._count(statement, reader)
+        if count:
+            reader.take((count + 7) // 8)
+            if not reader.integer(1):
+                raise MySQLError(ErrorCode.NO_TYPES, "values came whose types were never sent; send both together")
+
+    def _count(self, statement: Statement, reader: Reader) -> int:
+        # How many values there are; the reader goes from the flags to behind the number.
+        flags = reader.integer(1)
+        reader.take(4)
+        has_names = bool(self.capabilities & Capability.QUERY_ATTRIBUTES)
+        if has_names and (statement.parameters or flags & ExecuteFlag.PARAMETER_COUNT):
+            return reader.lenenc()
+        return statement.parameters
 
     def execution(self, statement: Statement, data: bytes, connection: Connection, server_id: int) -> bytes:
         """The command to execute it on a connection; raises ProtocolError for a malformed one."""
@@ -95,17 +121,12 @@ class Statements:
         return packet.encode(head + tail, 0)
 
     def _types(self, statement: Statement, tail: bytes, connection: Connection, server_id: int) -> bytes:
-        count, at = statement.parameters, 5
         has_names = bool(self.capabilities & Capability.QUERY_ATTRIBUTES)
-        if has_names and (count or (tail[:1] and tail[0] & ExecuteFlag.PARAMETER_COUNT)):
-            reader = Reader(tail)
-            reader.position = at
-            count, at = reader.lenenc(), reader.position
+        reader = Reader(tail)
+        count = self._count(statement, reader)
         if not count:
             return tail
-        flag_at = at + (count + 7) // 8
-        reader = Reader(tail)
-        reader.position = flag_at
+        flag_at = reader.position = reader.position + (count + 7) // 8
         if reader.integer(1):
             end = _types_end(reader, count, has_names)
             statement.types = tail[flag_at + 1 : end]

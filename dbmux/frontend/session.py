@@ -21,9 +21,9 @@ from dbmux.config.model import ReadYourWrites
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
-from dbmux.frontend.carried import Carried, PinKey, Warnings
+from dbmux.frontend.carried import Carried, PinKey, Warnings, count_errors
 from dbmux.frontend.course import Course
-from dbmux.frontend.diagnostics import only_errors, with_status
+from dbmux.frontend.diagnostics import limited, only_errors, with_status
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.statements import PREPARED, StatementTenant
@@ -54,8 +54,11 @@ from dbmux.wire.statements import parse_query
 HELD_LIMIT = 64 * 1024
 # As much of a statement that is streamed as is looked at.
 HEAD = 4096
+# More than a server keeps of warnings.
+ALL_ROWS = 1 << 16
 
-KILL = Query(kind=Kind.KILL, access=Access.UNSURE)
+# Never plain: when it has ended, its victim is let go.
+KILL = Query(kind=Kind.KILL, access=Access.UNSURE, is_digest_wide=False)
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
 # A prepared statement's execution: what it does is known from its text, but for the id.
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True)
@@ -136,6 +139,9 @@ class Session(StatementTenant):
         """The login at `backend` is over: take the client's channel and serve commands, with connections of `shelf`."""
         self.group = group
         self.course = Course(group, backend, self.shelf) if self.shelf is not None and group.has_choice else None
+        if self.backend is not None:
+            # A change of user leaves it.
+            state = replace(state, option=self.carried.state.option)
         self.backend = backend
         self.backend_name = backend.name
         is_mariadb = backend.greeting is not None and backend.greeting.is_mariadb
@@ -158,6 +164,10 @@ class Session(StatementTenant):
         self.backend.pool.busy += 1
         connection.creditor = self
         self.connection = connection
+        # Of a change of user it is the same connection, which still has the option.
+        connection.state = replace(connection.state, option=self.carried.state.option)
+        if connection.state == self.carried.state:
+            connection.state = self.carried.state
         self.carried.pins[PinKey(PinReason.RELAYED_LOGIN, "")] = self._started
 
     # What the client's channel tells.
@@ -216,13 +226,15 @@ class Session(StatementTenant):
 
     def congested(self) -> None:
         """The client reads slowly: the backend must wait."""
+        self._is_congested = True
         if self.connection is not None:
-            self.connection.channel.pause()
+            self.connection.pause()
 
     def writable(self) -> None:
         """The client has caught up."""
+        self._is_congested = False
         if self.connection is not None:
-            self.connection.channel.resume()
+            self.connection.resume()
 
     # What the connection tells.
 
@@ -480,10 +492,12 @@ class Session(StatementTenant):
 
     def _vacate(self, connection: Connection) -> None:
         # A relayed login is over: the next one can have the connection, unless something may stay behind on it.
-        is_lasting = any(key.reason in _LASTING for key in self.carried.pins)
+        is_lasting = self.is_spoiled or any(key.reason in _LASTING for key in self.carried.pins)
         if connection.is_in_transaction or connection.kills or is_lasting or self.backend is None:
             return
         self.connection = None
+        if connection.is_paused:
+            connection.resume()
         self.backend.vacancy.take(connection, self.user)
 
     # Commands.
@@ -587,6 +601,8 @@ class Session(StatementTenant):
         match plan:
             case Relay() if data[4] in PREPARED:
                 self._run_prepared(data)
+            case Relay(Shape.SIMPLE) if query.kind is Kind.DIAGNOSTICS:
+                self._request(query, data, lambda: self._ask_and_count(data))
             case Relay(shape):
                 self._relay(query, shape, data)
             case Kill(start=start, end=end):
@@ -604,6 +620,7 @@ class Session(StatementTenant):
 
     def refuse(self, error: MySQLError) -> None:
         """Answer the command with an error of DbMux's own; the session goes on."""
+        self.carried.row_count = -1
         self.channel.write(packet.encode(err_from(error).build(), 1))
 
     def _misbehaved(self, error: ProtocolError) -> None:
@@ -637,7 +654,7 @@ class Session(StatementTenant):
         # All that is seen of it is its beginning: only of a long INSERT is it likely that what follows are values.
         if held[4] != QUERY:
             return EXECUTION
-        if self.capabilities & Capability.MULTI_STATEMENTS:
+        if self.capabilities & Capability.MULTI_STATEMENTS or self.carried.state.option is not None:
             return OPAQUE
         query = self._read(held[: packet.HEADER + HEAD], self._text_at)
         return query if query.kind in (Kind.INSERT, Kind.REPLACE) else OPAQUE
@@ -679,15 +696,13 @@ class Session(StatementTenant):
         stored = self.carried.warnings
         if stored is None:
             return False
-        words = data[start:].strip(b" \t\r\n;").upper().split()
+        words = data[start:].strip(b" \t\r\n;").upper().replace(b",", b" , ").split()
         match words:
-            case [b"SHOW", b"WARNINGS"]:
-                self._tell_rows(stored.raw)
-            case [b"SHOW", b"ERRORS"]:
-                self._tell_rows(only_errors(stored.raw))
+            case [b"SHOW", b"WARNINGS" | b"ERRORS" as what, *limit] if (window := _window(limit)) is not None:
+                self._tell_rows(limited(stored.raw if what == b"WARNINGS" else only_errors(stored.raw), *window))
             case [b"SHOW", b"COUNT(*)", what]:
                 name = b"@@session.warning_count" if what == b"WARNINGS" else b"@@session.error_count"
-                count = len(stored.rows) if what == b"WARNINGS" else sum(row[0] == b"Error" for row in stored.rows)
+                count = self.carried.count_warnings(stored) if what == b"WARNINGS" else count_errors(stored)
                 text = b"SELECT GREATEST(%b,CAST(%d AS UNSIGNED)) AS `%b`" % (name, count, name)
                 statement = packet.encode(data[packet.HEADER : start] + text, 0)
                 self._relay(COUNT_WARNINGS, RESULT, statement)
@@ -756,6 +771,7 @@ class Session(StatementTenant):
                 MySQLError(ErrorCode.UNKNOWN_THREAD, f"connection {victim.id} is another user's; kill it as that user")
             )
             return
+        self.carried.row_count = 0
         self.channel.write(packet.encode(Ok(status=Status.AUTOCOMMIT).build(self.capabilities), 1))
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
@@ -767,3 +783,16 @@ class Session(StatementTenant):
             connection.kills -= 1
             if victim.state == IDLE:
                 victim._let_go(connection, perf_counter())
+
+
+def _window(limit: list[bytes]) -> tuple[int, int] | None:
+    # The rows that a LIMIT lets through: from which one on, and how many; None for what is no LIMIT.
+    match limit:
+        case []:
+            return 0, ALL_ROWS
+        case [b"LIMIT", count] if count.isdigit():
+            return 0, int(count)
+        case [b"LIMIT", offset, b",", count] | [b"LIMIT", count, b"OFFSET", offset]:
+            return (int(offset), int(count)) if offset.isdigit() and count.isdigit() else None
+        case _:
+            return None

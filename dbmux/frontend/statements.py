@@ -8,18 +8,18 @@ connection knows of it, long data and open cursors, keeps the connection.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
 
-from dbmux.backend.connection import Answer, Connection, Exchange
-from dbmux.errors import BackendRefused, MySQLError, ProtocolError
+from dbmux.backend.connection import Answer, Connection, Debt, Exchange
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
+from dbmux.frontend.diagnostics import with_warnings
 from dbmux.frontend.prepared import Statement, Statements, renumbered
 from dbmux.frontend.tenant import RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
-from dbmux.planner.planner import (
-    PLAIN,
-)
-from dbmux.query import Access, Kind, Needs, PinReason, Query
+from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Err, Ok, Status
@@ -90,7 +90,15 @@ class StatementTenant(Tenant):
             return
         # Where it is executed is ordered for each time that it is.
         self._orders = None
-        self._request(PLAIN, data, lambda: self._ask_to_prepare(data[5:], query))
+        preparation = replace(
+            USE,
+            access=Access.WRITE,
+            # The server makes the variables of a statement already when it prepares it.
+            effects=tuple(Pin(PinReason.USER_VARIABLE, name) for name in assigned(query)),
+            is_digest_wide=True,
+            tables=query.tables,
+        )
+        self._request(preparation, data, lambda: self._ask_to_prepare(data[5:], query))
 
     def _ask_to_prepare(self, text: bytes, query: Query) -> None:
         # Asked instead of relayed: the answer has the server's number, and the client gets one of the session's.
@@ -107,18 +115,40 @@ class StatementTenant(Tenant):
             if query.needs & _NOT_CARRIED:
                 # Such a statement asks its own connection, and there is no text in which to put the answer.
                 self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
-            self._answer_prepare(connection, renumbered(answers[0].raw, statement.id), 0)
+            self._answer_asked(connection, renumbered(answers[0].raw, statement.id), 0)
 
         def failed(error: BackendRefused | MySQLError) -> None:
-            if isinstance(error, BackendRefused):
-                told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
-                self._answer_prepare(connection, packet.encode(told.build(), 1), error.number)
-            else:
-                self._not_ready(connection, error)
+            statements.latest = 0
+            self._answer_failure(connection, error)
 
         Exchange([(Command.STMT_PREPARE, text)], done, failed).begin(connection)
 
-    def _answer_prepare(self, connection: Connection, reply: bytes, error: int) -> None:
+    def _ask_and_count(self, data: bytes) -> None:
+        # MySQL counts in its answer the warnings of the statement before, which may have been another session's.
+        connection, stored = self.connection, self.carried.warnings
+        assert connection is not None
+        self.state = int(State.WAITING)
+
+        def done(answers: list[Answer]) -> None:
+            reply = answers[0].raw
+            if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
+                reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))
+            self._answer_asked(connection, reply, 0)
+            self.carried.row_count = 0
+
+        def failed(error: BackendRefused | MySQLError) -> None:
+            self._answer_failure(connection, error)
+
+        Exchange([(Command(data[4]), data[5:])], done, failed).begin(connection)
+
+    def _answer_failure(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+        if isinstance(error, BackendRefused):
+            told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
+            self._answer_asked(connection, packet.encode(told.build(), 1), error.number)
+        else:
+            self._not_ready(connection, error)
+
+    def _answer_asked(self, connection: Connection, reply: bytes, error: int) -> None:
         connection.scanner.begin(Shape.NONE, 0)
         connection.scanner.error = error
         connection.reply_bytes = len(reply)
@@ -127,6 +157,10 @@ class StatementTenant(Tenant):
         self.reply_ended()
 
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
+        assert self._statements is not None
+        with suppress(ProtocolError):
+            # The server knows best what to say of a malformed one.
+            self._statements.check_types(statement, data)
         self._shape = RESULT
         query = statement.query
         if not self._heed(query, statement.text, 0):
@@ -134,8 +168,8 @@ class StatementTenant(Tenant):
         if _asks_for_cursor(data):
             # It keeps the connection until the last row is fetched, and what else the session does comes there too.
             query = replace(query, access=Access.UNSURE, is_digest_wide=False)
-        elif self.carried.pins:
-            # After long data something ends.
+        elif self.carried.pins or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
+            # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
         self._request(query, data, lambda: self._send_execution(statement, data), statement)
 
@@ -159,6 +193,13 @@ class StatementTenant(Tenant):
         match data[4]:
             case Command.STMT_RESET if not in_use:
                 self.channel.write(packet.encode(Ok().build(self.capabilities), 1))
+            case Command.STMT_FETCH if not any(key.reason is PinReason.CURSOR for key in in_use):
+                # The server's statement, where there is one, may be shared by somebody who has.
+                self.refuse(
+                    MySQLError(
+                        ErrorCode.NO_CURSOR, f"the statement ({statement.id}) has no open cursor; execute it with one"
+                    )
+                )
             case Command.STMT_SEND_LONG_DATA:
                 self._shape = Shape.NONE
                 self._request(USE, data, lambda: self._send_use(statement, data), statement)
@@ -197,7 +238,12 @@ class StatementTenant(Tenant):
                 carried.unpin(PinReason.CURSOR, what)
                 carried.unpin(PinReason.LONG_DATA, what)
             case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
-                carried.unpin(PinReason.LONG_DATA, what)
+                if not connection.scanner.error:
+                    # Long data for a parameter that is not there fails until the statement is reset.
+                    carried.unpin(PinReason.LONG_DATA, what)
+                if self._command == Command.MARIADB_STMT_BULK_EXECUTE:
+                    # That of the last row alone, and only the server knows it.
+                    connection.debt |= Debt.ROW_COUNT
                 carried.unpin(PinReason.CURSOR, what)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)
@@ -215,6 +261,14 @@ class StatementTenant(Tenant):
             now = perf_counter()
             self._tell_pins(before, now)
             self._let_go(connection, now)
+
+
+def assigned(query: Query) -> Iterator[str]:
+    """The user variables that get values by it."""
+    for effect in query.effects:
+        match effect:
+            case SetUserVariable(name, _) | Pin(PinReason.USER_VARIABLE, name):
+                yield name
 
 
 def _asks_for_cursor(data: bytes) -> bool:

@@ -95,6 +95,7 @@ class Tenant(Holder, ABC):
         "_debtor_backend",
         "_emit",
         "_flags",
+        "_is_congested",
         "_is_plain",
         "_orders",
         "_is_retriable",
@@ -149,6 +150,7 @@ class Tenant(Holder, ABC):
         self._plain: dict[bytes, Query] = {}
         self._query = PLAIN
         self._statement: Statement | None = None
+        self._is_congested = False
         self._is_plain = False
         self._is_retriable = False
         # What a rule or a hint says of the command under way.
@@ -352,6 +354,8 @@ class Tenant(Holder, ABC):
         shelf.pool.busy += 1
         self.connection = connection
         self._transaction_since = 0.0
+        if self._is_congested:
+            connection.pause()
         return connection
 
     @property
@@ -480,8 +484,13 @@ class Tenant(Holder, ABC):
         if self.state == State.CLOSED:
             return
         was_closed = connection.is_closed
+        is_missed = self.shelf is None or bool(self.carried.pins) or connection.is_in_transaction
         connection.quit()
         self.connection = None
+        if was_closed and is_missed and isinstance(error, MySQLError):
+            # No other connection has what was on this one.
+            self.fail(error, CloseReason.BACKEND_GONE)
+            return
         if was_closed and self._is_retriable:
             # Nothing of the command was sent: another connection is as good, and perhaps one of another server.
             self._is_retriable = False
@@ -499,6 +508,8 @@ class Tenant(Holder, ABC):
         connection.creditor = self
         connection.reply_bytes = 0
         connection.scanner.begin(self._shape, 1)
+        if self._is_congested:
+            connection.pause()
         if self._orders is not None:
             self._limit(self._orders, connection)
         connection.channel.write(data)
@@ -696,10 +707,16 @@ class Tenant(Holder, ABC):
 
     def _note(self, connection: Connection, answers: list[Answer]) -> None:
         debt = connection.debt if answers else Debt.NONE
+        told = iter(answers)
+        if debt & Debt.ROW_COUNT:
+            (count,) = next(told).row(1)
+            self.carried.row_count = int(count or b"-1")
         if debt & Debt.WARNINGS:
-            self.carried.warnings = answers[0]
+            self.carried.warnings = next(told)
+        if debt & Debt.FOUND_ROWS:
+            self.carried.found_rows = next(told).number()
         if debt & Debt.INSERT_ID:
-            self.carried.insert_id = connection.insert_id = answers[-1].number()
+            self.carried.insert_id = connection.insert_id = next(told).number()
 
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""
@@ -718,7 +735,9 @@ class Tenant(Holder, ABC):
     @property
     def is_spoiled(self) -> bool:
         """Whether even a reset may leave something behind on the connection."""
-        return any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
+        # A shared connection is told the option of each session; one that a relayed login leaves is not.
+        is_told = self.shelf is not None or self.carried.state.option is None
+        return not is_told or any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
 
     @property
     def occupation(self) -> Occupation:

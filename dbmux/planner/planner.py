@@ -6,10 +6,12 @@ import; queries once per digest, as far as the digest tells all. Never sees a co
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.lexer import digest
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
-from dbmux.query import Access, ChangeSchema, Kind, Pin, PinReason, Query
+from dbmux.query import Access, ChangeSchema, Kind, Pin, PinReason, Query, SetOption
 from dbmux.sql.classify import classify
 from dbmux.sql.kill import parse_kill
 from dbmux.wire.commands import REFUSED, SHAPES, Command, Shape
@@ -25,6 +27,8 @@ OPAQUE = Query(
     kind=Kind.OTHER, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN),), moves_insert_id=True, is_digest_wide=False
 )
 PLAIN = Query(kind=Kind.OTHER, access=Access.WRITE)
+# A command of which the warnings and counts of the statement before take no notice.
+_KEEPS_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.UNSURE, is_digest_wide=False)
 
 
 def _command_plans() -> tuple[Plan, ...]:
@@ -55,7 +59,9 @@ def command_query(command: int, body: bytes) -> Query:
     if command == Command.INIT_DB:
         return Query(kind=Kind.USE, access=Access.UNSURE, effects=(ChangeSchema(body),))
     if command == Command.SET_OPTION:
-        return Query(kind=Kind.SET, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN, "COM_SET_OPTION"),))
+        return replace(_KEEPS_WARNINGS, effects=(SetOption(body),))
+    if command == Command.PING:
+        return _KEEPS_WARNINGS
     if command in _STREAMS:
         return Query(kind=Kind.ADMIN, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN, "replication"),))
     return PLAIN

@@ -108,6 +108,7 @@ def _together(queries: Sequence[Query], is_mode_known: bool) -> Query:
         effects=distinct(effects),
         needs=needs,
         moves_insert_id=any(query.moves_insert_id for query in queries),
+        keeps_found_rows=any(query.keeps_found_rows for query in queries),
         is_digest_wide=is_mode_known and all(query.is_digest_wide for query in queries),
         tables=tuple(tables),
     )

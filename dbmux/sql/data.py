@@ -6,6 +6,7 @@ A statement that begins with the verb comes in, its query goes out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from dbmux.lexer import Token
 from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query
@@ -17,6 +18,16 @@ from dbmux.sql.statement import Statement
 
 def _select(statement: Statement) -> Query:
     return read_expressions(statement).query(Kind.SELECT)
+
+
+def _values(statement: Statement) -> Query:
+    # MariaDB does not count its rows.
+    return replace(_select(statement), keeps_found_rows=True)
+
+
+def _changes(query: Query, statement: Statement) -> Query:
+    # Rows that MariaDB returns of what was changed are not counted either.
+    return replace(query, keeps_found_rows=True) if "RETURNING" in statement.words else query
 
 
 def _with(statement: Statement) -> Query:
@@ -69,7 +80,7 @@ def _insert(statement: Statement) -> Query:
     found.moves_insert_id = True
     if table:
         found.tables = [table, *(other for other in found.tables if other != table)]
-    return found.query(Kind.INSERT if statement.words[0] == "INSERT" else Kind.REPLACE)
+    return _changes(found.query(Kind.INSERT if statement.words[0] == "INSERT" else Kind.REPLACE), statement)
 
 
 def _update(statement: Statement) -> Query:
@@ -81,7 +92,7 @@ def _update(statement: Statement) -> Query:
 def _delete(statement: Statement) -> Query:
     found = read_expressions(statement)
     found.at_least(Access.WRITE)
-    return found.query(Kind.DELETE)
+    return _changes(found.query(Kind.DELETE), statement)
 
 
 def _truncate(statement: Statement) -> Query:
@@ -121,7 +132,8 @@ def _call(statement: Statement) -> Query:
 
 
 def _do(statement: Statement) -> Query:
-    return read_expressions(statement, 1).query(Kind.OTHER)
+    # MySQL counts one row, though it sends none.
+    return replace(read_expressions(statement, 1).query(Kind.OTHER), keeps_found_rows=True)
 
 
 # What SHOW tells alike on every server of a group, and on every connection.
@@ -174,7 +186,7 @@ def read_explain(statement: Statement, classify: Callable[[Statement], Query]) -
     if statement.word(at) == "FOR" and statement.word(at + 1) in ("SCHEMA", "DATABASE"):
         at += 3
     elif statement.word(at) == "FOR":
-        return Query(kind=Kind.EXPLAIN, access=Access.UNSURE)
+        return Query(kind=Kind.EXPLAIN, access=Access.UNSURE, keeps_found_rows=True)
     if statement.word(at) not in _EXPLAINED:
         name, _ = read_name(statement, at)
         return Query(kind=Kind.EXPLAIN, access=Access.READ, tables=(name,) if name else ())
@@ -187,6 +199,7 @@ def read_explain(statement: Statement, classify: Callable[[Statement], Query]) -
         effects=(*stored, *inner.effects),
         needs=inner.needs,
         moves_insert_id=inner.moves_insert_id and (runs or inner.kind is Kind.SELECT),
+        keeps_found_rows=True,
         is_digest_wide=inner.is_digest_wide,
         tables=inner.tables,
     )
@@ -232,6 +245,6 @@ READERS: dict[str, Callable[[Statement], Query]] = {
     "TABLE": _select,
     "TRUNCATE": _truncate,
     "UPDATE": _update,
-    "VALUES": _select,
+    "VALUES": _values,
     "WITH": _with,
 }

@@ -14,7 +14,7 @@ from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.expressions import Expressions, read_expressions
 from dbmux.sql.names import NAME, is_literal, quote, read_literal, read_string, show, unquote, variable_name
 from dbmux.sql.statement import Statement
-from dbmux.sql.variables import NEXT_TRANSACTION, SYNONYMS, is_at_rest, is_carried
+from dbmux.sql.variables import CARRIED, NEXT_TRANSACTION, SYNONYMS, is_at_rest, is_carried
 
 _SESSION = frozenset(("SESSION", "LOCAL"))
 _SERVER = frozenset(("GLOBAL", "PERSIST", "PERSIST_ONLY"))
@@ -130,6 +130,9 @@ def _assignment(statement: Statement, scope: str, found: Expressions) -> str:
     found.add(read_expressions(value))
     if own in _SERVER:
         found.at_least(Access.WRITE)
+        if own != "PERSIST_ONLY" and name in CARRIED:
+            # New connections begin with it; this session has the value of before.
+            found.effects.append(Pin(PinReason.SYSTEM_VARIABLE, f"global {name}"))
     elif is_next and name in NEXT_TRANSACTION:
         found.effects.append(Pin(PinReason.NEXT_TRANSACTION))
     else:

@@ -6,8 +6,8 @@ Apart are only:
 
 - the number of a prepared statement: a handle, which each side gives out as it likes (also in the messages of errors
   1243 and 1421);
-- the words, not the number, of errors 1047, 1243 and 1835, where DbMux says in words of its own that a command, a
-  handle or a packet makes no sense: a client that is in order never sees them;
+- the words, not the number, of errors 1047, 1243, 1421 and 1835, where DbMux says in words of its own that a command, a
+  handle or a packet makes no sense: a client that is in order never sees them; of 1210 those on values without types;
 - the status flags NO_INDEX, NO_GOOD_INDEX and SLOW_QUERY: they tell the slow log how the server found its rows and how
   long it took, depend on statistics and time, and stay from one statement's reply to the next command's on their
   connection. No client acts on them. All other flags must be equal: a client acts on IN_TRANSACTION, AUTOCOMMIT,
@@ -39,12 +39,21 @@ from tests.differential.steps import Elsewhere, Execute, Parameter, Prepare, Sql
 
 INCIDENTAL = int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
-OWN_WORDS = {ErrorCode.UNKNOWN_COMMAND.number, ErrorCode.UNKNOWN_STATEMENT.number, ErrorCode.MALFORMED.number}
+OWN_WORDS = {
+    code.number
+    for code in (
+        ErrorCode.UNKNOWN_COMMAND,
+        ErrorCode.UNKNOWN_STATEMENT,
+        ErrorCode.NO_CURSOR,
+        ErrorCode.MALFORMED,
+    )
+}
 STAND_IN = b"zzzzzzzz"
 LONGEST_SHOWN = 300
 
 _ROW_OF_A_VARIABLE = re.compile(rb"(for column ``\.``\.`[^`]*` at row )[01]")
 _HANDLE = re.compile(rb"(handler|statement) \(\d+\)")
+_NO_TYPES = re.compile(rb"DbMux: values came|Incorrect arguments to mysqld_stmt_execute$")
 _TYPE_NAMES = {kind.value: kind.name for kind in FieldType}
 
 
@@ -100,7 +109,7 @@ class Peculiar:
         return counted if self.capabilities & Capability.SESSION_TRACK else counted & ~STATE_CHANGED
 
     def _worded(self, err: Err) -> bytes:
-        if err.number in OWN_WORDS:
+        if err.number in OWN_WORDS or (err.number == ErrorCode.NO_TYPES.number and _NO_TYPES.match(err.message)):
             return b"in words of its own"
         return _HANDLE.sub(rb"\1(#)", self._named(err.message))
 

@@ -405,7 +405,9 @@ def test_what_a_reset_leaves_behind_is_no_other_sessions() -> None:
             two = await client(proxy.port)
             await two.ask(Command.QUERY, b"SELECT 1")
 
-            assert proxy.backend.logins == 2
+            options = [body for number, body in proxy.backend.commands if number == Command.SET_OPTION]
+            assert options == [b"\x00\x00", b"\x01\x00"]
+            assert proxy.backend.logins == 1
             two.close()
 
     run(scenario)
@@ -443,5 +445,63 @@ def test_the_rest_of_a_long_statement_that_got_no_connection_is_not_read_as_comm
             await one.ask(Command.QUERY, b"COMMIT")
             assert [body for number, body in proxy.backend.commands if number == 3] == [b"BEGIN", b"COMMIT"]
             one.close()
+
+
+def test_a_client_that_reads_slowly_leaves_no_connection_that_is_never_read_again() -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            slow, other = await client(proxy.port), await client(proxy.port)
+            channel = min(proxy.engine.frontend.sessions.items())[1].channel
+            write = channel.write
+
+            def write_the_last_that_fits(data: bytes | memoryview) -> None:
+                write(data)
+                channel.pause_writing()
+
+            # As the loop says it when the end of a reply is more than waits well.
+            channel.write = write_the_last_that_fits
+            await slow.ask(Command.QUERY, b"SELECT 1")
+
+            assert Row(row(b"SELECT 2")) in await other.ask(Command.QUERY, b"SELECT 2")
+            assert proxy.backend.logins == 1
+            slow.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_a_connection_taken_for_a_client_that_reads_slowly_waits_until_it_has_caught_up() -> None:
+    async def scenario() -> None:
+        async with shared() as proxy:
+            slow = await client(proxy.port)
+            (session,) = proxy.engine.frontend.sessions.values()
+            await slow.ask(Command.QUERY, b"SELECT 1")
+            session.channel.pause_writing()
+            slow.conversation.send(slow.protocol.command(Command.QUERY, b"SELECT 2"))
+            await proxy.until(lambda: session.connection is not None)
+
+            is_read = session.connection is not None and not session.connection.is_paused
+            session.channel.resume_writing()
+
+            assert not is_read
+            assert Row(row(b"SELECT 2")) in await slow.reply()
+            slow.close()
+
+    run(scenario)
+
+
+def test_a_session_whose_query_was_killed_shares_its_connection_again() -> None:
+    async def scenario() -> None:
+        async with running(Transactions(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            killer, victim = await client(proxy.port), await client(proxy.port)
+            session = max(proxy.engine.frontend.sessions.items())[1]
+            await victim.ask(Command.QUERY, b"BEGIN")
+            await killer.ask(Command.QUERY, b"KILL QUERY %d" % session.id)
+
+            await victim.ask(Command.QUERY, b"COMMIT")
+
+            assert session.connection is None
+            killer.close()
+            victim.close()
 
     run(scenario)

@@ -11,6 +11,7 @@ from dbmux.query import (
     Query,
     RenameTable,
     SetNames,
+    SetOption,
     SetUserVariable,
     SetVariable,
     Unpin,
@@ -46,6 +47,8 @@ def _effect(effect: Effect) -> str:
             return f"{name} = {'DEFAULT' if value is None else value.decode()}"
         case SetUserVariable(name, value):
             return f"@{name} = {value.decode()!s}".replace("\n", "\\n")
+        case SetOption(value):
+            return f"option {value!r}"
         case SetNames(charset, collation, only_client):
             words = ["character set" if only_client else "names", charset or "DEFAULT"]
             return " ".join([*words, "collate", collation] if collation else words)

@@ -1,0 +1,394 @@
+"""What a session takes with it to another connection, and what it cannot, seen from what the server is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from dbmux.errors import ErrorCode
+from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
+from dbmux.query import Query, SetNames, SetUserVariable, SetVariable
+from dbmux.session import SessionState, assignments, names_of
+from dbmux.sql.classify import classify
+from dbmux.wire import packet
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.client import Row, ServerMessage
+from dbmux.wire.columns import FieldType
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.server import CommandReceived, ServerProtocol
+from tests.fakes import COLUMN, PASSWORD, PLAIN, FakeBackend, Running, TestClient, client, row, run, running, select
+
+LOGIN = names_of((b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_bin"))
+
+
+@pytest.mark.parametrize(
+    "effects, told",
+    [
+        ((), b"SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin'"),
+        (
+            (SetVariable("character_set_client", b"'latin1'"),),
+            b"SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin',character_set_client='latin1'",
+        ),
+        (
+            (SetVariable("character_set_results", None),),
+            b"SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin',character_set_results=DEFAULT",
+        ),
+        (
+            (SetVariable("character_set_connection", b"'ascii'"), SetVariable("collation_connection", b"'ascii_bin'")),
+            b"SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin',collation_connection='ascii_bin'",
+        ),
+        ((SetNames(None, None),), b"SET NAMES DEFAULT"),
+        ((SetVariable("character_set_client", b"'latin1'"), SetNames("ascii", None)), b"SET NAMES 'ascii'"),
+    ],
+)
+def test_hidden_collations_are_set_again_the_way_they_were_set(
+    effects: tuple[SetVariable | SetNames, ...], told: bytes
+) -> None:
+    state = SessionState(names=LOGIN)
+
+    for effect in effects:
+        state = state.after(effect)
+
+    assert assignments(SessionState(), state, {}) == [told]
+
+
+@pytest.mark.parametrize(
+    "before, told",
+    [
+        (None, b"SET @`a`=NULL"),
+        (b"'text'", b"SET @`a`='',@`a`=NULL"),
+        (b"7", b"SET @`a`=7,@`a`=NULL"),
+    ],
+)
+def test_null_keeps_the_type_that_a_user_variable_had(before: bytes | None, told: bytes) -> None:
+    state = SessionState()
+    if before is not None:
+        state = state.after(SetUserVariable("a", before))
+
+    twice = state.after(SetUserVariable("a", b"NULL")).after(SetUserVariable("a", b"NULL"))
+
+    assert assignments(SessionState(), twice, {}) == [told]
+
+
+@pytest.mark.parametrize(
+    "text, keeps",
+    [
+        (b"VALUES (1), (2)", True),
+        (b"DELETE FROM t RETURNING id", True),
+        (b"INSERT INTO t VALUES (1) RETURNING id", True),
+        (b"EXPLAIN SELECT 1", True),
+        (b"DO 1", True),
+        (b"SELECT id FROM t", False),
+        (b"DELETE FROM t", False),
+    ],
+)
+def test_statements_whose_rows_some_servers_do_not_count_are_followed(text: bytes, keeps: bool) -> None:
+    query: Query = classify(text, 0, 0)
+
+    assert query.keeps_found_rows is keeps
+    assert not (keeps and query.is_plain)
+
+
+def test_who_sets_a_global_value_keeps_the_connection_with_the_value_of_before() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+
+            await one.ask(Command.QUERY, b"SET GLOBAL sort_buffer_size = 1")
+
+            assert [event.what for event in proxy.of(Pinned)] == ["global sort_buffer_size"]
+            assert proxy.of(Unpinned) == []
+            one.close()
+
+    run(scenario)
+
+
+def test_a_user_variable_of_a_set_that_failed_is_reset_away() -> None:
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if b"no_such" in command.body:
+            return protocol.send_err(Err(number=1193, sqlstate=b"HY000", message=b"Unknown system variable"))
+        return select(protocol, command) if command.body[:3] != b"SET" else protocol.send_ok(Ok(status=2))
+
+    async def scenario() -> None:
+        async with running(FakeBackend(answer=answer), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+
+            await one.ask(Command.QUERY, b"SET @a = 1, no_such = 2")
+            await one.ask(Command.QUERY, b"SELECT @a")
+
+            numbers = [number for number, _ in proxy.backend.commands]
+            assert Command.RESET_CONNECTION in numbers[1:-1]
+            assert proxy.of(Pinned) == []
+            one.close()
+
+    run(scenario)
+
+
+def test_a_transaction_does_not_count_the_rows_that_its_connection_found_for_another() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.QUERY, b"SELECT 2")
+            await one.ask(Command.QUERY, b"BEGIN")
+
+            await one.ask(Command.QUERY, b"SELECT FOUND_ROWS()")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert asked[1:3] == [b"BEGIN", b"SELECT 1 FROM (SELECT 1) one WHERE FALSE"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+class Warned(FakeBackend):
+    """An INSERT has five warnings, of which three are kept, and every answer to PING counts four."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == b"SHOW WARNINGS":
+            rows = [row(b"Warning", b"%d" % n, b"text") for n in (1, 2)]
+            return protocol.send_rows([COLUMN] * 3, [*rows, row(b"Error", b"3", b"text")], Status.AUTOCOMMIT)
+        if command.body.startswith(b"INSERT"):
+            return protocol.send_ok(Ok(warnings=5, status=2))
+        if command.command == Command.PING:
+            return protocol.send_ok(Ok(warnings=4, status=2))
+        return select(protocol, command)
+
+
+async def _warned(proxy: Running) -> tuple[TestClient, TestClient]:
+    # The first has warnings, and its connection serves the second.
+    one, two = await client(proxy.port), await client(proxy.port)
+    await one.ask(Command.QUERY, b"INSERT INTO t VALUES (1)")
+    await two.ask(Command.QUERY, b"SELECT 2")
+    return one, two
+
+
+def _codes(reply: list[ServerMessage]) -> list[bytes]:
+    return [message.payload.split(b"\x04text")[0][-1:] for message in reply if isinstance(message, Row)]
+
+
+@pytest.mark.parametrize(
+    "text, codes",
+    [
+        (b"SHOW WARNINGS", [b"1", b"2", b"3"]),
+        (b"SHOW WARNINGS LIMIT 1", [b"1"]),
+        (b"SHOW WARNINGS LIMIT 1, 5", [b"2", b"3"]),
+        (b"show warnings limit 1 offset 2", [b"3"]),
+        (b"SHOW WARNINGS LIMIT 0", []),
+        (b"SHOW WARNINGS LIMIT 7, 2", []),
+        (b"SHOW ERRORS LIMIT 2", [b"3"]),
+    ],
+)
+def test_stored_warnings_can_be_asked_for_with_a_limit(text: bytes, codes: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with running(Warned(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await _warned(proxy)
+
+            assert _codes(await one.ask(Command.QUERY, text)) == codes
+
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_more_warnings_are_counted_than_the_server_kept() -> None:
+    async def scenario() -> None:
+        async with running(Warned(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await _warned(proxy)
+
+            await one.ask(Command.QUERY, b"SELECT @@warning_count")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert b"SELECT GREATEST(@@warning_count,CAST(5 AS UNSIGNED)) AS `@@warning_count`" in asked
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_ping_counts_the_warnings_of_its_own_session() -> None:
+    async def scenario() -> None:
+        async with running(Warned(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await _warned(proxy)
+
+            told = [await each.ask(Command.PING) for each in (one, two)]
+
+            assert [message.warnings for (message,) in told if isinstance(message, Ok)] == [5, 0]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_the_option_for_several_statements_goes_with_its_session() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port, PLAIN | Capability.MULTI_STATEMENTS)
+            two = await client(proxy.port, PLAIN | Capability.MULTI_STATEMENTS)
+
+            await one.ask(Command.SET_OPTION, b"\x01\x00")
+            await two.ask(Command.QUERY, b"SELECT 2")
+            await one.ask(Command.QUERY, b"SELECT 1")
+
+            options = [body for number, body in proxy.backend.commands if number == Command.SET_OPTION]
+            assert options == [b"\x01\x00", b"\x00\x00", b"\x01\x00"]
+            assert proxy.of(Pinned) == []
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_session_ends_with_the_connection_that_it_held_when_a_ping_loses_it() -> None:
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        return None if command.command == Command.PING else select(protocol, command)
+
+    async def scenario() -> None:
+        async with running(FakeBackend(answer=answer)) as proxy:
+            one = await client(proxy.port)
+
+            (error,) = await one.ask(Command.PING)
+
+            assert isinstance(error, Err)
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+            assert proxy.of(SessionClosed)[0].reason is CloseReason.BACKEND_GONE
+
+    run(scenario)
+
+
+def test_a_session_whose_schema_is_gone_can_choose_another() -> None:
+    dropped = False
+
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.command == Command.INIT_DB and command.body == b"gone" and dropped:
+            return protocol.send_err(Err(number=1049, sqlstate=b"42000", message=b"Unknown database"))
+        return select(protocol, command) if command.body[:6] == b"SELECT" else protocol.send_ok(Ok(status=2))
+
+    async def scenario() -> None:
+        nonlocal dropped
+        async with running(FakeBackend(answer=answer), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"gone")
+            await two.ask(Command.INIT_DB, b"shop")
+            dropped = True
+
+            (error,) = await one.ask(Command.QUERY, b"SELECT 1")
+            failed = await one.ask(Command.INIT_DB, b"gone")
+            await one.ask(Command.QUERY, b"USE shop")
+
+            assert isinstance(error, Err)
+            assert isinstance(failed[0], Err)
+            assert Row(row(b"SELECT 1")) in await one.ask(Command.QUERY, b"SELECT 1")
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+PREPARED = b"\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"
+
+
+class Preparing(FakeBackend):
+    """Prepares everything as a statement with one parameter; executing is an OK, or fails with 1210 if it `fails`."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        super().__init__(answer=self._answer)
+        self.fails = fails
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        match command.command:
+            case Command.STMT_PREPARE:
+                head = packet.encode(PREPARED, 1) + packet.encode(COLUMN, 2)
+                return head + packet.encode(b"\xfe\x00\x00\x02\x00", 3)
+            case Command.STMT_EXECUTE if self.fails:
+                return protocol.send_err(Err(number=1210, sqlstate=b"HY000", message=b"Incorrect arguments"))
+            case Command.STMT_SEND_LONG_DATA | Command.STMT_CLOSE:
+                return b""
+            case Command.QUERY if command.body.startswith(b"SELECT ROW_COUNT()"):
+                return protocol.send_rows([COLUMN], [row(b"0")], Status.AUTOCOMMIT)
+        return protocol.send_ok(Ok(status=2))
+
+
+ONE = (1).to_bytes(4, "little")
+EXECUTION = ONE + b"\x00\x01\x00\x00\x00"
+
+
+@pytest.mark.parametrize(
+    "command, body, code",
+    [
+        (Command.STMT_EXECUTE, EXECUTION + b"\x00" + b"\x00" + b"\x05", ErrorCode.NO_TYPES),
+        (Command.STMT_FETCH, ONE + ONE, ErrorCode.NO_CURSOR),
+    ],
+)
+def test_what_only_another_session_told_the_server_of_a_statement_is_not_this_ones(
+    command: Command, body: bytes, code: ErrorCode
+) -> None:
+    async def scenario() -> None:
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"SELECT ?")
+
+            (error,) = await one.ask(command, body)
+
+            assert isinstance(error, Err)
+            assert error.number == code.number
+            assert command not in [number for number, _ in proxy.backend.commands]
+            one.close()
+
+    run(scenario)
+
+
+def test_long_data_that_made_an_execution_fail_stays_until_the_statement_is_reset() -> None:
+    async def scenario() -> None:
+        async with running(Preparing(fails=True), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"SELECT ?")
+            one.conversation.send(one.protocol.command(Command.STMT_SEND_LONG_DATA, ONE + b"\x07\x00" + b"data"))
+            types = bytes((FieldType.VAR_STRING, 0))
+
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00" + b"\x01" + types + b"\x01x")
+            pinned = [event.reason for event in proxy.of(Pinned)]
+            was_kept = not proxy.of(Unpinned)
+            await one.ask(Command.STMT_RESET, ONE)
+
+            assert pinned == ["long data"]
+            assert was_kept
+            assert [event.reason for event in proxy.of(Unpinned)] == ["long data"]
+            one.close()
+
+    run(scenario)
+
+
+def test_preparing_a_statement_that_assigns_a_user_variable_keeps_the_connection() -> None:
+    async def scenario() -> None:
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+
+            await one.ask(Command.STMT_PREPARE, b"SELECT ? INTO @a")
+
+            assert [(event.reason, event.what) for event in proxy.of(Pinned)] == [("user variable", "a")]
+            one.close()
+
+    run(scenario)
+
+
+def test_only_the_server_knows_the_row_count_of_many_rows_at_once() -> None:
+    async def scenario() -> None:
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"UPDATE t SET a = ?")
+            types = bytes((FieldType.VAR_STRING, 0))
+
+            await one.ask(Command.MARIADB_STMT_BULK_EXECUTE, ONE + b"\x80\x00" + types + b"\x00\x01x")
+            await two.ask(Command.QUERY, b"SELECT 2")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert asked[-2:] == [b"SELECT ROW_COUNT()", b"SELECT 2"]
+            one.close()
+            two.close()
+
+    run(scenario)
