@@ -116,6 +116,7 @@ async def _serve_until_signalled(options: Options) -> None:
                 await serve(options, wishes, Log(sys.stderr, options.log_format))
             finally:
                 # The process is about to end by itself; one more signal must not make that look like an accident.
+                signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
                 for number in (signal.SIGTERM, signal.SIGINT):
                     loop.remove_signal_handler(number)
                     signal.signal(number, signal.SIG_IGN)
