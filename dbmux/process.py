@@ -112,14 +112,7 @@ async def _serve_until_signalled(options: Options) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, stop)
             loop.add_signal_handler(signal.SIGHUP, wishes.reloading.set)
-            try:
-                await serve(options, wishes, Log(sys.stderr, options.log_format))
-            finally:
-                # The process is about to end by itself; one more signal must not make that look like an accident.
-                signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, signal.SIG_IGN)
+            await serve(options, wishes, Log(sys.stderr, options.log_format))
 
 
 def _tell_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

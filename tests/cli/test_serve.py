@@ -232,7 +232,8 @@ class TestSignals:
 
             process.signal(signal.SIGTERM)
 
-            assert process.end() == 0
+            # When it was about to end by itself, nobody heard the second one any more.
+            assert process.end() in (0, -signal.SIGTERM)
 
     def test_sighup_reads_the_file_again(self, tmp_path: Path, serve: Serve) -> None:
         address = serve(FakeBackend())
