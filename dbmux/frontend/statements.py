@@ -160,7 +160,11 @@ class StatementTenant(Tenant):
         assert self._statements is not None
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
-            self._statements.check_types(statement, data)
+            types = self._statements.check_types(statement, data)
+            is_in_use = any(key.reason in _IN_USE and key.what == str(statement.id) for key in self.carried.pins)
+            if self.carried.counts_in_pings and not is_in_use:
+                # MySQL would take these values for the types that another session's had.
+                statement.made_for = types
         self._shape = RESULT
         query = statement.query
         if not self._heed(query, statement.text, 0):
