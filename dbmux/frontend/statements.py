@@ -161,8 +161,8 @@ class StatementTenant(Tenant):
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
             types = self._statements.check_types(statement, data)
-            is_in_use = any(key.reason in _IN_USE and key.what == str(statement.id) for key in self.carried.pins)
-            if self.carried.counts_in_pings and not is_in_use:
+            is_own = bool(self.carried.pins and statement.made_for)
+            if self.carried.counts_in_pings and not is_own:
                 # MySQL would take these values for the types that another session's had.
                 statement.made_for = types
         self._shape = RESULT
