@@ -91,8 +91,8 @@ class Statements:
     def check_types(self, statement: Statement, data: bytes) -> bytes:
         """The types of the values in an execution.
 
-        Raises MySQLError 1210 when they were never told, and ProtocolError for a malformed command. The server cannot say
-        it: whoever shares the statement there may have told it types.
+        Raises MySQLError 1210 when they were never told, and ProtocolError for a malformed command. The server cannot
+        say it: whoever shares the statement there may have told it types.
         """
         if data[4] != Command.STMT_EXECUTE:
             return statement.types
