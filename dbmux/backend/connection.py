@@ -101,6 +101,8 @@ class StatementKey(NamedTuple):
     schema: bytes
     names: Names | None
     sql_mode: bytes | None
+    # On MySQL, which takes all later values for the types of the first; b"" before the first execution.
+    types: bytes = b""
 
 
 # An insert id that no session has.
@@ -338,6 +340,13 @@ class Connection:
         self.statements[key] = number
         if len(self.statements) > PREPARED_LIMIT:
             self.close_statement(next(iter(self.statements)))
+
+    def has_statement(self, key: StatementKey) -> bool:
+        """Whether it is prepared here; one that was never executed is made for whatever types come first."""
+        fresh = key._replace(types=b"")
+        if key not in self.statements and fresh in self.statements:
+            self.statements[key] = self.statements.pop(fresh)
+        return key in self.statements
 
     def close_statement(self, key: StatementKey) -> None:
         """Have the server forget a statement."""

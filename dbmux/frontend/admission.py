@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbmux.backend.connection import Connection
 from dbmux.backend.inquiry import ask
@@ -272,7 +272,8 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
         # The schema is not there, or not for this user: the connection is as it was, but for what came before.
         shelf.give(connection, time.perf_counter())
         raise
-    connection.state = state
+    # Whether it takes several statements in one text is not among what was set.
+    connection.state = replace(state, option=connection.state.option)
     if state.schema and not shelf.key.has_schema:
         shelf = shelf.sibling(ShelfKey(shelf.key.user, shelf.key.capabilities, True))
         shelf.move(connection)

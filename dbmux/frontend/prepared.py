@@ -36,11 +36,13 @@ class Statement:
     parameters: int
     state: SessionState
     types: bytes = b""
+    # The types for which the server's statement is made, where that matters.
+    made_for: bytes = b""
 
     @property
     def key(self) -> StatementKey:
         """What must be the same for a server's statement to be this one."""
-        return key_of(self.text, self.state)
+        return key_of(self.text, self.state)._replace(types=self.made_for)
 
     def preparation(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
         """The statements that prepare it on a connection in state `now`, which is left as it was.
@@ -86,19 +88,25 @@ class Statements:
             )
         return statement
 
-    def check_types(self, statement: Statement, data: bytes) -> None:
-        """Raise MySQLError 1210 for values whose types were never told, ProtocolError for a malformed command.
+    def check_types(self, statement: Statement, data: bytes) -> bytes:
+        """The types of the values in an execution.
 
-        The server cannot say it: whoever shares the statement there may have told it types.
+        Raises MySQLError 1210 when they were never told, and ProtocolError for a malformed command. The server cannot
+        say it: whoever shares the statement there may have told it types.
         """
-        if data[4] != Command.STMT_EXECUTE or statement.types:
-            return
+        if data[4] != Command.STMT_EXECUTE:
+            return statement.types
         reader = Reader(data[_ID.stop :])
         count = self._count(statement, reader)
         if count:
             reader.take((count + 7) // 8)
-            if not reader.integer(1):
+            if reader.integer(1):
+                begin = reader.position
+                end = _types_end(reader, count, bool(self.capabilities & Capability.QUERY_ATTRIBUTES))
+                return data[_ID.stop + begin : _ID.stop + end]
+            if not statement.types:
                 raise MySQLError(ErrorCode.NO_TYPES, "values came whose types were never sent; send both together")
+        return statement.types
 
     def _count(self, statement: Statement, reader: Reader) -> int:
         # How many values there are; the reader goes from the flags to behind the number.

@@ -160,7 +160,11 @@ class StatementTenant(Tenant):
         assert self._statements is not None
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
-            self._statements.check_types(statement, data)
+            types = self._statements.check_types(statement, data)
+            is_own = bool(self.carried.pins and statement.made_for)
+            if self.carried.counts_in_pings and not is_own:
+                # MySQL would take these values for the types that another session's had.
+                statement.made_for = types
         self._shape = RESULT
         query = statement.query
         if not self._heed(query, statement.text, 0):

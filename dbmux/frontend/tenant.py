@@ -415,7 +415,7 @@ class Tenant(Holder, ABC):
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
         key = statement.key if statement is not None else None
-        is_prepared = key is None or key in connection.statements
+        is_prepared = key is None or connection.has_statement(key)
         gtid = course.wait_for if course is not None else b""
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
