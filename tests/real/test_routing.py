@@ -312,6 +312,7 @@ class TestPrimary:
                 until(lambda: bool(writes.errors))
                 with pytest.raises(BackendRefused) as refused:
                     client.query(insert)
+                assert cluster.readers() == {REPLICA1, REPLICA2}
                 load.goes_on(500)
             back = until(lambda: _succeeds(client, insert))
             client.__exit__()
