@@ -327,6 +327,28 @@ def test_a_read_is_repeated_elsewhere_when_its_server_hangs_up() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("before", [(), (Command.PING, b"")], ids=["nothing", "a ping"])
+def test_a_read_is_repeated_as_what_it_is_whatever_its_session_sent_before(
+    before: tuple[()] | tuple[int, bytes],
+) -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            other = await client(found.port)
+            assert {await served_by(other) for _ in range(4)} == {"one", "two"}
+            session = await client(found.port)
+            if before:
+                await session.ask(*before)
+            found.members["one"].hangs_up_on = b"SELECT"
+
+            told = [await served_by(session) for _ in range(4)]
+
+            assert told == ["two"] * 4
+            session.close()
+            other.close()
+
+    run(scenario)
+
+
 def test_reads_go_to_the_primary_when_no_replica_can_take_them() -> None:
     async def scenario() -> None:
         async with group() as found:
