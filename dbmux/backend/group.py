@@ -83,6 +83,13 @@ class Group:
         """Whether it has more than one server."""
         return bool(self.replicas)
 
+    @property
+    def entrance(self) -> Backend:
+        """The server that can say whether an account is good: the primary, or another one while that is away."""
+        if self.primary.is_usable:
+            return self.primary
+        return next((replica for replica in self.replicas if replica.is_usable), self.primary)
+
     def promote(self, backend: Backend) -> None:
         """Another of its servers is the primary now; the old one is a replica."""
         members = self.members

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection
@@ -31,8 +31,11 @@ URGENT_POLL_S = 0.1
 ANSWER_S = 3.0
 UTF8MB4 = 45
 
-_MYSQL = b"SELECT @@global.read_only OR @@global.super_read_only, @@global.gtid_executed, @@global.gtid_executed"
-_MARIADB = b"SELECT @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_current_pos"
+# By whether it is a MariaDB.
+_STANDING = {
+    True: b"SELECT @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_current_pos",
+    False: b"SELECT @@global.read_only OR @@global.super_read_only, @@global.gtid_executed, @@global.gtid_executed",
+}
 _STATUS = {True: b"SHOW ALL SLAVES STATUS", False: b"SHOW REPLICA STATUS"}
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -50,8 +53,7 @@ class Probe:
 
     async def standing(self, *, as_primary: bool) -> Standing | None:
         """What it says of itself; None when it cannot be asked, and `problem` says why."""
-        is_mariadb = self._is_mariadb
-        answer = await self._ask(_MARIADB if is_mariadb else _MYSQL)
+        answer = await self._ask(_STANDING)
         if answer is None:
             return None
         read_only, written, present = answer.row(3)
@@ -60,7 +62,7 @@ class Probe:
 
     async def seconds_behind(self) -> float | None:
         """What a replica without GTIDs says of its lag."""
-        answer = await self._ask(_STATUS[self._is_mariadb])
+        answer = await self._ask(_STATUS)
         if answer is None or len(answer.rows) != 1:
             return None
         return seconds_behind(dict(zip(answer.names(), answer.rows[0], strict=True)))
@@ -70,17 +72,14 @@ class Probe:
         if self._connection is not None:
             self._connection.quit()
 
-    @property
-    def _is_mariadb(self) -> bool:
-        greeting = self.backend.greeting
-        return greeting is not None and greeting.is_mariadb
-
-    async def _ask(self, sql: bytes) -> Answer | None:
+    async def _ask(self, sql: Mapping[bool, bytes]) -> Answer | None:
         try:
             async with asyncio.timeout(ANSWER_S):
                 if self._connection is None or self._connection.is_closed:
                     self._connection = await open_connection(self.backend, self._key, self._account)
-                (answer,) = await run(self._connection, [(Command.QUERY, sql)])
+                # The connection knows what the server is; the backend may not have been met before.
+                words = sql[self._connection.greeting.is_mariadb]
+                (answer,) = await run(self._connection, [(Command.QUERY, words)])
         except TimeoutError:
             self.problem = "no answer in time"
             self.backend.suspect()

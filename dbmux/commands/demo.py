@@ -127,15 +127,14 @@ def _free_listeners(scenario: Scenario) -> dict[str, str]:
     return chosen
 
 
-def _ports(scenario: Scenario, config: Config) -> dict[str, int]:
-    ports = {config.group_of(listen): getattr(listen.address, "port", 0) for listen in config.listen}
-    return {node.name: ports[node.name] for node in scenario.nodes if node.name in ports}
+def _ports(config: Config) -> dict[str, int]:
+    return {config.group_of(listen): getattr(listen.address, "port", 0) for listen in config.listen}
 
 
 def _wait_until_served(config: Config, scenario: Scenario, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
     account, password = next(iter(scenario.recipe.accounts.items()))
     deadline = time.monotonic() + START_TIMEOUT_S
-    for port in _ports(scenario, config).values():
+    for port in _ports(config).values():
         while True:
             try:
                 Client("127.0.0.1", port, account, password).__exit__()
@@ -150,7 +149,7 @@ def _wait_until_served(config: Config, scenario: Scenario, process: subprocess.P
 def _tell(scenario: Scenario, config: Config) -> None:
     account, password = next(iter(scenario.recipe.accounts.items()))
     click.echo("Connect yourself:")
-    for node, port in _ports(scenario, config).items():
+    for node, port in _ports(config).items():
         click.echo(f"  mysql -h 127.0.0.1 -P {port} -u {account} -p{password} shop   # {node}, through DbMux")
     if config.control is not None:
         click.echo(f"  curl http://{config.control}/metrics")
@@ -160,7 +159,7 @@ class Traffic:
     """Statements against each listener in turn, until the time is over or Ctrl-C."""
 
     def __init__(self, scenario: Scenario, config: Config) -> None:
-        self._ports = _ports(scenario, config)
+        self._ports = _ports(config)
         self._account, self._password = next(iter(scenario.recipe.accounts.items()))
         self.answered: Counter[str] = Counter()
         self.versions: dict[str, str] = {}

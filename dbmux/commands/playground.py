@@ -102,7 +102,8 @@ def ps() -> None:
     known = list(playground.nodes(playground.default_places()))
     for found in known:
         state = f"127.0.0.1:{found.port}, pid {found.pid}" if found.pid else "stopped"
-        click.echo(f"{_full_name(found)}: {found.software}, {state}")
+        role = f", replica of {found.primary}" if found.primary else ""
+        click.echo(f"{_full_name(found)}: {found.software}{role}, {state}")
     if not known:
         click.echo("There are no servers yet; dbmux playground up starts some.")
 

@@ -252,7 +252,7 @@ class Frontend:
                 self._announce(session)
                 self._check_address(session, settings)
                 home = settings.topology.groups[group]
-                backend = home.primary
+                backend = _entrance(home, settings)
                 protocol = ServerProtocol(await self._greeting(session, backend, settings))
                 protocol.receive(client.protocol.unread())
                 client.protocol = session.greeter = protocol
@@ -282,7 +282,7 @@ class Frontend:
 
     async def _enter(self, session: Session, door: Door, group: Group, settings: Settings) -> None:
         started = time.perf_counter()
-        backend = group.primary
+        backend = _entrance(group, settings)
         session.user = door.claim.user.decode("utf-8", "replace")
         admitted = await self._prove(session, door, backend, settings)
         try:
@@ -364,10 +364,11 @@ class Frontend:
 
     async def _change_user(self, session: Session, payload: bytes) -> None:
         group, settings = session.group, self.settings
-        if session.state != 0 or group is None or group.primary.greeting is None:
+        if session.state != 0 or group is None:
             return
-        backend = group.primary
-        assert backend.greeting is not None
+        backend = _entrance(group, settings)
+        if backend.greeting is None:
+            return
         greeting = self._dressed(session.id, backend.greeting, settings)
         protocol = ServerProtocol.changing_user(greeting, session.capabilities)
         client: Conversation[ClientMessage] = Conversation(session.channel, protocol)
@@ -601,6 +602,12 @@ def _is_balancer(channel: Channel, proxies: tuple[Network, ...]) -> bool:
 
 def _is_tcp(channel: Channel) -> bool:
     return isinstance(channel.transport.get_extra_info("peername"), tuple)
+
+
+def _entrance(group: Group, settings: Settings) -> Backend:
+    # Where a login is proved. A relayed one keeps that server for life, so that it must be the primary.
+    is_relayed = not settings.users and settings.login is LoginMode.RELAY
+    return group.primary if is_relayed else group.entrance
 
 
 def _is_private(channel: Channel) -> bool:

@@ -336,6 +336,9 @@ class Session(StatementTenant):
         self.fail(error, CloseReason.PROTOCOL_ERROR)
 
     def _resend(self) -> None:
+        if self._command == QUERY:
+            # The fast lane leaves both as another command had them.
+            self._shape, self._statement = RESULT, None
         statement, data = self._statement, self._sent
         self._pending = data
         self._then = self._send_pending if statement is None else lambda: self._send_execution(statement, data)

@@ -61,7 +61,10 @@ class _Server(subprocess.Popen[bytes]):
 
 
 class Node:
-    """A server in `folder`, stopped or running; `options` are further options of the server's own."""
+    """A server in `folder`, stopped or running; `options` are further options of the server's own.
+
+    `primary` is the name of the node whose replica it is, or nothing.
+    """
 
     def __init__(
         self,
@@ -69,12 +72,14 @@ class Node:
         software: Software,
         folder: Path,
         options: tuple[str, ...] = (),
+        primary: str = "",
         stop_timeout_s: float = STOP_TIMEOUT_S,
     ) -> None:
         self.name = name
         self.software = software
         self.folder = folder
         self.options = options
+        self.primary = primary
         self.data = folder / f"data-{software.kind}-{software.series}"
         self.log = folder / "error.log"
         self._stop_timeout_s = stop_timeout_s
@@ -85,8 +90,8 @@ class Node:
     @classmethod
     def found_in(cls, folder: Path) -> Node | None:
         """The node that was started last in this folder; None where none was."""
-        software = state.read(folder / STATE_FILE).software
-        return cls(folder.name, software, folder) if software is not None else None
+        left = state.read(folder / STATE_FILE)
+        return cls(folder.name, left.software, folder, primary=left.primary) if left.software is not None else None
 
     @property
     def port(self) -> int:
@@ -202,6 +207,8 @@ class Node:
 
     def _launch(self, port: int) -> None:
         self.log.unlink(missing_ok=True)
+        # Of a server that was killed: MySQL takes the number in it for a process that has the socket.
+        self.socket.with_name(f"{self.socket.name}.lock").unlink(missing_ok=True)
         with self.log.open("wb") as log:
             process = _Server(
                 [*self._command(), f"--port={port}"],
@@ -212,7 +219,8 @@ class Node:
             )
         self._process = process
         started = state.started_at(process.pid)
-        state.write(self._file, State(port=port, pid=process.pid, started=started, software=self.software))
+        begun = State(port=port, pid=process.pid, started=started, software=self.software, primary=self.primary)
+        state.write(self._file, begun)
         self._wait_until_ready(process)
 
     def _signal(self, number: signal.Signals) -> None:

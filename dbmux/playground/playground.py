@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,11 @@ from threading import Lock
 import platformdirs
 
 from dbmux.errors import DbMuxError
-from dbmux.playground import packages
-from dbmux.playground.node import STATE_FILE, Node, next_free_port
+from dbmux.playground import packages, replication
+from dbmux.playground.node import STATE_FILE, Node, NodeFailed, next_free_port
 from dbmux.playground.packages import Kind, Machine, Say, Wish
 from dbmux.playground.recipe import Recipe
+from dbmux.playground.replication import Part
 
 START = "start it: dbmux playground up"
 
@@ -75,6 +76,8 @@ def up(chosen: Recipe, servers: tuple[Wish, ...], places: Places, say: Say) -> S
                 wait(starts, return_when=FIRST_EXCEPTION)
             finally:
                 start.is_given_up = not all(one.done() for one in starts)
+            running = {one.result().name: one.result() for one in starts}
+            list(threads.map(start.follow, *_replicas_of(chosen, running)))
         return Scenario(chosen, tuple(one.result() for one in starts), tuple(start.begun))
     except BaseException:
         stop(start.begun)
@@ -159,7 +162,8 @@ class _Start:
         begun = time.monotonic()
         software = packages.find(wish, self._places.cache, self._say, self._places.machine)
         folder = self._places.data / self._recipe.name / name
-        starting = Node(name, software, folder)
+        primary = self._recipe.primaries.get(name, "")
+        starting = Node(name, software, folder, self._options(name, software.kind), primary)
         with packages.only_one(folder.with_suffix(".lock")):
             if starting.pid is not None:
                 starting.start()
@@ -169,6 +173,17 @@ class _Start:
                 self._say(f"{name}: {software} on 127.0.0.1:{starting.port} ({time.monotonic() - begun:.1f} s)")
         return starting
 
+    def follow(self, replica: Node, primary: Node) -> None:
+        """Have a replica follow its primary, unless both ran already."""
+        if replica in self.begun or primary in self.begun:
+            replication.follow(replica, primary)
+
+    def _options(self, name: str, kind: Kind) -> tuple[str, ...]:
+        primaries = self._recipe.primaries
+        if name in primaries:
+            return replication.options(Part.REPLICA, kind, 2 + list(primaries).index(name))
+        return replication.options(Part.PRIMARY, kind, 1) if name in primaries.values() else ()
+
     def _bring_up(self, starting: Node) -> None:
         self.begun.append(starting)
         if not starting.is_seeded:
@@ -176,7 +191,7 @@ class _Start:
             starting.discard()
         try:
             starting.start(self._free_port)
-            starting.seed(_accounts(self._recipe, starting.software.kind) + self._recipe.schema.read_text("utf-8"))
+            starting.seed(_seed(self._recipe, starting))
         finally:
             if self.is_given_up:
                 starting.stop()
@@ -192,6 +207,13 @@ def _wishes(chosen: Recipe, servers: tuple[Wish, ...]) -> dict[str, Wish]:
     if not servers:
         return dict(chosen.nodes)
     named = dict(zip(chosen.nodes, servers, strict=False))
+    for replica, primary in chosen.primaries.items():
+        wish = named.setdefault(replica, named[primary])
+        if wish.kind is not named[primary].kind:
+            raise NodeFailed(
+                f"{replica} cannot be {wish} as a replica of {primary}, which is {named[primary]};"
+                " give --server once, for all of them"
+            )
     for wish in servers[len(named) :]:
         name = str(wish).replace(":", "").replace(".", "")
         # The name of a node is part of a variable's name: no dash.
@@ -200,13 +222,33 @@ def _wishes(chosen: Recipe, servers: tuple[Wish, ...]) -> dict[str, Wish]:
     return named
 
 
-def _accounts(chosen: Recipe, kind: Kind) -> str:
+def _replicas_of(chosen: Recipe, running: Mapping[str, Node]) -> tuple[list[Node], list[Node]]:
+    # Replicas, and the primary of each.
+    pairs = [(running[name], running[primary]) for name, primary in chosen.primaries.items() if name in running]
+    return [replica for replica, _ in pairs], [primary for _, primary in pairs]
+
+
+def _seed(chosen: Recipe, starting: Node) -> str:
+    # Installed anonymous users would be found before '%' for local connections; each server has its own.
+    kind = starting.software.kind
+    cleared = "SET sql_log_bin=0; DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES; SET sql_log_bin=1;\n"
+    own = cleared if kind is Kind.MARIADB else ""
+    if starting.name in chosen.primaries:
+        # All else comes from its primary.
+        return own
+    lines = [own + _accounts(chosen)]
+    if starting.name in chosen.primaries.values():
+        lines.append(replication.account())
+        if kind is Kind.MARIADB:
+            # With this right, which ALL has, an account writes to replicas.
+            lines += [f"REVOKE READ_ONLY ADMIN ON *.* FROM '{name}'@'%';" for name in chosen.accounts]
+    return "\n".join([*lines, chosen.schema.read_text("utf-8")])
+
+
+def _accounts(chosen: Recipe) -> str:
     # MySQL and MariaDB each take their own plugin; passwords stand in the recipe and protect nothing.
     lines = []
     for name, password in chosen.accounts.items():
         lines.append(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{password}';")
         lines.append(f"GRANT ALL ON *.* TO '{name}'@'%';")
-    if kind is Kind.MARIADB:
-        # Installed anonymous users would be found before '%' for local connections.
-        lines.insert(0, "DELETE FROM mysql.global_priv WHERE User='';\nFLUSH PRIVILEGES;")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

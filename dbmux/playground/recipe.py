@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dbmux.errors import DbMuxError
@@ -21,16 +21,19 @@ class NoRecipe(DbMuxError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A statement that must give these rows through the proxy, at the listener of each of `nodes`."""
+    """A statement that must give these rows through the proxy, at the listener of each of `groups`."""
 
     sql: str
     rows: tuple[tuple[str, ...], ...]
-    nodes: tuple[str, ...]
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """A scenario: servers by node name, accounts by name with their passwords, and checks."""
+    """A scenario: servers by node name, accounts by name with their passwords, and checks.
+
+    `primaries` has the node that each replica follows.
+    """
 
     name: str
     summary: str
@@ -38,11 +41,17 @@ class Recipe:
     nodes: Mapping[str, Wish]
     accounts: Mapping[str, str]
     checks: tuple[Check, ...]
+    primaries: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
         """The configuration of the proxy in front."""
         return self.path / "appconfig.json"
+
+    @property
+    def program(self) -> Path:
+        """What tries the scenario as a whole, where checks are not enough; not every recipe has one."""
+        return self.path / "check.py"
 
     @property
     def schema(self) -> Path:
@@ -62,11 +71,12 @@ def load(name: str) -> Recipe:
         raise NoRecipe(f"there is no recipe {name!r}; there are {', '.join(names())}")
     told = tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8"))
     nodes = {node: parse_wish(entry["server"]) for node, entry in told["nodes"].items()}
+    primaries = {node: entry["replica_of"] for node, entry in told["nodes"].items() if "replica_of" in entry}
     checks = tuple(
         Check(
             sql=entry["sql"],
             rows=tuple(tuple(str(value) for value in row) for row in entry["rows"]),
-            nodes=tuple(entry.get("nodes", nodes)),
+            groups=tuple(entry.get("groups", nodes)),
         )
         for entry in told.get("checks", [])
     )
@@ -77,4 +87,5 @@ def load(name: str) -> Recipe:
         nodes=nodes,
         accounts=told.get("accounts", {}),
         checks=checks,
+        primaries=primaries,
     )

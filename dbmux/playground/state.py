@@ -17,12 +17,13 @@ from dbmux.playground.packages import Kind, Software
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """A node as it was left; `started` is what `started_at` said of `pid`."""
+    """A node as it was left; `started` is what `started_at` said of `pid`, `primary` whose replica it is, if it is."""
 
     port: int = 0
     pid: int | None = None
     started: str | None = None
     software: Software | None = None
+    primary: str = ""
 
     @property
     def running(self) -> int | None:
@@ -41,6 +42,7 @@ def read(path: Path) -> State:
             pid=_or_none(int, told["pid"]),
             started=_or_none(str, told["started"]),
             software=_or_none(_software, told["software"]),
+            primary=str(told.get("primary", "")),
         )
     except (OSError, ValueError, TypeError, KeyError):
         return State()

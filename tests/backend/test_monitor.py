@@ -11,6 +11,7 @@ import pytest
 from dbmux.backend.monitor import Monitor
 from dbmux.config.model import Account
 from dbmux.events import PrimaryChanged, ReplicaCaughtUp, ReplicaFellBehind, Warned
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
@@ -43,7 +44,7 @@ class Replicating(Member):
 
 @asynccontextmanager
 async def monitored(**config: Any) -> AsyncIterator[tuple[Group, Monitor]]:
-    async with group(kind=Replicating, **config) as found:
+    async with group(**({"kind": Replicating} | config)) as found:
         account = Account(user="dbmux", password=PASSWORD.decode())
         monitor = Monitor(found.engine.frontend.topology.groups["main"], account, found.events.append)
         yield found, monitor
@@ -53,6 +54,37 @@ async def monitored(**config: Any) -> AsyncIterator[tuple[Group, Monitor]]:
 def told(found: Group) -> list[Any]:
     kinds = (PrimaryChanged, ReplicaFellBehind, ReplicaCaughtUp, Warned)
     return [event for event in found.events if isinstance(event, kinds)]
+
+
+class MariaDb(Replicating):
+    """A MariaDB: it knows nothing of what only MySQL has."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.capabilities &= ~Capability.LONG_PASSWORD
+        self.answer = self._tell
+
+    def _tell(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if b"super_read_only" in command.body:
+            return protocol.send_err(Err(number=1193, message=b"Unknown system variable 'super_read_only'"))
+        if not command.body.startswith(b"SELECT @@global"):
+            return self._answer(protocol, command)
+        gtids = b"0-1-%d" % self.position
+        return protocol.send_rows([COLUMN] * 3, [row(b"%d" % self.is_read_only, gtids, gtids)], Status.AUTOCOMMIT)
+
+
+def test_a_server_that_was_never_met_is_asked_in_its_own_words() -> None:
+    async def scenario() -> None:
+        async with monitored(kind=MariaDb) as (found, monitor):
+            for name in found.members:
+                found.backend(name).greeting = None
+
+            await monitor.look()
+
+            assert told(found) == []
+            assert found.backend("one").lag_s == 0.0
+
+    run(scenario)
 
 
 def test_a_replica_that_has_everything_is_not_behind() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dbmux.address import TcpAddress
+from dbmux.backend.server import BackendState
 from dbmux.config.model import Config
 from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
@@ -20,6 +21,7 @@ from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import COLUMN, PASSWORD, FakeBackend, TestClient, client, row, run
+from tests.net.loopback import until
 
 NAMES = ("primary", "one", "two")
 
@@ -325,6 +327,28 @@ def test_a_read_is_repeated_elsewhere_when_its_server_hangs_up() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("before", [(), (Command.PING, b"")], ids=["nothing", "a ping"])
+def test_a_read_is_repeated_as_what_it_is_whatever_its_session_sent_before(
+    before: tuple[()] | tuple[int, bytes],
+) -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            other = await client(found.port)
+            assert {await served_by(other) for _ in range(4)} == {"one", "two"}
+            session = await client(found.port)
+            if before:
+                await session.ask(*before)
+            found.members["one"].hangs_up_on = b"SELECT"
+
+            told = [await served_by(session) for _ in range(4)]
+
+            assert told == ["two"] * 4
+            session.close()
+            other.close()
+
+    run(scenario)
+
+
 def test_reads_go_to_the_primary_when_no_replica_can_take_them() -> None:
     async def scenario() -> None:
         async with group() as found:
@@ -334,6 +358,25 @@ def test_reads_go_to_the_primary_when_no_replica_can_take_them() -> None:
 
             assert await served_by(session) == "primary"
             assert found.reasons == [Reason.NO_REPLICA]
+            session.close()
+
+    run(scenario)
+
+
+def test_clients_log_in_and_read_while_the_primary_is_away() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            # Asked how it is only now and then.
+            await until(lambda: found.backend("primary").state is BackendState.UP)
+            found.backend("primary").state = BackendState.DOWN
+
+            session = await client(found.port)
+
+            assert {await served_by(session) for _ in range(4)} == {"one", "two"}
+            assert found.members["primary"].logins == 0
+            found.backend("primary").state = BackendState.UP
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
             session.close()
 
     run(scenario)

@@ -118,6 +118,16 @@ class TestStart:
         assert (found.name, found.software, found.port, found.pid) == ("db", mysql, node.port, node.pid)
         assert Node.found_in(node.folder / "none") is None
 
+    def test_the_lock_that_a_killed_server_left_is_in_nobodys_way(self, make: Make, mysql: Software) -> None:
+        node = make(mysql)
+        node.folder.mkdir(parents=True)
+        lock = node.folder / "server.sock.lock"
+        lock.write_text(f"{os.getpid()}\n")
+
+        node.start()
+
+        assert not lock.exists()
+
 
 class TestFailure:
     def test_a_server_that_does_not_start_shows_the_end_of_its_log(self, make: Make, failing: Software) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from dbmux.address import TcpAddress
 from dbmux.config import load as config
+from dbmux.config.model import Config
 from dbmux.playground.packages import Kind
 from dbmux.playground.recipe import NoRecipe, load, names
 
@@ -23,12 +24,17 @@ def test_a_recipe_is_read_from_its_folder() -> None:
 
     assert [(name, wish.kind) for name, wish in found.nodes.items()] == [("old", Kind.MARIADB), ("new", Kind.MYSQL)]
     assert found.accounts == {"app": "app-password"}
-    assert found.checks[0].nodes == ("old", "new")
+    assert found.checks[0].groups == ("old", "new")
+    assert found.primaries == {}
+
+
+def test_a_node_may_be_a_replica_of_another() -> None:
+    assert load("replicas").primaries == {"replica1": "primary", "replica2": "primary"}
 
 
 @pytest.mark.parametrize("name", ["nope", "", "..", "../recipes/single", "/etc"])
 def test_a_name_that_is_none_is_told_those_that_are(name: str) -> None:
-    with pytest.raises(NoRecipe, match=r"there are single, two-versions"):
+    with pytest.raises(NoRecipe, match=r"there are .*single, two-versions"):
         load(name)
 
 
@@ -40,13 +46,14 @@ class TestEachRecipe:
         assert len(text.splitlines()) <= SCREEN
         assert f"dbmux playground up {name}" in text
 
-    def test_it_has_data_accounts_and_checks_for_each_node(self, name: str) -> None:
+    def test_it_has_data_accounts_and_checks_for_each_listener(self, name: str) -> None:
         found = load(name)
 
         assert "INSERT INTO" in found.schema.read_text(encoding="utf-8")
         assert found.summary
         assert found.accounts
-        assert {node for check in found.checks for node in check.nodes} == set(found.nodes)
+        made = config.load(found.config, {})
+        assert {group for check in found.checks for group in check.groups} == set(map(made.group_of, made.listen))
 
     def test_its_configuration_asks_for_the_ports_of_its_nodes(self, name: str) -> None:
         found = load(name)
@@ -65,11 +72,16 @@ class TestEachRecipe:
         assert all(isinstance(address, TcpAddress) and address.is_local for address in addresses)
         assert 3306 not in [address.port for address in addresses if isinstance(address, TcpAddress)]
 
-    def test_each_node_has_a_listener(self, name: str) -> None:
+    def test_each_node_is_behind_a_listener(self, name: str) -> None:
         found = load(name)
         made = config.load(found.config, {})
 
-        assert {made.group_of(listen) for listen in made.listen} == set(found.nodes)
+        assert {node for listen in made.listen for node in _members(made, made.group_of(listen))} == set(found.nodes)
+
+
+def _members(made: Config, name: str) -> tuple[str, ...]:
+    group = made.groups.get(name)
+    return (group.primary, *group.replicas) if group is not None else (name,)
 
 
 def test_recipes_are_files_that_travel_with_the_package() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.real
 def running(name: str, folder: Path) -> Iterator[Scenario]:
     """A recipe's servers, with data of their own."""
     places = playground.default_places()
-    kept = playground.Places(data=folder / "data", cache=places.cache, machine=places.machine)
+    kept = playground.Places(data=folder / "dbmux" / "playground", cache=places.cache, machine=places.machine)
     scenario = playground.up(recipe.load(name), (), kept, print)
     try:
         yield scenario
@@ -33,19 +34,28 @@ def running(name: str, folder: Path) -> Iterator[Scenario]:
         playground.down(scenario)
 
 
+@dataclass(frozen=True, slots=True)
+class Proxied:
+    """DbMux in front of a scenario: the ports of its listeners by group, and the variables that chose them."""
+
+    ports: dict[str, int]
+    environment: dict[str, str]
+    pid: int
+
+
 @contextmanager
-def proxied(scenario: Scenario, folder: Path) -> Iterator[dict[str, int]]:
-    """DbMux with the recipe's own configuration; gives the port of each node's listener."""
+def proxied(scenario: Scenario, folder: Path) -> Iterator[Proxied]:
+    """DbMux with the recipe's own configuration."""
     names = ["CONTROL", *(f"{node.name.upper()}_LISTEN" for node in scenario.nodes)]
-    ports = {name: free_port() for name in names}
-    environment = {name: str(port) for name, port in ports.items()} | scenario.environment
+    environment = {name: str(free_port()) for name in names} | scenario.environment
     line = (sys.executable, "-m", "dbmux.cli", "serve", "--config", str(scenario.recipe.config))
     state = {"XDG_STATE_HOME": str(folder / "state")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(line, env=os.environ | environment | state, stdout=log, stderr=log)
     made = config.load(scenario.recipe.config, environment)
     try:
-        yield {made.group_of(listen): getattr(listen.address, "port", 0) for listen in made.listen}
+        ports = {made.group_of(listen): getattr(listen.address, "port", 0) for listen in made.listen}
+        yield Proxied(ports, environment, process.pid)
     finally:
         process.terminate()
         assert process.wait(30) == 0
@@ -66,16 +76,30 @@ def rows(port: int, account: tuple[str, str], sql: str) -> tuple[tuple[str | Non
 
 @pytest.mark.parametrize("name", recipe.names())
 def test_its_checks_hold_through_every_listener_and_each_shows_the_server_behind_it(name: str, tmp_path: Path) -> None:
-    with running(name, tmp_path) as scenario, proxied(scenario, tmp_path) as ports:
-        checked = set()
+    with running(name, tmp_path) as scenario, proxied(scenario, tmp_path) as dbmux:
+        ports, checked = dbmux.ports, set()
         for check in scenario.recipe.checks:
-            for node in check.nodes:
+            for group in check.groups:
                 for account in scenario.recipe.accounts.items():
-                    assert rows(ports[node], account, check.sql) == check.rows
-                checked.add(node)
+                    assert rows(ports[group], account, check.sql) == check.rows
+                checked.add(group)
 
         assert checked == set(ports)
         account = next(iter(scenario.recipe.accounts.items()))
-        for started in scenario.nodes:
-            version = rows(ports[started.name], account, "SELECT VERSION()")[0][0]
-            assert str(version).startswith(started.software.version)
+        shown = {str(rows(port, account, "SELECT VERSION()")[0][0]).partition("-")[0] for port in ports.values()}
+        assert shown == {started.software.version for started in scenario.nodes}
+
+
+@pytest.mark.parametrize("name", [name for name in recipe.names() if recipe.load(name).program.exists()])
+def test_its_program_finds_that_it_is_so(name: str, tmp_path: Path) -> None:
+    with running(name, tmp_path) as scenario, proxied(scenario, tmp_path) as dbmux:
+        for port in dbmux.ports.values():
+            rows(port, next(iter(scenario.recipe.accounts.items())), "SELECT 1")
+
+        line = (sys.executable, scenario.recipe.program)
+        told = {"XDG_DATA_HOME": str(tmp_path), "DBMUX_PID": str(dbmux.pid)}
+        environment = os.environ | dbmux.environment | told
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+        print(done.stdout)
+        assert (done.returncode, done.stderr) == (0, "")
