@@ -8,7 +8,7 @@ COMPILED := $(foreach module,kernel lexer,dbmux/$(module).py dbmux/$(module).pxd
 # A command that is quiet while all goes well, and then says what it did and how long it took.
 TIMED = @begun=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - begun)) s"
 
-.PHONY: install demo check test differential bench clean
+.PHONY: install demo check test differential soak bench clean
 
 install: $(VENV)/installed
 
@@ -32,6 +32,10 @@ test: check $(VENV)/mysqlclient
 # one of them is in `test`.
 differential: $(VENV)/developed
 	$(BIN)/pytest -m differential
+
+# Kills and stalls under load, for ten minutes a server.
+soak: $(VENV)/developed
+	DBMUX_SOAK_SECONDS=600 $(BIN)/pytest -m real tests/real/test_chaos.py
 
 bench: $(VENV)/developed
 	$(BIN)/python -m benchmarks all
