@@ -25,7 +25,7 @@ from dbmux.backend.topology import Topology
 from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
-from dbmux.events import ConfigApplied, DrainStarted, Emit, ListenerClosed, ListenerOpened, Warned
+from dbmux.events import BackendDown, ConfigApplied, DrainStarted, Emit, Event, ListenerClosed, ListenerOpened, Warned
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
@@ -279,11 +279,17 @@ class Engine:
             if name in self._renewals:
                 backend.renew(self._renewals[name], config.timeouts.connect)
             if name not in self._watches:
-                watch = health.watch(backend, self._memory, self.emit)
+                watch = health.watch(backend, self._memory, self._hear)
                 self._watches[name] = self._tasks.create_task(watch, name=f"watch {name}")
         self._backends = backends
         self.config = config
         self._monitor()
+
+    def _hear(self, event: Event) -> None:
+        # What is found out about the servers' health.
+        self.emit(event)
+        if isinstance(event, BackendDown) and event.backend in self._backends:
+            self.frontend.leave_hanging(self._backends[event.backend])
 
     def _monitor(self) -> None:
         # Groups are new ones after each reload.

@@ -145,6 +145,12 @@ class Frontend:
             host = session.peer.rpartition(":")[0]
             session.regroup(group, self.settings.rules.lens(session.user, host))
 
+    def leave_hanging(self, backend: Backend) -> None:
+        """A server is down: reads that hang there go to others where they can."""
+        for session in list(self.sessions.values()):
+            if session.backend is backend:
+                session.leave_hanging()
+
     def count_rule(self, name: str) -> None:
         """A rule has matched a statement."""
         self.rules_matched[name] += 1

@@ -335,6 +335,16 @@ class Session(StatementTenant):
         error = MySQLError(ErrorCode.MALFORMED_REPLY, f"the server's reply is malformed ({reason}); connect again")
         self.fail(error, CloseReason.PROTOCOL_ERROR)
 
+    def leave_hanging(self) -> None:
+        """The server is down, though its connections stand: a read that another one can take goes there."""
+        connection = self.connection
+        is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
+        if connection is None or self.course is None or not is_read or not self._is_retriable:
+            return
+        if not connection.reply_bytes:
+            # As if the server had closed it, which it cannot do any more.
+            connection.channel.abort()
+
     def _resend(self) -> None:
         if self._command == QUERY:
             # The fast lane leaves both as another command had them.

@@ -33,11 +33,15 @@ class Member(FakeBackend):
         super().__init__(answer=self._answer)
         self.name = name
         self.hangs_up_on = b""
+        # Hears reads, and never answers.
+        self.is_deaf = False
         self._status = Status.AUTOCOMMIT
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         if command.command == Command.QUIT or (self.hangs_up_on and self.hangs_up_on in command.body):
             return None
+        if self.is_deaf and command.body.startswith(b"SELECT"):
+            return b""
         match command.body.upper().split():
             case [b"BEGIN"] | [b"START", *_]:
                 self._status |= Status.IN_TRANSACTION
@@ -748,6 +752,30 @@ def test_a_read_does_not_wait_for_a_primary_that_is_away() -> None:
 
             assert isinstance(told, Err)
             assert told.number in (2003, 2013)
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_that_hangs_at_a_server_which_is_down_goes_to_another() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            for name in ("one", "two"):
+                found.members[name].is_deaf = True
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"SELECT 1"))
+            hanging: list[str] = []
+            while not hanging:
+                await asyncio.sleep(0)
+                hanging = [name for name in ("one", "two") if b"SELECT 1" in found.members[name].statements]
+            (name,) = hanging
+            for other in {"one", "two"} - {name}:
+                found.members[other].is_deaf = False
+
+            found.engine.frontend.leave_hanging(found.backend(name))
+
+            (told,) = [message for message in await waiting if isinstance(message, Row)]
+            assert told.payload[1:].decode() == ({"one", "two"} - {name}).pop()
             session.close()
 
     run(scenario)
