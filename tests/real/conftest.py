@@ -21,6 +21,8 @@ from dbmux.playground.packages import Kind, NoServer, find, parse_wish
 
 SERVERS = ("mariadb:10.11", "mariadb:11", "mysql:9")
 WAYS = ("relay", "users", "learn")
+# Needs no quoting in files and addresses.
+SIMPLE_ACCOUNT, SIMPLE_PASSWORD = "suite", "suite"
 ACCOUNT, PASSWORD = "app", "app-pass \\'\" word"
 # Nobody logs in as this one but the test whose subject is that.
 UNSEEN_ACCOUNT = "unseen"
@@ -126,7 +128,7 @@ def _serve(root: Path, way: str, nodes: dict[str, Node], ports: dict[str, int]) 
         "timeouts": {"drain": "5s"},
     }
     if way == "users":
-        config["users"] = {ACCOUNT: PASSWORD, "empty": ""}
+        config["users"] = {ACCOUNT: PASSWORD, "empty": "", SIMPLE_ACCOUNT: SIMPLE_PASSWORD}
     else:
         config["login"] = way
     return serve(root / way, config)

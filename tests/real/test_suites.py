@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import Server
+from tests.real.conftest import SIMPLE_ACCOUNT, SIMPLE_PASSWORD, Server
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-SIMPLE_ACCOUNT, SIMPLE_PASSWORD = "suite", "suite"
 ROOT = Path(__file__).parents[2]
 # It hopes that two threads meet at the right moment, and fails now and then at the server itself.
 RACY = "test_connection.py::test_result_concurrent_use_raises"
@@ -42,8 +41,8 @@ def outcomes(folder: Path, *arguments: str, **environment: str) -> dict[str, str
 
 
 def test_sqlalchemys_dialect_suite(server: Server, account: str, tmp_path: Path) -> None:
-    if server.name != "mariadb:10.11":
-        pytest.skip("one server is enough: the suite is about the dialect")
+    if server.name == "mariadb:11":
+        pytest.skip("one MariaDB is enough: the suite is about the dialect")
     (tmp_path / "conftest.py").write_text("from sqlalchemy.testing.plugin.pytestplugin import *\n")
     (tmp_path / "test_suite.py").write_text("from sqlalchemy.testing.suite import *\n")
     (tmp_path / "wants.py").write_text(
@@ -52,7 +51,7 @@ def test_sqlalchemys_dialect_suite(server: Server, account: str, tmp_path: Path)
     (tmp_path / "setup.cfg").write_text("[sqla_testing]\nrequirement_cls=wants:Wants\nprofile_file=profiles.txt\n")
 
     told = []
-    for port in (server.port, server.ports["relay"]):
+    for port in (server.port, server.ports["users"]):
         address = f"mysql+pymysql://{account}:{SIMPLE_PASSWORD}@127.0.0.1:{port}/test?charset=utf8mb4"
         told.append(outcomes(tmp_path, "-p", "no:timeout", "--dburi", address, "--maxfail=10000", PYTHONPATH="."))
 
@@ -79,7 +78,7 @@ def test_mysqlclients_own_tests(server: Server, account: str, tmp_path: Path) ->
     tests = next(tmp_path.glob("mysqlclient-*/tests"))
 
     told = []
-    for port in (server.port, server.ports["relay"]):
+    for port in (server.port, server.ports["users"]):
         (tests / "default.cnf").write_text(
             f"[MySQLdb-tests]\nhost = 127.0.0.1\nport = {port}\nuser = {account}\npassword = {SIMPLE_PASSWORD}\n"
             "database = test\ndefault-character-set = utf8mb4\n"
