@@ -45,6 +45,7 @@ class Group:
         "_random",
         "_turn",
         "config",
+        "is_timed",
         "is_writable",
         "name",
         "primary",
@@ -68,6 +69,8 @@ class Group:
         self.replicas = replicas
         self._clock = clock
         self._random = randomness
+        # Whether how long answers take is of any account.
+        self.is_timed = config.balance is Balance.FASTEST
         self.is_writable = True
         self.writers: dict[Writer, None] = {}
         self._turn = 0

@@ -38,6 +38,8 @@ ALWAYS = int(
 
 
 STATES_KEPT = 1000
+# How much of the moving average the newest answer is.
+LATENCY_SHARE = 0.1
 # Between two tries of a TLS that failed; doubled by each failure.
 TLS_PAUSE_S, LONGEST_TLS_PAUSE_S = 10.0, 3600.0
 # How many of the server's connections one DbMux takes unless it is told a number.
@@ -150,6 +152,10 @@ class Backend:
     def is_usable(self) -> bool:
         """Whether nothing is known against it."""
         return self.state is not BackendState.DOWN and not self.is_suspect
+
+    def note(self, seconds: float) -> None:
+        """An answer took so long: one more for the moving average."""
+        self.latency_s += (seconds - self.latency_s) * LATENCY_SHARE if self.latency_s else seconds
 
     def suspect(self) -> None:
         """Something failed there: it is left alone until it was asked how it is, which happens at once."""

@@ -43,6 +43,7 @@ _WRITES_NOTHING = frozenset(
 _STATEMENTS = (Command.QUERY, Command.STMT_EXECUTE, Command.MARIADB_STMT_BULK_EXECUTE)
 _TRANSACTION = ROUTES[Role.PRIMARY, Reason.TRANSACTION], ROUTES[Role.REPLICA, Reason.TRANSACTION]
 _READ_AHEAD = ROUTES[Role.REPLICA, Reason.IMPLICIT_TRANSACTION]
+_READ_AT_PRIMARY = ROUTES[Role.PRIMARY, Reason.READ]
 _WRITE = ROUTES[Role.PRIMARY, Reason.WRITE]
 _OWN_WRITES = ROUTES[Role.PRIMARY, Reason.OWN_WRITES]
 _PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNED]
@@ -60,11 +61,11 @@ class Course:
         "_home",
         "_key",
         "_shelves",
-        "group",
-        "gtid",
         "autocommit",
         "chosen",
         "deadline",
+        "group",
+        "gtid",
         "route",
         "tried",
         "wait_for",
@@ -124,9 +125,11 @@ class Course:
             return None
         if query.access is Access.READ:
             is_bound = self.written_at and group.config.read_your_writes is not ReadYourWrites.OFF
-            self.route = READ
             reader = group.reader(self.written_at if is_bound else 0.0, ())
-            return reader if reader is not group.primary and not (reader and self._is_refused(reader)) else None
+            if reader is None or self._is_refused(reader):
+                return None
+            self.route = READ if reader is not group.primary else _READ_AT_PRIMARY
+            return reader
         primary = group.primary
         if query.access is Access.WRITE and primary.is_usable and group.is_writable:
             self.route = _WRITE

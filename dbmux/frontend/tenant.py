@@ -33,7 +33,7 @@ from dbmux.planner.planner import (
     PLAIN,
     Planner,
 )
-from dbmux.query import Access, PinReason, Query
+from dbmux.query import Access, Kind, PinReason, Query
 from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
@@ -233,7 +233,8 @@ class Tenant(Holder, ABC):
                 )
             )
             return False
-        if backend is course.group.primary and query.access is not Access.READ and course.must_wait_for_primary:
+        is_for_primary = backend is course.group.primary and query.access is not Access.READ
+        if is_for_primary and query.kind is not Kind.KILL and course.must_wait_for_primary:
             self._await_primary(course)
             return False
         if debtor is not None and backend is not self._debtor_backend:
@@ -539,7 +540,10 @@ class Tenant(Holder, ABC):
 
     def _finish(self, connection: Connection) -> float:
         now = perf_counter()
-        route = ONLY if self.course is None else self.course.route
+        course = self.course
+        route = ONLY if course is None else course.route
+        if course is not None and course.group.is_timed and self.backend is not None:
+            self.backend.note(now - self._started)
         if self._orders is not None:
             route = self._obeyed(self._orders, route, connection)
         self._emit(

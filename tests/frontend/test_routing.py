@@ -779,3 +779,16 @@ def test_a_read_that_hangs_at_a_server_which_is_down_goes_to_another() -> None:
             session.close()
 
     run(scenario)
+
+
+def test_the_primary_takes_its_share_of_reads_if_that_is_wished() -> None:
+    async def scenario() -> None:
+        async with group(reads="all", balance="round_robin") as found:
+            session = await client(found.port)
+
+            told = [await served_by(session) for _ in range(9)]
+
+            assert sorted(told) == ["one"] * 3 + ["primary"] * 3 + ["two"] * 3
+            session.close()
+
+    run(scenario)
