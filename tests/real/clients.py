@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ssl
 import subprocess
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +78,19 @@ def pymysql_client(login: Login, script: list[str]) -> list[Any]:
 
 
 def asyncmy_client(login: Login, script: list[str]) -> list[Any]:
-    return asyncio.run(_asyncmy(login, script))
+    told: list[Any] = []
+    refused: Exception | None = None
+    try:
+        told = asyncio.run(_asyncmy(login, script))
+    except Exception as error:
+        refused = type(error)(*error.args)
+    # The last of a TLS connection, and the socket of a login that was refused, it leaves to the garbage collector.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+    if refused is not None:
+        raise refused
+    return told
 
 
 async def _asyncmy(login: Login, script: list[str]) -> list[Any]:
