@@ -27,7 +27,8 @@ REFERENCE = "haproxy"
 # What DbMux has to the server where its clients share connections: few, and as many as a thousand clients need.
 SHARED_CONNECTIONS, THRONG_CONNECTIONS = 8, 20
 THRONG = "dbmux-throng"
-CLIENTS = 5_200
+# Room for the clients of a load, and for what relayed logins left idle.
+CLIENTS = 7_000
 START_TIMEOUT_S = 20.0
 CHECKOUT = Path(__file__).parents[1]
 

@@ -343,10 +343,12 @@ class Connection:
 
     def has_statement(self, key: StatementKey) -> bool:
         """Whether it is prepared here; one that was never executed is made for whatever types come first."""
-        fresh = key._replace(types=b"")
-        if key not in self.statements and fresh in self.statements:
-            self.statements[key] = self.statements.pop(fresh)
-        return key in self.statements
+        if key in self.statements:
+            return True
+        fresh = self.statements.pop(key._replace(types=b""), None)
+        if fresh is not None:
+            self.statements[key] = fresh
+        return fresh is not None
 
     def close_statement(self, key: StatementKey) -> None:
         """Have the server forget a statement."""

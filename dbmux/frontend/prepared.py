@@ -24,6 +24,8 @@ from dbmux.wire.statements import BulkFlag, ExecuteFlag
 # MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
 LAST = 0xFFFFFFFF
 _ID = slice(5, 9)
+# Behind the number of an execution: its flags, and how often it is to be done.
+_BEHIND_HEAD = _ID.stop + 5
 
 
 @dataclass(slots=True)
@@ -38,11 +40,26 @@ class Statement:
     types: bytes = b""
     # The types for which the server's statement is made, where that matters.
     made_for: bytes = b""
+    _key: StatementKey | None = None
 
     @property
     def key(self) -> StatementKey:
         """What must be the same for a server's statement to be this one."""
-        return key_of(self.text, self.state)._replace(types=self.made_for)
+        key = self._key
+        if key is None or key.types != self.made_for:
+            key = self._key = key_of(self.text, self.state)._replace(types=self.made_for)
+        return key
+
+    def has_only_values(self, data: bytes) -> bool:
+        """Whether an execution says nothing new but values, of types that were told before, and wants no cursor.
+
+        Not for clients with query attributes. (Manual page "COM_STMT_EXECUTE".)
+        """
+        count = self.parameters
+        flag_at = _BEHIND_HEAD + (count + 7) // 8
+        if data[4] != Command.STMT_EXECUTE or len(data) < flag_at or data[9]:
+            return False
+        return not count or (len(data) > flag_at and not data[flag_at] and bool(self.types))
 
     def preparation(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
         """The statements that prepare it on a connection in state `now`, which is left as it was.

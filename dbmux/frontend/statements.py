@@ -21,6 +21,7 @@ from dbmux.frontend.tenant import RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Err, Ok, Status
 
@@ -38,6 +39,7 @@ PREPARED = frozenset(
     )
 )
 _NOT_CARRIED = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
+ATTRIBUTES = int(Capability.QUERY_ATTRIBUTES)
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 
 
@@ -158,9 +160,10 @@ class StatementTenant(Tenant):
 
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
         assert self._statements is not None
+        is_usual = not self._has_attributes and statement.has_only_values(data)
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
-            types = self._statements.check_types(statement, data)
+            types = statement.types if is_usual else self._statements.check_types(statement, data)
             is_own = bool(self.carried.pins and statement.made_for)
             if self.carried.counts_in_pings and not is_own:
                 # MySQL would take these values for the types that another session's had.
@@ -172,22 +175,36 @@ class StatementTenant(Tenant):
         if _asks_for_cursor(data):
             # It keeps the connection until the last row is fetched, and what else the session does comes there too.
             query = replace(query, access=Access.UNSURE, is_digest_wide=False)
-        elif self.carried.pins or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
+        elif self._is_in_use() or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
-        self._request(query, data, lambda: self._send_execution(statement, data), statement)
+        self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
 
-    def _send_execution(self, statement: Statement, data: bytes) -> None:
+    @property
+    def _has_attributes(self) -> bool:
+        return bool(self.capabilities & ATTRIBUTES)
+
+    def _is_in_use(self) -> bool:
+        # Whether any statement has long data, or an open cursor.
+        pins = self.carried.pins
+        return bool(pins) and any(key.reason in _IN_USE for key in pins)
+
+    def _send_execution(self, statement: Statement, data: bytes, *, is_usual: bool = False) -> None:
+        # `is_usual`: with nothing but values, of types that were told before.
         connection, statements = self.connection, self._statements
         assert connection is not None
         assert statements is not None
-        number = connection.statements[statement.key]
-        connection.statements.move_to_end(statement.key)
-        try:
-            self._pending = statements.execution(statement, data, connection, number)
-        except ProtocolError:
-            # The server knows best what to say of it.
+        key = statement.key
+        number = connection.statements[key]
+        connection.statements.move_to_end(key)
+        if is_usual and (not statement.parameters or connection.bound.get(number) == statement.types):
             self._pending = renumbered(data, number)
+        else:
+            try:
+                self._pending = statements.execution(statement, data, connection, number)
+            except ProtocolError:
+                # The server knows best what to say of it.
+                self._pending = renumbered(data, number)
         self._send_pending()
         connection.scanner.opens_cursor = int(_asks_for_cursor(data))
         self._sent = data
