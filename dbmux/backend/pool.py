@@ -309,7 +309,8 @@ class Pool:
         self.is_closing = False
         self._dial = dial
         self._clock = clock
-        self._kept: set[Shelf] = set()
+        # In the order in which they came, so that what is decided does not depend on chance.
+        self._kept: dict[Shelf, None] = {}
         # How many connections of another kind went to those behind him.
         self._passed: dict[Waiter, int] = {}
         self._taken_by: Counter[bytes] = Counter()
@@ -438,7 +439,7 @@ class Pool:
         connection.opened_at = now
         shelf.members.add(connection)
         if self.min_idle and shelf is not self.unshared and not shelf.is_relayed:
-            self._kept.add(shelf)
+            self._kept[shelf] = None
 
     def failed(self, shelf: Shelf, error: MySQLError | BackendRefused) -> None:
         """A dial failed: the first who waits for it is told."""

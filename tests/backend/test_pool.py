@@ -624,14 +624,19 @@ class PoolMachine(RuleBasedStateMachine):
                 break
             while self.stage.dials and not first.answers:
                 self.a_dial_succeeds_for_good()
-            elsewhere = [connection for connection in self.held if connection.home is not first.shelf]
-            for connection in elsewhere or self.held:
+            # Under its cap an account is helped by nothing but its own.
+            is_capped = self._taken_by(first.account) >= 2 and first.account == b"ann"
+            helpful = [
+                connection for connection in self.held if not is_capped or self._account(connection) == first.account
+            ]
+            elsewhere = [connection for connection in helpful if connection.home is not first.shelf]
+            for connection in elsewhere or helpful:
                 assert isinstance(connection.home, Shelf)
                 # Somebody else always wants it too.
                 self._wait(connection.home, 1e9)
                 self._release(connection)
                 self.stage.give(connection)
-            if not self.held:
+            if not helpful:
                 for connection in self.unshared[:1]:
                     self.unshared.remove(connection)
                     connection.closed(None)
@@ -641,6 +646,10 @@ class PoolMachine(RuleBasedStateMachine):
                     self.pool.release(client.account)
 
         assert first.answers == 1
+
+    def _account(self, connection: Connection) -> bytes:
+        assert isinstance(connection.home, Shelf)
+        return connection.home.key.user
 
     def a_dial_succeeds_for_good(self) -> None:
         shelf = self.stage.dials.pop(0)
