@@ -56,7 +56,7 @@ def test_sqlalchemys_dialect_suite(server: Server, account: str, tmp_path: Path)
         told.append(outcomes(tmp_path, "-p", "no:timeout", "--dburi", address, "--maxfail=10000", PYTHONPATH="."))
 
     direct, through = told
-    assert list(direct.values()).count("PASSED") > 800
+    assert list(direct.values()).count("PASSED") > 700
     assert through == direct
 
 
