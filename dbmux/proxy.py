@@ -297,6 +297,10 @@ class Engine:
             task.cancel()
         service = self.config.service
         groups = [group for group in self.frontend.topology.groups.values() if group.has_choice]
+        followed = {replica for group in groups for replica in group.replicas if service is not None}
+        for backend in set(self._backends.values()) - followed:
+            # What was measured once is not known any more.
+            backend.lag_s = None
         self._monitors = [
             self._tasks.create_task(monitor.watch(group, service, self.emit), name=f"monitor {group.name}")
             for group in groups

@@ -9,21 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection
 from dbmux.backend.group import Group
 from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Account, ShelfKey
-from dbmux.backend.replication import History, Standing, lag, parse_position, seconds_behind
+from dbmux.backend.replication import (
+    History,
+    Standing,
+    lag,
+    parse_position,
+    seconds_behind,
+    standing_question,
+    status_question,
+)
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.turn import run
 from dbmux.config.model import Account as ServiceAccount
 from dbmux.config.model import Roles
-from dbmux.errors import DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError, ProtocolError
 from dbmux.events import Emit, PrimaryChanged, ReplicaCaughtUp, ReplicaFellBehind, Warned
 from dbmux.wire.commands import Command
+from dbmux.wire.handshake import Greeting
 
 POLL_S = 1.0
 # In a group without a primary every moment counts.
@@ -31,12 +40,8 @@ URGENT_POLL_S = 0.1
 ANSWER_S = 3.0
 UTF8MB4 = 45
 
-# By whether it is a MariaDB.
-_STANDING = {
-    True: b"SELECT @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_current_pos",
-    False: b"SELECT @@global.read_only OR @@global.super_read_only, @@global.gtid_executed, @@global.gtid_executed",
-}
-_STATUS = {True: b"SHOW ALL SLAVES STATUS", False: b"SHOW REPLICA STATUS"}
+# Between two logins of an account that is refused; doubled up to the longest.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -44,8 +49,10 @@ Sleep = Callable[[float], Awaitable[None]]
 class Probe:
     """One server, and the connection on which it is asked."""
 
-    def __init__(self, backend: Backend, account: ServiceAccount) -> None:
+    def __init__(self, backend: Backend, account: ServiceAccount, clock: Callable[[], float] = perf_counter) -> None:
         self.backend = backend
+        self._clock = clock
+        self._pause_s, self._retry_at = FIRST_PAUSE_S, 0.0
         self._key = ShelfKey(account.user.encode(), 0, has_schema=False)
         self._account = Account(account.password.encode(), UTF8MB4)
         self._connection: Connection | None = None
@@ -53,16 +60,20 @@ class Probe:
 
     async def standing(self, *, as_primary: bool) -> Standing | None:
         """What it says of itself; None when it cannot be asked, and `problem` says why."""
-        answer = await self._ask(_STANDING)
+        answer = await self._ask(standing_question)
         if answer is None:
             return None
-        read_only, written, present = answer.row(3)
-        position = parse_position((written if as_primary else present) or present or b"")
+        try:
+            read_only, written, applied = answer.row(3)
+        except ProtocolError as error:
+            self.problem = str(error)
+            return None
+        position = parse_position((written if as_primary else applied) or b"")
         return Standing(is_read_only=read_only not in (b"0", b"OFF"), position=position)
 
     async def seconds_behind(self) -> float | None:
         """What a replica without GTIDs says of its lag."""
-        answer = await self._ask(_STATUS)
+        answer = await self._ask(status_question)
         if answer is None or len(answer.rows) != 1:
             return None
         return seconds_behind(dict(zip(answer.names(), answer.rows[0], strict=True)))
@@ -72,14 +83,14 @@ class Probe:
         if self._connection is not None:
             self._connection.quit()
 
-    async def _ask(self, sql: Mapping[bool, bytes]) -> Answer | None:
+    async def _ask(self, question: Callable[[Greeting], bytes]) -> Answer | None:
+        if self._clock() < self._retry_at:
+            return None
         try:
             async with asyncio.timeout(ANSWER_S):
-                if self._connection is None or self._connection.is_closed:
-                    self._connection = await open_connection(self.backend, self._key, self._account)
+                connection = await self._connected()
                 # The connection knows what the server is; the backend may not have been met before.
-                words = sql[self._connection.greeting.is_mariadb]
-                (answer,) = await run(self._connection, [(Command.QUERY, words)])
+                (answer,) = await run(connection, [(Command.QUERY, question(connection.greeting))])
         except TimeoutError:
             self.problem = "no answer in time"
             self.backend.suspect()
@@ -89,6 +100,18 @@ class Probe:
             return None
         self.problem = ""
         return answer
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed:
+            try:
+                self._connection = await open_connection(self.backend, self._key, self._account)
+            except BackendRefused:
+                # Servers log each of these.
+                self._retry_at = self._clock() + self._pause_s
+                self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+                raise
+            self._pause_s = FIRST_PAUSE_S
+        return self._connection
 
 
 class Monitor:
@@ -123,23 +146,24 @@ class Monitor:
         primary = await self._standing(group.primary)
         if primary is not None:
             self._history.note(asked_at, primary.position)
+        elif group.primary.state is not BackendState.DOWN:
+            self._history.miss(asked_at)
         async with asyncio.TaskGroup() as tasks:
             asked = [(replica, tasks.create_task(self._standing(replica))) for replica in group.replicas]
         standings = {group.primary: primary} | {replica: task.result() for replica, task in asked}
         if group.config.roles is Roles.AUTO:
             self._assign(standings)
-        for replica in group.replicas:
-            await self._measure(replica, standings[replica])
+        async with asyncio.TaskGroup() as tasks:
+            for replica in group.replicas:
+                tasks.create_task(self._measure(replica, standings[replica]))
+        for backend, probe in self._probes.items():
+            self._tell(backend, probe.problem and f"{backend.name} does not tell how it stands: {probe.problem}")
 
     async def _standing(self, backend: Backend) -> Standing | None:
-        probe = self._probes[backend]
         if backend.state is BackendState.DOWN:
             # Health looks after it, and less and less often.
             return None
-        standing = await probe.standing(as_primary=backend is self._group.primary)
-        problem = probe.problem and f"the service account cannot ask {backend.name} how it stands: {probe.problem}"
-        self._tell(backend, problem)
-        return standing
+        return await self._probes[backend].standing(as_primary=backend is self._group.primary)
 
     # Who is the primary.
 
@@ -147,16 +171,25 @@ class Monitor:
         group = self._group
         writable = [backend for backend, standing in standings.items() if standing and not standing.is_read_only]
         if not writable:
-            group.is_writable = False
+            self._doubt(standings[group.primary])
             return
         names = " and ".join(backend.name for backend in writable)
         self._tell(None, f"{group.name}: {names} take writes" if len(writable) > 1 else "")
         if group.primary not in writable:
             before, after = group.primary, writable[0]
             group.promote(after)
+            after.lag_s = None
             self._history.forget()
             self._emit(PrimaryChanged(time.time(), group.name, before.name, after.name))
         if not group.is_writable:
+            group.found_writable()
+
+    def _doubt(self, primary: Standing | None) -> None:
+        group = self._group
+        if primary is not None or not group.primary.is_usable:
+            group.is_writable = False
+        elif not group.is_writable:
+            # It is well, and only the service account gets no answer: no reason to hold up writes.
             group.found_writable()
 
     def _tell(self, about: Backend | None, what: str) -> None:
@@ -170,9 +203,12 @@ class Monitor:
     async def _measure(self, replica: Backend, standing: Standing | None) -> None:
         reached = behind = None
         if standing is not None:
-            behind, reached = lag(self._history, standing.position, perf_counter())
+            behind, reached = lag(self._history, standing.position)
             if behind is None:
                 behind = await self._probes[replica].seconds_behind()
+                if standing.position:
+                    # It need not have the right: its GTIDs will tell as soon as it has the first of what was noted.
+                    self._probes[replica].problem = ""
         replica.lag_s = behind
         if reached is not None:
             replica.applied_until = max(replica.applied_until, reached)
@@ -191,5 +227,7 @@ async def watch(group: Group, account: ServiceAccount, emit: Emit) -> None:
         try:
             await Monitor(group, account, emit).follow()
         except Exception as error:
+            for replica in group.replicas:
+                replica.lag_s = None
             emit(Warned(time.time(), f"asking how {group.name} stands failed for an unforeseen reason: {error!r}"))
         await asyncio.sleep(POLL_S)

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from dbmux.wire.handshake import Greeting
+
 # One sample of the primary a second, for so long: who is further behind is behind by at least that.
 SAMPLES = 600
 
@@ -79,6 +81,30 @@ def _covers(mine: Intervals, wanted: Intervals) -> bool:
     return all(any(first <= begin and end <= last for first, last in mine) for begin, end in wanted)
 
 
+# How each family is asked whether it takes writes, what is written there, and what a replica has of its primary's. A
+# MariaDB replica's own writes count in the same domain, so only gtid_slave_pos will do. What MySQL keeps from a time
+# when it had GTIDs stands still, and every replica would seem to have all.
+STANDING_MARIADB = b"SELECT @@global.read_only, @@global.gtid_binlog_pos, @@global.gtid_slave_pos"
+_EXECUTED = b"IF(@@global.gtid_mode = 'ON', @@global.gtid_executed, '')"
+STANDING_MYSQL = b"SELECT @@global.read_only OR @@global.super_read_only, %b, %b" % (_EXECUTED, _EXECUTED)
+STATUS_MARIADB = b"SHOW ALL SLAVES STATUS"
+# MySQL has the new words from this version on, and the old ones up to 8.4.
+STATUS_MYSQL, STATUS_OLD_MYSQL, NEW_WORDS_SINCE = b"SHOW REPLICA STATUS", b"SHOW SLAVE STATUS", (8, 0, 22)
+
+
+def standing_question(greeting: Greeting) -> bytes:
+    """How a server is asked whether it takes writes, and for its position."""
+    return STANDING_MARIADB if greeting.is_mariadb else STANDING_MYSQL
+
+
+def status_question(greeting: Greeting) -> bytes:
+    """How a server is asked what it says of its replication."""
+    if greeting.is_mariadb:
+        return STATUS_MARIADB
+    version = tuple(int(number) for number in re.findall(rb"\d+", greeting.server_version)[:3])
+    return STATUS_MYSQL if version >= NEW_WORDS_SINCE else STATUS_OLD_MYSQL
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """What a server said of itself: whether it takes writes, and what it has, if it keeps account of that."""
@@ -95,11 +121,20 @@ class History:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, Position]] = deque(maxlen=SAMPLES)
+        # When the primary was last known to go on, or not known to be down.
+        self.until = 0.0
 
     def note(self, moment: float, position: Position) -> None:
-        """The primary had this; a server without GTIDs has no position, and there is nothing to note."""
+        """The primary had this; one without GTIDs has no position, and old ones are no measure of it."""
+        self.until = moment
         if position:
             self._samples.append((moment, position))
+        else:
+            self.forget()
+
+    def miss(self, moment: float) -> None:
+        """The primary went on and did not tell what it has: who has the newest sample may miss what came since."""
+        self.until = moment
 
     def forget(self) -> None:
         """Another server is the primary now."""
@@ -112,18 +147,14 @@ class History:
                 return moment
         return None
 
-    @property
-    def last(self) -> float | None:
-        """The moment of the newest sample."""
-        return self._samples[-1][0] if self._samples else None
 
+def lag(history: History, position: Position) -> tuple[float | None, float | None]:
+    """How many seconds a replica is behind, and up to which moment it has everything; None for what is not known.
 
-def lag(history: History, position: Position, now: float) -> tuple[float | None, float | None]:
-    """How many seconds a replica is behind, and up to which moment it has everything; None for what is not known."""
+    While the primary is down a replica does not fall further behind.
+    """
     reached = history.reached(position)
-    if reached is None or history.last is None:
-        return None, None
-    return (0.0 if reached == history.last else now - reached), reached
+    return (None if reached is None else history.until - reached), reached
 
 
 def seconds_behind(status: Mapping[bytes, bytes | None]) -> float | None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from dbmux.backend.monitor import Monitor
-from dbmux.config.model import Account
+from dbmux.address import TcpAddress
+from dbmux.backend.monitor import Monitor, Probe
+from dbmux.backend.server import Backend, BackendState
+from dbmux.config.model import Account, BackendConfig
 from dbmux.events import PrimaryChanged, ReplicaCaughtUp, ReplicaFellBehind, Warned
+from dbmux.net.dial import dial
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Status
@@ -29,6 +33,7 @@ class Replicating(Member):
         self.position = 5
         self.is_read_only = name != "primary"
         self.refusal: Err | None = None
+        self.status_refusal: Err | None = None
         self.answer = self._tell
 
     def _tell(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
@@ -36,6 +41,8 @@ class Replicating(Member):
             return self._answer(protocol, command)
         if self.refusal is not None:
             return protocol.send_err(self.refusal)
+        if command.body.startswith(b"SHOW") and self.status_refusal is not None:
+            return protocol.send_err(self.status_refusal)
         if command.body.startswith(b"SHOW"):
             return protocol.send_rows([COLUMN], [], Status.AUTOCOMMIT)
         gtids = UUID + b":1-%d" % self.position if self.position else b""
@@ -151,6 +158,112 @@ def test_a_server_that_refuses_to_tell_is_not_known_and_that_is_told_once() -> N
             assert len(warned) == 1
             assert "one" in warned[0]
             assert "1227" in warned[0]
+
+    run(scenario)
+
+
+def test_while_the_primary_does_not_tell_its_replicas_are_not_known_to_have_all() -> None:
+    async def scenario() -> None:
+        async with monitored() as (found, monitor):
+            await monitor.look()
+            had_all = found.backend("one").applied_until
+            found.members["primary"].refusal = Err(number=1227, sqlstate=b"42000", message=b"Access denied")
+
+            await monitor.look()
+
+            assert found.backend("one").lag_s > 0
+            assert found.backend("one").applied_until == had_all
+
+    run(scenario)
+
+
+def test_while_the_primary_is_down_its_replicas_fall_no_further_behind() -> None:
+    async def scenario() -> None:
+        async with monitored(max_lag="1h") as (found, monitor):
+            await monitor.look()
+            found.backend("primary").state = BackendState.DOWN
+
+            await monitor.look()
+
+            assert found.backend("one").lag_s == 0.0
+            assert told(found) == []
+
+    run(scenario)
+
+
+def test_a_replica_with_gtids_need_not_say_how_many_seconds_it_is_behind() -> None:
+    async def scenario() -> None:
+        async with monitored() as (found, monitor):
+            found.members["one"].position = 3
+            found.members["one"].status_refusal = Err(number=1227, sqlstate=b"42000", message=b"Access denied")
+
+            await monitor.look()
+
+            assert found.backend("one").lag_s is None
+            assert told(found) == []
+
+    run(scenario)
+
+
+class Counting(Replicating):
+    """Counts who comes, also those whom it does not let in."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.came = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.came += 1
+        await super().serve(reader, writer)
+
+
+def test_a_service_account_that_is_refused_is_tried_less_and_less_often() -> None:
+    async def scenario() -> None:
+        server, now, tried = Counting("one"), 100.0, []
+        async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listener:
+            address = TcpAddress("127.0.0.1", listener.sockets[0].getsockname()[1])
+            backend = Backend("one", BackendConfig(address=address), dial=dial, tls=None, connect_timeout_s=1.0)
+            probe = Probe(backend, Account(user="dbmux", password="wrong"), clock=lambda: now)
+
+            for _ in range(16):
+                assert await probe.standing(as_primary=False) is None
+                assert "1045" in probe.problem
+                tried.append(server.came)
+                now += 1.0
+
+        assert tried == [1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5]
+
+    run(scenario)
+
+
+def test_without_a_service_account_any_more_no_lag_is_known() -> None:
+    async def scenario() -> None:
+        top = {"service": {"user": "dbmux", "password": PASSWORD.decode()}}
+        async with monitored(top=top) as (found, monitor):
+            await monitor.look()
+            assert found.backend("one").lag_s == 0.0
+
+            await found.engine.apply(found.engine.config.model_copy(update={"service": None}), "test", ())
+
+            assert found.backend("one").lag_s is None
+            assert found.engine.lags() == {}
+
+    run(scenario)
+
+
+def test_writes_are_not_held_up_because_the_service_account_gets_no_answer() -> None:
+    async def scenario() -> None:
+        async with monitored(roles="auto", top={"service": {"user": "nobody"}}) as (found, monitor):
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].refusal = Err(number=1227, sqlstate=b"42000", message=b"Access denied")
+
+            await monitor.look()
+            assert main.is_writable
+            main.is_writable = False
+            await monitor.look()
+
+            assert main.is_writable
+            assert main.primary is found.backend("primary")
 
     run(scenario)
 

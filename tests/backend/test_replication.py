@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmux.backend.replication import History, Position, lag, parse_position, seconds_behind
+from dbmux.backend.replication import History, Position, lag, parse_position, seconds_behind, status_question
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.handshake import Greeting
 
 A, B = b"3e11fa47-71ca-11e1-9e33-c80aa9429562", b"3e11fa47-71ca-11e1-9e33-c80aa9429563"
 
@@ -71,11 +73,11 @@ def history(*samples: tuple[float, bytes]) -> History:
 
 
 def test_who_has_the_newest_sample_is_not_behind() -> None:
-    assert lag(history((10.0, b"0-1-5"), (11.0, b"0-1-9")), parse_position(b"0-1-9"), 11.5) == (0.0, 11.0)
+    assert lag(history((10.0, b"0-1-5"), (11.0, b"0-1-9")), parse_position(b"0-1-9")) == (0.0, 11.0)
 
 
 def test_who_has_only_an_older_sample_is_behind_since_then() -> None:
-    assert lag(history((10.0, b"0-1-5"), (11.0, b"0-1-9")), parse_position(b"0-1-8"), 11.5) == (1.5, 10.0)
+    assert lag(history((10.0, b"0-1-5"), (11.0, b"0-1-9")), parse_position(b"0-1-8")) == (1.0, 10.0)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,49 @@ def test_who_has_only_an_older_sample_is_behind_since_then() -> None:
     ],
 )
 def test_what_is_not_known_is_no_lag_of_zero(samples: tuple[tuple[float, bytes], ...], position: bytes) -> None:
-    assert lag(history(*samples), parse_position(position), 12.0) == (None, None)
+    assert lag(history(*samples), parse_position(position)) == (None, None)
+
+
+def test_while_the_primary_does_not_tell_nobody_is_known_to_have_all() -> None:
+    made = history((10.0, b"0-1-9"))
+
+    made.miss(14.0)
+
+    assert lag(made, parse_position(b"0-1-9")) == (4.0, 10.0)
+    made.note(15.0, parse_position(b"0-1-9"))
+    assert lag(made, parse_position(b"0-1-9")) == (0.0, 15.0)
+
+
+def test_a_primary_that_gave_up_gtids_is_not_measured_by_its_old_ones() -> None:
+    made = history((10.0, A + b":1-9"), (11.0, b""))
+
+    assert lag(made, parse_position(A + b":1-9")) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "version, question",
+    [
+        (b"5.7.44-log", b"SHOW SLAVE STATUS"),
+        (b"8.0.21", b"SHOW SLAVE STATUS"),
+        (b"8.0.22", b"SHOW REPLICA STATUS"),
+        (b"9.7.4", b"SHOW REPLICA STATUS"),
+        (b"10.11.19-MariaDB", b"SHOW ALL SLAVES STATUS"),
+        (b"5.5.5-10.6.1-MariaDB-log", b"SHOW ALL SLAVES STATUS"),
+    ],
+)
+def test_each_server_is_asked_in_words_that_it_knows(version: bytes, question: bytes) -> None:
+    family = 0 if b"MariaDB" in version else Capability.LONG_PASSWORD
+    greeting = Greeting(
+        server_version=version,
+        connection_id=1,
+        scramble=b"x" * 20,
+        capabilities=family,
+        charset=45,
+        status=2,
+        plugin=b"",
+    )
+
+    assert status_question(greeting) == question
 
 
 def test_another_primary_is_another_measure() -> None:
