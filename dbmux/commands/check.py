@@ -11,6 +11,7 @@ import click
 import uvloop
 
 from dbmux.backend.login import Credentials, log_in
+from dbmux.backend.monitor import Probe
 from dbmux.backend.server import Backend, Wish
 from dbmux.commands.files import usable
 from dbmux.commands.options import config_option
@@ -93,7 +94,43 @@ async def _connect(config: Config) -> bool:
             told = await _refusal(backend, who, config.timeouts.login)
             click.echo(f"  {name}: {name_shown} {f'cannot log in: {told}' if told else 'can log in'}")
             fine = fine and told is None
+        fine = await _is_measured(backend, config) and fine
     return fine
+
+
+async def _is_measured(backend: Backend, config: Config) -> bool:
+    # Says what the monitor will get of a server whose group has a choice.
+    groups = [group for group in config.groups.values() if group.replicas]
+    is_replica = any(backend.name in group.replicas for group in groups)
+    if config.service is None or not (is_replica or any(backend.name == group.primary for group in groups)):
+        return True
+    probe = Probe(backend, config.service)
+    try:
+        told, is_fine = await _standing(probe, is_replica)
+    finally:
+        probe.close()
+    click.echo(f"  {backend.name}: {told}")
+    return is_fine
+
+
+async def _standing(probe: Probe, is_replica: bool) -> tuple[str, bool]:
+    standing = await probe.standing(as_primary=not is_replica)
+    if standing is None:
+        return f"does not tell the service account how it stands: {probe.problem}", False
+    writes = "is read-only" if standing.is_read_only else "takes writes"
+    if standing.position:
+        return f"{writes}, tells its position in GTIDs", True
+    if not is_replica or not standing.is_read_only:
+        return f"{writes}, tells no position in GTIDs", True
+    seconds = await probe.seconds_behind()
+    if probe.problem:
+        return (
+            f"{writes}, tells no position in GTIDs, nor how far it is behind ({probe.problem}); "
+            "run what `dbmux grants` prints"
+        ), False
+    if seconds is None:
+        return f"{writes}, and does not replicate now: how far it is behind is not known", False
+    return f"{writes}, tells no position in GTIDs, but that it is {seconds:g} s behind", True
 
 
 def _accounts(config: Config) -> Iterator[tuple[str, Credentials]]:

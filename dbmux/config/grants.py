@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from dbmux.config.model import Config
 
+# One statement for both: MariaDB passes over what is for MySQL 5.7 to 9, and MySQL over what is for MariaDB (manual
+# pages "Comments" of both). MariaDB has its own right since 10.5.9.
+_STATUS = "/*!50700 REPLICATION CLIENT *//*M!100509 REPLICA MONITOR */"
+
 
 def grants(config: Config) -> str:
     """SQL to be read, completed and run by an administrator."""
@@ -27,10 +31,9 @@ def grants(config: Config) -> str:
         ]
         if any(name in group.replicas for group in config.groups.values()):
             lines += [
-                "-- only where servers have no GTIDs: to ask how many seconds it is behind; without it that is not",
-                "-- known, and a group with max_lag sends it no reads",
-                f"GRANT REPLICATION CLIENT ON *.* TO {user}@'%';  -- MySQL",
-                f"GRANT REPLICA MONITOR ON *.* TO {user}@'%';  -- MariaDB",
+                "-- to ask how many seconds it is behind, in the words of MySQL and of MariaDB; where servers have no",
+                "-- GTIDs that is not known without it, and a group with max_lag sends this one no reads",
+                f"GRANT {_STATUS} ON *.* TO {user}@'%';",
             ]
         lines.append("")
     return "\n".join(lines)

@@ -15,9 +15,11 @@ from click.testing import Result
 from dbmux.cli import COMMANDS, group
 from dbmux.config.schema import schema
 from dbmux.resources import folder
-from dbmux.wire.server import ServerProtocol
+from dbmux.wire.columns import Column
+from dbmux.wire.replies import Err, Status
+from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.cli.conftest import Serve, run_here
-from tests.fakes import PASSWORD, FakeBackend
+from tests.fakes import COLUMN, PASSWORD, Answer, FakeBackend, row, select
 
 THERE = '{"backends": {"db": "10.0.0.1"}}'
 
@@ -193,6 +195,25 @@ class TestCheck:
         assert line in lines
 
 
+THREADS = ("Replica_IO_Running", "Replica_SQL_Running", "Seconds_Behind_Source")
+
+
+def standing(read_only: bytes, gtids: bytes = b"", behind: tuple[bytes, ...] = ()) -> Answer:
+    """A server that tells this of itself and of its replication; without `behind`, nobody has the right to see that."""
+
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"SELECT @@global.read_only"):
+            return protocol.send_rows([COLUMN] * 3, [row(read_only, gtids, gtids)], Status.AUTOCOMMIT)
+        if command.body != b"SHOW REPLICA STATUS":
+            return select(protocol, command)
+        if not behind:
+            return protocol.send_err(Err(number=1227, sqlstate=b"42000", message=b"Access denied"))
+        columns = [Column(name=name.encode(), type=253).build(0) for name in THREADS]
+        return protocol.send_rows(columns, [row(*behind)], Status.AUTOCOMMIT)
+
+    return answer
+
+
 class TestConnect:
     """`check --connect`: 0 when every server and account answers, 1 when one does not."""
 
@@ -248,6 +269,39 @@ class TestConnect:
             == "  db: the service account dbmux cannot log in: 1045 (28000): Access denied"
         )
         assert "topsecret" not in result.output
+
+    @pytest.mark.parametrize(
+        ("replica", "code", "told"),
+        [
+            (standing(b"1", b"0-1-7"), 0, "is read-only, tells its position in GTIDs"),
+            (standing(b"0", b"0-1-7"), 0, "takes writes, tells its position in GTIDs"),
+            (standing(b"1", b"", (b"Yes", b"Yes", b"3")), 0,
+             "is read-only, tells no position in GTIDs, but that it is 3 s behind"),
+            (standing(b"1", b"", (b"Yes", b"No", b"0")), 1,
+             "is read-only, and does not replicate now: how far it is behind is not known"),
+            (standing(b"1"), 1,
+             "is read-only, tells no position in GTIDs, nor how far it is behind (1227 (42000): Access denied); "
+             "run what `dbmux grants` prints"),
+            (select, 1,
+             "does not tell the service account how it stands: "
+             "the server answered a question of DbMux's with other rows"),
+        ],
+    )  # fmt: skip
+    def test_what_the_service_account_sees_of_a_replica_is_told(
+        self, replica: Answer, code: int, told: str, here: Path, serve: Serve
+    ) -> None:
+        content = {
+            "backends": {"one": serve(FakeBackend(standing(b"0"))), "two": serve(FakeBackend(replica))},
+            "groups": {"main": {"primary": "one", "replicas": ["two"]}},
+            "login": "learn",
+            "service": {"user": "dbmux", "password": PASSWORD.decode()},
+        }
+        (here / "appconfig.json").write_text(json.dumps(content))
+
+        found, lines = said(run_here("check", "--connect"))
+
+        assert (found, lines[-1]) == (code, f"  two: {told}")
+        assert "  one: takes writes, tells no position in GTIDs" in lines
 
     def test_a_server_that_says_nothing_is_1(self, here: Path, serve: Serve) -> None:
         address = serve(FakeBackend(greets=False))
