@@ -72,11 +72,25 @@ def _names(value: Value) -> Iterator[Problem]:
         if chosen is None:
             yield ("listen", address), "the group or backend that it serves is expected"
     yield from _routes(value, [*groups, *backends])
+    yield from _torn(groups)
     for path, group_name in _chosen_groups(value):
         if group_name not in backends and group_name not in groups:
             what = f"no group or backend is called {group_name!r}; {instead(group_name, {**groups, **backends})}"
             yield path, what
     yield from _undecided(value, "groups" if groups else "backends")
+
+
+def _torn(groups: dict[str, Value]) -> Iterator[Problem]:
+    # How far a replica is behind is known of one primary.
+    primaries: dict[str, Value] = {}
+    for group, written in groups.items():
+        if not isinstance(written, dict):
+            continue
+        for at, replica in enumerate(_list(written.get("replicas"))):
+            if isinstance(replica, str) and primaries.setdefault(replica, written.get("primary")) != written.get(
+                "primary"
+            ):
+                yield ("groups", group, "replicas", at), f"{replica!r} is the replica of another primary already"
 
 
 def _routes(value: Value, names: list[str]) -> Iterator[Problem]:

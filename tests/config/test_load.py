@@ -141,6 +141,13 @@ def test_what_is_wrong_elsewhere_is_told_with_its_place(text: str, sentence: str
     assert problems(f"{{{THERE},\n{text}}}") == (f"app.json:{sentence}",)
 
 
+def test_a_replica_has_one_primary() -> None:
+    text = """{"backends": {"a": "a", "b": "b", "c": "c"}, "default": "g", "login": "learn",
+"groups": {"g": {"primary": "a", "replicas": ["c"]}, "h": {"primary": "b", "replicas": ["c"]}}}"""
+
+    assert problems(text) == ("app.json:2:89: groups.h.replicas.0: 'c' is the replica of another primary already",)
+
+
 @pytest.mark.parametrize(
     ("tls", "sentence"),
     [
