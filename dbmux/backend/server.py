@@ -177,9 +177,14 @@ class Backend:
         return self.greeting.server_version.decode("latin-1").removeprefix("5.5.5-")
 
     @property
+    def is_mariadb(self) -> bool:
+        """Which family of servers it is of; MySQL's while that is not known."""
+        return self.greeting is not None and self.greeting.is_mariadb
+
+    @property
     def spelling(self) -> Mapping[str, str]:
         """This server's own names for variables that are called otherwise on newer ones."""
-        is_old = self.greeting is not None and self.greeting.is_mariadb and _numbers(self.version) < NEW_NAMES_SINCE
+        is_old = self.is_mariadb and _numbers(self.version) < NEW_NAMES_SINCE
         return _OLD_NAMES if is_old else {}
 
     def renew(self, tls: ssl.SSLContext | None, connect_timeout_s: float) -> None:

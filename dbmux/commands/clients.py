@@ -24,9 +24,7 @@ def command(config: Path | None, control: str | None, holding: bool, as_json: bo
     found: list[dict[str, Any]] = asked(config, control, "/clients")
     if holding:
         found = [one for one in found if one.get("connection") is not None]
-    found.sort(
-        key=lambda one: -max([one.get("transaction_seconds", 0.0), *(p["seconds"] for p in one.get("pins", ()))])
-    )
+    found = oldest_first(found)
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
@@ -46,8 +44,13 @@ def command(config: Path | None, control: str | None, holding: bool, as_json: bo
         click.echo(line)
 
 
-def _held_for(one: dict[str, Any]) -> float:
-    return float(max([one.get("transaction_seconds", 0.0), *(pin["seconds"] for pin in one.get("pins", ()))]))
+def oldest_first(clients: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By how long each has had its oldest reason to hold a connection; those without one come last."""
+
+    def age(one: dict[str, Any]) -> float:
+        return float(max([one.get("transaction_seconds", 0.0), *(pin["seconds"] for pin in one.get("pins", ()))]))
+
+    return sorted(clients, key=age, reverse=True)
 
 
 def _why(one: dict[str, Any]) -> str:

@@ -583,8 +583,7 @@ _UNKNOWN_SERVER = Greeting(
 
 
 def _overdue(session: Session, limit: float, was_stopped: object) -> MySQLError:
-    greeting = session.backend.greeting if session.backend is not None else None
-    is_mariadb = greeting is not None and greeting.is_mariadb
+    is_mariadb = session.backend is not None and session.backend.is_mariadb
     code = ErrorCode.TIMED_OUT_MARIADB if is_mariadb else ErrorCode.TIMED_OUT_MYSQL
     end = "" if was_stopped else "; the server may still finish it"
     return MySQLError(

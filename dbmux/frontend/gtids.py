@@ -23,14 +23,9 @@ _QUESTION = re.compile(rb"\s*select\s+@dbmux_gtid\s*;?\s*", re.IGNORECASE)
 VARIABLE = "dbmux_gtid"
 
 
-def is_mariadb(backend: Backend) -> bool:
-    """Which family of servers it is of; MySQL's while that is not known."""
-    return backend.greeting is not None and backend.greeting.is_mariadb
-
-
 def tracking(backend: Backend) -> SetVariable:
     """What a session sets so that its writes are told with their GTIDs."""
-    return _MARIADB if is_mariadb(backend) else _MYSQL
+    return _MARIADB if backend.is_mariadb else _MYSQL
 
 
 def is_gtid(text: bytes) -> bool:
@@ -40,7 +35,7 @@ def is_gtid(text: bytes) -> bool:
 
 def waiting(backend: Backend, gtid: bytes, seconds: float) -> bytes:
     """The question that a replica answers when it has what this GTID stands for, or after so many seconds."""
-    function = b"MASTER_GTID_WAIT" if is_mariadb(backend) else b"WAIT_FOR_EXECUTED_GTID_SET"
+    function = b"MASTER_GTID_WAIT" if backend.is_mariadb else b"WAIT_FOR_EXECUTED_GTID_SET"
     return b"SELECT %b('%b',%g)" % (function, gtid, seconds)
 
 

@@ -144,8 +144,8 @@ class Session(StatementTenant):
             state = replace(state, option=self.carried.state.option)
         self.backend = backend
         self.backend_name = backend.name
-        is_mariadb = backend.greeting is not None and backend.greeting.is_mariadb
-        self.carried = Carried(state, warnings_last=Warnings.UNTIL_A_TABLE if is_mariadb else Warnings.UNTIL_THE_NEXT)
+        lasting = Warnings.UNTIL_A_TABLE if backend.is_mariadb else Warnings.UNTIL_THE_NEXT
+        self.carried = Carried(state, warnings_last=lasting)
         self.capabilities = capabilities
         self._statements = None
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from dbmux.address import TcpAddress
+from dbmux.commands.clients import oldest_first
 from dbmux.control.ask import NotAnswering, ask
 from dbmux.control.http import ControlServer, Pages, Readiness
 from dbmux.control.listings import clients, routes
@@ -73,3 +74,11 @@ def test_another_process_can_ask() -> None:
             await ask(server.address, "/clients")
 
     run(scenario)
+
+
+def test_who_holds_a_connection_for_longest_comes_first() -> None:
+    pinned = {"id": 1, "pins": [{"seconds": 2.0}, {"seconds": 30.0}]}
+    writing = {"id": 2, "pins": [], "transaction_seconds": 5.0}
+    idle, new = {"id": 3, "pins": []}, {"id": 4}
+
+    assert [one["id"] for one in oldest_first([idle, writing, new, pinned])] == [1, 2, 3, 4]
