@@ -1,0 +1,245 @@
+# cython: annotation_typing=False, language_level=3
+"""The memory of the query cache: replies by their keys, bounded in bytes, never one that a write has overtaken.
+
+A key's bytes come in and the entry goes out, if it is current and has not ended. What is put in is counted with all
+that it takes: key, reply, bookkeeping, and the room in the dictionaries. Never knows of sessions, of SQL or of what a
+key is made of.
+
+Nothing here takes long, however much is stored. Keys are spread over many dictionaries, because one that grows is
+copied whole. A write moves an epoch and touches no entry; what it outdated goes when it is met, or is swept out a few
+entries at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from sys import getsizeof
+
+from dbmux.cache.eviction import Entry, Queue
+from dbmux.cache.tables import Table, capture, is_current
+
+COMPILED = not __file__.endswith(".py")
+
+# One dictionary per so many bytes of capacity: some thousand entries each.
+BYTES_PER_SHARD = 1 << 20
+# Within a dictionary the lower bits of a hash decide; the shard is chosen by others, or all keys of one would collide.
+SHARD_SHIFT = 40
+# More than that is not given up for one new entry: it would be a pause.
+EVICTIONS_PER_PUT = 4096
+# How many old entries each put looks at, whether they have ended.
+SWEPT_PER_PUT = 4
+MAX_ENTRY_BYTES = 1 << 20
+# An object of the compiled type holds its numbers in itself; the interpreted one points at objects.
+POINTED_AT = 0 if COMPILED else 3 * getsizeof(1.0) + 3 * getsizeof(1 << 40)
+ENTRY_BYTES = getsizeof(Entry(b"", b"", (), 0, 0.0)) + POINTED_AT + 2 * getsizeof(b"")
+
+
+class Put(StrEnum):
+    """What became of a reply that was put in."""
+
+    STORED = "stored"
+    OVERTAKEN = "a write overtook the reading"
+    TOO_LARGE = "larger than an entry may be"
+    NO_ROOM = "no room could be made"
+
+
+class Gone(StrEnum):
+    """Why an entry went."""
+
+    EXPIRED = "expired"
+    INVALIDATED = "its tables were written"
+    REPLACED = "put anew"
+    REMOVED = "removed"
+    ROOM = "made room for another"
+    SHARE = "made room within its table's share"
+
+
+class Store:
+    """Entries by key, within `capacity` bytes; `clock` gives the seconds by which entries end."""
+
+    __slots__ = (
+        "_clock",
+        "_cleared",
+        "_main",
+        "_mask",
+        "_queues",
+        "_turn",
+        "bytes",
+        "capacity",
+        "gone",
+        "max_entry_bytes",
+        "shards",
+    )
+
+    def __init__(self, capacity: int, clock: Callable[[], float], max_entry_bytes: int = MAX_ENTRY_BYTES) -> None:
+        shards = 1 << (capacity // BYTES_PER_SHARD).bit_length()
+        self.capacity = capacity
+        self.max_entry_bytes = max_entry_bytes
+        self.gone = dict.fromkeys(Gone, 0)
+        self._clock = clock
+        self._mask = shards - 1
+        self.shards: tuple[dict[bytes, Entry], ...] = tuple({} for _ in range(shards))
+        self._main = Queue(capacity)
+        self._queues = [self._main]
+        self._turn = 0
+        self._cleared = 0
+        self.bytes = sum(getsizeof(shard) for shard in self.shards)
+
+    def __del__(self) -> None:
+        for queue in self._queues:
+            queue.unchain()
+
+    def __len__(self) -> int:
+        return sum(queue.entries for queue in self._queues)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All entries in memory, also those that have ended; nothing may be put or dropped meanwhile."""
+        for queue in self._queues:
+            entry = queue.newest
+            while entry is not None:
+                yield entry
+                entry = entry.older
+
+    def get(self, key: bytes) -> Entry | None:
+        """The entry of that key, which may be used until the next write; None where there is none that is good."""
+        shard = self.shards[(hash(key) >> SHARD_SHIFT) & self._mask]
+        entry = shard.get(key)
+        if entry is None:
+            return None
+        if entry.captured != capture(entry.tables) + self._cleared:
+            self._drop(entry, Gone.INVALIDATED)
+            return None
+        if entry.expires <= self._clock():
+            self._drop(entry, Gone.EXPIRED)
+            return None
+        entry.used = True
+        return entry
+
+    def put(
+        self,
+        key: bytes,
+        reply: bytes,
+        tables: tuple[Table, ...],
+        captured: int,
+        expires: float,
+        *,
+        refresh_at: float = -1.0,
+        rows: int = 0,
+        cost_s: float = 0.0,
+    ) -> Put:
+        """Store a reply whose reading began when `captured` was taken of its tables.
+
+        `tables` should be one tuple for all entries of a statement: it is not counted. From `refresh_at` on whoever
+        finds the entry may fetch it anew; without it that is when it ends.
+        """
+        if not is_current(tables, captured):
+            return Put.OVERTAKEN
+        entry = Entry(key, reply, tables, captured + self._cleared, expires)
+        entry.size = ENTRY_BYTES + len(key) + len(reply)
+        entry.rows = rows
+        entry.cost_s = cost_s
+        if refresh_at >= 0:
+            entry.refresh_at = refresh_at
+        return self._put(entry)
+
+    def remove(self, key: bytes) -> None:
+        """Drop the entry of that key, if there is one."""
+        self._remove(key, Gone.REMOVED)
+
+    def clear(self) -> None:
+        """Outdate everything that was put so far. It leaves the memory as what a write outdated does."""
+        self._cleared += 1
+
+    def sweep(self, steps: int) -> None:
+        """Look at so many entries, going on where the last sweep stopped, and drop those that have ended."""
+        now = self._clock()
+        for _ in range(steps):
+            self._turn = (self._turn + 1) % len(self._queues)
+            entry = self._queues[self._turn].next()
+            if entry is None:
+                continue
+            if entry.captured != capture(entry.tables) + self._cleared:
+                self._drop(entry, Gone.INVALIDATED)
+            elif entry.expires <= now:
+                self._drop(entry, Gone.EXPIRED)
+
+    def _put(self, entry: Entry) -> Put:
+        queue = self._queue(entry.tables)
+        if len(entry.reply) > self.max_entry_bytes or entry.size > queue.limit:
+            return Put.TOO_LARGE
+        self.sweep(SWEPT_PER_PUT)
+        self._remove(entry.key, Gone.REPLACED)
+        if not self._make_room(queue, entry.size):
+            return Put.NO_ROOM
+        self._add(entry, queue)
+        # The dictionary may have grown.
+        while self.bytes > self.capacity and (victim := self._fullest().victim()) is not None:
+            self._drop(victim, Gone.ROOM)
+        return Put.STORED if entry.queue is not None else Put.NO_ROOM
+
+    def _queue(self, tables: tuple[Table, ...]) -> Queue:
+        # What is read from several tables takes room where there is least of it.
+        least = self._main
+        for table in tables:
+            share = table.share
+            if share is not None and (least is self._main or share.limit < least.limit):
+                least = share
+        return least
+
+    def _make_room(self, queue: Queue, size: int) -> bool:
+        for _ in range(EVICTIONS_PER_PUT):
+            if queue is not self._main and queue.bytes + size > queue.limit:
+                victim, reason = queue.victim(), Gone.SHARE
+            elif self.bytes + size > self.capacity:
+                victim, reason = self._fullest().victim(), Gone.ROOM
+            else:
+                return True
+            if victim is None:
+                break
+            self._drop(victim, reason)
+        return False
+
+    def _fullest(self) -> Queue:
+        fullest = self._main
+        for queue in self._queues:
+            if queue.bytes > fullest.bytes:
+                fullest = queue
+        return fullest
+
+    def _add(self, entry: Entry, queue: Queue) -> None:
+        if queue not in self._queues:
+            self._queues.append(queue)
+        queue.add(entry)
+        for table in entry.tables:
+            table.bytes += entry.size
+            table.entries += 1
+        shard = self.shards[(hash(entry.key) >> SHARD_SHIFT) & self._mask]
+        before = getsizeof(shard)
+        shard[entry.key] = entry
+        self.bytes += entry.size + getsizeof(shard) - before
+
+    def _remove(self, key: bytes, reason: Gone) -> None:
+        shard = self.shards[(hash(key) >> SHARD_SHIFT) & self._mask]
+        entry = shard.get(key)
+        if entry is not None:
+            self._drop(entry, reason)
+
+    def _drop(self, entry: Entry, reason: Gone) -> None:
+        shard = self.shards[(hash(entry.key) >> SHARD_SHIFT) & self._mask]
+        del shard[entry.key]
+        self.bytes -= entry.size
+        if not shard:
+            # Only now does a dictionary give back the room that it grew to.
+            before = getsizeof(shard)
+            shard.clear()
+            self.bytes -= before - getsizeof(shard)
+        for table in entry.tables:
+            table.bytes -= entry.size
+            table.entries -= 1
+        queue = entry.queue
+        if queue is not None:
+            queue.remove(entry)
+            if not queue.entries and queue is not self._main:
+                self._queues.remove(queue)
+        self.gone[reason] += 1
