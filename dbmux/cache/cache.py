@@ -18,6 +18,7 @@ from enum import StrEnum
 from itertools import count
 
 from dbmux.cache.dictionary import Dictionary, Key
+from dbmux.cache.eviction import Queue
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan, Reading, Tally
 from dbmux.cache.policies import Policies, Terms
@@ -26,6 +27,7 @@ from dbmux.cache.tables import Table, Tables, capture
 from dbmux.config.model import CacheConfig, CachePolicy
 from dbmux.query import Kind, Query
 from dbmux.session import SessionState
+from dbmux.sql.charsets import UNREADABLE
 
 # Of each, so many are remembered; more are forgotten all at once, for clients can make up any number.
 REMEMBERED = 10_000
@@ -52,6 +54,8 @@ class Source:
     why: str = "the server's dictionary was not read yet"
     # Why writes that bypass DbMux are not seen now, though they should be; nothing is stored meanwhile.
     broken: str = ""
+    # Whether they are seen.
+    is_followed: bool = False
     doubt: Callable[[], None] = field(default=lambda: None)
 
 
@@ -96,6 +100,18 @@ class Cache:
         self._doubted: dict[Table, float] = {}
         self._written_at: dict[Table, float] = {}
         self._all_written_at = clock()
+
+    def configure(self, config: CacheConfig) -> None:
+        """Other policies hold from now on; what was stored by the old ones is not used any more."""
+        if config.memory == self.config.memory:
+            self.store.clear()
+        else:
+            self.store = Store(config.memory, self.clock)
+        for table in self.tables:
+            table.share = None
+        self.config = config
+        self._policies = Policies(config)
+        self._version += 1
 
     # Where statements run.
 
@@ -161,12 +177,9 @@ class Cache:
         if not footprint.is_harmless:
             written = None if source.dictionary is None else source.dictionary.written(footprint, environment.schema)
             writes = None if written is None else self._tables(written)
-        reading = self._read(environment, query, policy)
-        verdict = ""
-        if isinstance(reading, str):
-            reading, verdict = None, reading
-        if query.kind is not Kind.SELECT:
-            verdict = ""
+        found = self._read(environment, query, policy)
+        reading = found if isinstance(found, Reading) else None
+        verdict = found if isinstance(found, str) and query.kind is Kind.SELECT else ""
         return Plan(query=query, reading=reading, verdict=verdict, writes=writes, defines=footprint.defines)
 
     def _read(self, environment: Environment, query: Query, policy: CachePolicy | None) -> Reading | str:
@@ -192,6 +205,10 @@ class Cache:
     def _reading(self, terms: Terms, tables: frozenset[Key], named: tuple[Key, ...]) -> Reading:
         unfollowed = tables - terms.followed
         epochs = self._tables(terms.followed) + tuple(self._unfollowed.table(*key) for key in sorted(unfollowed))
+        for table in epochs:
+            memory = self._policies.memory((table.schema, table.name))
+            if memory is not None and table.share is None:
+                table.share = Queue(memory)
         tally = self.tallies.get(named)
         if tally is None:
             tally = self.tallies[named] = Tally(", ".join(".".join(key) for key in named))
@@ -294,8 +311,10 @@ class Cache:
 
 
 def _refusal(state: SessionState) -> str:
-    if state.names is None:
+    if state.names is None or state.names.client is None:
         return "the session's character set is not known"
+    if state.names.client.strip(b"'").decode("ascii", "replace") in UNREADABLE:
+        return "statements in the session's character set are not read"
     for name, value in state.variables:
         if name == "autocommit" and value.strip(b"'").upper() not in _ON:
             return "autocommit is off"

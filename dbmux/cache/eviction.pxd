@@ -13,6 +13,7 @@ cdef class Entry:
     cdef public long long rows
     cdef public double cost_s
     cdef public long long size
+    cdef public object tally
     cdef public bint used
     cdef readonly Queue queue
     cdef readonly Entry older

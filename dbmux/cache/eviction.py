@@ -31,7 +31,7 @@ class Entry:
     `cost_s` are what the reading found and took. `refreshing` is for whoever serves it: somebody fetches it anew.
 
     Compiled, the garbage collector does not know of it: a million entries cost it nothing. So whoever chains entries
-    must unchain them, or they stay in memory for ever.
+    must unchain them, or they stay in memory for ever. `tally` is whoever counts its hits.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Entry:
         "rows",
         "size",
         "tables",
+        "tally",
         "used",
     )
 
@@ -62,6 +63,7 @@ class Entry:
         self.rows = 0
         self.cost_s = 0.0
         self.size = 0
+        self.tally: object = None
         self.used = False
         self.queue: Queue | None = None
         self.older: Entry | None = None

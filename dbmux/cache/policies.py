@@ -25,7 +25,7 @@ class Terms:
 
 
 class Policies:
-    """The patterns of a configuration; of those that match a table, the one with the most letters before a `*` holds."""
+    """The patterns of a configuration; of those that match a table the longest holds."""
 
     def __init__(self, config: CacheConfig) -> None:
         self._config = config
@@ -61,9 +61,14 @@ class Policies:
             followed=tables - unfollowed,
         )
 
+    def memory(self, table: Key) -> int | None:
+        """How many bytes results of a table may take, where that is limited."""
+        policy = self._policy(table)
+        return None if policy is None else policy.memory
+
     def _policy(self, table: Key) -> CachePolicy | None:
         pattern = self._pattern(table)
-        return None if pattern is None else self._by_name[pattern]
+        return None if pattern is None else self._by_name[pattern] or None
 
     def _is_forbidden(self, table: Key) -> bool:
         return self._pattern(table) is not None and self._policy(table) is None

@@ -127,6 +127,7 @@ class Store:
         refresh_at: float = -1.0,
         rows: int = 0,
         cost_s: float = 0.0,
+        tally: object = None,
     ) -> Put:
         """Store a reply whose reading began when `captured` was taken of its tables.
 
@@ -139,6 +140,7 @@ class Store:
         entry.size = ENTRY_BYTES + len(key) + len(reply)
         entry.rows = rows
         entry.cost_s = cost_s
+        entry.tally = tally
         if refresh_at >= 0:
             entry.refresh_at = refresh_at
         return self._put(entry)

@@ -285,14 +285,10 @@ class CachePolicy(Section):
     """At most so much of the cache is taken by results that are read from this table."""
 
 
-def _off(value: object) -> object:
-    return None if value is False else value
-
-
 class CacheConfig(Section):
     """Which tables' results are stored, and in how much memory."""
 
-    tables: Mapping[str, Annotated[CachePolicy | None, BeforeValidator(_off)]] = Field(default_factory=dict)
+    tables: Mapping[str, CachePolicy | Literal[False]] = Field(default_factory=dict)
     """By `schema.table` or `schema.*`, the most specific holds: for how long, or false. Others are not stored."""
     memory: Bytes = 64 * 1024 * 1024
     """All that the stored results take, with what they are found by."""
