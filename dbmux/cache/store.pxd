@@ -3,7 +3,8 @@ cimport cython
 from dbmux.cache.eviction cimport Entry, Queue
 from dbmux.cache.tables cimport Table, capture, is_current
 
-cdef int SHARD_SHIFT, EVICTIONS_PER_PUT, SWEPT_PER_PUT
+cdef int EXPIRED, INVALIDATED, REPLACED, REMOVED, ROOM, SHARE
+cdef int SHARD_SHIFT, EVICTIONS_PER_PUT, SWEPT_PER_PUT, MOST_SWEPT_PER_PUT
 cdef long long ENTRY_BYTES
 
 @cython.final
@@ -11,7 +12,7 @@ cdef class Store:
     cdef readonly long long bytes
     cdef public long long capacity
     cdef public long long max_entry_bytes
-    cdef readonly dict gone
+    cdef list _gone
     cdef object _clock
     cdef readonly tuple shards
     cdef long long _mask
@@ -22,19 +23,19 @@ cdef class Store:
 
     @cython.locals(shard=dict, entry=Entry)
     cpdef Entry get(self, bytes key)
-    @cython.locals(entry=Entry, now=double, queue=Queue)
-    cpdef sweep(self, long long steps)
+    @cython.locals(entry=Entry, now=double, dropped=Py_ssize_t)
+    cpdef Py_ssize_t sweep(self, Py_ssize_t steps) except -1
     @cython.locals(queue=Queue, victim=Entry)
     cdef _put(self, Entry entry)
     @cython.locals(table=Table, share=Queue, least=Queue)
     cdef Queue _queue(self, tuple tables)
-    @cython.locals(victim=Entry)
+    @cython.locals(victim=Entry, reason=int)
     cdef bint _make_room(self, Queue queue, long long size) except -1
     @cython.locals(queue=Queue, fullest=Queue)
     cdef Queue _fullest(self)
     @cython.locals(shard=dict, table=Table)
     cdef _add(self, Entry entry, Queue queue)
     @cython.locals(shard=dict, entry=Entry)
-    cdef _remove(self, bytes key, reason)
+    cdef _remove(self, bytes key, int reason)
     @cython.locals(shard=dict, table=Table, queue=Queue)
-    cdef _drop(self, Entry entry, reason)
+    cdef _drop(self, Entry entry, int reason)

@@ -27,8 +27,9 @@ BYTES_PER_SHARD = 1 << 20
 SHARD_SHIFT = 40
 # More than that is not given up for one new entry: it would be a pause.
 EVICTIONS_PER_PUT = 4096
-# How many old entries each put looks at, whether they have ended.
-SWEPT_PER_PUT = 4
+# So many old entries each put looks at, whether they have ended; and so many more as long as it finds such.
+SWEPT_PER_PUT = 1
+MOST_SWEPT_PER_PUT = 16
 MAX_ENTRY_BYTES = 1 << 20
 # An object of the compiled type holds its numbers in itself; the interpreted one points at objects.
 POINTED_AT = 0 if COMPILED else 3 * getsizeof(1.0) + 3 * getsizeof(1 << 40)
@@ -55,6 +56,10 @@ class Gone(StrEnum):
     SHARE = "made room within its table's share"
 
 
+# The same by their places: an enum is hashed by a Python function, which would be felt.
+EXPIRED, INVALIDATED, REPLACED, REMOVED, ROOM, SHARE = 0, 1, 2, 3, 4, 5
+
+
 class Store:
     """Entries by key, within `capacity` bytes; `clock` gives the seconds by which entries end."""
 
@@ -67,7 +72,7 @@ class Store:
         "_turn",
         "bytes",
         "capacity",
-        "gone",
+        "_gone",
         "max_entry_bytes",
         "shards",
     )
@@ -76,7 +81,7 @@ class Store:
         shards = 1 << (capacity // BYTES_PER_SHARD).bit_length()
         self.capacity = capacity
         self.max_entry_bytes = max_entry_bytes
-        self.gone = dict.fromkeys(Gone, 0)
+        self._gone = [0] * len(Gone)
         self._clock = clock
         self._mask = shards - 1
         self.shards: tuple[dict[bytes, Entry], ...] = tuple({} for _ in range(shards))
@@ -101,6 +106,11 @@ class Store:
                 yield entry
                 entry = entry.older
 
+    @property
+    def gone(self) -> dict[Gone, int]:
+        """How many entries went, by the reason."""
+        return dict(zip(Gone, self._gone, strict=True))
+
     def get(self, key: bytes) -> Entry | None:
         """The entry of that key, which may be used until the next write; None where there is none that is good."""
         shard = self.shards[(hash(key) >> SHARD_SHIFT) & self._mask]
@@ -108,10 +118,10 @@ class Store:
         if entry is None:
             return None
         if entry.captured != capture(entry.tables) + self._cleared:
-            self._drop(entry, Gone.INVALIDATED)
+            self._drop(entry, INVALIDATED)
             return None
         if entry.expires <= self._clock():
-            self._drop(entry, Gone.EXPIRED)
+            self._drop(entry, EXPIRED)
             return None
         entry.used = True
         return entry
@@ -147,37 +157,42 @@ class Store:
 
     def remove(self, key: bytes) -> None:
         """Drop the entry of that key, if there is one."""
-        self._remove(key, Gone.REMOVED)
+        self._remove(key, REMOVED)
 
     def clear(self) -> None:
         """Outdate everything that was put so far. It leaves the memory as what a write outdated does."""
         self._cleared += 1
 
-    def sweep(self, steps: int) -> None:
-        """Look at so many entries, going on where the last sweep stopped, and drop those that have ended."""
-        now = self._clock()
+    def sweep(self, steps: int) -> int:
+        """Look at so many entries, on from where the last sweep stopped; drop and count those that have ended."""
+        now, dropped = self._clock(), 0
         for _ in range(steps):
             self._turn = (self._turn + 1) % len(self._queues)
             entry = self._queues[self._turn].next()
             if entry is None:
                 continue
             if entry.captured != capture(entry.tables) + self._cleared:
-                self._drop(entry, Gone.INVALIDATED)
+                self._drop(entry, INVALIDATED)
             elif entry.expires <= now:
-                self._drop(entry, Gone.EXPIRED)
+                self._drop(entry, EXPIRED)
+            else:
+                continue
+            dropped += 1
+        return dropped
 
     def _put(self, entry: Entry) -> Put:
         queue = self._queue(entry.tables)
         if len(entry.reply) > self.max_entry_bytes or entry.size > queue.limit:
             return Put.TOO_LARGE
-        self.sweep(SWEPT_PER_PUT)
-        self._remove(entry.key, Gone.REPLACED)
+        if self.sweep(SWEPT_PER_PUT):
+            self.sweep(MOST_SWEPT_PER_PUT)
+        self._remove(entry.key, REPLACED)
         if not self._make_room(queue, entry.size):
             return Put.NO_ROOM
         self._add(entry, queue)
         # The dictionary may have grown.
         while self.bytes > self.capacity and (victim := self._fullest().victim()) is not None:
-            self._drop(victim, Gone.ROOM)
+            self._drop(victim, ROOM)
         return Put.STORED if entry.queue is not None else Put.NO_ROOM
 
     def _queue(self, tables: tuple[Table, ...]) -> Queue:
@@ -192,9 +207,9 @@ class Store:
     def _make_room(self, queue: Queue, size: int) -> bool:
         for _ in range(EVICTIONS_PER_PUT):
             if queue is not self._main and queue.bytes + size > queue.limit:
-                victim, reason = queue.victim(), Gone.SHARE
+                victim, reason = queue.victim(), SHARE
             elif self.bytes + size > self.capacity:
-                victim, reason = self._fullest().victim(), Gone.ROOM
+                victim, reason = self._fullest().victim(), ROOM
             else:
                 return True
             if victim is None:
@@ -217,25 +232,25 @@ class Store:
             table.bytes += entry.size
             table.entries += 1
         shard = self.shards[(hash(entry.key) >> SHARD_SHIFT) & self._mask]
-        before = getsizeof(shard)
+        before = shard.__sizeof__()
         shard[entry.key] = entry
-        self.bytes += entry.size + getsizeof(shard) - before
+        self.bytes += entry.size + shard.__sizeof__() - before
 
-    def _remove(self, key: bytes, reason: Gone) -> None:
+    def _remove(self, key: bytes, reason: int) -> None:
         shard = self.shards[(hash(key) >> SHARD_SHIFT) & self._mask]
         entry = shard.get(key)
         if entry is not None:
             self._drop(entry, reason)
 
-    def _drop(self, entry: Entry, reason: Gone) -> None:
+    def _drop(self, entry: Entry, reason: int) -> None:
         shard = self.shards[(hash(entry.key) >> SHARD_SHIFT) & self._mask]
         del shard[entry.key]
         self.bytes -= entry.size
         if not shard:
             # Only now does a dictionary give back the room that it grew to.
-            before = getsizeof(shard)
+            before = shard.__sizeof__()
             shard.clear()
-            self.bytes -= before - getsizeof(shard)
+            self.bytes -= before - shard.__sizeof__()
         for table in entry.tables:
             table.bytes -= entry.size
             table.entries -= 1
@@ -244,4 +259,4 @@ class Store:
             queue.remove(entry)
             if not queue.entries and queue is not self._main:
                 self._queues.remove(queue)
-        self.gone[reason] += 1
+        self._gone[reason] += 1
