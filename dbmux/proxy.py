@@ -333,7 +333,7 @@ class Engine:
         source = self.cache.source(name)
         group = self.frontend.topology.groups[name]
         reader = dictionary.Reader(group, service, partial(self.cache.know, source), self.emit)
-        source.doubt = reader.doubt
+        source.doubt, source.renew = reader.doubt, reader.renew
         return self._tasks.create_task(reader.follow(), name=f"dictionary {name}")
 
     def _close_listeners(self, addresses: set[Address]) -> None:

@@ -101,7 +101,12 @@ class Reader:
     """
 
     def __init__(
-        self, group: Group, account: ServiceAccount, take: Callable[[Dictionary | None, str], None], emit: Emit
+        self,
+        group: Group,
+        account: ServiceAccount,
+        take: Callable[[Dictionary | None, str], None],
+        emit: Emit,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._group = group
         self._account = account
@@ -109,11 +114,18 @@ class Reader:
         self._emit = emit
         self._doubted = asyncio.Event()
         self._told = ""
+        self._clock = clock
+        self._read_at = clock()
 
     def doubt(self) -> None:
         """A definition may have changed."""
         self._take(None, "what its names stand for is being read anew")
         self._doubted.set()
+
+    def renew(self) -> None:
+        """A name came up that the dictionary does not have: what was defined past DbMux is looked for."""
+        if self._clock() - self._read_at > RETRY_S:
+            self._doubted.set()
 
     async def follow(self) -> None:
         """Read again whenever there is a doubt, and from time to time, until cancelled."""
@@ -128,6 +140,7 @@ class Reader:
 
     async def _read(self) -> float:
         backend = self._group.primary
+        self._read_at = self._clock()
         try:
             dictionary = await read_dictionary(backend, self._account)
         except (DbMuxError, TimeoutError) as error:

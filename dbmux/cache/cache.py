@@ -56,7 +56,9 @@ class Source:
     broken: str = ""
     # Whether they are seen.
     is_followed: bool = False
+    # Have the dictionary read anew: it is not true any more, or it may lack something.
     doubt: Callable[[], None] = field(default=lambda: None)
+    renew: Callable[[], None] = field(default=lambda: None)
 
 
 class Environment:
@@ -192,6 +194,8 @@ class Cache:
             return source.why
         named = frozenset(((n.schema or environment.schema).lower(), n.table.lower()) for n in footprint.reads)
         found = source.dictionary.sources(footprint, environment.schema)
+        if found.is_missing:
+            source.renew()
         if found.why:
             return found.why
         if policy is None:
