@@ -33,6 +33,8 @@ from dbmux.sql.charsets import UNREADABLE
 # Of each, so many are remembered; more are forgotten all at once, for clients can make up any number.
 REMEMBERED = 10_000
 PREFIX_BYTES = 6
+# What keys are of. What was stored because a hint or a rule said so is found only where one says so again.
+TEXTS, EXECUTIONS, ORDERED_TEXTS, ORDERED_EXECUTIONS, KINDS = range(5)
 # A write whose connection broke may still be carried out at the server: for so long nothing is stored of its tables.
 DOUBT_S = 60.0
 _ON = (b"1", b"ON", b"TRUE")
@@ -66,17 +68,15 @@ class Source:
 class Environment:
     """What a session's results depend on beside the text: sessions of the same environment share their entries.
 
-    Keys of texts begin with `texts`, those of prepared statements with `executions`. `refusal` says why nothing is read
-    or stored here.
+    `prefixes` are what keys begin with, by what they are of. `refusal` says why nothing is read or stored here.
     """
 
-    __slots__ = ("_shared", "executions", "plans", "refusal", "schema", "source", "texts", "version")
+    __slots__ = ("_shared", "plans", "prefixes", "refusal", "schema", "source", "version")
 
     def __init__(self, source: Source, schema: str, prefix: bytes, shared: bytes, refusal: str) -> None:
         self.source = source
         self.schema = schema
-        self.texts = prefix + b"T"
-        self.executions = prefix + b"E"
+        self.prefixes = tuple(prefix + bytes((kind,)) for kind in range(KINDS))
         self._shared = shared
         self.refusal = refusal
         self.plans: dict[int, Plan] = {}

@@ -14,7 +14,15 @@ from enum import Enum, auto
 from time import perf_counter, time
 
 from dbmux.backend.connection import Connection, Debt
-from dbmux.cache.cache import Cache, Environment, Verdict
+from dbmux.cache.cache import (
+    EXECUTIONS,
+    ORDERED_EXECUTIONS,
+    ORDERED_TEXTS,
+    TEXTS,
+    Cache,
+    Environment,
+    Verdict,
+)
 from dbmux.cache.eviction import Entry
 from dbmux.cache.fill import Fill, Tape
 from dbmux.cache.plans import Plan
@@ -115,18 +123,19 @@ class CachedTenant(Tenant):
 
     # Answering.
 
-    def _recall(self, cache: Cache, data: bytes, start: int) -> bool:
+    def _recall(self, cache: Cache, data: bytes, start: int, kind: int = TEXTS) -> bool:
         """Answer a text from memory; False when it must be asked. Runs once a query: the shorter the better."""
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
-        if environment.refusal or self._is_cache_off or self._is_congested:
+        course = self.course
+        if environment.refusal or self._is_cache_off or self._is_congested or (course is not None and course.has_token):
             self._key = b""
             return False
         text = data[start:]
         if b"/*" in text or b"#" in text or b"--" in text:
             text = uncommented(text, 0, self._flags)
         self._command = QUERY
-        key = self._key = environment.texts + text
+        key = self._key = environment.prefixes[kind] + text
         entry = cache.store.get(key)
         return entry is not None and self._serve(cache, entry)
 
@@ -135,18 +144,20 @@ class CachedTenant(Tenant):
         if query.footprint.uncacheable or self._is_bypassed:
             self._key = b""
             return False
-        return self._recall(cache, data, start)
+        return self._recall(cache, data, start, TEXTS if self._cache_policy is None else ORDERED_TEXTS)
 
     def _recall_prepared(self, cache: Cache, statement: Statement, types: bytes, values: bytes) -> bool:
         """The same for an execution."""
         was, now = statement.state, self.carried.state
         environment = self._environment if now is self._environment_state else self._enter_environment(cache)
         is_unlike = statement.query.footprint.uncacheable or (was is not now and not _reads_alike(was, now))
-        if is_unlike or environment.refusal or self._is_cache_off or self._is_congested:
+        has_token = self.course is not None and self.course.has_token
+        if is_unlike or environment.refusal or self._is_cache_off or self._is_congested or has_token:
             return False
         self._command = EXECUTE
         sizes = len(statement.text).to_bytes(4, "little") + len(types).to_bytes(4, "little")
-        key = self._key = b"".join((environment.executions, sizes, statement.text, types, values))
+        kind = EXECUTIONS if self._cache_policy is None else ORDERED_EXECUTIONS
+        key = self._key = b"".join((environment.prefixes[kind], sizes, statement.text, types, values))
         entry = cache.store.get(key)
         return entry is not None and self._serve(cache, entry)
 
@@ -228,6 +239,9 @@ class CachedTenant(Tenant):
         connection = self.connection
         if self._is_cache_off:
             return "the session has the cache switched off"
+        if self.course is not None and self.course.has_token:
+            # Of what it wants to see, which another DbMux may have written, this one was perhaps not told.
+            return "the session handed over a GTID"
         if self.shelf is None:
             return "relayed login"
         if connection is not None and connection.is_in_transaction:
