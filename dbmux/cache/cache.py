@@ -18,19 +18,24 @@ from enum import StrEnum
 from itertools import count
 
 from dbmux.cache.dictionary import Dictionary, Key
-from dbmux.cache.eviction import Queue
+from dbmux.cache.eviction import Room
 from dbmux.cache.fill import Fill
-from dbmux.cache.plans import Plan, Reading, Tally
+from dbmux.cache.plans import Plan, Reading
 from dbmux.cache.policies import Policies, Terms
 from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
+from dbmux.cache.tally import Tally
 from dbmux.config.model import CacheConfig, CachePolicy
+from dbmux.footprint import Footprint
 from dbmux.query import Kind, Query
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
 
 # Of each, so many are remembered; more are forgotten all at once, for clients can make up any number.
 REMEMBERED = 10_000
+PREFIX_BYTES = 6
+# What keys are of. What was stored because a hint or a rule said so is found only where one says so again.
+TEXTS, EXECUTIONS, ORDERED_TEXTS, ORDERED_EXECUTIONS, KINDS = range(5)
 # A write whose connection broke may still be carried out at the server: for so long nothing is stored of its tables.
 DOUBT_S = 60.0
 _ON = (b"1", b"ON", b"TRUE")
@@ -56,25 +61,31 @@ class Source:
     broken: str = ""
     # Whether they are seen.
     is_followed: bool = False
+    # Have the dictionary read anew: it is not true any more, or it may lack something.
     doubt: Callable[[], None] = field(default=lambda: None)
+    renew: Callable[[], None] = field(default=lambda: None)
 
 
 class Environment:
     """What a session's results depend on beside the text: sessions of the same environment share their entries.
 
-    Keys begin with `prefix`, or with `shared` where users share. `refusal` says why nothing is read or stored here.
+    `prefixes` are what keys begin with, by what they are of. `refusal` says why nothing is read or stored here.
     """
 
-    __slots__ = ("plans", "prefix", "refusal", "schema", "shared", "source", "version")
+    __slots__ = ("_shared", "plans", "prefixes", "refusal", "schema", "source", "version")
 
     def __init__(self, source: Source, schema: str, prefix: bytes, shared: bytes, refusal: str) -> None:
         self.source = source
         self.schema = schema
-        self.prefix = prefix
-        self.shared = shared
+        self.prefixes = tuple(prefix + bytes((kind,)) for kind in range(KINDS))
+        self._shared = shared
         self.refusal = refusal
         self.plans: dict[int, Plan] = {}
         self.version = -1
+
+    def shared_key(self, key: bytes) -> bytes:
+        """One of this environment's keys as it is where users share."""
+        return self._shared + key[PREFIX_BYTES:]
 
 
 class Cache:
@@ -95,6 +106,7 @@ class Cache:
         self._policies = Policies(config)
         self._sources: dict[str, Source] = {}
         self._environments: dict[tuple[object, ...], Environment] = {}
+        self._shared: dict[tuple[object, ...], bytes] = {}
         self._prefixes = count(1)
         self._version = 0
         self._doubted: dict[Table, float] = {}
@@ -130,23 +142,27 @@ class Cache:
         if known is None:
             if len(self._environments) >= REMEMBERED:
                 self._environments.clear()
+                self._shared.clear()
             schema = state.schema.decode("utf-8", "backslashreplace")
             prefix = self._prefix()
-            shared = self._environments.get((group, *values))
+            shared = self._shared.get((group, *values))
             if shared is None:
-                shared = Environment(self.source(group), schema, self._prefix(), b"", refusal)
-                self._environments[group, *values] = shared
-            known = Environment(shared.source, schema, prefix, shared.prefix, refusal)
-            self._environments[key] = known
+                shared = self._shared[group, *values] = self._prefix()
+            known = self._environments[key] = Environment(self.source(group), schema, prefix, shared, refusal)
         return known
 
     def _prefix(self) -> bytes:
         # Never used twice: what an older environment stored cannot be found any more.
-        return next(self._prefixes).to_bytes(6, "big")
+        return next(self._prefixes).to_bytes(PREFIX_BYTES, "big")
 
     def know(self, source: Source, dictionary: Dictionary | None, why: str) -> None:
         """A group's dictionary was read, or is not known any more."""
         source.dictionary, source.why = dictionary, why
+        self._version += 1
+
+    def follow(self, source: Source, *, is_followed: bool, broken: str) -> None:
+        """Whether writes past DbMux are seen, and if they should be and are not, why."""
+        source.is_followed, source.broken = is_followed, broken
         self._version += 1
 
     # Plans.
@@ -175,12 +191,18 @@ class Cache:
         footprint, source = query.footprint, environment.source
         writes: tuple[Table, ...] | None = ()
         if not footprint.is_harmless:
-            written = None if source.dictionary is None else source.dictionary.written(footprint, environment.schema)
-            writes = None if written is None else self._tables(written)
+            writes = self.written(source, footprint, environment.schema)
         found = self._read(environment, query, policy)
         reading = found if isinstance(found, Reading) else None
         verdict = found if isinstance(found, str) and query.kind is Kind.SELECT else ""
         return Plan(query=query, reading=reading, verdict=verdict, writes=writes, defines=footprint.defines)
+
+    def written(self, source: Source, footprint: Footprint, schema: str) -> tuple[Table, ...] | None:
+        """The tables that a statement may write, with what the server does behind it; None for any at all."""
+        if source.dictionary is None:
+            return None
+        found = source.dictionary.written(footprint, schema)
+        return None if found is None else self._tables(found)
 
     def _read(self, environment: Environment, query: Query, policy: CachePolicy | None) -> Reading | str:
         footprint, source = query.footprint, environment.source
@@ -192,6 +214,8 @@ class Cache:
             return source.why
         named = frozenset(((n.schema or environment.schema).lower(), n.table.lower()) for n in footprint.reads)
         found = source.dictionary.sources(footprint, environment.schema)
+        if found.is_missing:
+            source.renew()
         if found.why:
             return found.why
         if policy is None:
@@ -208,7 +232,7 @@ class Cache:
         for table in epochs:
             memory = self._policies.memory((table.schema, table.name))
             if memory is not None and table.share is None:
-                table.share = Queue(memory)
+                table.share = Room(memory)
         tally = self.tallies.get(named)
         if tally is None:
             tally = self.tallies[named] = Tally(", ".join(".".join(key) for key in named))

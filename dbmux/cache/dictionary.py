@@ -22,6 +22,7 @@ Key = tuple[str, str]
 _ENGINES = frozenset(("archive", "aria", "csv", "innodb", "memory", "myisam", "ndbcluster", "rocksdb", "tokudb"))
 # With these words a body runs text that stands nowhere.
 _DYNAMIC = frozenset((b"execute", b"immediate", b"prepare"))
+_MISSING = "is not in the server's dictionary"
 # Views upon views; servers allow more, and whoever has more goes without the cache.
 _DEEPEST = 32
 
@@ -32,6 +33,11 @@ class Sources:
 
     tables: frozenset[Key]
     why: str = ""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether a name was not found."""
+        return self.why.endswith(_MISSING)
 
 
 @dataclass(slots=True)
@@ -103,7 +109,7 @@ class Dictionary:
         for key in keys:
             if key in found:
                 continue
-            why = self._tables.get(key, f"{key[0]}.{key[1]} is not in the server's dictionary")
+            why = self._tables.get(key, f"{key[0]}.{key[1]} {_MISSING}")
             if why:
                 return why
             # A view counts too: what it reads changes when it is defined anew.

@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from sys import getsizeof
 
-from dbmux.cache.eviction import Entry, Queue
+from dbmux.cache.eviction import NOBODYS, Entry, Ghosts, Room, count_use
 from dbmux.cache.tables import Table, capture, is_current
+from dbmux.cache.tally import Tally
 
 COMPILED = not __file__.endswith(".py")
 
@@ -25,8 +26,10 @@ COMPILED = not __file__.endswith(".py")
 BYTES_PER_SHARD = 1 << 20
 # Within a dictionary the lower bits of a hash decide; the shard is chosen by others, or all keys of one would collide.
 SHARD_SHIFT = 40
-# More than that is not given up for one new entry: it would be a pause.
-EVICTIONS_PER_PUT = 4096
+# One place for a key that went: about half as many as there are entries gave the best hit ratios.
+BYTES_PER_GHOST = 1 << 11
+# An entry for which more than so many others would have to go is not stored: it would be a pause.
+MOST_FOR_ONE = 512
 # So many old entries each put looks at, whether they have ended; and so many more as long as it finds such.
 SWEPT_PER_PUT = 1
 MOST_SWEPT_PER_PUT = 16
@@ -66,12 +69,13 @@ class Store:
     __slots__ = (
         "_clock",
         "_cleared",
-        "_main",
+        "_common",
         "_mask",
-        "_queues",
+        "_rooms",
         "_turn",
         "bytes",
         "capacity",
+        "ghosts",
         "_gone",
         "max_entry_bytes",
         "shards",
@@ -85,26 +89,28 @@ class Store:
         self._clock = clock
         self._mask = shards - 1
         self.shards: tuple[dict[bytes, Entry], ...] = tuple({} for _ in range(shards))
-        self._main = Queue(capacity)
-        self._queues = [self._main]
+        self._common = Room(capacity)
+        self._rooms = [self._common]
+        self.ghosts = Ghosts(capacity // BYTES_PER_GHOST)
         self._turn = 0
         self._cleared = 0
-        self.bytes = sum(getsizeof(shard) for shard in self.shards)
+        self.bytes = getsizeof(self.ghosts.places) + sum(getsizeof(shard) for shard in self.shards)
 
     def __del__(self) -> None:
-        for queue in self._queues:
-            queue.unchain()
+        for room in self._rooms:
+            room.empty()
 
     def __len__(self) -> int:
-        return sum(queue.entries for queue in self._queues)
+        return sum(room.entries for room in self._rooms)
 
     def __iter__(self) -> Iterator[Entry]:
         """All entries in memory, also those that have ended; nothing may be put or dropped meanwhile."""
-        for queue in self._queues:
-            entry = queue.newest
-            while entry is not None:
-                yield entry
-                entry = entry.older
+        for room in self._rooms:
+            for chain in (room.small, room.main):
+                entry = chain.newest
+                while entry is not None:
+                    yield entry
+                    entry = entry.older
 
     @property
     def gone(self) -> dict[Gone, int]:
@@ -123,7 +129,7 @@ class Store:
         if entry.expires <= self._clock():
             self._drop(entry, EXPIRED)
             return None
-        entry.used = True
+        count_use(entry)
         return entry
 
     def put(
@@ -137,7 +143,7 @@ class Store:
         refresh_at: float = -1.0,
         rows: int = 0,
         cost_s: float = 0.0,
-        tally: object = None,
+        tally: Tally = NOBODYS,
     ) -> Put:
         """Store a reply whose reading began when `captured` was taken of its tables.
 
@@ -167,8 +173,8 @@ class Store:
         """Look at so many entries, on from where the last sweep stopped; drop and count those that have ended."""
         now, dropped = self._clock(), 0
         for _ in range(steps):
-            self._turn = (self._turn + 1) % len(self._queues)
-            entry = self._queues[self._turn].next()
+            self._turn = (self._turn + 1) % len(self._rooms)
+            entry = self._rooms[self._turn].next()
             if entry is None:
                 continue
             if entry.captured != capture(entry.tables) + self._cleared:
@@ -181,53 +187,61 @@ class Store:
         return dropped
 
     def _put(self, entry: Entry) -> Put:
-        queue = self._queue(entry.tables)
-        if len(entry.reply) > self.max_entry_bytes or entry.size > queue.limit:
+        room = self._room(entry.tables)
+        if len(entry.reply) > self.max_entry_bytes or entry.size > room.limit:
             return Put.TOO_LARGE
         if self.sweep(SWEPT_PER_PUT):
             self.sweep(MOST_SWEPT_PER_PUT)
         self._remove(entry.key, REPLACED)
-        if not self._make_room(queue, entry.size):
+        if not self._make_room(room, entry.size):
             return Put.NO_ROOM
-        self._add(entry, queue)
+        self._add(entry, room)
         # The dictionary may have grown.
         while self.bytes > self.capacity and (victim := self._fullest().victim()) is not None:
             self._drop(victim, ROOM)
-        return Put.STORED if entry.queue is not None else Put.NO_ROOM
+        return Put.STORED if entry.room is not None else Put.NO_ROOM
 
-    def _queue(self, tables: tuple[Table, ...]) -> Queue:
+    def _room(self, tables: tuple[Table, ...]) -> Room:
         # What is read from several tables takes room where there is least of it.
-        least = self._main
+        least = self._common
         for table in tables:
             share = table.share
-            if share is not None and (least is self._main or share.limit < least.limit):
+            if share is not None and (least is self._common or share.limit < least.limit):
                 least = share
         return least
 
-    def _make_room(self, queue: Queue, size: int) -> bool:
-        for _ in range(EVICTIONS_PER_PUT):
-            if queue is not self._main and queue.bytes + size > queue.limit:
-                victim, reason = queue.victim(), SHARE
-            elif self.bytes + size > self.capacity:
-                victim, reason = self._fullest().victim(), ROOM
-            else:
+    def _make_room(self, room: Room, size: int) -> bool:
+        if room is not self._common and not self._free(room, room.bytes + size - room.limit, SHARE):
+            return False
+        return self._free(self._fullest(), self.bytes + size - self.capacity, ROOM)
+
+    def _free(self, room: Room, wanted: int, reason: int) -> bool:
+        if wanted * room.entries > MOST_FOR_ONE * room.bytes:
+            return False
+        for _ in range(MOST_FOR_ONE):
+            if wanted <= 0:
                 return True
+            victim = room.victim()
             if victim is None:
                 break
+            wanted -= victim.size
             self._drop(victim, reason)
-        return False
+        return wanted <= 0
 
-    def _fullest(self) -> Queue:
-        fullest = self._main
-        for queue in self._queues:
-            if queue.bytes > fullest.bytes:
-                fullest = queue
+    def _fullest(self) -> Room:
+        fullest = self._common
+        for room in self._rooms:
+            if room.bytes > fullest.bytes:
+                fullest = room
         return fullest
 
-    def _add(self, entry: Entry, queue: Queue) -> None:
-        if queue not in self._queues:
-            self._queues.append(queue)
-        queue.add(entry)
+    def _add(self, entry: Entry, room: Room) -> None:
+        if room not in self._rooms:
+            self._rooms.append(room)
+        if self.ghosts.knows(hash(entry.key)):
+            room.add_again(entry)
+        else:
+            room.add(entry)
         for table in entry.tables:
             table.bytes += entry.size
             table.entries += 1
@@ -246,6 +260,8 @@ class Store:
         shard = self.shards[(hash(entry.key) >> SHARD_SHIFT) & self._mask]
         del shard[entry.key]
         self.bytes -= entry.size
+        # Whatever the reason: when it comes again, it was asked for again.
+        self.ghosts.add(hash(entry.key))
         if not shard:
             # Only now does a dictionary give back the room that it grew to.
             before = shard.__sizeof__()
@@ -254,9 +270,9 @@ class Store:
         for table in entry.tables:
             table.bytes -= entry.size
             table.entries -= 1
-        queue = entry.queue
-        if queue is not None:
-            queue.remove(entry)
-            if not queue.entries and queue is not self._main:
-                self._queues.remove(queue)
+        room = entry.room
+        if room is not None:
+            room.remove(entry)
+            if not room.entries and room is not self._common:
+                self._rooms.remove(room)
         self._gone[reason] += 1

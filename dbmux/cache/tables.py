@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dbmux.cache.eviction import Queue
+    from dbmux.cache.eviction import Room
 
 # Names come from clients, who can make up any number of them.
 MAX_TABLES = 100_000
@@ -52,7 +52,7 @@ class Table:
         self.everything = everything
         self.bytes = 0
         self.entries = 0
-        self.share: Queue | None = None
+        self.share: Room | None = None
 
     def __repr__(self) -> str:
         return f"<Table {self.schema}.{self.name}>"

@@ -6,14 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cache.forms import AS_BUILT, INTERPRETED
-
-
-@pytest.fixture(params=[AS_BUILT, INTERPRETED], ids=["as built", "interpreted"])
-def form(request: pytest.FixtureRequest) -> SimpleNamespace:
-    assert isinstance(request.param, SimpleNamespace)
-    return request.param
-
 
 def test_only_writes_to_its_own_tables_outdate_a_reading(form: SimpleNamespace) -> None:
     tables = form.Tables()
