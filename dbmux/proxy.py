@@ -11,21 +11,33 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from dbmux.address import Address
-from dbmux.backend import health, monitor
+from dbmux.backend import dictionary, health, monitor
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Cap, Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
+from dbmux.cache.cache import Cache
+from dbmux.config.model import Account, ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
-from dbmux.events import BackendDown, ConfigApplied, DrainStarted, Emit, Event, ListenerClosed, ListenerOpened, Warned
+from dbmux.events import (
+    BackendDown,
+    ConfigApplied,
+    DrainStarted,
+    Emit,
+    Event,
+    ListenerClosed,
+    ListenerOpened,
+    PrimaryChanged,
+    Warned,
+)
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
@@ -61,6 +73,7 @@ class Engine:
         self.emit = emit
         self.listeners: dict[Address, Listener] = {}
         self.is_draining = False
+        self.cache = Cache(config.cache, time.perf_counter)
         self._state_folder = state_folder
         self._choice = choice
         self._inherited = inherited or Inherited(())
@@ -113,6 +126,8 @@ class Engine:
         backends = self._new_backends(config)
         settings = self._settings(config, backends)
         opened = await self._open_listeners(config)
+        if (config.cache, config.rules) != (self.config.cache, self.config.rules):
+            self.cache.configure(config.cache)
         self.frontend.take(settings)
         leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
         self._take(config, backends, opened)
@@ -198,6 +213,7 @@ class Engine:
             max_clients_per_address=config.limits.clients_per_address,
             failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
+            cache=self.cache if is_cached(config) else None,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,
             query_timeout_s=config.timeouts.query,
@@ -290,6 +306,10 @@ class Engine:
         self.emit(event)
         if isinstance(event, BackendDown) and event.backend in self._backends:
             self.frontend.leave_hanging(self._backends[event.backend])
+        elif isinstance(event, PrimaryChanged):
+            # It may lack what the one before had.
+            self.cache.wrote(None, f"another primary of {event.group}")
+            self.cache.source(event.group).doubt()
 
     def _monitor(self) -> None:
         # Groups are new ones after each reload.
@@ -302,10 +322,19 @@ class Engine:
             # What was measured once is not known any more.
             backend.lag_s = None
         self._monitors = [
-            self._tasks.create_task(monitor.watch(group, service, self.emit), name=f"monitor {group.name}")
+            self._tasks.create_task(monitor.watch(group, service, self._hear), name=f"monitor {group.name}")
             for group in groups
             if service is not None
         ]
+        if service is not None and is_cached(self.config):
+            self._monitors += [self._read_dictionary(name, service) for name in sorted(set(self._groups.values()))]
+
+    def _read_dictionary(self, name: str, service: Account) -> asyncio.Task[None]:
+        source = self.cache.source(name)
+        group = self.frontend.topology.groups[name]
+        reader = dictionary.Reader(group, service, partial(self.cache.know, source), self.emit)
+        source.doubt, source.renew = reader.doubt, reader.renew
+        return self._tasks.create_task(reader.follow(), name=f"dictionary {name}")
 
     def _close_listeners(self, addresses: set[Address]) -> None:
         for address in addresses:
@@ -350,6 +379,12 @@ class Engine:
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
+
+
+def is_cached(config: Config) -> bool:
+    """Whether any result may be stored."""
+    is_ruled = any(rule.cache for rule in config.rules.values())
+    return is_ruled or any(policy is not False for policy in config.cache.tables.values())
 
 
 def _must_leave(session: Session, topology: Topology, old: Config, new: Config) -> bool:

@@ -15,8 +15,8 @@ cdef class Entry:
     cdef public double cost_s
     cdef public long long rows
     cdef public long long size
+    cdef public object tally
     cdef public int uses
-    cdef public bint refreshing
     cdef readonly Room room
     cdef readonly Chain chain
     cdef readonly Entry older

@@ -36,7 +36,7 @@ class Entry:
     """One stored reply: its key, what it was read from and when it ends.
 
     `captured` and `tables` tell whether it is current, `expires` and `refresh_at` are the store's clock. `rows` and
-    `cost_s` are what the reading found and took. `refreshing` is for whoever serves it: somebody fetches it anew.
+    `cost_s` are what the reading found and took. `tally` is whoever counts its hits.
 
     Compiled, the garbage collector does not know of it: a million entries cost it nothing. So whoever chains entries
     must unchain them, or they stay in memory for ever.
@@ -51,12 +51,12 @@ class Entry:
         "newer",
         "older",
         "refresh_at",
-        "refreshing",
         "reply",
         "room",
         "rows",
         "size",
         "tables",
+        "tally",
         "uses",
     )
 
@@ -67,10 +67,10 @@ class Entry:
         self.captured = captured
         self.expires = expires
         self.refresh_at = expires
-        self.refreshing = False
         self.rows = 0
         self.cost_s = 0.0
         self.size = 0
+        self.tally: object = None
         self.uses = 0
         self.room: Room | None = None
         self.chain: Chain | None = None

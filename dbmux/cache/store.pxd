@@ -11,7 +11,6 @@ cdef long long ENTRY_BYTES
 cdef class Store:
     cdef readonly long long bytes
     cdef public long long capacity
-    cdef public long long max_entry_bytes
     cdef list _gone
     cdef readonly Ghosts ghosts
     cdef object _clock

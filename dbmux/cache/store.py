@@ -32,7 +32,6 @@ MOST_FOR_ONE = 512
 # So many old entries each put looks at, whether they have ended; and so many more as long as it finds such.
 SWEPT_PER_PUT = 1
 MOST_SWEPT_PER_PUT = 16
-MAX_ENTRY_BYTES = 1 << 20
 # An object of the compiled type holds its numbers in itself; the interpreted one points at objects.
 POINTED_AT = 0 if COMPILED else 3 * getsizeof(1.0) + 3 * getsizeof(1 << 40)
 ENTRY_BYTES = getsizeof(Entry(b"", b"", (), 0, 0.0)) + POINTED_AT + 2 * getsizeof(b"")
@@ -43,7 +42,7 @@ class Put(StrEnum):
 
     STORED = "stored"
     OVERTAKEN = "a write overtook the reading"
-    TOO_LARGE = "larger than an entry may be"
+    TOO_LARGE = "larger than all the room that it may take"
     NO_ROOM = "no room could be made"
 
 
@@ -76,14 +75,12 @@ class Store:
         "capacity",
         "ghosts",
         "_gone",
-        "max_entry_bytes",
         "shards",
     )
 
-    def __init__(self, capacity: int, clock: Callable[[], float], max_entry_bytes: int = MAX_ENTRY_BYTES) -> None:
+    def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         shards = 1 << (capacity // BYTES_PER_SHARD).bit_length()
         self.capacity = capacity
-        self.max_entry_bytes = max_entry_bytes
         self._gone = [0] * len(Gone)
         self._clock = clock
         self._mask = shards - 1
@@ -142,6 +139,7 @@ class Store:
         refresh_at: float = -1.0,
         rows: int = 0,
         cost_s: float = 0.0,
+        tally: object = None,
     ) -> Put:
         """Store a reply whose reading began when `captured` was taken of its tables.
 
@@ -154,6 +152,7 @@ class Store:
         entry.size = ENTRY_BYTES + len(key) + len(reply)
         entry.rows = rows
         entry.cost_s = cost_s
+        entry.tally = tally
         if refresh_at >= 0:
             entry.refresh_at = refresh_at
         return self._put(entry)
@@ -185,7 +184,7 @@ class Store:
 
     def _put(self, entry: Entry) -> Put:
         room = self._room(entry.tables)
-        if len(entry.reply) > self.max_entry_bytes or entry.size > room.limit:
+        if entry.size > room.limit:
             return Put.TOO_LARGE
         if self.sweep(SWEPT_PER_PUT):
             self.sweep(MOST_SWEPT_PER_PUT)

@@ -29,11 +29,11 @@ class Clock:
 class Cache:
     """A store, a clock and tables, with what the tests do with them in a word."""
 
-    def __init__(self, form: SimpleNamespace, capacity: int = MB, max_entry_bytes: int = MB) -> None:
+    def __init__(self, form: SimpleNamespace, capacity: int = MB) -> None:
         self.form = form
         self.clock = Clock()
         self.tables = form.Tables()
-        self.store = form.Store(capacity, self.clock, max_entry_bytes)
+        self.store = form.Store(capacity, self.clock)
 
     def table(self, name: str) -> Any:
         return self.tables.table(*name.split("."))
@@ -147,25 +147,6 @@ def test_putting_a_key_anew_takes_the_place_of_the_old_entry(cache: Cache) -> No
     assert (len(cache.store), cache.table("shop.products").entries, cache.table("shop.prices").entries) == (1, 0, 1)
     assert cache.store.bytes == recount(cache)
     assert cache.gone() == {"REPLACED": 1}
-
-
-@pytest.mark.parametrize(
-    "length, done",
-    [
-        pytest.param(5000, "STORED", id="as large as allowed"),
-        pytest.param(5001, "TOO_LARGE", id="larger"),
-    ],
-)
-def test_a_reply_larger_than_allowed_is_not_stored_and_nothing_makes_room_for_it(
-    form: SimpleNamespace, length: int, done: str
-) -> None:
-    cache = Cache(form, max_entry_bytes=5000)
-    cache.put(b"small", "shop.products")
-
-    put = cache.put(b"large", "shop.products", reply=bytes(length))
-
-    assert put is form.Put[done]
-    assert cache.found(b"small") == [b"small"]
 
 
 def test_a_reply_larger_than_the_whole_store_is_not_stored_and_nothing_makes_room_for_it(form: SimpleNamespace) -> None:
@@ -362,7 +343,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize(capacity=st.sampled_from((5_000, 20_000, 3 * MB)), share=st.sampled_from((None, 2_000, 6_000)))
     def begin(self, capacity: int, share: int | None) -> None:
-        self.cache = Cache(self.form, capacity, max_entry_bytes=3_000)
+        self.cache = Cache(self.form, capacity)
         self.model: dict[bytes, tuple[bytes, tuple[str, ...], float]] = {}
         self.readings: list[tuple[tuple[str, ...], int, bool]] = []
         self.puts = 0
