@@ -36,7 +36,7 @@ cdef class Chain:
 
 @cython.final
 cdef class Room:
-    cdef readonly long long limit
+    cdef public long long limit
     cdef readonly long long bytes
     cdef readonly long long entries
     cdef readonly Chain small

@@ -68,13 +68,13 @@ class Store:
         "_clock",
         "_cleared",
         "_common",
+        "_gone",
         "_mask",
         "_rooms",
         "_turn",
         "bytes",
         "capacity",
         "ghosts",
-        "_gone",
         "shards",
     )
 
@@ -165,10 +165,21 @@ class Store:
         """Outdate everything that was put so far. It leaves the memory as what a write outdated does."""
         self._cleared += 1
 
+    def resize(self, capacity: int) -> None:
+        """Take other room from now on. What is too much goes as what a write outdated does."""
+        self.capacity = self._common.limit = capacity
+
     def sweep(self, steps: int) -> int:
-        """Look at so many entries, on from where the last sweep stopped; drop and count those that have ended."""
+        """Look at so many entries, on from where the last sweep stopped; drop and count those that have ended.
+
+        Whoever has time calls it now and then, or what has ended stays until something is put.
+        """
         now, dropped = self._clock(), 0
         for _ in range(steps):
+            if self.bytes > self.capacity and (entry := self._fullest().victim()) is not None:
+                self._drop(entry, ROOM)
+                dropped += 1
+                continue
             self._turn = (self._turn + 1) % len(self._rooms)
             entry = self._rooms[self._turn].next()
             if entry is None:

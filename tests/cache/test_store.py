@@ -262,6 +262,32 @@ def test_removing_drops_one_key_and_clearing_all(cache: Cache) -> None:
     assert cache.found(b"a", b"b", b"c", b"d") == [b"d"]
 
 
+def test_a_store_that_gets_less_room_gives_it_back_bit_by_bit(cache: Cache) -> None:
+    for number in range(1500):
+        cache.put(b"%d" % number, "shop.products", reply=bytes(100))
+
+    cache.store.resize(100_000)
+    cache.store.sweep(10)
+    after_a_while = len(cache.store)
+    too_early = cache.put(b"too early", "shop.products")
+    for number in range(100):
+        cache.put(b"new %d" % number, "shop.products", reply=bytes(100))
+
+    assert (after_a_while, too_early) == (1490, cache.form.Put.NO_ROOM)
+    assert cache.store.bytes == recount(cache) <= 100_000
+    assert cache.found(b"new 99") == [b"new 99"]
+
+
+def test_a_store_that_gets_more_room_uses_it(form: SimpleNamespace) -> None:
+    cache = Cache(form, capacity=20_000)
+
+    cache.store.resize(200_000)
+    for number in range(100):
+        cache.put(b"%d" % number, "shop.products", reply=bytes(1000))
+
+    assert len(cache.store) == 100
+
+
 def test_what_has_ended_is_swept_out_though_nobody_asks_for_it(cache: Cache) -> None:
     for number in range(100):
         cache.put(b"%d" % number, "shop.products" if number % 2 else "shop.prices", ttl=number + 1)
