@@ -159,6 +159,30 @@ def test_a_reply_larger_than_the_whole_store_is_not_stored_and_nothing_makes_roo
     assert cache.found(b"small") == [b"small"]
 
 
+def test_what_comes_again_has_proven_itself(cache: Cache) -> None:
+    cache.put(b"again", "shop.products")
+    cache.store.remove(b"again")
+    cache.put(b"again", "shop.products")
+    cache.put(b"new", "shop.products")
+
+    again, new = cache.store.get(b"again"), cache.store.get(b"new")
+
+    assert again.chain is again.room.main
+    assert new.chain is new.room.small
+
+
+@pytest.mark.parametrize("capacity", range(10_000, 40_000, 1_000))
+def test_a_dictionary_that_grows_takes_the_room_of_entries(form: SimpleNamespace, capacity: int) -> None:
+    cache = Cache(form, capacity)
+
+    most = 0
+    for number in range(300):
+        cache.put(b"%d" % number, "shop.products", reply=b"")
+        most = max(most, cache.store.bytes)
+
+    assert most <= capacity
+
+
 def test_what_was_used_only_once_when_it_was_new_goes_before_what_is_used(form: SimpleNamespace) -> None:
     cache = Cache(form, capacity=50_000)
     for number in range(30):
@@ -239,6 +263,31 @@ def test_who_has_most_gives_room_first(form: SimpleNamespace) -> None:
 
     assert cache.table("shop.logs").entries == 5
     assert cache.store.bytes <= 50_000
+
+
+def test_a_table_that_has_most_gives_room_though_it_has_not_its_share(form: SimpleNamespace) -> None:
+    cache = Cache(form, capacity=50_000)
+    cache.table("shop.logs").share = form.Room(45_000)
+    for number in range(30):
+        cache.put(b"log %d" % number, "shop.logs", reply=bytes(1000))
+
+    for number in range(25):
+        cache.put(b"%d" % number, "shop.products", reply=bytes(1000))
+
+    assert cache.table("shop.products").entries >= 15
+    assert cache.table("shop.logs").entries >= 15
+
+
+def test_a_share_in_which_nothing_is_costs_nothing(cache: Cache) -> None:
+    for _ in range(100):
+        cache.table("shop.logs").share = cache.form.Room(20_000)
+        cache.put(b"log", "shop.logs")
+        cache.store.remove(b"log")
+    for number in range(10):
+        cache.put(b"%d" % number, "shop.products", ttl=1)
+    cache.clock.now += 1
+
+    assert cache.store.sweep(20) == 10
 
 
 def test_an_entry_larger_than_its_tables_share_is_not_stored(form: SimpleNamespace) -> None:
@@ -330,9 +379,16 @@ def test_no_dictionary_grows_so_large_that_its_growth_is_a_pause(form: SimpleNam
     for number in range(50_000):
         cache.put(b"%d" % number, "shop.products", reply=bytes(50))
 
-    # Keys of one shard have other lower bits than those that chose it, or they would collide within it.
-    assert max(len(shard) for shard in cache.store.shards) < 2 * len(cache.store) / len(cache.store.shards)
     assert max(len(shard) for shard in cache.store.shards) < 8000
+
+
+def test_the_keys_of_one_dictionary_differ_in_the_bits_by_which_it_finds_them(form: SimpleNamespace) -> None:
+    cache = Cache(form, capacity=16 * MB)
+
+    for number in range(10_000):
+        cache.put(b"%d" % number, "shop.products")
+
+    assert {hash(key) & 31 for key in cache.store.shards[0]} == set(range(32))
 
 
 def test_the_garbage_collector_does_not_know_of_compiled_entries() -> None:
