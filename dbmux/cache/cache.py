@@ -20,10 +20,11 @@ from itertools import count
 from dbmux.cache.dictionary import Dictionary, Key
 from dbmux.cache.eviction import Room
 from dbmux.cache.fill import Fill
-from dbmux.cache.plans import Plan, Reading, Tally
+from dbmux.cache.plans import Plan, Reading
 from dbmux.cache.policies import Policies, Terms
 from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
+from dbmux.cache.tally import Tally
 from dbmux.config.model import CacheConfig, CachePolicy
 from dbmux.query import Kind, Query
 from dbmux.session import SessionState
@@ -31,6 +32,9 @@ from dbmux.sql.charsets import UNREADABLE
 
 # Of each, so many are remembered; more are forgotten all at once, for clients can make up any number.
 REMEMBERED = 10_000
+PREFIX_BYTES = 6
+# What keys are of. What was stored because a hint or a rule said so is found only where one says so again.
+TEXTS, EXECUTIONS, ORDERED_TEXTS, ORDERED_EXECUTIONS, KINDS = range(5)
 # A write whose connection broke may still be carried out at the server: for so long nothing is stored of its tables.
 DOUBT_S = 60.0
 _ON = (b"1", b"ON", b"TRUE")
@@ -64,19 +68,23 @@ class Source:
 class Environment:
     """What a session's results depend on beside the text: sessions of the same environment share their entries.
 
-    Keys begin with `prefix`, or with `shared` where users share. `refusal` says why nothing is read or stored here.
+    `prefixes` are what keys begin with, by what they are of. `refusal` says why nothing is read or stored here.
     """
 
-    __slots__ = ("plans", "prefix", "refusal", "schema", "shared", "source", "version")
+    __slots__ = ("_shared", "plans", "prefixes", "refusal", "schema", "source", "version")
 
     def __init__(self, source: Source, schema: str, prefix: bytes, shared: bytes, refusal: str) -> None:
         self.source = source
         self.schema = schema
-        self.prefix = prefix
-        self.shared = shared
+        self.prefixes = tuple(prefix + bytes((kind,)) for kind in range(KINDS))
+        self._shared = shared
         self.refusal = refusal
         self.plans: dict[int, Plan] = {}
         self.version = -1
+
+    def shared_key(self, key: bytes) -> bytes:
+        """One of this environment's keys as it is where users share."""
+        return self._shared + key[PREFIX_BYTES:]
 
 
 class Cache:
@@ -97,6 +105,7 @@ class Cache:
         self._policies = Policies(config)
         self._sources: dict[str, Source] = {}
         self._environments: dict[tuple[object, ...], Environment] = {}
+        self._shared: dict[tuple[object, ...], bytes] = {}
         self._prefixes = count(1)
         self._version = 0
         self._doubted: dict[Table, float] = {}
@@ -130,19 +139,18 @@ class Cache:
         if known is None:
             if len(self._environments) >= REMEMBERED:
                 self._environments.clear()
+                self._shared.clear()
             schema = state.schema.decode("utf-8", "backslashreplace")
             prefix = self._prefix()
-            shared = self._environments.get((group, *values))
+            shared = self._shared.get((group, *values))
             if shared is None:
-                shared = Environment(self.source(group), schema, self._prefix(), b"", refusal)
-                self._environments[group, *values] = shared
-            known = Environment(shared.source, schema, prefix, shared.prefix, refusal)
-            self._environments[key] = known
+                shared = self._shared[group, *values] = self._prefix()
+            known = self._environments[key] = Environment(self.source(group), schema, prefix, shared, refusal)
         return known
 
     def _prefix(self) -> bytes:
         # Never used twice: what an older environment stored cannot be found any more.
-        return next(self._prefixes).to_bytes(6, "big")
+        return next(self._prefixes).to_bytes(PREFIX_BYTES, "big")
 
     def know(self, source: Source, dictionary: Dictionary | None, why: str) -> None:
         """A group's dictionary was read, or is not known any more."""

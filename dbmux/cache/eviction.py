@@ -16,12 +16,15 @@ from __future__ import annotations
 from array import array
 
 from dbmux.cache.tables import Table
+from dbmux.cache.tally import Tally
 
 try:
     import cython
 except ModuleNotFoundError:
     from dbmux.cache import uncompiled as cython
 
+# Of entries of which nobody keeps account.
+NOBODYS = Tally("")
 # More uses are not counted: a favourite of yesterday must be able to go.
 MOST_USES = 3
 # Entries used less than that in the small queue go.
@@ -36,10 +39,10 @@ class Entry:
     """One stored reply: its key, what it was read from and when it ends.
 
     `captured` and `tables` tell whether it is current, `expires` and `refresh_at` are the store's clock. `rows` and
-    `cost_s` are what the reading found and took. `tally` is whoever counts its hits.
+    `cost_s` are what the reading found and took.
 
     Compiled, the garbage collector does not know of it: a million entries cost it nothing. So whoever chains entries
-    must unchain them, or they stay in memory for ever.
+    must unchain them, or they stay in memory for ever. `tally` is where whoever serves it counts.
     """
 
     __slots__ = (
@@ -70,7 +73,7 @@ class Entry:
         self.rows = 0
         self.cost_s = 0.0
         self.size = 0
-        self.tally: object = None
+        self.tally = NOBODYS
         self.uses = 0
         self.room: Room | None = None
         self.chain: Chain | None = None

@@ -9,22 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmux.cache.tables import Table
+from dbmux.cache.tally import Tally
 from dbmux.query import Query
-
-
-@dataclass(slots=True, eq=False)
-class Tally:
-    """What became of the statements that read these tables together; seconds are those of the server."""
-
-    name: str
-    hits: int = 0
-    stale: int = 0
-    coalesced: int = 0
-    misses: int = 0
-    stored: int = 0
-    refused: int = 0
-    spent_s: float = 0.0
-    saved_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

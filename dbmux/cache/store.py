@@ -16,8 +16,9 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from sys import getsizeof
 
-from dbmux.cache.eviction import Entry, Ghosts, Room, count_use
+from dbmux.cache.eviction import NOBODYS, Entry, Ghosts, Room, count_use
 from dbmux.cache.tables import Table, capture, is_current
+from dbmux.cache.tally import Tally
 
 COMPILED = not __file__.endswith(".py")
 
@@ -139,7 +140,7 @@ class Store:
         refresh_at: float = -1.0,
         rows: int = 0,
         cost_s: float = 0.0,
-        tally: object = None,
+        tally: Tally = NOBODYS,
     ) -> Put:
         """Store a reply whose reading began when `captured` was taken of its tables.
 

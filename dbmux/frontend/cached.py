@@ -14,10 +14,18 @@ from enum import Enum, auto
 from time import perf_counter, time
 
 from dbmux.backend.connection import Connection, Debt
-from dbmux.cache.cache import Cache, Environment, Verdict
+from dbmux.cache.cache import (
+    EXECUTIONS,
+    ORDERED_EXECUTIONS,
+    ORDERED_TEXTS,
+    TEXTS,
+    Cache,
+    Environment,
+    Verdict,
+)
 from dbmux.cache.eviction import Entry
 from dbmux.cache.fill import Fill, Tape
-from dbmux.cache.plans import Plan, Tally
+from dbmux.cache.plans import Plan
 from dbmux.cache.tables import Table
 from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
@@ -38,8 +46,8 @@ BACKEND = "cache"
 STORED_STATUS = int(
     Status.AUTOCOMMIT | Status.NO_GOOD_INDEX | Status.NO_INDEX | Status.SLOW_QUERY | Status.NO_BACKSLASH_ESCAPES
 )
-TEXT, PREPARED = b"T", b"P"
-QUERY = int(Command.QUERY)
+QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
+HIT = Verdict.HIT
 _SWITCH = re.compile(
     rb"\s*SET\s+@dbmux_cache\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*", re.IGNORECASE
 )
@@ -115,50 +123,53 @@ class CachedTenant(Tenant):
 
     # Answering.
 
-    def _recall(self, cache: Cache, data: bytes, start: int) -> bool:
-        """Answer a text from memory; False when it must be asked."""
+    def _recall(self, cache: Cache, data: bytes, start: int, kind: int = TEXTS) -> bool:
+        """Answer a text from memory; False when it must be asked. Runs once a query: the shorter the better."""
+        is_same = self.carried.state is self._environment_state
+        environment = self._environment if is_same else self._enter_environment(cache)
+        course = self.course
+        if environment.refusal or self._is_cache_off or self._is_congested or (course is not None and course.has_token):
+            self._key = b""
+            return False
         text = data[start:]
         if b"/*" in text or b"#" in text or b"--" in text:
             text = uncommented(text, 0, self._flags)
         self._command = QUERY
-        return self._recall_key(cache, TEXT, text)
+        key = self._key = environment.prefixes[kind] + text
+        entry = cache.store.get(key)
+        return entry is not None and self._serve(cache, entry)
 
     def _is_recalled(self, cache: Cache, query: Query, data: bytes, start: int) -> bool:
         """The same for a text whose meaning is known by now, and for which something may be ordered."""
         if query.footprint.uncacheable or self._is_bypassed:
             self._key = b""
             return False
-        return self._recall(cache, data, start)
+        return self._recall(cache, data, start, TEXTS if self._cache_policy is None else ORDERED_TEXTS)
 
     def _recall_prepared(self, cache: Cache, statement: Statement, types: bytes, values: bytes) -> bool:
-        """Answer an execution from memory; False when it must be asked."""
+        """The same for an execution."""
         was, now = statement.state, self.carried.state
-        if statement.query.footprint.uncacheable or (was is not now and not _reads_alike(was, now)):
-            self._key = b""
+        environment = self._environment if now is self._environment_state else self._enter_environment(cache)
+        is_unlike = statement.query.footprint.uncacheable or (was is not now and not _reads_alike(was, now))
+        has_token = self.course is not None and self.course.has_token
+        if is_unlike or environment.refusal or self._is_cache_off or self._is_congested or has_token:
             return False
-        self._command = int(Command.STMT_EXECUTE)
-        text = statement.text
-        sizes = len(text).to_bytes(4, "little") + len(types).to_bytes(4, "little")
-        return self._recall_key(cache, PREPARED, sizes + text + types + values)
-
-    def _recall_key(self, cache: Cache, kind: bytes, what: bytes) -> bool:
-        is_same = self.carried.state is self._environment_state
-        environment = self._environment if is_same else self._enter_environment(cache)
-        if environment.refusal or self._is_cache_off or self._is_congested:
-            self._key = b""
-            return False
-        key = self._key = environment.prefix + kind + what
+        self._command = EXECUTE
+        sizes = len(statement.text).to_bytes(4, "little") + len(types).to_bytes(4, "little")
+        kind = EXECUTIONS if self._cache_policy is None else ORDERED_EXECUTIONS
+        key = self._key = b"".join((environment.prefixes[kind], sizes, statement.text, types, values))
         entry = cache.store.get(key)
         return entry is not None and self._serve(cache, entry)
 
     def _serve(self, cache: Cache, entry: Entry) -> bool:
         # An old entry is fetched anew by the first who finds it, and served to the others meanwhile.
         now = perf_counter()
-        verdict, tally = Verdict.HIT, entry.tally
-        assert isinstance(tally, Tally)
-        if entry.refresh_at <= now:
-            if cache.joinable(entry.key) is None:
-                return False
+        tally = entry.tally
+        if entry.refresh_at > now:
+            verdict = HIT
+        elif cache.joinable(entry.key) is None:
+            return False
+        else:
             verdict = Verdict.STALE
             tally.stale += 1
         tally.hits += 1
@@ -166,7 +177,7 @@ class CachedTenant(Tenant):
         self._answer(entry.reply, entry.rows, verdict, now)
         return True
 
-    def _answer(self, reply: bytes, rows: int, verdict: Verdict, started: float) -> None:
+    def _answer(self, reply: bytes, rows: int, verdict: str, started: float) -> None:
         self.channel.write(reply)
         carried = self.carried
         carried.row_count = -1
@@ -175,7 +186,6 @@ class CachedTenant(Tenant):
         if self._debtor is not None:
             # What else it still knew is of before this statement.
             self._debtor.debt &= Debt.INSERT_ID
-        self._key = b""
         self._ended = now = perf_counter()
         self._emit(
             new_tuple(
@@ -204,7 +214,7 @@ class CachedTenant(Tenant):
             self._verdict = self._why_not()
             return False
         if reading.is_shared:
-            key = environment.shared + key[len(environment.prefix) :]
+            key = environment.shared_key(key)
             entry = cache.store.get(key)
             if entry is not None and self._serve(cache, entry):
                 self._plan = None
@@ -229,6 +239,9 @@ class CachedTenant(Tenant):
         connection = self.connection
         if self._is_cache_off:
             return "the session has the cache switched off"
+        if self.course is not None and self.course.has_token:
+            # Of what it wants to see, which another DbMux may have written, this one was perhaps not told.
+            return "the session handed over a GTID"
         if self.shelf is None:
             return "relayed login"
         if connection is not None and connection.is_in_transaction:
