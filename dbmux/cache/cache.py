@@ -26,6 +26,7 @@ from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
 from dbmux.cache.tally import Tally
 from dbmux.config.model import CacheConfig, CachePolicy
+from dbmux.footprint import Footprint
 from dbmux.query import Kind, Query
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
@@ -157,6 +158,11 @@ class Cache:
         source.dictionary, source.why = dictionary, why
         self._version += 1
 
+    def follow(self, source: Source, *, is_followed: bool, broken: str) -> None:
+        """Whether writes past DbMux are seen, and if they should be and are not, why."""
+        source.is_followed, source.broken = is_followed, broken
+        self._version += 1
+
     # Plans.
 
     def plan(self, environment: Environment, query: Query) -> Plan:
@@ -183,12 +189,18 @@ class Cache:
         footprint, source = query.footprint, environment.source
         writes: tuple[Table, ...] | None = ()
         if not footprint.is_harmless:
-            written = None if source.dictionary is None else source.dictionary.written(footprint, environment.schema)
-            writes = None if written is None else self._tables(written)
+            writes = self.written(source, footprint, environment.schema)
         found = self._read(environment, query, policy)
         reading = found if isinstance(found, Reading) else None
         verdict = found if isinstance(found, str) and query.kind is Kind.SELECT else ""
         return Plan(query=query, reading=reading, verdict=verdict, writes=writes, defines=footprint.defines)
+
+    def written(self, source: Source, footprint: Footprint, schema: str) -> tuple[Table, ...] | None:
+        """The tables that a statement may write, with what the server does behind it; None for any at all."""
+        if source.dictionary is None:
+            return None
+        found = source.dictionary.written(footprint, schema)
+        return None if found is None else self._tables(found)
 
     def _read(self, environment: Environment, query: Query, policy: CachePolicy | None) -> Reading | str:
         footprint, source = query.footprint, environment.source
