@@ -124,10 +124,8 @@ class Cache:
 
     def configure(self, config: CacheConfig) -> None:
         """Other policies hold from now on; what was stored by the old ones is not used any more."""
-        if config.memory == self.config.memory:
-            self.store.clear()
-        else:
-            self.store = Store(config.memory, self.clock)
+        self.store.clear()
+        self.store.resize(config.memory)
         for table in self.tables:
             table.share = None
         self.config = config
