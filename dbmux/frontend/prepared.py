@@ -67,11 +67,19 @@ class Statement:
         Names without a schema belong to the schema of the time when it was first prepared.
         """
         there = [(Command.QUERY, sql) for sql in assignments(now, self._only_names(now), spelling)]
-        back = [(Command.QUERY, sql) for sql in assignments(self._only_names(now), now, spelling)]
-        if self.state.schema and self.state.schema != now.schema:
+        if self._is_elsewhere(now):
             there.append((Command.INIT_DB, self.state.schema))
+        return [*there, (Command.STMT_PREPARE, self.text), *self.way_back(now, spelling)]
+
+    def way_back(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
+        """The statements that undo what the preparation, which failed, had begun with."""
+        back = [(Command.QUERY, sql) for sql in assignments(self._only_names(now), now, spelling)]
+        if self._is_elsewhere(now):
             back.append((Command.INIT_DB, now.schema))
-        return [*there, (Command.STMT_PREPARE, self.text), *back]
+        return back
+
+    def _is_elsewhere(self, now: SessionState) -> bool:
+        return bool(self.state.schema) and self.state.schema != now.schema
 
     def _only_names(self, now: SessionState) -> SessionState:
         sql_mode = self.state.variable("sql_mode")

@@ -182,6 +182,10 @@ class Tenant(Holder, ABC):
     def _follow_command(self, connection: Connection, now: float) -> None:
         """What a command that is no statement's text did to the session."""
 
+    @abstractmethod
+    def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
+        """The server refused to prepare a statement anew: answer the command with its error."""
+
     # Getting a connection.
 
     def _relay(self, query: Query, shape: int, data: bytes) -> None:
@@ -414,7 +418,7 @@ class Tenant(Holder, ABC):
         return True
 
     def _make_ready(self, connection: Connection) -> None:
-        carried, course, statement = self.carried, self.course, self._statement
+        carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
         key = statement.key if statement is not None else None
         is_prepared = key is None or connection.has_statement(key)
         gtid = course.wait_for if course is not None else b""
@@ -429,7 +433,9 @@ class Tenant(Holder, ABC):
         debts = settlement(connection) if isinstance(creditor, Tenant) else []
         if debts and isinstance(creditor, Tenant) and creditor is not self:
             creditor.is_being_settled()
-        statements = self._preparation(connection, gtid, None if is_prepared else statement)
+        statements = self._preparation(connection, gtid)
+        unprepared = None if is_prepared else statement
+        anew = [] if unprepared is None or backend is None else unprepared.preparation(carried.state, backend.spelling)
 
         def done(answers: list[Answer]) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -439,33 +445,35 @@ class Tenant(Holder, ABC):
             if self._query.needs and statement is None:
                 self._substitute()
             if key is not None and not is_prepared:
-                at = [command for command, _ in statements].index(Command.STMT_PREPARE)
-                connection.remember_statement(key, answers[len(debts) + at].prepared().statement)
+                at = [command for command, _ in anew].index(Command.STMT_PREPARE)
+                connection.remember_statement(key, answers[len(debts) + len(statements) + at].prepared().statement)
             if course is not None and gtid and not has_come(answers[len(debts)]):
                 self._wait_no_longer(course, connection)
             else:
                 self._then()
 
         def failed(error: BackendRefused | MySQLError) -> None:
+            answers = exchange.answers
             if debts and isinstance(creditor, Tenant):
-                creditor.settle(connection, [])
-            self._not_ready(connection, error)
+                creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
+            if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
+                self._not_ready(connection, error)
+                return
+            connection.forget_debt()
+            carried.take_over(connection, self._query, self)
+            self._not_prepared(connection, unprepared, error)
 
-        Exchange([*debts, *statements], done, failed).begin(connection)
+        exchange = Exchange([*debts, *statements, *anew], done, failed)
+        exchange.begin(connection)
 
-    def _preparation(
-        self, connection: Connection, gtid: bytes, unprepared: Statement | None
-    ) -> list[tuple[Command, bytes]]:
+    def _preparation(self, connection: Connection, gtid: bytes) -> list[tuple[Command, bytes]]:
         # What is sent before the query: first of all the question whether a replica has what this session wrote.
         backend, course = self.backend, self.course
         assert backend is not None
         told: list[tuple[Command, bytes]] = []
         if gtid and course is not None:
             told.append((Command.QUERY, waiting(backend, gtid, course.group.config.read_your_writes_wait)))
-        told += self.carried.preparation(connection, self._query, self, backend.spelling)
-        if unprepared is not None:
-            told += unprepared.preparation(self.carried.state, backend.spelling)
-        return told
+        return told + self.carried.preparation(connection, self._query, self, backend.spelling)
 
     def _wait_no_longer(self, course: Course, connection: Connection) -> None:
         assert self.shelf is not None
@@ -506,7 +514,7 @@ class Tenant(Holder, ABC):
         data, self._pending = self._pending, b""
         self._sent = data
         self.state = REPLYING
-        connection.creditor = self
+        self._claim(connection)
         connection.reply_bytes = 0
         connection.scanner.begin(self._shape, 1)
         if self._is_congested:
@@ -514,6 +522,11 @@ class Tenant(Holder, ABC):
         if self._orders is not None:
             self._limit(self._orders, connection)
         connection.channel.write(data)
+
+    def _claim(self, connection: Connection) -> None:
+        if self._query.is_bystander and connection.creditor is not self:
+            self.carried.is_apart = True
+        connection.creditor = self
 
     def _limit(self, orders: Orders, connection: Connection) -> None:
         if orders.max_rows is not None:
