@@ -103,6 +103,8 @@ class StatementKey(NamedTuple):
     sql_mode: bytes | None
     # On MySQL, which takes all later values for the types of the first; b"" before the first execution.
     types: bytes = b""
+    # Not 0 for one that a session has for itself, since another one of its own is in the middle of something.
+    number: int = 0
 
 
 # An insert id that no session has.

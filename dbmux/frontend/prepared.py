@@ -40,14 +40,17 @@ class Statement:
     types: bytes = b""
     # The types for which the server's statement is made, where that matters.
     made_for: bytes = b""
+    # Whether it shares no server's statement: one with the same text has long data or an open cursor.
+    is_apart: bool = False
     _key: StatementKey | None = None
 
     @property
     def key(self) -> StatementKey:
         """What must be the same for a server's statement to be this one."""
         key = self._key
-        if key is None or key.types != self.made_for:
-            key = self._key = key_of(self.text, self.state)._replace(types=self.made_for)
+        number = self.id if self.is_apart else 0
+        if key is None or key.types != self.made_for or key.number != number:
+            key = self._key = key_of(self.text, self.state)._replace(types=self.made_for, number=number)
         return key
 
     def has_only_values(self, data: bytes) -> bool:

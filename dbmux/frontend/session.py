@@ -46,7 +46,7 @@ from dbmux.sql.kill import KillScope
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Shape
-from dbmux.wire.replies import Err, Ok, Status, err_from
+from dbmux.wire.replies import Err, Ok, err_from
 from dbmux.wire.server import ServerProtocol
 from dbmux.wire.statements import parse_query
 
@@ -733,10 +733,8 @@ class Session(StatementTenant):
 
     def _tell_rows(self, reply: bytes) -> None:
         self.carried.count(-1)
-        if self.connection is not None:
-            # Whether there is a transaction by now, a client learns from this reply as from any other.
-            reply = with_status(reply, self.connection.scanner.status)
-        self.channel.write(reply)
+        # Whether there is a transaction by now, a client learns from this reply as from any other.
+        self.channel.write(with_status(reply, self.status))
 
     def _kill(self, plan: Kill, before: bytes, behind: bytes | None) -> None:
         # The client knows other sessions by DbMux's numbers; numbers that are not DbMux's are the server's own.
@@ -787,7 +785,7 @@ class Session(StatementTenant):
             )
             return
         self.carried.count(0)
-        self.channel.write(packet.encode(Ok(status=Status.AUTOCOMMIT).build(self.capabilities), 1))
+        self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
 

@@ -114,6 +114,7 @@ class StatementTenant(Tenant):
         def done(answers: list[Answer]) -> None:
             told = answers[0].prepared()
             statement = statements.add(text, query, told.parameters, self.carried.state)
+            self._keep_apart(statement)
             connection.close_statement(statement.key)
             connection.remember_statement(statement.key, told.statement)
             if query.needs & _NOT_CARRIED:
@@ -191,8 +192,19 @@ class StatementTenant(Tenant):
         self.channel.write(reply)
         self.reply_ended()
 
+    def _keep_apart(self, statement: Statement) -> None:
+        # The server has long data and a cursor for each of its statements: no other may take or end them.
+        assert self._statements is not None
+        for key in self.carried.pins:
+            other = self._statements.by_id.get(int(key.what)) if key.reason in _IN_USE else None
+            if other is None or other is statement:
+                continue
+            if other.key._replace(types=b"") == statement.key._replace(types=b""):
+                statement.is_apart = True
+
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
         assert self._statements is not None
+        self._keep_apart(statement)
         is_usual = not self._has_attributes and statement.has_only_values(data)
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
@@ -243,11 +255,12 @@ class StatementTenant(Tenant):
         self._sent = data
 
     def _use_prepared(self, statement: Statement, data: bytes) -> None:
+        self._keep_apart(statement)
         in_use = [key for key in self.carried.pins if key.reason in _IN_USE and key.what == str(statement.id)]
         match data[4]:
             case Command.STMT_RESET if not in_use:
                 self.carried.count(0)
-                self.channel.write(packet.encode(Ok().build(self.capabilities), 1))
+                self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
             case Command.STMT_FETCH if not any(key.reason is PinReason.CURSOR for key in in_use):
                 # The server's statement, where there is one, may be shared by somebody who has.
                 self.refuse(

@@ -22,12 +22,14 @@ from dbmux.backend.server import Backend
 from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
-from dbmux.frontend.carried import Carried, PinKey, settlement
+from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
 from dbmux.frontend.course import Course
+from dbmux.frontend.diagnostics import LASTING
 from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
+from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.channel import Channel
 from dbmux.planner.planner import (
     PLAIN,
@@ -46,6 +48,7 @@ QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
+_OFF = (b"0", b"OFF", b"FALSE")
 # A `row_limit` that no number of rows reaches.
 ANY = -2
 new_tuple = tuple.__new__
@@ -525,7 +528,7 @@ class Tenant(Holder, ABC):
 
     def _claim(self, connection: Connection) -> None:
         if self._query.is_bystander and connection.creditor is not self:
-            self.carried.is_apart = True
+            self.carried.apart = COUNTS
         connection.creditor = self
 
     def _limit(self, orders: Orders, connection: Connection) -> None:
@@ -748,6 +751,19 @@ class Tenant(Holder, ABC):
         if self._debtor is not None:
             self._debtor.forget_debt()
             self._debtor = None
+
+    @property
+    def status(self) -> int:
+        """The flags that last, for a reply that no server gives."""
+        if self.connection is not None:
+            return self.connection.scanner.status & int(LASTING)
+        autocommit = self.carried.state.variable("autocommit")
+        status = Status(0) if autocommit is not None and autocommit.strip(b"'").upper() in _OFF else Status.AUTOCOMMIT
+        if self._flags & NO_BACKSLASH_ESCAPES:
+            status |= Status.NO_BACKSLASH_ESCAPES
+        if self._flags & ANSI_QUOTES and self.backend is not None and self.backend.is_mariadb:
+            status |= Status.ANSI_QUOTES
+        return int(status)
 
     @property
     def is_spoiled(self) -> bool:
