@@ -50,6 +50,8 @@ from dbmux.net.listener import Listener, listen
 from dbmux.text import why
 
 SWEEP_SECONDS = 0.25
+# Stored results that are looked at each time, whether they have ended: half a millisecond.
+SWEPT_RESULTS = 1000
 # Turns of the event loop between accepting a connection and telling its owner, with some to spare.
 ACCEPTED_LATE = 3
 
@@ -374,6 +376,7 @@ class Engine:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.perf_counter()
             self.frontend.end_overdue(now)
+            self.cache.store.sweep(SWEPT_RESULTS)
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
 

@@ -119,6 +119,7 @@ class Cache:
         self._prefixes = count(1)
         self._version = 0
         self._doubted: dict[Table, float] = {}
+        self._all_doubted_until = 0.0
         self._written_at: dict[Table, float] = {}
         self._all_written_at = clock()
 
@@ -270,7 +271,7 @@ class Cache:
     def begin(self, key: bytes, reading: Reading) -> Fill | None:
         """A reading is about to be sent: its fill; None while nothing may be stored of its tables."""
         now = self.clock()
-        if self._doubted and self._is_doubted(reading.tables, now):
+        if now < self._all_doubted_until or (self._doubted and self._is_doubted(reading.tables, now)):
             return None
         fill = Fill(key, reading, capture(reading.tables), now)
         self.fills[key] = fill
@@ -347,7 +348,11 @@ class Cache:
         """A write was sent whose end is not known: it may come true later."""
         self.wrote(tables, why)
         until = self.clock() + DOUBT_S
-        for table in tables if tables is not None else list(self.tables):
+        if tables is None:
+            # Also of tables that nobody has asked for yet.
+            self._all_doubted_until = until
+            return
+        for table in tables:
             self._doubted[table] = until
 
 
