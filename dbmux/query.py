@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag, StrEnum, auto
 
+from dbmux.footprint import NOWHERE, Footprint
+
 
 class Kind(StrEnum):
     """What a statement is, by its first words; several statements in one text are MULTI."""
@@ -201,7 +203,8 @@ class Query:
     `moves_insert_id` tells that LAST_INSERT_ID() may be another one afterwards. `tables` are the names behind FROM,
     JOIN, INTO, UPDATE and TABLE, as they were written, for people and rules: not a proof of what is touched.
     `keeps_found_rows` tells that on some servers FOUND_ROWS() is not the number of its rows.
-    `is_digest_wide` tells that all statements of the same digest have this very meaning.
+    `is_digest_wide` tells that all statements of the same digest have this very meaning. `footprint` is the proof that
+    `tables` is not.
     """
 
     kind: Kind
@@ -212,6 +215,7 @@ class Query:
     keeps_found_rows: bool = False
     is_digest_wide: bool = True
     tables: tuple[str, ...] = ()
+    footprint: Footprint = NOWHERE
 
     @property
     def is_plain(self) -> bool:

@@ -74,6 +74,14 @@ class Holder(Protocol):
         """The backend reads again."""
 
 
+class Sink(Protocol):
+    """Where a reply goes: the client's channel, or what stands before it."""
+
+    @property
+    def write(self) -> Callable[[bytes | memoryview], None]:
+        """Send bytes."""
+
+
 class Creditor(Protocol):
     """Who used a connection last: a session."""
 
@@ -268,7 +276,7 @@ class Connection:
         self.state = state
         self.scanner = ReplyScanner(int(bool(capabilities & Capability.DEPRECATE_EOF)), 1)
         self.holder: Holder | None = None
-        self.client: Channel = channel
+        self.client: Sink = channel
         self.client_capabilities = 0
         self.exchange: Exchange | None = None
         self.home: Home | None = None

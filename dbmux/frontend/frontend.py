@@ -21,6 +21,7 @@ from dbmux.backend.group import Group
 from dbmux.backend.opening import kill
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
+from dbmux.cache.cache import Cache
 from dbmux.config.model import ClientTlsMode, LoginMode, User
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import AddressBlocked, CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned
@@ -68,6 +69,7 @@ class Settings:
     max_clients_per_address: int | None = None
     failed_logins: int = 0
     inspect_max: int
+    cache: Cache | None = None
     login_timeout_s: float
     pool_wait_s: float = 10.0
     query_timeout_s: float | None = None
@@ -128,6 +130,11 @@ class Frontend:
         return self.settings.pool_wait_s
 
     @property
+    def cache(self) -> Cache | None:
+        """Where results are stored, if they are."""
+        return self.settings.cache
+
+    @property
     def topology(self) -> Topology:
         """The servers and groups of now."""
         return self.settings.topology
@@ -138,6 +145,7 @@ class Frontend:
         self._throttle.allowed = settings.failed_logins
         for session in self.sessions.values():
             self._regroup(session)
+            session.use_cache(settings.cache)
 
     def _regroup(self, session: Session) -> None:
         group = session.group and self.topology.groups.get(session.group.name)

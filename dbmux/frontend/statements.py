@@ -15,9 +15,10 @@ from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
+from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.diagnostics import with_warnings
 from dbmux.frontend.prepared import Statement, Statements, renumbered
-from dbmux.frontend.tenant import RESULT, Market, State, Tenant
+from dbmux.frontend.tenant import RESULT, Market, State
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
@@ -43,7 +44,7 @@ ATTRIBUTES = int(Capability.QUERY_ATTRIBUTES)
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 
 
-class StatementTenant(Tenant):
+class StatementTenant(CachedTenant):
     """A tenant with prepared statements."""
 
     __slots__ = ("_statements",)
@@ -160,7 +161,9 @@ class StatementTenant(Tenant):
 
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
         assert self._statements is not None
+        self._key = b""
         is_usual = not self._has_attributes and statement.has_only_values(data)
+        types = b""
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
             types = statement.types if is_usual else self._statements.check_types(statement, data)
@@ -178,6 +181,12 @@ class StatementTenant(Tenant):
         elif self._is_in_use() or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
+        elif (
+            self._cache is not None
+            and not self._is_bypassed
+            and self._recall_prepared(self._cache, statement, types, data[9:])
+        ):
+            return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dbmux.footprint import ANYWHERE
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
 
 NOTHING = Query(kind=Kind.OTHER, access=Access.READ)
-DEFINITION = Query(kind=Kind.DDL, access=Access.WRITE)
-ADMIN = Query(kind=Kind.ADMIN, access=Access.WRITE)
+DEFINITION = Query(kind=Kind.DDL, access=Access.WRITE, footprint=ANYWHERE)
+ADMIN = Query(kind=Kind.ADMIN, access=Access.WRITE, footprint=ANYWHERE)
 
 
 def unknown(what: str, kind: Kind = Kind.OTHER) -> Query:
@@ -26,4 +27,5 @@ def _anything(kind: Kind, pin: Pin) -> Query:
         effects=(pin,),
         needs=Needs.LAST_INSERT_ID,
         moves_insert_id=True,
+        footprint=ANYWHERE,
     )
