@@ -194,6 +194,9 @@ class Carried:
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
         if query.kind is Kind.MULTI and query.keeps_found_rows:
             connection.debt |= Debt.FOUND_ROWS
+        elif query.kind is Kind.PREPARED:
+            # An open cursor's rows stay counted while they are fetched.
+            pass
         elif not query.keeps_found_rows:
             connection.debt &= ~Debt.FOUND_ROWS
             if scanner.rows >= 0:
@@ -362,7 +365,9 @@ class Carried:
         return bool(query.needs & Needs.FOUND_ROWS) and not self.pins
 
     def _is_apart(self, query: Query, connection: Connection) -> bool:
-        # Warnings that the connection owes are there, whatever was counted since.
+        # Warnings that the connection owes are there, whatever was counted since; those that are stored never are.
+        if query.needs & Needs.WARNINGS and self.warnings is not None:
+            return True
         asked = self.apart & query.needs
         return bool(asked & ~Needs.WARNINGS if connection.debt & Debt.WARNINGS else asked)
 
