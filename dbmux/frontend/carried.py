@@ -131,6 +131,13 @@ class Carried:
         for effect in query.effects:
             if not failed or effect.survives_errors:
                 self._apply(effect, connection, now)
+        if (
+            scanner.before & Status.READ_ONLY_TRANSACTION
+            and query.kind is Kind.SET
+            and not connection.is_in_transaction
+        ):
+            # Ended by SET autocommit = 1, it leaves to the next transaction that it may not write.
+            self.pin(PinReason.NEXT_TRANSACTION, "", now)
         if failed and query.kind is Kind.MULTI and query.effects:
             # Which of them came true is not told.
             self.pin(PinReason.UNKNOWN, "several statements, one of which failed", now)
