@@ -1,0 +1,303 @@
+"""Reads are answered from memory, and nobody can tell: each test is named after what must not go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from dbmux.cache.dictionary import Dictionary
+from dbmux.config.model import Config
+from dbmux.events import QueryFinished
+from dbmux.wire import packet
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.client import Row, ServerMessage
+from dbmux.wire.columns import FieldType
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.server import CommandReceived, ServerProtocol
+from tests.fakes import (
+    COLUMN,
+    PASSWORD,
+    PLAIN,
+    FakeBackend,
+    Running,
+    TestClient,
+    client,
+    connect,
+    row,
+    run,
+    running,
+)
+
+READ = b"SELECT a FROM shop.t"
+WRITE = b"UPDATE shop.t SET a = 1"
+PREPARED = b"\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"
+
+Odd = Callable[[ServerProtocol], bytes | None]
+
+
+class Shop(FakeBackend):
+    """A server whose every SELECT has another row, the number of the answer; it knows about transactions.
+
+    `odd` are statements that it answers otherwise.
+    """
+
+    def __init__(self, odd: Mapping[bytes, Odd] | None = None) -> None:
+        super().__init__(answer=self._answer)
+        self.odd = dict(odd or {})
+        self.autocommit = Status.AUTOCOMMIT
+        self._answers = 0
+        self._statuses: dict[int, Status] = {}
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        status = self._statuses.get(id(protocol), self.autocommit)
+        match command.command, command.body.upper().split():
+            case Command.QUIT, _:
+                return None
+            case Command.STMT_CLOSE, _:
+                return b""
+            case Command.STMT_PREPARE, _:
+                head = packet.encode(PREPARED, 1) + packet.encode(COLUMN, 2)
+                return head + packet.encode(b"\xfe\x00\x00\x02\x00", 3)
+            case Command.RESET_CONNECTION, _:
+                status = self.autocommit
+            case Command.QUERY, [b"BEGIN"] | [b"START", *_]:
+                status |= Status.IN_TRANSACTION
+            case Command.QUERY, [b"COMMIT"] | [b"ROLLBACK"] | [b"CREATE" | b"ALTER" | b"TRUNCATE", *_]:
+                status &= ~Status.IN_TRANSACTION
+            case Command.QUERY, [b"SET", b"AUTOCOMMIT=0"]:
+                status &= ~Status.AUTOCOMMIT
+            case Command.QUERY, [b"SET", b"AUTOCOMMIT=1"]:
+                status = Status.AUTOCOMMIT
+            case Command.QUERY, [b"UPDATE" | b"SELECT", *_] if not status & Status.AUTOCOMMIT:
+                status |= Status.IN_TRANSACTION
+        self._statuses[id(protocol)] = status
+        if command.body in self.odd:
+            return self.odd[command.body](protocol)
+        if command.command == Command.STMT_EXECUTE or command.body.lstrip(b"/ (").startswith((b"SELECT", b"*")):
+            self._answers += 1
+            return protocol.send_rows([COLUMN], [row(b"%d" % self._answers)], status)
+        return protocol.send_ok(Ok(status=status))
+
+    @property
+    def statements(self) -> list[bytes]:
+        """What clients asked it, without what DbMux itself sets and asks."""
+        return [body for command, body in self.commands if command == Command.QUERY and not body.startswith(b"SET ")]
+
+
+TABLES = ("t", "u", "child", "audit")
+
+
+def dictionary() -> Dictionary:
+    """The shop: a view `v` upon `t`, a trigger from `t` to `audit`, rows of `child` that go with those of `t`."""
+    known = Dictionary()
+    for name in TABLES:
+        known.add_table("shop", name, "BASE TABLE", "InnoDB")
+    known.add_table("shop", "v", "VIEW", "")
+    known.add_view("shop", "v", "select `shop`.`t`.`a` AS `a` from `shop`.`t`")
+    known.add_trigger("shop", "t", b"INSERT INTO audit VALUES (NEW.a)")
+    known.add_foreign_key(("shop", "child"), ("shop", "t"))
+    known.add_routine("shop", "p", b"BEGIN UPDATE u SET a = 1; END")
+    return known
+
+
+@asynccontextmanager
+async def shop(
+    backend: FakeBackend | None = None, connections: int | None = None, **config: Any
+) -> AsyncIterator[Running]:
+    """An engine that stores what is read of the shop, whose dictionary it knows."""
+    top = {"cache": {"tables": {"shop.*": "60s"}}, "users": {"app": PASSWORD.decode()}, **config}
+    async with running(backend or Shop(), connections=connections, **top) as proxy:
+        know(proxy)
+        yield proxy
+
+
+def know(proxy: Running) -> None:
+    """The dictionary was read."""
+    cache = proxy.engine.cache
+    cache.know(cache.source("db"), dictionary(), "")
+
+
+async def value(session: TestClient, sql: bytes = READ) -> str:
+    """The only row of a result."""
+    return only_row(await session.ask(Command.QUERY, sql))
+
+
+def only_row(told: list[ServerMessage]) -> str:
+    (found,) = [message for message in told if isinstance(message, Row)]
+    return found.payload[1:].decode()
+
+
+def asked(proxy: Running, sql: bytes = READ) -> int:
+    """How often the server was asked that."""
+    assert isinstance(proxy.backend, Shop)
+    return proxy.backend.statements.count(sql)
+
+
+def verdicts(proxy: Running) -> list[str]:
+    return [event.cache for event in proxy.of(QueryFinished)]
+
+
+def held(proxy: Running, sql: bytes) -> asyncio.Event:
+    """Have the server's answers to a statement wait for this."""
+    gate = proxy.backend.gates[sql] = asyncio.Event()
+    return gate
+
+
+async def arrived(proxy: Running, sql: bytes, times: int = 1) -> None:
+    """Wait until the server has got a statement."""
+    await proxy.until(lambda: asked(proxy, sql) == times)
+
+
+def waiting(proxy: Running) -> int:
+    """How many wait for another's reading."""
+    return sum(len(fill.waiters) for fill in proxy.engine.cache.fills.values())
+
+
+def begin(session: TestClient, sql: bytes) -> asyncio.Future[list[ServerMessage]]:
+    return asyncio.ensure_future(session.ask(Command.QUERY, sql))
+
+
+async def clients(proxy: Running, count: int) -> list[TestClient]:
+    return [await client(proxy.port) for _ in range(count)]
+
+
+# Answering.
+
+
+def test_what_was_read_before_is_answered_from_memory() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+
+            first = await one.ask(Command.QUERY, READ)
+            second = await two.ask(Command.QUERY, READ)
+
+            assert first == second
+            assert asked(proxy) == 1
+            assert verdicts(proxy) == ["miss", "hit"]
+
+    run(scenario)
+
+
+def test_ones_own_write_ends_what_was_stored() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            before = await value(one)
+
+            await one.ask(Command.QUERY, WRITE)
+
+            assert await value(one) != before
+
+    run(scenario)
+
+
+def test_anothers_write_ends_what_was_stored() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            before = await value(one)
+
+            await two.ask(Command.QUERY, WRITE)
+
+            assert await value(one) != before
+
+    run(scenario)
+
+
+def test_a_write_to_another_table_ends_nothing() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            before = await value(one)
+
+            await two.ask(Command.QUERY, b"UPDATE shop.u SET a = 1")
+
+            assert await value(one) == before
+
+    run(scenario)
+
+
+# Many ask the same at once.
+
+
+def test_many_who_ask_the_same_at_once_are_one_command_at_the_server() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            sessions = await clients(proxy, 5)
+            gate = held(proxy, READ)
+
+            asking = [begin(session, READ) for session in sessions]
+            await arrived(proxy, READ)
+            await proxy.until(lambda: waiting(proxy) == 4)
+            gate.set()
+
+            told = await asyncio.gather(*asking)
+            assert {only_row(each) for each in told} == {"1"}
+            assert asked(proxy) == 1
+            assert sorted(verdicts(proxy)) == ["coalesced"] * 4 + ["miss"]
+
+    run(scenario)
+
+
+def test_a_connection_that_must_be_made_ready_first_does_not_lose_those_who_wait() -> None:
+    async def scenario() -> None:
+        async with shop(connections=1) as proxy:
+            one, two, other = await clients(proxy, 3)
+            for session in (one, two):
+                await session.ask(Command.QUERY, b"SET time_zone = '+00:00'")
+            # By now it is a statement that is known, and the quickest way is taken.
+            await other.ask(Command.QUERY, READ)
+            gate = held(proxy, READ)
+            asking = [begin(session, READ) for session in (one, two)]
+            await arrived(proxy, READ, 2)
+
+            gate.set()
+
+            assert [only_row(told) for told in await asyncio.gather(*asking)] == ["2", "2"]
+            assert proxy.engine.cache.fills == {}
+
+    run(scenario)
+
+
+def test_a_reading_overtaken_by_a_write_is_neither_stored_nor_shared() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two, writer = await clients(proxy, 3)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            second = begin(two, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+
+            await writer.ask(Command.QUERY, WRITE)
+            gate.set()
+
+            assert (only_row(await first), only_row(await second)) == ("1", "2")
+            assert await value(one) == "3"
+
+    run(scenario)
+
+
+def test_nobody_waits_for_a_reading_that_began_before_a_write() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            await two.ask(Command.QUERY, WRITE)
+            del proxy.backend.gates[READ]
+
+            assert await value(two) == "2"
+
+            gate.set()
+            assert only_row(await first) == "1"
+            assert await value(two) == "2"
+
+    run(scenario)
