@@ -25,7 +25,7 @@ from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Status, Track, changes, parse_ok, reported_gtid
+from dbmux.wire.replies import Err, Ok, Status, Track, changes, parse_ok, reported_gtid
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
@@ -108,9 +108,12 @@ class StatementKey(NamedTuple):
     text: bytes
     schema: bytes
     names: Names | None
-    sql_mode: bytes | None
+    # The values of those that hold as they are then, in the order of their list.
+    variables: tuple[bytes | None, ...]
     # On MySQL, which takes all later values for the types of the first; b"" before the first execution.
     types: bytes = b""
+    # Not 0 for one that a session has for itself, since another one of its own is in the middle of something.
+    number: int = 0
 
 
 # An insert id that no session has.
@@ -173,6 +176,11 @@ class Exchange:
         self._raw = b""
         self._columns = 0
         self._protocol: ClientProtocol
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Those that have come."""
+        return self._answers
 
     def begin(self, connection: Connection) -> None:
         """Take the connection and send the first statement."""
@@ -487,11 +495,7 @@ class Connection:
         scanner.rewrite_state = 1
         try:
             ok = parse_ok(whole[packet.HEADER :])
-            for kind, change in changes(ok.state):
-                if kind == Track.SCHEMA:
-                    self.reported_schema = Reader(change).lenenc_bytes()
-                elif gtid := reported_gtid(kind, change):
-                    self.reported_gtid = gtid
+            self.note(ok)
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None
@@ -501,6 +505,14 @@ class Connection:
         self.client.write(packet.encode(ok.build(self.client_capabilities), whole[3]))
         self.reply_bytes += end
         return data[end:]
+
+    def note(self, ok: Ok) -> None:
+        """Remember what an OK reports of the session's state; raises ProtocolError."""
+        for kind, change in changes(ok.state):
+            if kind == Track.SCHEMA:
+                self.reported_schema = Reader(change).lenenc_bytes()
+            elif gtid := reported_gtid(kind, change):
+                self.reported_gtid = gtid
 
 
 class Home(Protocol):
