@@ -102,7 +102,8 @@ class Cache:
     def __init__(self, config: CacheConfig, clock: Callable[[], float]) -> None:
         self.config = config
         self.clock = clock
-        self.store = Store(config.memory, clock)
+        # How large an entry may be is for the policies to say.
+        self.store = Store(config.memory, clock, config.memory)
         self.tables = Tables()
         # Tables whose writes are not followed, by choice: they never move.
         self._unfollowed = Tables()
@@ -317,7 +318,7 @@ class Cache:
             fill.release()
 
     def abandon(self, fill: Fill) -> None:
-        """A reading will not end."""
+        """A reading will not end, or so late that nobody is to wait for it; it may be finished all the same."""
         self._forget(fill)
         fill.release()
 

@@ -292,6 +292,9 @@ class CachedTenant(Tenant):
 
     def filled(self, reply: bytes, rows: int) -> None:
         """The other session's reading is over, and this is the result."""
+        if self._joined is None:
+            # Whoever was told before has ended this session.
+            return
         self._joined = None
         self.state = IDLE
         self._answer(reply, rows, Verdict.COALESCED, self._started)
@@ -299,6 +302,8 @@ class CachedTenant(Tenant):
 
     def not_filled(self) -> None:
         """The other session's reading gave nothing that can be shared."""
+        if self._joined is None:
+            return
         self._joined = None
         self.state = IDLE
         self._resume()
@@ -391,9 +396,9 @@ class CachedTenant(Tenant):
             cache.abandon(fill)
 
     def _stop_sharing(self) -> None:
-        """This client reads slowly: who waits for the same goes on by himself."""
-        if self._fill is not None:
-            self._fill.release()
+        """This client reads slowly: who waits for the same goes on by himself, and nobody else begins to wait."""
+        if self._fill is not None and self._cache is not None:
+            self._cache.abandon(self._fill)
 
 
 def switches_cache(text: bytes) -> Switch | None:

@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from dbmux.cache.dictionary import Dictionary
-from dbmux.config.model import Config
-from dbmux.events import QueryFinished
+from dbmux.events import QueryFinished, SessionClosed
 from dbmux.wire import packet
-from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
-from dbmux.wire.columns import FieldType
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.replies import Eof, Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import (
     COLUMN,
     PASSWORD,
-    PLAIN,
     FakeBackend,
     Running,
     TestClient,
     client,
-    connect,
     row,
     run,
     running,
@@ -87,6 +82,16 @@ class Shop(FakeBackend):
     def statements(self) -> list[bytes]:
         """What clients asked it, without what DbMux itself sets and asks."""
         return [body for command, body in self.commands if command == Command.QUERY and not body.startswith(b"SET ")]
+
+
+def rows(protocol: ServerProtocol, status: Status, warnings: int = 0) -> bytes:
+    """A result of one row that ends so, for clients that know EOF."""
+    parts = (b"\x01", COLUMN, Eof(status=status).build(), row(b"odd"), Eof(status=status, warnings=warnings).build())
+    return b"".join(protocol.send(part) for part in parts)
+
+
+async def as_task(does: Callable[[], object]) -> None:
+    does()
 
 
 TABLES = ("t", "u", "child", "audit")
@@ -299,5 +304,233 @@ def test_nobody_waits_for_a_reading_that_began_before_a_write() -> None:
             gate.set()
             assert only_row(await first) == "1"
             assert await value(two) == "2"
+
+    run(scenario)
+
+
+def test_who_waits_for_a_client_that_reads_slowly_goes_on_alone() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            slow, other, late = await clients(proxy, 3)
+            (filler, *_) = [proxy.engine.frontend.sessions[key] for key in sorted(proxy.engine.frontend.sessions)]
+            gate = held(proxy, READ)
+            first = begin(slow, READ)
+            await arrived(proxy, READ)
+            second = begin(other, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+            del proxy.backend.gates[READ]
+
+            filler.channel.pause_writing()
+
+            assert only_row(await second) == "2"
+            # Nor does anybody begin to wait for it.
+            assert await value(late) == "3"
+            gate.set()
+            filler.channel.resume_writing()
+            assert only_row(await first) == "1"
+
+    run(scenario)
+
+
+def test_a_client_that_leaves_in_the_middle_of_a_reading_leaves_nobody_waiting() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            held(proxy, READ)
+            one.conversation.send(one.protocol.command(Command.QUERY, READ))
+            await arrived(proxy, READ)
+            second = begin(two, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+            del proxy.backend.gates[READ]
+
+            one.conversation.channel.abort()
+
+            assert only_row(await second) == "2"
+            assert proxy.engine.cache.fills == {}
+
+    run(scenario)
+
+
+def test_one_who_leaves_while_waiting_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two, three = await clients(proxy, 3)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            two.conversation.send(two.protocol.command(Command.QUERY, READ))
+            third = begin(three, READ)
+            await proxy.until(lambda: waiting(proxy) == 2)
+
+            two.conversation.channel.abort()
+            await proxy.until(lambda: waiting(proxy) == 1)
+            gate.set()
+
+            assert [only_row(await first), only_row(await third)] == ["1", "1"]
+
+    run(scenario)
+
+
+def test_a_session_that_is_killed_while_waiting_ends_and_the_others_do_not() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, victim, three, killer = await clients(proxy, 4)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            victim.conversation.send(victim.protocol.command(Command.QUERY, READ))
+            third = begin(three, READ)
+            await proxy.until(lambda: waiting(proxy) == 2)
+            assert victim.protocol.greeting is not None
+
+            (told,) = await killer.ask(Command.QUERY, b"KILL %d" % victim.protocol.greeting.connection_id)
+            gate.set()
+
+            assert isinstance(told, Ok)
+            assert len(proxy.of(SessionClosed)) == 1
+            assert [only_row(await first), only_row(await third)] == ["1", "1"]
+
+    run(scenario)
+
+
+def test_a_waiter_that_kills_another_as_soon_as_it_is_served_does_not_bring_it_back() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two, victim = await clients(proxy, 3)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            assert victim.protocol.greeting is not None
+            kill = packet.encode(b"\x03KILL %d" % victim.protocol.greeting.connection_id, 0)
+            second = begin(two, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+            two.conversation.channel.write(kill)
+            victim.conversation.send(victim.protocol.command(Command.QUERY, READ))
+            await proxy.until(lambda: waiting(proxy) == 2)
+
+            gate.set()
+
+            assert [only_row(await first), only_row(await second)] == ["1", "1"]
+            await proxy.until(lambda: len(proxy.engine.frontend.sessions) == 2)
+            assert verdicts(proxy).count("coalesced") == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(lambda p: p.send_err(Err(number=1205, sqlstate=b"HY000", message=b"no")), id="an error"),
+        pytest.param(lambda p: rows(p, Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED), id="other state"),
+        pytest.param(lambda p: rows(p, Status(0)), id="autocommit off"),
+        pytest.param(lambda p: rows(p, Status.AUTOCOMMIT | Status.IN_TRANSACTION), id="a transaction"),
+        pytest.param(
+            lambda p: rows(p, Status.AUTOCOMMIT | Status.MORE_RESULTS) + p.send_ok(Ok(status=Status.AUTOCOMMIT)),
+            id="several results",
+        ),
+        pytest.param(lambda p: rows(p, Status.AUTOCOMMIT, warnings=1), id="warnings"),
+    ],
+)
+def test_what_says_more_than_rows_is_neither_stored_nor_shared(odd: Odd) -> None:
+    async def scenario() -> None:
+        async with shop(Shop({READ: odd})) as proxy:
+            one, two = await clients(proxy, 2)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            second = begin(two, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+
+            gate.set()
+            del proxy.backend.gates[READ]
+
+            await first
+            await second
+            await arrived(proxy, READ, 2)
+            assert len(proxy.engine.cache.store) == 0
+
+    run(scenario)
+
+
+def test_a_result_that_is_too_large_is_not_stored() -> None:
+    async def scenario() -> None:
+        large = {READ: lambda p: p.send_rows([COLUMN], [row(b"x" * 200)] * 20, Status.AUTOCOMMIT)}
+        cache = {"tables": {"shop.t": {"ttl": "60s", "max_entry": 4000}}}
+        async with shop(Shop(large), cache=cache) as proxy:
+            (one,) = await clients(proxy, 1)
+
+            told = [await one.ask(Command.QUERY, READ) for _ in range(2)]
+
+            assert told[0] == told[1]
+            assert asked(proxy) == 2
+
+    run(scenario)
+
+
+def test_a_result_may_be_as_large_as_it_is_configured() -> None:
+    async def scenario() -> None:
+        large = {READ: lambda p: p.send_rows([COLUMN], [row(b"x" * 200)] * 10_000, Status.AUTOCOMMIT)}
+        cache = {"tables": {"shop.t": {"ttl": "60s", "max_entry": "4MB"}}}
+        async with shop(Shop(large), cache=cache) as proxy:
+            (one,) = await clients(proxy, 1)
+
+            for _ in range(2):
+                await one.ask(Command.QUERY, READ)
+
+            assert asked(proxy) == 1
+
+    run(scenario)
+
+
+# Transactions.
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"COMMIT", b"ROLLBACK", b"COMMIT AND CHAIN", b"BEGIN", b"ALTER TABLE shop.u ADD b INT", b"SET autocommit=1"],
+)
+@pytest.mark.parametrize("begins", [b"BEGIN", b"SET autocommit=0"])
+def test_what_a_transaction_wrote_ends_results_when_it_ends(begins: bytes, end: bytes) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.QUERY, begins)
+            await one.ask(Command.QUERY, WRITE)
+            # What others read now is of before.
+            before = await value(two)
+            assert await value(two) == before
+            know(proxy)
+
+            await one.ask(Command.QUERY, end)
+            know(proxy)
+
+            assert await value(two) != before
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda one: one.ask(Command.RESET_CONNECTION),
+        lambda one: as_task(one.conversation.channel.abort),
+    ],
+    ids=["reset", "gone"],
+)
+def test_what_a_transaction_wrote_ends_results_when_its_session_leaves_it(
+    leave: Callable[[TestClient], Awaitable[object]],
+) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.QUERY, b"BEGIN")
+            await one.ask(Command.QUERY, WRITE)
+            before = await value(two)
+
+            await leave(one)
+            await proxy.until(lambda: (Command.RESET_CONNECTION, b"") in proxy.backend.commands)
+
+            assert await value(two) != before
+            assert await value(two) == await value(two)
 
     run(scenario)
