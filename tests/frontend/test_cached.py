@@ -12,6 +12,7 @@ import pytest
 from dbmux.cache.dictionary import Dictionary
 from dbmux.events import QueryFinished, SessionClosed
 from dbmux.wire import packet
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Eof, Err, Ok, Status
@@ -19,10 +20,12 @@ from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import (
     COLUMN,
     PASSWORD,
+    PLAIN,
     FakeBackend,
     Running,
     TestClient,
     client,
+    connect,
     row,
     run,
     running,
@@ -499,10 +502,8 @@ def test_what_a_transaction_wrote_ends_results_when_it_ends(begins: bytes, end: 
             # What others read now is of before.
             before = await value(two)
             assert await value(two) == before
-            know(proxy)
 
             await one.ask(Command.QUERY, end)
-            know(proxy)
 
             assert await value(two) != before
 
@@ -532,5 +533,331 @@ def test_what_a_transaction_wrote_ends_results_when_its_session_leaves_it(
 
             assert await value(two) != before
             assert await value(two) == await value(two)
+
+    run(scenario)
+
+
+def hang_up(protocol: ServerProtocol) -> None:
+    """The server closes the connection instead of an answer."""
+
+
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_after_a_write_of_unknown_outcome_nothing_is_stored_unless_the_server_tells_its_writes(
+    is_followed: bool,
+) -> None:
+    async def scenario() -> None:
+        async with shop(Shop({WRITE: hang_up})) as proxy:
+            one, two = await clients(proxy, 2)
+            cache = proxy.engine.cache
+            cache.follow(cache.source("db"), is_followed=is_followed, broken="")
+            before = await value(two)
+
+            (told,) = await one.ask(Command.QUERY, WRITE)
+            after = [await value(two) for _ in range(2)]
+
+            assert isinstance(told, Err)
+            assert before not in after
+            assert (after[0] == after[1]) is is_followed
+
+    run(scenario)
+
+
+def test_a_commit_of_unknown_outcome_is_doubted_for_what_the_transaction_wrote() -> None:
+    async def scenario() -> None:
+        async with shop(Shop({b"COMMIT": hang_up})) as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.QUERY, b"BEGIN")
+            await one.ask(Command.QUERY, WRITE)
+
+            await one.ask(Command.QUERY, b"COMMIT")
+
+            assert await value(two) != await value(two)
+            other = b"SELECT a FROM shop.u"
+            assert await value(two, other) == await value(two, other)
+
+    run(scenario)
+
+
+def test_a_write_that_was_never_sent_is_not_doubted() -> None:
+    async def scenario() -> None:
+        async with shop(connections=1) as proxy:
+            holder, writer, reader = await clients(proxy, 3)
+            await holder.ask(Command.QUERY, b"BEGIN")
+            writer.conversation.send(writer.protocol.command(Command.QUERY, WRITE))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+
+            writer.conversation.channel.abort()
+            await proxy.until(lambda: not pool.queue)
+            await holder.ask(Command.QUERY, b"COMMIT")
+
+            assert await value(reader) == await value(reader)
+
+    run(scenario)
+
+
+def test_after_a_write_anywhere_of_unknown_outcome_nothing_is_stored_of_tables_that_nobody_had_read() -> None:
+    async def scenario() -> None:
+        async with shop(Shop({b"CALL shop.unknown()": hang_up})) as proxy:
+            one, two = await clients(proxy, 2)
+
+            await one.ask(Command.QUERY, b"CALL shop.unknown()")
+
+            assert await value(two) != await value(two)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param([b"BEGIN"], id="in a transaction"),
+        pytest.param([b"SET autocommit=0"], id="without autocommit"),
+        pytest.param([b"SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"], id="SERIALIZABLE"),
+        pytest.param([b"SET transaction_isolation = 'serializable'"], id="serializable by variable"),
+        pytest.param([b"CREATE TEMPORARY TABLE shop.u (a INT)"], id="with a temporary table"),
+        pytest.param([b"LOCK TABLES shop.u READ"], id="with a lock"),
+        pytest.param([b"SET @dbmux_cache = off"], id="switched off"),
+        pytest.param([b"SET @dbmux_cache = on", b"SET @dbmux_cache='OFF';"], id="switched off later"),
+    ],
+)
+def test_nothing_is_read_from_memory_or_put_there(first: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            for statement in first:
+                await one.ask(Command.QUERY, statement)
+
+            mine = [await value(one) for _ in range(2)]
+            others = await value(two)
+            again = await value(one)
+
+            assert len({*mine, others, again}) == 4
+            assert len(proxy.engine.cache.store) == 1
+
+    run(scenario)
+
+
+def test_a_relayed_login_has_a_connection_of_its_own_and_so_no_answers_from_memory() -> None:
+    async def scenario() -> None:
+        async with shop(users={}) as proxy:
+            one, two = await clients(proxy, 2)
+
+            assert len({await value(each) for each in (one, two, one)}) == 3
+            assert set(verdicts(proxy)) == {"relayed login"}
+
+    run(scenario)
+
+
+def test_a_relayed_logins_writes_end_what_others_stored() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            relayed = proxy.engine.config.model_copy(update={"users": {}})
+            before = await value(one)
+            await proxy.engine.apply(relayed, "test", ())
+            assert await value(one) == before
+            two = await client(proxy.port)
+
+            await two.ask(Command.QUERY, WRITE)
+
+            assert await value(one) != before
+
+    run(scenario)
+
+
+# The key.
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        [b"USE shop"],
+        [b"SET NAMES latin1"],
+        [b"SET NAMES utf8mb4 COLLATE utf8mb4_bin"],
+        [b"SET character_set_results = latin1"],
+        [b"SET sql_mode = 'ANSI_QUOTES'"],
+        [b"SET time_zone = '+02:00'"],
+        [b"SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"],
+        [b"SET group_concat_max_len = 10"],
+    ],
+)
+def test_a_session_that_is_otherwise_shares_nothing(statements: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            for statement in statements:
+                await two.ask(Command.QUERY, statement)
+
+            told = [await value(each) for each in (one, two, one, two)]
+
+            assert told[0] != told[1]
+            assert told[2:] == told[:2]
+
+    run(scenario)
+
+
+def test_a_session_that_was_reset_is_as_it_was_at_first() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            first = await value(one)
+            await one.ask(Command.QUERY, b"SET time_zone = '+02:00'")
+            other = await value(one)
+            await one.ask(Command.QUERY, b"SET @dbmux_cache = off")
+
+            await one.ask(Command.RESET_CONNECTION)
+
+            again = await value(one)
+            assert first != other
+            assert again != other
+            assert await value(one) == again
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("capability", [Capability.DEPRECATE_EOF, Capability.IGNORE_SPACE, Capability.FOUND_ROWS])
+def test_a_client_to_which_servers_speak_otherwise_shares_nothing(capability: Capability) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await client(proxy.port), await client(proxy.port, PLAIN | capability)
+
+            told = [await value(each) for each in (one, two, one, two)]
+
+            assert told == ["1", "2", "1", "2"]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("share, expected", [(False, ["1", "2", "1"]), (True, ["1", "1", "1"])])
+def test_users_share_results_only_where_that_is_configured(share: bool, expected: list[str]) -> None:
+    async def scenario() -> None:
+        users = {"app": PASSWORD.decode(), "other": PASSWORD.decode()}
+        cache = {"tables": {"shop.t": {"ttl": "60s", "share": share}}}
+        async with shop(users=users, cache=cache) as proxy:
+            one, two = await client(proxy.port), await connect(proxy.port, user=b"other")
+            assert isinstance(two, TestClient)
+
+            assert [await value(each) for each in (one, two, one)] == expected
+
+    run(scenario)
+
+
+def test_users_who_share_results_wait_for_each_other() -> None:
+    async def scenario() -> None:
+        users = {"app": PASSWORD.decode(), "other": PASSWORD.decode()}
+        cache = {"tables": {"shop.t": {"ttl": "60s", "share": True}}}
+        async with shop(users=users, cache=cache) as proxy:
+            one, two = await client(proxy.port), await connect(proxy.port, user=b"other")
+            assert isinstance(two, TestClient)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            second = begin(two, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+
+            gate.set()
+
+            assert only_row(await first) == only_row(await second)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "text, is_same",
+    [
+        (b"/* traceparent='00-4bf9-01' */ SELECT a FROM shop.t", True),
+        (b"SELECT a FROM shop.t /*route='/x',framework='django'*/", True),
+        (b"SELECT a FROM shop.t -- by the report\n", True),
+        (b"# by the report\nSELECT a FROM shop.t", True),
+        (b"SELECT /* by the report */ a FROM shop.t", True),
+        (b"SELECT /*+ NO_INDEX_MERGE(t) */ a FROM shop.t", False),
+        (b"SELECT /*!80000 SQL_BIG_RESULT */ a FROM shop.t", False),
+        (b"SELECT /*M! SQL_BIG_RESULT */ a FROM shop.t", False),
+        (b"SELECT a FROM shop.t /*!80000 LIMIT 1 */", False),
+        (b"SELECT a /* a */ FROM shop.t", False),
+        (b"select a FROM shop.t", False),
+        (b"SELECT  a FROM shop.t", False),
+        (b"SELECT a FROM shop.t /* of which there is no end", False),
+    ],
+)
+def test_comments_for_people_are_no_part_of_the_key(text: bytes, is_same: bool) -> None:
+    async def scenario() -> None:
+        async with shop(Shop({text: lambda p: rows(p, Status.AUTOCOMMIT)})) as proxy:
+            (one,) = await clients(proxy, 1)
+            first = await value(one)
+
+            assert (await value(one, text) == first) is is_same
+
+    run(scenario)
+
+
+# Hints and switches.
+
+
+def test_a_hint_has_a_result_stored_of_a_table_that_is_not_configured() -> None:
+    async def scenario() -> None:
+        async with shop(cache={"tables": {"other.*": "60s"}}) as proxy:
+            (one,) = await clients(proxy, 1)
+            hinted = b"SELECT /* dbmux: cache ttl=60s */ a FROM shop.t"
+
+            told = [await value(one, hinted) for _ in range(2)]
+            bare = [await value(one) for _ in range(2)]
+
+            assert told == ["1", "1"]
+            assert bare == ["2", "3"]
+            await one.ask(Command.QUERY, WRITE)
+            assert await value(one, hinted) == "4"
+
+    run(scenario)
+
+
+def test_a_hint_asks_the_server_and_stores_nothing() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            hinted = b"/* dbmux: nocache */ SELECT a FROM shop.t"
+
+            told = [await value(one, hinted), await value(one), await value(one, hinted), await value(one)]
+
+            assert told == ["1", "2", "3", "2"]
+
+    run(scenario)
+
+
+def test_what_was_ordered_for_one_statement_is_not_done_to_the_next_that_waits_in_vain() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two, writer = await clients(proxy, 3)
+            await two.ask(Command.QUERY, b"SELECT /* dbmux: max_rows=1 */ a FROM shop.u")
+            # Known by now, so that it takes the quickest way.
+            await value(two)
+            await writer.ask(Command.QUERY, WRITE)
+            await two.ask(Command.QUERY, b"SELECT /* dbmux: max_rows=1 */ a FROM shop.u")
+            proxy.backend.odd[READ] = lambda p: p.send_rows([COLUMN], [row(b"1"), row(b"2")], Status.AUTOCOMMIT)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ, 2)
+            second = begin(two, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+
+            await writer.ask(Command.QUERY, WRITE)
+            gate.set()
+
+            assert await second == await first
+
+    run(scenario)
+
+
+def test_the_switch_tells_of_a_transaction_that_is_open() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            await one.ask(Command.QUERY, b"BEGIN")
+
+            (told,) = await one.ask(Command.QUERY, b"SET @dbmux_cache = off")
+
+            assert isinstance(told, Ok)
+            assert told.status & Status.IN_TRANSACTION
 
     run(scenario)
