@@ -18,6 +18,7 @@ cdef class ReplyScanner:
     cdef public int continued
     cdef public int sequence
     cdef public int status
+    cdef public int before
     cdef public int warnings
     cdef public int error
     cdef public int opens_cursor

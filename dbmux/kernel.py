@@ -50,6 +50,7 @@ class ReplyScanner:
         self.continued = 0
         self.sequence = 0
         self.status = 2
+        self.before = 2
         self.warnings = 0
         self.error = 0
         self.rows = -1
@@ -64,11 +65,13 @@ class ReplyScanner:
     def begin(self, shape: int, sequence: int) -> None:
         """A command of this shape was sent; the reply's first packet will be numbered `sequence`.
 
-        Who asked for a cursor sets `opens_cursor` then: inside of routines servers set its flag on other results, too.
+        `before` is the status from then on as it was told before. Who asked for a cursor sets `opens_cursor` then:
+        inside of routines servers set its flag on other results, too.
         """
         self.opens_cursor = 0
         self.out_parameters = 0
         self.phase = shape
+        self.before = self.status
         self.sequence = sequence
         self.remaining = 0
         self.continued = 0

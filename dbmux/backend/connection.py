@@ -366,6 +366,12 @@ class Connection:
             self.statements[key] = fresh
         return fresh is not None
 
+    def rename_statement(self, key: StatementKey, name: StatementKey) -> None:
+        """What was prepared as one is the other from now on."""
+        number = self.statements.pop(key)
+        self.close_statement(name)
+        self.statements[name] = number
+
     def close_statement(self, key: StatementKey) -> None:
         """Have the server forget a statement."""
         number = self.statements.pop(key, None)

@@ -131,6 +131,13 @@ class Carried:
         for effect in query.effects:
             if not failed or effect.survives_errors:
                 self._apply(effect, connection, now)
+        if (
+            scanner.before & Status.READ_ONLY_TRANSACTION
+            and query.kind is Kind.SET
+            and not connection.is_in_transaction
+        ):
+            # Ended by SET autocommit = 1, it leaves to the next transaction that it may not write.
+            self.pin(PinReason.NEXT_TRANSACTION, "", now)
         if failed and query.kind is Kind.MULTI and query.effects:
             # Which of them came true is not told.
             self.pin(PinReason.UNKNOWN, "several statements, one of which failed", now)
@@ -194,6 +201,9 @@ class Carried:
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
         if query.kind is Kind.MULTI and query.keeps_found_rows:
             connection.debt |= Debt.FOUND_ROWS
+        elif query.kind is Kind.PREPARED:
+            # An open cursor's rows stay counted while they are fetched.
+            pass
         elif not query.keeps_found_rows:
             connection.debt &= ~Debt.FOUND_ROWS
             if scanner.rows >= 0:
@@ -362,7 +372,9 @@ class Carried:
         return bool(query.needs & Needs.FOUND_ROWS) and not self.pins
 
     def _is_apart(self, query: Query, connection: Connection) -> bool:
-        # Warnings that the connection owes are there, whatever was counted since.
+        # Warnings that the connection owes are there, whatever was counted since; those that are stored never are.
+        if query.needs & Needs.WARNINGS and self.warnings is not None:
+            return True
         asked = self.apart & query.needs
         return bool(asked & ~Needs.WARNINGS if connection.debt & Debt.WARNINGS else asked)
 

@@ -16,6 +16,7 @@ from time import perf_counter
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import CachedTenant
+from dbmux.frontend.carried import PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import Statement, Statements, renumbered
 from dbmux.frontend.tenant import RESULT, Market, State
@@ -215,7 +216,7 @@ class StatementTenant(CachedTenant):
             is_own = bool(self.carried.pins and statement.made_for)
             if self.carried.counts_in_pings and not is_own:
                 # MySQL would take these values for the types that another session's had.
-                statement.made_for = types
+                self._make_for(statement, types)
         self._shape = RESULT
         query = statement.query
         if not self._heed(query, statement.text, 0):
@@ -233,6 +234,13 @@ class StatementTenant(CachedTenant):
         ):
             return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
+
+    def _make_for(self, statement: Statement, types: bytes) -> None:
+        key, connection = statement.key, self.connection
+        statement.made_for = types
+        if PinKey(PinReason.LONG_DATA, str(statement.id)) in self.carried.pins and connection is not None:
+            # Its long data is where it is.
+            connection.rename_statement(key, statement.key)
 
     @property
     def _has_attributes(self) -> bool:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dbmux.query import Access, ChangeSchema, Effect, Kind, Pin, PinReason, Query, Unpin
 from dbmux.sql.expressions import read_expressions
 from dbmux.sql.meanings import ADMIN, routine, unknown
-from dbmux.sql.names import NAME, read_name, unquote
-from dbmux.sql.statement import Statement
+from dbmux.sql.names import NAME, read_name, read_string, unquote
+from dbmux.sql.statement import Statement, read
 
 
 def _use(statement: Statement) -> Query:
@@ -93,10 +93,15 @@ def _handler(statement: Statement) -> Query:
 
 
 def _prepare(statement: Statement) -> Query:
-    name, _ = read_name(statement, 1)
+    name, at = read_name(statement, 1)
     found = read_expressions(statement, 2)
     found.at_least(Access.UNSURE)
     found.effects.append(Pin(PinReason.SQL_PREPARED, name.lower()))
+    text = read_string(statement, at + 1) if len(statement) == at + 2 else None
+    for inner in read(text, 0, statement.flags) or () if text is not None else ():
+        # Already when it is prepared, its tables are opened.
+        found.tables += read_expressions(inner, 0).tables
+        found.is_digest_wide = False
     return found.query(Kind.PREPARED)
 
 

@@ -51,7 +51,7 @@ SETUP = (
     "INSERT INTO shared (name, n) VALUES ('one', 1), ('two', 2), ('three', 3)",
     *(f"CREATE TABLE t_{session} (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50), n INT)" for session in SESSIONS),
     *(f"INSERT INTO t_{session} (name, n) VALUES ('one', 1), ('two', 2), ('three', 3)" for session in SESSIONS),
-    "CREATE PROCEDURE results(x INT) BEGIN SELECT x; SET @a = x; SELECT @a + 1, 'text'; END",
+    "CREATE PROCEDURE results(x BIGINT) BEGIN SELECT x; SET @a = x; SELECT @a + 1, 'text'; END",
     "CREATE PROCEDURE gives(OUT x INT, INOUT y VARCHAR(99)) BEGIN SET x = 5, y = CONCAT(y, '!'); END",
     "CREATE PROCEDURE fails(x INT) BEGIN SET @b = x, net_read_timeout = 60 + x; SELECT x; "
     "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'by hand'; END",
