@@ -102,8 +102,7 @@ class Cache:
     def __init__(self, config: CacheConfig, clock: Callable[[], float]) -> None:
         self.config = config
         self.clock = clock
-        # How large an entry may be is for the policies to say.
-        self.store = Store(config.memory, clock, config.memory)
+        self.store = Store(config.memory, clock)
         self.tables = Tables()
         # Tables whose writes are not followed, by choice: they never move.
         self._unfollowed = Tables()

@@ -827,14 +827,15 @@ def test_a_hint_asks_the_server_and_stores_nothing() -> None:
 
 def test_what_was_ordered_for_one_statement_is_not_done_to_the_next_that_waits_in_vain() -> None:
     async def scenario() -> None:
-        async with shop() as proxy:
+        backend = Shop()
+        async with shop(backend) as proxy:
             one, two, writer = await clients(proxy, 3)
             await two.ask(Command.QUERY, b"SELECT /* dbmux: max_rows=1 */ a FROM shop.u")
             # Known by now, so that it takes the quickest way.
             await value(two)
             await writer.ask(Command.QUERY, WRITE)
             await two.ask(Command.QUERY, b"SELECT /* dbmux: max_rows=1 */ a FROM shop.u")
-            proxy.backend.odd[READ] = lambda p: p.send_rows([COLUMN], [row(b"1"), row(b"2")], Status.AUTOCOMMIT)
+            backend.odd[READ] = lambda p: p.send_rows([COLUMN], [row(b"1"), row(b"2")], Status.AUTOCOMMIT)
             gate = held(proxy, READ)
             first = begin(one, READ)
             await arrived(proxy, READ, 2)
