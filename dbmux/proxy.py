@@ -11,20 +11,21 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Self
 
 from dbmux.address import Address
-from dbmux.backend import dictionary, health, monitor
+from dbmux.backend import health, monitor
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Cap, Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
+from dbmux.backend.upkeep import Upkeep
 from dbmux.cache.cache import Cache
-from dbmux.config.model import Account, ClientTlsMode, Config, GroupConfig, Roles, User
+from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import (
@@ -86,6 +87,7 @@ class Engine:
         self._tasks = asyncio.TaskGroup()
         self._chores: set[asyncio.Task[None]] = set()
         self._frontend: Frontend | None = None
+        self._upkeep = Upkeep(self.cache, emit, self._start, Random(secrets.randbits(64)))
 
     async def __aenter__(self) -> Self:
         backends = self._new_backends(self.config)
@@ -309,7 +311,7 @@ class Engine:
         elif isinstance(event, PrimaryChanged):
             # It may lack what the one before had.
             self.cache.wrote(None, f"another primary of {event.group}")
-            self.cache.source(event.group).doubt()
+            self._attend_cache()
 
     def _monitor(self) -> None:
         # Groups are new ones after each reload.
@@ -326,15 +328,12 @@ class Engine:
             for group in groups
             if service is not None
         ]
-        if service is not None and is_cached(self.config):
-            self._monitors += [self._read_dictionary(name, service) for name in sorted(set(self._groups.values()))]
+        self._attend_cache()
 
-    def _read_dictionary(self, name: str, service: Account) -> asyncio.Task[None]:
-        source = self.cache.source(name)
-        group = self.frontend.topology.groups[name]
-        reader = dictionary.Reader(group, service, partial(self.cache.know, source), self.emit)
-        source.doubt, source.renew = reader.doubt, reader.renew
-        return self._tasks.create_task(reader.follow(), name=f"dictionary {name}")
+    def _attend_cache(self) -> None:
+        groups = self.frontend.topology.groups
+        served = {name: groups[name] for name in set(self._groups.values()) if is_cached(self.config)}
+        self._upkeep.attend(served, self.config.service, self.config.cache.invalidate_from)
 
     def _close_listeners(self, addresses: set[Address]) -> None:
         for address in addresses:
@@ -344,10 +343,11 @@ class Engine:
 
     # Tasks.
 
-    def _start(self, chore: Coroutine[None, None, None], name: str) -> None:
+    def _start(self, chore: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         task = self._tasks.create_task(chore, name=name)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        return task
 
     def _fill(self, backend: Backend, shelf: Shelf) -> None:
         self._start(self._open_for(backend, shelf), f"open {backend.name}")

@@ -63,6 +63,8 @@ class FakeBackend:
     changes: list[bytes] = field(default_factory=list)
     after_leaving: tuple[bytes, bytes, bytes] = (b"", b"0", b"151")
     questions: int = 0
+    # The session state that a login is told.
+    report: bytes = b""
     port: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -129,7 +131,8 @@ class FakeBackend:
         if not auth.is_right(auth.NATIVE, PASSWORD, SCRAMBLE, answer):
             return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
         self.logins += 1
-        return protocol.accept(Ok(status=Status.AUTOCOMMIT))
+        changed = Status.SESSION_STATE_CHANGED if self.report else Status(0)
+        return protocol.accept(Ok(status=Status.AUTOCOMMIT | changed, state=self.report))
 
 
 class TestClient:
@@ -137,8 +140,9 @@ class TestClient:
 
     __test__ = False
 
-    def __init__(self, conversation: Conversation[ServerMessage]) -> None:
+    def __init__(self, conversation: Conversation[ServerMessage], login: Ok | None = None) -> None:
         self.conversation = conversation
+        self.login = login or Ok()
 
     @property
     def protocol(self) -> ClientProtocol:
@@ -191,8 +195,8 @@ async def connect(
     conversation.send(protocol.log_in(request))
     while True:
         match await conversation.next():
-            case Ok():
-                return TestClient(conversation)
+            case Ok() as ok:
+                return TestClient(conversation, ok)
             case Err() as err:
                 return err
             case AuthSwitch(plugin=plugin, scramble=scramble):

@@ -108,7 +108,8 @@ class StatementKey(NamedTuple):
     text: bytes
     schema: bytes
     names: Names | None
-    sql_mode: bytes | None
+    # The values of those that hold as they are then, in the order of their list.
+    variables: tuple[bytes | None, ...]
     # On MySQL, which takes all later values for the types of the first; b"" before the first execution.
     types: bytes = b""
 

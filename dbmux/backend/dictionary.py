@@ -1,7 +1,7 @@
 """Reads a server's dictionary for the cache, through the service account, and again whenever it may have changed.
 
-A group and an account come in; the dictionary of its primary goes out (dbmux.cache.dictionary), or the reason why there
-is none. Each reading has a connection of its own, outside the pool. Never reads rows of the user's tables.
+A server and an account come in; its dictionary goes out (dbmux.cache.dictionary), or the reason why there is none. Each
+reading has a connection of its own, outside the pool. Never reads rows of the user's tables.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 from dbmux.backend.connection import Answer
-from dbmux.backend.group import Group
 from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Account, ShelfKey
 from dbmux.backend.server import Backend
@@ -19,7 +18,6 @@ from dbmux.backend.turn import run
 from dbmux.cache.dictionary import Dictionary
 from dbmux.config.model import Account as ServiceAccount
 from dbmux.errors import DbMuxError, ErrorCode, MySQLError
-from dbmux.events import Emit, Warned
 from dbmux.wire.commands import Command
 
 UTF8MB4 = 45
@@ -95,23 +93,23 @@ async def read_dictionary(backend: Backend, account: ServiceAccount) -> Dictiona
 
 
 class Reader:
-    """Keeps the dictionary of a group's primary up to date: `take` is told each new one, and None when it is not known.
+    """Keeps the dictionary of a server up to date: `take` is told each new one, and None when it is not known.
 
     `doubt` says that names may stand for other things by now: until it was read again, there is none.
     """
 
     def __init__(
         self,
-        group: Group,
+        backend: Backend,
         account: ServiceAccount,
         take: Callable[[Dictionary | None, str], None],
-        emit: Emit,
+        warn: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._group = group
+        self._backend = backend
         self._account = account
         self._take = take
-        self._emit = emit
+        self._warn = warn
         self._doubted = asyncio.Event()
         self._told = ""
         self._clock = clock
@@ -139,7 +137,7 @@ class Reader:
                 continue
 
     async def _read(self) -> float:
-        backend = self._group.primary
+        backend = self._backend
         self._read_at = self._clock()
         try:
             dictionary = await read_dictionary(backend, self._account)
@@ -147,7 +145,7 @@ class Reader:
             why = str(error) or "no answer in time"
             self._take(None, why)
             if why != self._told:
-                self._emit(Warned(time.time(), f"nothing of {backend.name} is cached: {why}"))
+                self._warn(f"nothing of {backend.name} is cached: {why}")
             self._told = why
             return RETRY_S
         if not self._doubted.is_set():

@@ -200,7 +200,8 @@ class CachedTenant(Tenant):
         """Note what a command that is about to be sent means to the cache; True when it need not be sent."""
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
-        plan = cache.plan(environment, query) if policy is None else cache.forced(environment, query, policy)
+        scope = environment.scope
+        plan = cache.plan(scope, query) if policy is None else cache.forced(scope, query, policy)
         key, self._key = self._key, b""
         self._fill = None
         self._verdict = plan.verdict
@@ -237,6 +238,8 @@ class CachedTenant(Tenant):
 
     def _why_not(self) -> str:
         connection = self.connection
+        if self._environment.refusal:
+            return self._environment.refusal
         if self._is_cache_off:
             return "the session has the cache switched off"
         if self.course is not None and self.course.has_token:
