@@ -269,7 +269,9 @@ class Tenant(Holder, ABC):
         self._orders = None
         shelf = self.shelf
         if self.connection is not None or self.course is not None or shelf is None:
-            self._relay(query, RESULT, data)
+            # The cache, which stands before `_request`, knows of it already.
+            self._shape = RESULT
+            Tenant._request(self, query, data, self._send_pending)
             return
         self._query = query
         self._is_plain = True

@@ -73,13 +73,13 @@ class Client:
             self._session = None
 
     def _connect(self) -> Session:
-        self._session = Session(self._port, self._setting(FORMS[self._dice.random() < 0.2]))
+        self._session = Session(self._port, self._setting(FORMS[self._dice.random() < 0.15]))
         return self._session
 
     def _setting(self, form: int) -> Setting:
         # Mostly the same, so that clients share what is stored.
         dice = self._dice
-        rare = dice.choice(("user", "names", "zone", "", "", ""))
+        rare = dice.choice(("user", "names", "zone", *[""] * 6))
         return Setting(
             user=self._board.users[rare == "user"],
             schema=dice.choice(HOMES),
@@ -103,7 +103,7 @@ class Client:
 
     def _choose(self, session: Session) -> Register:
         board, schema = self._board, session.setting.schema
-        if self._dice.random() < 0.15:
+        if self._dice.random() < 0.1:
             return board.hot
         while True:
             (register,) = self._dice.choices(board.registers, self._weights)
@@ -141,11 +141,11 @@ class Client:
     def _wording(self, register: Register) -> str:
         # Mostly the same, so that it is found in the cache.
         reads = register.family.reads
-        return reads[0] if self._dice.random() < 0.6 else self._dice.choice(reads)
+        return reads[0] if self._dice.random() < 0.75 else self._dice.choice(reads)
 
     def _ask(self, session: Session, register: Register, text: str) -> tuple[Values | None, str]:
         dice = self._dice
-        if dice.random() < 0.4 and (register.is_qualified or session.can_execute(register.home, text)):
+        if dice.random() < 0.3 and (register.is_qualified or session.can_execute(register.home, text)):
             text = text.replace("{id}", "?")
             bound: int | str = register.id if dice.random() < 0.95 else str(register.id)
             return session.execute(register.home, text, bound), f"prepared {text} with {bound!r}"

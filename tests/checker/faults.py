@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, cast
 
-from dbmux.cache.cache import EXECUTIONS, KINDS, PREFIX_BYTES, Cache, Environment, Source
+from dbmux.cache.cache import EXECUTIONS, KINDS, PREFIX_BYTES, Cache, Environment, Scope, Source
 from dbmux.cache.dictionary import Dictionary, Key, Sources
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan
@@ -34,8 +34,8 @@ class MovedOnlyWhenSent(Cache):
 
     _is_planning = False
 
-    def plan(self, environment: Environment, query: Query) -> Plan:
-        plan = super().plan(environment, query)
+    def plan(self, scope: Scope, query: Query) -> Plan:
+        plan = super().plan(scope, query)
         # What is planned is sent next.
         self._is_planning = plan.writes != ()
         return plan

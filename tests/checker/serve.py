@@ -10,7 +10,6 @@ import asyncio
 import json
 import signal
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -19,17 +18,9 @@ import uvloop
 from dbmux.cache.cache import Cache
 from dbmux.config import load
 from dbmux.config.model import Config
-from dbmux.events import Emit, Event, QueryFinished, Warned
+from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
 from tests.checker.faults import FAULTS
-
-
-class FaultyEngine(Engine):
-    """An engine with a cache of this class."""
-
-    def __init__(self, config: Config, emit: Emit, cache: type[Cache]) -> None:
-        super().__init__(config, emit=emit, state_folder=None)
-        self.cache = cache(config.cache, time.perf_counter)
 
 
 async def serve(config: Config, cache: type[Cache]) -> Counter[str]:
@@ -44,7 +35,7 @@ async def serve(config: Config, cache: type[Cache]) -> Counter[str]:
         elif isinstance(event, Warned):
             print(event.message, file=sys.stderr)
 
-    async with FaultyEngine(config, emit, cache) as engine:
+    async with Engine(config, emit=emit, state_folder=None, make_cache=cache) as engine:
         await stopping.wait()
         await engine.drain()
     return verdicts

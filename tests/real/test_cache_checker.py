@@ -77,7 +77,7 @@ def _proxy(node: Node, folder: Path, fault: str = "") -> Iterator[Proxy]:
         "backends": {"db": {"address": f"127.0.0.1:{node.port}", "max_connections": CONNECTIONS}},
         "users": {user.name: user.password for user in USERS},
         "service": {"user": ACCOUNT, "password": PASSWORD},
-        "cache": {"tables": tables},
+        "cache": {"tables": tables, "invalidate_from": "off"},
         "timeouts": {"drain": "5s"},
     }
     file.write_text(json.dumps(config))
