@@ -222,7 +222,7 @@ def main() -> None:
         for share in SIZES:
             size = round(KEYS * share)
             ratios = (hit_ratio(cache(size), trace) for cache in CACHES.values())
-            print(f"| {name} | {share:.0%} | {' | '.join(f'{ratio:.3f}' for ratio in ratios)} |", flush=True)
+            print(f"| {name} | {share:.0%} | {' | '.join(f'{ratio:.2f}' for ratio in ratios)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
 from dbmux.backend.upkeep import Upkeep
 from dbmux.cache.cache import Cache
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
+from dbmux.config.model import CacheConfig, ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import (
@@ -50,6 +50,8 @@ from dbmux.net.listener import Listener, listen
 from dbmux.text import why
 
 SWEEP_SECONDS = 0.25
+# Stored results that are looked at each time, whether they have ended: half a millisecond.
+SWEPT_RESULTS = 1000
 # Turns of the event loop between accepting a connection and telling its owner, with some to spare.
 ACCEPTED_LATE = 3
 
@@ -69,12 +71,13 @@ class Engine:
         state_folder: Path | None,
         choice: Choice = Choice.LAST_USED,
         inherited: Inherited | None = None,
+        make_cache: Callable[[CacheConfig, Callable[[], float]], Cache] = Cache,
     ) -> None:
         self.config = config
         self.emit = emit
         self.listeners: dict[Address, Listener] = {}
         self.is_draining = False
-        self.cache = Cache(config.cache, time.perf_counter)
+        self.cache = make_cache(config.cache, time.perf_counter)
         self._state_folder = state_folder
         self._choice = choice
         self._inherited = inherited or Inherited(())
@@ -215,7 +218,7 @@ class Engine:
             max_clients_per_address=config.limits.clients_per_address,
             failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
-            cache=self.cache if is_cached(config) else None,
+            cache=self.cache if config.is_cached else None,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,
             query_timeout_s=config.timeouts.query,
@@ -332,7 +335,7 @@ class Engine:
 
     def _attend_cache(self) -> None:
         groups = self.frontend.topology.groups
-        served = {name: groups[name] for name in set(self._groups.values()) if is_cached(self.config)}
+        served = {name: groups[name] for name in set(self._groups.values()) if self.config.is_cached}
         self._upkeep.attend(served, self.config.service, self.config.cache.invalidate_from)
 
     def _close_listeners(self, addresses: set[Address]) -> None:
@@ -374,17 +377,12 @@ class Engine:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.perf_counter()
             self.frontend.end_overdue(now)
+            self.cache.store.sweep(SWEPT_RESULTS)
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
-
-
-def is_cached(config: Config) -> bool:
-    """Whether any result may be stored."""
-    is_ruled = any(rule.cache for rule in config.rules.values())
-    return is_ruled or any(policy is not False for policy in config.cache.tables.values())
 
 
 def _must_leave(session: Session, topology: Topology, old: Config, new: Config) -> bool:

@@ -26,7 +26,7 @@ from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
 from dbmux.cache.tally import Tally
 from dbmux.config.model import CacheConfig, CachePolicy
-from dbmux.footprint import Footprint
+from dbmux.footprint import NOWHERE, Footprint
 from dbmux.query import Kind, Query
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
@@ -66,22 +66,30 @@ class Source:
     renew: Callable[[], None] = field(default=lambda: None)
 
 
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A schema at one group's servers: in it, statements mean the same to the cache whoever sends them."""
+
+    source: Source
+    schema: str
+    plans: dict[int, Plan] = field(default_factory=dict)
+    version: int = -1
+
+
 class Environment:
     """What a session's results depend on beside the text: sessions of the same environment share their entries.
 
     `prefixes` are what keys begin with, by what they are of. `refusal` says why nothing is read or stored here.
     """
 
-    __slots__ = ("_shared", "plans", "prefixes", "refusal", "schema", "source", "version")
+    __slots__ = ("_shared", "prefixes", "refusal", "scope", "source")
 
-    def __init__(self, source: Source, schema: str, prefix: bytes, shared: bytes, refusal: str) -> None:
-        self.source = source
-        self.schema = schema
+    def __init__(self, scope: Scope, prefix: bytes, shared: bytes, refusal: str) -> None:
+        self.scope = scope
+        self.source = scope.source
         self.prefixes = tuple(prefix + bytes((kind,)) for kind in range(KINDS))
         self._shared = shared
         self.refusal = refusal
-        self.plans: dict[int, Plan] = {}
-        self.version = -1
 
     def shared_key(self, key: bytes) -> bytes:
         """One of this environment's keys as it is where users share."""
@@ -105,20 +113,20 @@ class Cache:
         self.cleared: Counter[str] = Counter()
         self._policies = Policies(config)
         self._sources: dict[str, Source] = {}
+        self._scopes: dict[tuple[str, bytes], Scope] = {}
         self._environments: dict[tuple[object, ...], Environment] = {}
         self._shared: dict[tuple[object, ...], bytes] = {}
         self._prefixes = count(1)
         self._version = 0
         self._doubted: dict[Table, float] = {}
+        self._all_doubted_until = 0.0
         self._written_at: dict[Table, float] = {}
         self._all_written_at = clock()
 
     def configure(self, config: CacheConfig) -> None:
         """Other policies hold from now on; what was stored by the old ones is not used any more."""
-        if config.memory == self.config.memory:
-            self.store.clear()
-        else:
-            self.store = Store(config.memory, self.clock)
+        self.store.clear()
+        self.store.resize(config.memory)
         for table in self.tables:
             table.share = None
         self.config = config
@@ -143,12 +151,19 @@ class Cache:
             if len(self._environments) >= REMEMBERED:
                 self._environments.clear()
                 self._shared.clear()
-            schema = state.schema.decode("utf-8", "backslashreplace")
-            prefix = self._prefix()
+                self._scopes.clear()
             shared = self._shared.get((group, *values))
             if shared is None:
                 shared = self._shared[group, *values] = self._prefix()
-            known = self._environments[key] = Environment(self.source(group), schema, prefix, shared, refusal)
+            scope = self._scope(group, state.schema)
+            known = self._environments[key] = Environment(scope, self._prefix(), shared, refusal)
+        return known
+
+    def _scope(self, group: str, schema: bytes) -> Scope:
+        known = self._scopes.get((group, schema))
+        if known is None:
+            known = Scope(self.source(group), schema.decode("utf-8", "backslashreplace"))
+            self._scopes[group, schema] = known
         return known
 
     def _prefix(self) -> bytes:
@@ -167,53 +182,56 @@ class Cache:
 
     # Plans.
 
-    def plan(self, environment: Environment, query: Query) -> Plan:
-        """What is to be done with a query of a session in this environment."""
-        if environment.version != self._version:
-            environment.plans.clear()
-            environment.version = self._version
-        plans = environment.plans
+    def plan(self, scope: Scope, query: Query) -> Plan:
+        """What is to be done with a query of a session in this scope."""
+        plans = scope.plans
+        if scope.version != self._version:
+            plans.clear()
+            scope.version = self._version
         known = plans.get(id(query))
         if known is not None:
             return known
-        made = self._plan(environment, query, None)
-        if query.is_digest_wide:
+        made = self._plan(scope, query, None)
+        if query.is_digest_wide and query.footprint is not NOWHERE:
             if len(plans) >= REMEMBERED:
                 plans.clear()
             plans[id(query)] = made
         return made
 
-    def forced(self, environment: Environment, query: Query, policy: CachePolicy) -> Plan:
+    def forced(self, scope: Scope, query: Query, policy: CachePolicy) -> Plan:
         """The same where a rule or a hint says how the result is to be stored."""
-        return self._plan(environment, query, policy)
+        return self._plan(scope, query, policy)
 
-    def _plan(self, environment: Environment, query: Query, policy: CachePolicy | None) -> Plan:
-        footprint, source = query.footprint, environment.source
+    def _plan(self, scope: Scope, query: Query, policy: CachePolicy | None) -> Plan:
+        footprint = query.footprint
         writes: tuple[Table, ...] | None = ()
         if not footprint.is_harmless:
-            writes = self.written(source, footprint, environment.schema)
-        found = self._read(environment, query, policy)
+            writes = self.written(scope.source, footprint, scope.schema)
+        found = self._read(scope, query, policy)
         reading = found if isinstance(found, Reading) else None
         verdict = found if isinstance(found, str) and query.kind is Kind.SELECT else ""
         return Plan(query=query, reading=reading, verdict=verdict, writes=writes, defines=footprint.defines)
 
     def written(self, source: Source, footprint: Footprint, schema: str) -> tuple[Table, ...] | None:
         """The tables that a statement may write, with what the server does behind it; None for any at all."""
-        if source.dictionary is None:
+        if source.dictionary is None or not schema.isascii():
+            # Letters beyond ASCII are others in each character set of clients.
             return None
         found = source.dictionary.written(footprint, schema)
         return None if found is None else self._tables(found)
 
-    def _read(self, environment: Environment, query: Query, policy: CachePolicy | None) -> Reading | str:
-        footprint, source = query.footprint, environment.source
+    def _read(self, scope: Scope, query: Query, policy: CachePolicy | None) -> Reading | str:
+        footprint, source = query.footprint, scope.source
         if footprint.uncacheable:
             return footprint.uncacheable
-        if environment.refusal or source.broken:
-            return environment.refusal or source.broken
+        if source.broken:
+            return source.broken
+        if not scope.schema.isascii():
+            return "the schema's name has letters beyond ASCII"
         if source.dictionary is None:
             return source.why
-        named = frozenset(((n.schema or environment.schema).lower(), n.table.lower()) for n in footprint.reads)
-        found = source.dictionary.sources(footprint, environment.schema)
+        named = frozenset(((n.schema or scope.schema).lower(), n.table.lower()) for n in footprint.reads)
+        found = source.dictionary.sources(footprint, scope.schema)
         if found.is_missing:
             source.renew()
         if found.why:
@@ -253,7 +271,7 @@ class Cache:
     def begin(self, key: bytes, reading: Reading) -> Fill | None:
         """A reading is about to be sent: its fill; None while nothing may be stored of its tables."""
         now = self.clock()
-        if self._doubted and self._is_doubted(reading.tables, now):
+        if now < self._all_doubted_until or (self._doubted and self._is_doubted(reading.tables, now)):
             return None
         fill = Fill(key, reading, capture(reading.tables), now)
         self.fills[key] = fill
@@ -299,7 +317,7 @@ class Cache:
             fill.release()
 
     def abandon(self, fill: Fill) -> None:
-        """A reading will not end."""
+        """A reading will not end, or so late that nobody is to wait for it; it may be finished all the same."""
         self._forget(fill)
         fill.release()
 
@@ -330,7 +348,11 @@ class Cache:
         """A write was sent whose end is not known: it may come true later."""
         self.wrote(tables, why)
         until = self.clock() + DOUBT_S
-        for table in tables if tables is not None else list(self.tables):
+        if tables is None:
+            # Also of tables that nobody has asked for yet.
+            self._all_doubted_until = until
+            return
+        for table in tables:
             self._doubted[table] = until
 
 

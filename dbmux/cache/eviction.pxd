@@ -17,7 +17,6 @@ cdef class Entry:
     cdef public long long size
     cdef public object tally
     cdef public int uses
-    cdef public bint refreshing
     cdef readonly Room room
     cdef readonly Chain chain
     cdef readonly Entry older
@@ -37,7 +36,7 @@ cdef class Chain:
 
 @cython.final
 cdef class Room:
-    cdef readonly long long limit
+    cdef public long long limit
     cdef readonly long long bytes
     cdef readonly long long entries
     cdef readonly Chain small

@@ -39,7 +39,7 @@ class Entry:
     """One stored reply: its key, what it was read from and when it ends.
 
     `captured` and `tables` tell whether it is current, `expires` and `refresh_at` are the store's clock. `rows` and
-    `cost_s` are what the reading found and took. `refreshing` is for whoever serves it: somebody fetches it anew.
+    `cost_s` are what the reading found and took.
 
     Compiled, the garbage collector does not know of it: a million entries cost it nothing. So whoever chains entries
     must unchain them, or they stay in memory for ever. `tally` is where whoever serves it counts.
@@ -54,7 +54,6 @@ class Entry:
         "newer",
         "older",
         "refresh_at",
-        "refreshing",
         "reply",
         "room",
         "rows",
@@ -71,7 +70,6 @@ class Entry:
         self.captured = captured
         self.expires = expires
         self.refresh_at = expires
-        self.refreshing = False
         self.rows = 0
         self.cost_s = 0.0
         self.size = 0

@@ -10,8 +10,7 @@ cdef long long ENTRY_BYTES
 @cython.final
 cdef class Store:
     cdef readonly long long bytes
-    cdef public long long capacity
-    cdef public long long max_entry_bytes
+    cdef readonly long long capacity
     cdef list _gone
     cdef readonly Ghosts ghosts
     cdef object _clock

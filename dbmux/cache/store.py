@@ -33,7 +33,6 @@ MOST_FOR_ONE = 512
 # So many old entries each put looks at, whether they have ended; and so many more as long as it finds such.
 SWEPT_PER_PUT = 1
 MOST_SWEPT_PER_PUT = 16
-MAX_ENTRY_BYTES = 1 << 20
 # An object of the compiled type holds its numbers in itself; the interpreted one points at objects.
 POINTED_AT = 0 if COMPILED else 3 * getsizeof(1.0) + 3 * getsizeof(1 << 40)
 ENTRY_BYTES = getsizeof(Entry(b"", b"", (), 0, 0.0)) + POINTED_AT + 2 * getsizeof(b"")
@@ -44,7 +43,7 @@ class Put(StrEnum):
 
     STORED = "stored"
     OVERTAKEN = "a write overtook the reading"
-    TOO_LARGE = "larger than an entry may be"
+    TOO_LARGE = "larger than all the room that it may take"
     NO_ROOM = "no room could be made"
 
 
@@ -70,21 +69,19 @@ class Store:
         "_clock",
         "_cleared",
         "_common",
+        "_gone",
         "_mask",
         "_rooms",
         "_turn",
         "bytes",
         "capacity",
         "ghosts",
-        "_gone",
-        "max_entry_bytes",
         "shards",
     )
 
-    def __init__(self, capacity: int, clock: Callable[[], float], max_entry_bytes: int = MAX_ENTRY_BYTES) -> None:
+    def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         shards = 1 << (capacity // BYTES_PER_SHARD).bit_length()
         self.capacity = capacity
-        self.max_entry_bytes = max_entry_bytes
         self._gone = [0] * len(Gone)
         self._clock = clock
         self._mask = shards - 1
@@ -169,10 +166,21 @@ class Store:
         """Outdate everything that was put so far. It leaves the memory as what a write outdated does."""
         self._cleared += 1
 
+    def resize(self, capacity: int) -> None:
+        """Take other room from now on. What is too much goes as what a write outdated does."""
+        self.capacity = self._common.limit = capacity
+
     def sweep(self, steps: int) -> int:
-        """Look at so many entries, on from where the last sweep stopped; drop and count those that have ended."""
+        """Look at so many entries, on from where the last sweep stopped; drop and count those that have ended.
+
+        Whoever has time calls it now and then, or what has ended stays until something is put.
+        """
         now, dropped = self._clock(), 0
         for _ in range(steps):
+            if self.bytes > self.capacity and (entry := self._fullest().victim()) is not None:
+                self._drop(entry, ROOM)
+                dropped += 1
+                continue
             self._turn = (self._turn + 1) % len(self._rooms)
             entry = self._rooms[self._turn].next()
             if entry is None:
@@ -188,7 +196,7 @@ class Store:
 
     def _put(self, entry: Entry) -> Put:
         room = self._room(entry.tables)
-        if len(entry.reply) > self.max_entry_bytes or entry.size > room.limit:
+        if entry.size > room.limit:
             return Put.TOO_LARGE
         if self.sweep(SWEPT_PER_PUT):
             self.sweep(MOST_SWEPT_PER_PUT)

@@ -11,3 +11,8 @@ Kind = TypeVar("Kind")
 def no_gc(kind: Kind) -> Kind:
     """Compiled: a type that the garbage collector never looks at. Interpreted there is no such thing."""
     return kind
+
+
+def cclass(kind: Kind) -> Kind:
+    """Compiled: a type of C. The .pxd says so as well, but no_gc wants to hear it here."""
+    return kind

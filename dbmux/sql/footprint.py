@@ -26,6 +26,7 @@ _ENDS = frozenset(
 _JOINS = ("JOIN", "STRAIGHT_JOIN")
 _QUERIES = ("SELECT", "TABLE", "VALUES", "WITH")
 _WITH_FROM = ("EXTRACT", "MID", "SUBSTR", "SUBSTRING", "TRIM", "TRIM_ORACLE")
+_OBJECTS = frozenset(("EVENT", "FUNCTION", "INDEX", "PROCEDURE", "SEQUENCE", "TABLE", "TABLES", "TRIGGER", "VIEW"))
 # Words of a SELECT by which it is another one each time, or wants to be.
 _UNREPEATABLE = frozenset(("PROCEDURE", "SQL_NO_CACHE", "SYSTEM_TIME"))
 
@@ -59,7 +60,7 @@ def read_footprint(statement: Statement, query: Query) -> Footprint:
                 return replace(NOWHERE, calls=calls) if calls else ANYWHERE
             case Kind.INSERT | Kind.REPLACE | Kind.UPDATE | Kind.DELETE | Kind.LOAD:
                 return replace(NOWHERE, writes=_unique(_written(statement, query.kind)), calls=calls)
-            case Kind.DDL if query.tables:
+            case Kind.DDL if query.tables and _is_of_tables(statement):
                 return replace(_read_definition(statement, query), calls=calls)
             case Kind.EXPLAIN if query.access is not Access.WRITE:
                 return replace(NOWHERE, calls=calls)
@@ -323,6 +324,12 @@ def _deleted(statement: Statement, at: int) -> Iterator[TableName]:
     )
     if is_list and using < len(statement):
         yield from _names(statement, using + 1, _end_of_list(statement, using + 1))
+
+
+def _is_of_tables(statement: Statement) -> bool:
+    # Of other things it is not the table's name alone that counts.
+    what = next((word for word in statement.words[1:] if word in _OBJECTS), "")
+    return what in ("TABLE", "TABLES") or statement.words[0] == "TRUNCATE"
 
 
 def _read_definition(statement: Statement, query: Query) -> Footprint:

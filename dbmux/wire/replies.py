@@ -69,10 +69,10 @@ class Ok:
         """The payload for a peer with these capabilities; state is left out for a peer that did not ask."""
         tracked = bool(capabilities & Capability.SESSION_TRACK)
         # As a number: the flags' own complement knows only those that have a name.
-        status = self.status if tracked and self.state else self.status & ~int(Status.SESSION_STATE_CHANGED)
+        status = self.status if tracked else self.status & ~int(Status.SESSION_STATE_CHANGED)
         head = b"%c%b%b" % (self.header, lenenc(self.affected_rows), lenenc(self.last_insert_id))
         tail = status.to_bytes(2, "little") + self.warnings.to_bytes(2, "little")
-        if tracked and self.state:
+        if tracked and status & Status.SESSION_STATE_CHANGED:
             return head + tail + lenenc_bytes(self.info) + lenenc_bytes(self.state)
         return head + tail + (lenenc_bytes(self.info) if self.info else b"")
 

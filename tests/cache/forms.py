@@ -26,12 +26,17 @@ def _as_built() -> SimpleNamespace:
 
 
 def _interpreted() -> SimpleNamespace:
-    """From the sources; each finds the others by the names that they have as long as this takes."""
-    before = {name: sys.modules[f"dbmux.cache.{name}"] for name in MODULES}
+    """From the sources, as where there is no Cython; each finds the others by their names as long as this takes."""
+    before = {name: sys.modules.get(name) for name in (*(f"dbmux.cache.{name}" for name in MODULES), "cython")}
+    # None stands for a module that is not there.
+    sys.modules["cython"] = None  # type: ignore[assignment]
     try:
         return _form(*(_load(name) for name in MODULES))
     finally:
-        sys.modules.update({f"dbmux.cache.{name}": module for name, module in before.items()})
+        for name, module in before.items():
+            del sys.modules[name]
+            if module is not None:
+                sys.modules[name] = module
 
 
 def _load(name: str) -> ModuleType:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 from sys import getrefcount, getsizeof
 from types import SimpleNamespace
 from typing import Any
@@ -13,27 +12,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.cache.clock import Clock
 from tests.cache.forms import AS_BUILT, INTERPRETED
 
 MB = 1 << 20
 
 
-@dataclass(slots=True)
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Cache:
     """A store, a clock and tables, with what the tests do with them in a word."""
 
-    def __init__(self, form: SimpleNamespace, capacity: int = MB, max_entry_bytes: int = MB) -> None:
+    def __init__(self, form: SimpleNamespace, capacity: int = MB) -> None:
         self.form = form
         self.clock = Clock()
         self.tables = form.Tables()
-        self.store = form.Store(capacity, self.clock, max_entry_bytes)
+        self.store = form.Store(capacity, self.clock)
 
     def table(self, name: str) -> Any:
         return self.tables.table(*name.split("."))
@@ -149,25 +141,6 @@ def test_putting_a_key_anew_takes_the_place_of_the_old_entry(cache: Cache) -> No
     assert cache.gone() == {"REPLACED": 1}
 
 
-@pytest.mark.parametrize(
-    "length, done",
-    [
-        pytest.param(5000, "STORED", id="as large as allowed"),
-        pytest.param(5001, "TOO_LARGE", id="larger"),
-    ],
-)
-def test_a_reply_larger_than_allowed_is_not_stored_and_nothing_makes_room_for_it(
-    form: SimpleNamespace, length: int, done: str
-) -> None:
-    cache = Cache(form, max_entry_bytes=5000)
-    cache.put(b"small", "shop.products")
-
-    put = cache.put(b"large", "shop.products", reply=bytes(length))
-
-    assert put is form.Put[done]
-    assert cache.found(b"small") == [b"small"]
-
-
 def test_a_reply_larger_than_the_whole_store_is_not_stored_and_nothing_makes_room_for_it(form: SimpleNamespace) -> None:
     cache = Cache(form, capacity=20_000)
     cache.put(b"small", "shop.products")
@@ -176,6 +149,30 @@ def test_a_reply_larger_than_the_whole_store_is_not_stored_and_nothing_makes_roo
 
     assert put is form.Put.TOO_LARGE
     assert cache.found(b"small") == [b"small"]
+
+
+def test_what_comes_again_has_proven_itself(cache: Cache) -> None:
+    cache.put(b"again", "shop.products")
+    cache.store.remove(b"again")
+    cache.put(b"again", "shop.products")
+    cache.put(b"new", "shop.products")
+
+    again, new = cache.store.get(b"again"), cache.store.get(b"new")
+
+    assert again.chain is again.room.main
+    assert new.chain is new.room.small
+
+
+@pytest.mark.parametrize("capacity", range(10_000, 40_000, 1_000))
+def test_a_dictionary_that_grows_takes_the_room_of_entries(form: SimpleNamespace, capacity: int) -> None:
+    cache = Cache(form, capacity)
+
+    most = 0
+    for number in range(300):
+        cache.put(b"%d" % number, "shop.products", reply=b"")
+        most = max(most, cache.store.bytes)
+
+    assert most <= capacity
 
 
 def test_what_was_used_only_once_when_it_was_new_goes_before_what_is_used(form: SimpleNamespace) -> None:
@@ -260,6 +257,31 @@ def test_who_has_most_gives_room_first(form: SimpleNamespace) -> None:
     assert cache.store.bytes <= 50_000
 
 
+def test_a_table_that_has_most_gives_room_though_it_has_not_its_share(form: SimpleNamespace) -> None:
+    cache = Cache(form, capacity=50_000)
+    cache.table("shop.logs").share = form.Room(45_000)
+    for number in range(30):
+        cache.put(b"log %d" % number, "shop.logs", reply=bytes(1000))
+
+    for number in range(25):
+        cache.put(b"%d" % number, "shop.products", reply=bytes(1000))
+
+    assert cache.table("shop.products").entries >= 15
+    assert cache.table("shop.logs").entries >= 15
+
+
+def test_a_share_in_which_nothing_is_costs_nothing(cache: Cache) -> None:
+    for _ in range(100):
+        cache.table("shop.logs").share = cache.form.Room(20_000)
+        cache.put(b"log", "shop.logs")
+        cache.store.remove(b"log")
+    for number in range(10):
+        cache.put(b"%d" % number, "shop.products", ttl=1)
+    cache.clock.now += 1
+
+    assert cache.store.sweep(20) == 10
+
+
 def test_an_entry_larger_than_its_tables_share_is_not_stored(form: SimpleNamespace) -> None:
     cache = Cache(form)
     cache.table("shop.logs").share = form.Room(500)
@@ -279,6 +301,32 @@ def test_removing_drops_one_key_and_clearing_all(cache: Cache) -> None:
 
     assert left == [b"b", b"c"]
     assert cache.found(b"a", b"b", b"c", b"d") == [b"d"]
+
+
+def test_a_store_that_gets_less_room_gives_it_back_bit_by_bit(cache: Cache) -> None:
+    for number in range(1500):
+        cache.put(b"%d" % number, "shop.products", reply=bytes(100))
+
+    cache.store.resize(100_000)
+    cache.store.sweep(10)
+    after_a_while = len(cache.store)
+    too_early = cache.put(b"too early", "shop.products")
+    for number in range(100):
+        cache.put(b"new %d" % number, "shop.products", reply=bytes(100))
+
+    assert (after_a_while, too_early) == (1490, cache.form.Put.NO_ROOM)
+    assert cache.store.bytes == recount(cache) <= 100_000
+    assert cache.found(b"new 99") == [b"new 99"]
+
+
+def test_a_store_that_gets_more_room_uses_it(form: SimpleNamespace) -> None:
+    cache = Cache(form, capacity=20_000)
+
+    cache.store.resize(200_000)
+    for number in range(100):
+        cache.put(b"%d" % number, "shop.products", reply=bytes(1000))
+
+    assert len(cache.store) == 100
 
 
 def test_what_has_ended_is_swept_out_though_nobody_asks_for_it(cache: Cache) -> None:
@@ -323,9 +371,16 @@ def test_no_dictionary_grows_so_large_that_its_growth_is_a_pause(form: SimpleNam
     for number in range(50_000):
         cache.put(b"%d" % number, "shop.products", reply=bytes(50))
 
-    # Keys of one shard have other lower bits than those that chose it, or they would collide within it.
-    assert max(len(shard) for shard in cache.store.shards) < 2 * len(cache.store) / len(cache.store.shards)
     assert max(len(shard) for shard in cache.store.shards) < 8000
+
+
+def test_the_keys_of_one_dictionary_differ_in_the_bits_by_which_it_finds_them(form: SimpleNamespace) -> None:
+    cache = Cache(form, capacity=16 * MB)
+
+    for number in range(10_000):
+        cache.put(b"%d" % number, "shop.products")
+
+    assert {hash(key) & 31 for key in cache.store.shards[0]} == set(range(32))
 
 
 def test_the_garbage_collector_does_not_know_of_compiled_entries() -> None:
@@ -362,7 +417,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @initialize(capacity=st.sampled_from((5_000, 20_000, 3 * MB)), share=st.sampled_from((None, 2_000, 6_000)))
     def begin(self, capacity: int, share: int | None) -> None:
-        self.cache = Cache(self.form, capacity, max_entry_bytes=3_000)
+        self.cache = Cache(self.form, capacity)
         self.model: dict[bytes, tuple[bytes, tuple[str, ...], float]] = {}
         self.readings: list[tuple[tuple[str, ...], int, bool]] = []
         self.puts = 0

@@ -188,7 +188,7 @@ class _End:
 def _position(file: bytes, offset: bytes) -> Position:
     if not offset.isdigit():
         raise Broken(Cause.UNREADABLE, "a server does not say where its binary log ends")
-    return Position(file.decode(), int(offset))
+    return Position(file.decode(errors="surrogateescape"), int(offset))
 
 
 async def _connect(backend: Backend, who: Credentials, pace: Pace) -> Conversation[ServerMessage]:
