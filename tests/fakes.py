@@ -67,6 +67,8 @@ class FakeBackend:
     report: bytes = b""
     port: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    # Answers to these statements are sent only when that is set; what they say was settled when the statement came.
+    gates: dict[bytes, asyncio.Event] = field(default_factory=dict)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
@@ -102,6 +104,8 @@ class FakeBackend:
                 reply = self._reply(protocol, message)
                 if reply is None:
                     return
+                if isinstance(message, CommandReceived) and message.body in self.gates:
+                    await self.gates[message.body].wait()
                 writer.write(reply)
                 await writer.drain()
 

@@ -317,7 +317,7 @@ class Cache:
             fill.release()
 
     def abandon(self, fill: Fill) -> None:
-        """A reading will not end."""
+        """A reading will not end, or so late that nobody is to wait for it; it may be finished all the same."""
         self._forget(fill)
         fill.release()
 

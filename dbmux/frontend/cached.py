@@ -29,7 +29,8 @@ from dbmux.cache.plans import Plan
 from dbmux.cache.tables import Table
 from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
-from dbmux.frontend.prepared import Statement
+from dbmux.frontend.carried import COUNTS
+from dbmux.frontend.prepared import HELD, Statement
 from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, Tenant, new_tuple
 from dbmux.lexer import uncommented
 from dbmux.net.channel import Channel
@@ -183,6 +184,7 @@ class CachedTenant(Tenant):
         carried.row_count = -1
         carried.found_rows = rows
         carried.warnings = None
+        carried.apart = COUNTS
         if self._debtor is not None:
             # What else it still knew is of before this statement.
             self._debtor.debt &= Debt.INSERT_ID
@@ -238,6 +240,8 @@ class CachedTenant(Tenant):
 
     def _why_not(self) -> str:
         connection = self.connection
+        if self.shelf is None:
+            return "relayed login"
         if self._environment.refusal:
             return self._environment.refusal
         if self._is_cache_off:
@@ -245,8 +249,6 @@ class CachedTenant(Tenant):
         if self.course is not None and self.course.has_token:
             # Of what it wants to see, which another DbMux may have written, this one was perhaps not told.
             return "the session handed over a GTID"
-        if self.shelf is None:
-            return "relayed login"
         if connection is not None and connection.is_in_transaction:
             return "in a transaction"
         if connection is not None:
@@ -277,6 +279,8 @@ class CachedTenant(Tenant):
         """Have a text that waits for another session's reading sent, should that come to nothing."""
 
         def resume() -> None:
+            # Both may be an earlier command's.
+            self._orders = None
             self._shape = int(Shape.RESULT)
             self._request_alone(query, data, self._send_pending)
 
@@ -292,6 +296,9 @@ class CachedTenant(Tenant):
 
     def filled(self, reply: bytes, rows: int) -> None:
         """The other session's reading is over, and this is the result."""
+        if self._joined is None:
+            # Whoever was told before has ended this session.
+            return
         self._joined = None
         self.state = IDLE
         self._answer(reply, rows, Verdict.COALESCED, self._started)
@@ -299,6 +306,8 @@ class CachedTenant(Tenant):
 
     def not_filled(self) -> None:
         """The other session's reading gave nothing that can be shared."""
+        if self._joined is None:
+            return
         self._joined = None
         self.state = IDLE
         self._resume()
@@ -306,8 +315,8 @@ class CachedTenant(Tenant):
     def _switch_cache(self, switch: Switch) -> None:
         """SET @dbmux_cache: whether this session's results are read from memory and stored there."""
         self._is_cache_off = switch is Switch.OFF
-        self.carried.row_count = 0
-        self.channel.write(packet.encode(Ok(status=Status.AUTOCOMMIT).build(self.capabilities), 1))
+        self.carried.count(0)
+        self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
 
     # Following.
 
@@ -375,7 +384,7 @@ class CachedTenant(Tenant):
             self._remember(plan)
         if self._is_writing:
             written = None if self._wrote_anything else tuple(self._wrote)
-            if plan is not None and self.state != IDLE and not self._environment.source.is_followed:
+            if plan is not None and self.state not in (IDLE, WAITING) and not self._environment.source.is_followed:
                 # It was sent, perhaps, and the server may still carry it out.
                 cache.doubt(written, "a connection was lost")
             else:
@@ -391,9 +400,9 @@ class CachedTenant(Tenant):
             cache.abandon(fill)
 
     def _stop_sharing(self) -> None:
-        """This client reads slowly: who waits for the same goes on by himself."""
-        if self._fill is not None:
-            self._fill.release()
+        """This client reads slowly: who waits for the same goes on by himself, and nobody else begins to wait."""
+        if self._fill is not None and self._cache is not None:
+            self._cache.abandon(self._fill)
 
 
 def switches_cache(text: bytes) -> Switch | None:
@@ -406,4 +415,5 @@ def switches_cache(text: bytes) -> Switch | None:
 
 def _reads_alike(was: SessionState, now: SessionState) -> bool:
     # A prepared statement keeps these of its preparation.
-    return was.schema == now.schema and was.names == now.names and was.variable("sql_mode") == now.variable("sql_mode")
+    is_held = all(was.variable(name) == now.variable(name) for name in HELD)
+    return is_held and was.schema == now.schema and was.names == now.names

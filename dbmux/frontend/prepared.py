@@ -25,7 +25,7 @@ from dbmux.wire.statements import BulkFlag, ExecuteFlag
 LAST = 0xFFFFFFFF
 _ID = slice(5, 9)
 # Variables that hold for a statement as they were when it was prepared; all but the first on MySQL alone.
-_HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
+HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
 # Behind the number of an execution: its flags, and how often it is to be done.
 _BEHIND_HEAD = _ID.stop + 5
 
@@ -89,7 +89,7 @@ class Statement:
     def _as_it_was(self, now: SessionState) -> SessionState:
         # In all that the server reads while it prepares a statement, but for the schema.
         then = replace(now, names=self.state.names)
-        for name in _HELD:
+        for name in HELD:
             then = then.after(SetVariable(name, self.state.variable(name)))
         return then
 
@@ -200,7 +200,7 @@ def _types_end(reader: Reader, count: int, has_names: bool) -> int:
 
 def key_of(text: bytes, state: SessionState) -> StatementKey:
     """The key of a statement that is prepared in this state."""
-    return StatementKey(text, state.schema, state.names, tuple(map(state.variable, _HELD)))
+    return StatementKey(text, state.schema, state.names, tuple(map(state.variable, HELD)))
 
 
 def renumbered(data: bytes, number: int) -> bytes:

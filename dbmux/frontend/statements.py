@@ -310,6 +310,7 @@ class StatementTenant(CachedTenant):
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
             self.carried.reset(connection)
             self._statements = None
+            self._is_cache_off = False
 
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
         # Long data waits for the execution, an open cursor for its last row; both on this connection.

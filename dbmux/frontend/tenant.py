@@ -276,7 +276,9 @@ class Tenant(Holder, ABC):
         self._orders = None
         shelf = self.shelf
         if self.connection is not None or self.course is not None or shelf is None:
-            self._relay(query, RESULT, data)
+            # What the cache has to do with it was settled: asking once more would lose the reading that has begun.
+            self._shape = RESULT
+            Tenant._request(self, query, data, self._send_pending)
             return
         self._query = query
         self._is_plain = True
