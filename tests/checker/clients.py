@@ -27,11 +27,16 @@ clock = time.monotonic
 
 @dataclass(slots=True, eq=False)
 class Board:
-    """What all clients share: registers, what happened, and the register that is to be looked at most."""
+    """What all clients share: the registers, how likely each is chosen, and what happened.
+
+    `hot` is the fragile register that is about to be written or just was; this part of all steps are about it.
+    """
 
     users: tuple[User, ...]
     registers: list[Register]
+    weights: list[int]
     hot: Register
+    hot_share: float
     history: History = field(default_factory=History)
     errors: Counter[int] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
@@ -52,7 +57,6 @@ class Client:
         self._board = board
         self._dice = dice
         self._writes = writes
-        self._weights = [register.family.weight for register in board.registers]
         self._session: Session | None = None
 
     def run(self, until: float) -> None:
@@ -103,10 +107,10 @@ class Client:
 
     def _choose(self, session: Session) -> Register:
         board, schema = self._board, session.setting.schema
-        if self._dice.random() < 0.1:
+        if self._dice.random() < board.hot_share:
             return board.hot
         while True:
-            (register,) = self._dice.choices(board.registers, self._weights)
+            (register,) = self._dice.choices(board.registers, board.weights)
             if register.is_qualified or register.home == schema:
                 return register
 
@@ -252,11 +256,11 @@ class Client:
 # How transactions begin and end; None for a client that is gone.
 _TRANSACTIONS: tuple[tuple[str, str | None], ...] = (
     *[("BEGIN", "COMMIT")] * 8,
-    ("BEGIN", "BEGIN"),
+    *[("BEGIN", "BEGIN")] * 2,
     *[("BEGIN", "ROLLBACK")] * 3,
     ("BEGIN", None),
     *[("SET autocommit = 0", "COMMIT")] * 2,
-    ("SET autocommit = 0", "SET autocommit = 1"),
+    *[("SET autocommit = 0", "SET autocommit = 1")] * 2,
 )
 
 
