@@ -193,7 +193,7 @@ FAULTS = {
     "COMMIT moves nothing": Fault(heedless(Kind.COMMIT)),
     "a commit by another statement moves nothing": Fault(heedless(Kind.BEGIN, Kind.SET)),
     "TRUNCATE moves nothing": Fault(heedless(Kind.DDL), ("emptied",)),
-    "CALL moves nothing": Fault(heedless(Kind.CALL)),
+    "CALL moves nothing": Fault(heedless(Kind.CALL), ("routine",)),
     "a broken write is forgotten": Fault(BrokenNotDoubted, FRAGILE),
     "a broken write is taken for one that has ended": Fault(BrokenOnlyMoved, FRAGILE),
     "whoever joins a reading gets it, though it was overtaken": Fault(JoinedRegardless, ("slow",)),

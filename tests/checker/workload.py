@@ -35,8 +35,9 @@ class Workload:
         self._fragile = fragile_registers()
         usual = registers()
         weights = [each.family.weight * (FOCUS if each.family.name in focus else 1) for each in usual]
-        hot = self._fragile[0]
-        self.board = Board(users, usual, weights, hot, HOT_SHARE * (FOCUS_HOT if hot.family.name in focus else 1))
+        hot = self._fragile[:1]
+        hot_share = HOT_SHARE * (FOCUS_HOT if hot[0].family.name in focus else 1)
+        self.board = Board(users, usual, weights, hot, hot_share)
         self.board.begin((*usual, *self._fragile))
         self._sessions = 0
 
