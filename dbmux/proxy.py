@@ -25,7 +25,7 @@ from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
 from dbmux.backend.upkeep import Upkeep
 from dbmux.cache.cache import Cache
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
+from dbmux.config.model import CacheConfig, ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import (
@@ -71,12 +71,13 @@ class Engine:
         state_folder: Path | None,
         choice: Choice = Choice.LAST_USED,
         inherited: Inherited | None = None,
+        make_cache: Callable[[CacheConfig, Callable[[], float]], Cache] = Cache,
     ) -> None:
         self.config = config
         self.emit = emit
         self.listeners: dict[Address, Listener] = {}
         self.is_draining = False
-        self.cache = Cache(config.cache, time.perf_counter)
+        self.cache = make_cache(config.cache, time.perf_counter)
         self._state_folder = state_folder
         self._choice = choice
         self._inherited = inherited or Inherited(())

@@ -229,7 +229,8 @@ class CachedTenant(Tenant):
             if entry is not None and self._serve(cache, entry):
                 self._plan = None
                 return True
-        fill = cache.joinable(key)
+        # Who is owed something must be free to be paid at any time.
+        fill = cache.joinable(key) if self._debtor is None else None
         if fill is not None:
             self._plan = None
             self._joined = fill

@@ -1,0 +1,208 @@
+"""Faults that the checker must find: caches that are wrong in one way each.
+
+A fault's name comes in, a class goes out that takes the place of the right cache (tests/checker/serve.py). Each leaves
+out one step of what the right one does, and is right in all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, cast
+
+from dbmux.cache.cache import EXECUTIONS, KINDS, PREFIX_BYTES, Cache, Environment, Scope, Source
+from dbmux.cache.dictionary import Dictionary, Key, Sources
+from dbmux.cache.fill import Fill
+from dbmux.cache.plans import Plan
+from dbmux.cache.store import Store
+from dbmux.cache.tables import Table, capture
+from dbmux.config.model import CacheConfig
+from dbmux.footprint import Footprint
+from dbmux.query import Kind, Query
+from dbmux.session import SessionState
+
+
+class CapturedAtTheEnd(Cache):
+    """Epochs are captured when a reply is there, not before it was asked for."""
+
+    def finish(self, fill: Fill, reply: bytes | None, rows: int) -> None:
+        fill.captured = capture(fill.reading.tables)
+        super().finish(fill, reply, rows)
+
+
+class MovedOnlyWhenSent(Cache):
+    """A write moves its tables when it is sent, and not when it has ended."""
+
+    _is_planning = False
+
+    def plan(self, scope: Scope, query: Query) -> Plan:
+        plan = super().plan(scope, query)
+        # What is planned is sent next.
+        self._is_planning = plan.writes != ()
+        return plan
+
+    def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
+        if self._is_planning:
+            super().wrote(tables, why)
+        self._is_planning = False
+
+
+class CommitNotFollowed(Cache):
+    """What a transaction wrote is moved when its statements end, and not when it is committed."""
+
+    def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
+        if why != Kind.COMMIT:
+            super().wrote(tables, why)
+
+
+class ImplicitCommitNotFollowed(Cache):
+    """Only COMMIT ends a transaction; that another BEGIN does so too is not known."""
+
+    def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
+        if why not in (Kind.BEGIN, Kind.SET):
+            super().wrote(tables, why)
+
+
+class BrokenNotDoubted(Cache):
+    """A write whose connection broke is taken for one that did not happen."""
+
+    def doubt(self, tables: tuple[Table, ...] | None, why: str) -> None:
+        return
+
+
+class BrokenOnlyMoved(Cache):
+    """A write whose connection broke is taken for one that has ended."""
+
+    def doubt(self, tables: tuple[Table, ...] | None, why: str) -> None:
+        self.wrote(tables, why)
+
+
+class JoinedRegardless(Cache):
+    """Who asks for what is being read gets it, though it was written since."""
+
+    def joinable(self, key: bytes) -> Fill | None:
+        return self.fills.get(key)
+
+    def finish(self, fill: Fill, reply: bytes | None, rows: int) -> None:
+        if reply is not None:
+            fill.serve(reply, rows)
+        super().finish(fill, reply, rows)
+
+
+class FirstTableOnly(Cache):
+    """Of a statement that writes to several tables only the first is followed."""
+
+    def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
+        super().wrote(tables[:1] if tables else tables, why)
+
+
+class _Blind(Dictionary):
+    """A dictionary in which what leads to some tables was overlooked."""
+
+    def __init__(self, seeing: Dictionary, unwritten: frozenset[str], unread: frozenset[str]) -> None:
+        super().__init__()
+        self._seeing = seeing
+        self._unwritten = unwritten
+        self._unread = unread
+
+    def sources(self, footprint: Footprint, schema: str) -> Sources:
+        found = self._seeing.sources(footprint, schema)
+        return Sources(frozenset(key for key in found.tables if key[1] not in self._unread), found.why)
+
+    def written(self, footprint: Footprint, schema: str) -> frozenset[Key] | None:
+        found = self._seeing.written(footprint, schema)
+        if found is None:
+            return None
+        named = {name.table.lower() for name in footprint.writes}
+        return frozenset(key for key in found if key[1] in named or key[1] not in self._unwritten)
+
+
+def blind(*, unwritten: tuple[str, ...] = (), unread: tuple[str, ...] = ()) -> type[Cache]:
+    """Tables that nothing but their names leads to, for writes or for reads."""
+
+    class Overlooking(Cache):
+        def know(self, source: Source, dictionary: Dictionary | None, why: str) -> None:
+            if dictionary is not None:
+                dictionary = _Blind(dictionary, frozenset(unwritten), frozenset(unread))
+            super().know(source, dictionary, why)
+
+    return Overlooking
+
+
+# Of an environment: group, user, account at the server, capabilities, and the session's own settings.
+Part = Callable[[str, str, bytes, int, SessionState], Hashable]
+
+
+def keyed(part: Part) -> type[Cache]:
+    """Keys begin with no more than this part of what results depend on."""
+
+    class Mixing(Cache):
+        def __init__(self, config: CacheConfig, clock: Callable[[], float]) -> None:
+            super().__init__(config, clock)
+            self._numbers: dict[Hashable, int] = {}
+
+        def environment(self, group: str, user: str, account: bytes, form: int, state: SessionState) -> Environment:
+            environment = super().environment(group, user, account, form, state)
+            known = part(group, user, account, form, state)
+            number = self._numbers.setdefault(known, len(self._numbers))
+            prefix = b"!" + number.to_bytes(PREFIX_BYTES - 1, "big")
+            environment.prefixes = tuple(prefix + bytes((kind,)) for kind in range(KINDS))
+            return environment
+
+    return Mixing
+
+
+class _Loose:
+    """Stands before a store and takes executions of a prepared statement for the same, whatever is bound."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, key: bytes) -> object:
+        return self._store.get(_without_values(key))
+
+    def put(self, key: bytes, *values: Any, **options: Any) -> object:
+        return self._store.put(_without_values(key), *values, **options)
+
+
+def _without_values(key: bytes) -> bytes:
+    start = PREFIX_BYTES + 1
+    if key[PREFIX_BYTES] != EXECUTIONS:
+        return key
+    text = int.from_bytes(key[start : start + 4], "little")
+    return key[: start + 8 + text]
+
+
+class ParametersLeftOut(Cache):
+    """The key of a prepared statement is its text alone."""
+
+    def __init__(self, config: CacheConfig, clock: Callable[[], float]) -> None:
+        super().__init__(config, clock)
+        self.store = cast(Store, _Loose(self.store))
+
+
+NONE = "none"
+FAULTS: dict[str, type[Cache]] = {
+    "epochs are captured at the end": CapturedAtTheEnd,
+    "a write moves its tables only when it is sent": MovedOnlyWhenSent,
+    "COMMIT moves nothing": CommitNotFollowed,
+    "a commit by another statement moves nothing": ImplicitCommitNotFollowed,
+    "a broken write is forgotten": BrokenNotDoubted,
+    "whoever joins a reading gets it, though it was overtaken": JoinedRegardless,
+    "only the first table of a statement is followed": FirstTableOnly,
+    "triggers are not followed": blind(unwritten=("audit",)),
+    "cascades of updates are not followed": blind(unwritten=("child",)),
+    "cascades of deletions are not followed": blind(unwritten=("file",)),
+    "views are not followed": blind(unread=("plain",)),
+    "the key lacks parameters": ParametersLeftOut,
+    "the key lacks the user": keyed(lambda group, user, account, form, state: (form, state)),
+    "the key lacks the schema": keyed(
+        lambda group, user, account, form, state: (user, account, form, state.names, state.variables)
+    ),
+    "the key lacks the character set": keyed(
+        lambda group, user, account, form, state: (user, account, form, state.schema, state.variables)
+    ),
+    "the key lacks the session's variables": keyed(
+        lambda group, user, account, form, state: (user, account, form, state.schema, state.names)
+    ),
+    "the key lacks the kind of client": keyed(lambda group, user, account, form, state: (user, account, state)),
+}
