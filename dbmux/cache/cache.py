@@ -125,10 +125,12 @@ class Cache:
 
     def configure(self, config: CacheConfig) -> None:
         """Other policies hold from now on; what was stored by the old ones is not used any more."""
-        self.store.clear()
         self.store.resize(config.memory)
-        for table in self.tables:
-            table.share = None
+        for tables in (self.tables, self._unfollowed):
+            # So that also what is being read just now is not stored.
+            tables.move_everything()
+            for table in tables:
+                table.share = None
         self.config = config
         self._policies = Policies(config)
         self._version += 1

@@ -143,7 +143,7 @@ class Frontend:
         """Other settings hold from now on, for sessions that are there from their next transaction on."""
         self.settings = settings
         self._throttle.allowed = settings.failed_logins
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):
             self._regroup(session)
             session.use_cache(settings.cache)
 
