@@ -398,6 +398,9 @@ def _refusal(state: SessionState) -> str:
     for name, value in state.variables:
         if name == "autocommit" and value.strip(b"'").upper() not in _ON:
             return "autocommit is off"
+        if name == "sql_auto_is_null" and value.strip(b"'").upper() in _ON:
+            # IS NULL then finds the row that the session inserted last.
+            return "sql_auto_is_null is on"
         if name == "transaction_isolation" and value.strip(b"'").upper() == b"SERIALIZABLE":
             return "the isolation level is SERIALIZABLE"
     return ""
