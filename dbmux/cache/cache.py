@@ -11,6 +11,7 @@ and the end of a transaction moves those of all that it wrote.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from itertools import count
 from dbmux.cache.dictionary import Dictionary, Key
 from dbmux.cache.eviction import Room
 from dbmux.cache.fill import Fill
-from dbmux.cache.plans import Plan, Reading
+from dbmux.cache.plans import NO_BYPASS, Bypass, Plan, Reading
 from dbmux.cache.policies import Policies, Terms
 from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
@@ -33,6 +34,10 @@ from dbmux.sql.charsets import UNREADABLE
 
 # Of each, so many are remembered; more are forgotten all at once, for clients can make up any number.
 REMEMBERED = 10_000
+# Of reasons, so many are told apart.
+MOST_REASONS = 500
+OTHER_REASONS = "other reasons"
+OTHER_TABLES = "other tables"
 PREFIX_BYTES = 6
 # What keys are of. What was stored because a hint or a rule said so is found only where one says so again.
 TEXTS, EXECUTIONS, ORDERED_TEXTS, ORDERED_EXECUTIONS, KINDS = range(5)
@@ -107,10 +112,14 @@ class Cache:
         # Tables whose writes are not followed, by choice: they never move.
         self._unfollowed = Tables()
         self.fills: dict[bytes, Fill] = {}
-        self.tallies: dict[tuple[Key, ...], Tally] = {}
+        # By the rule or hint that had results stored, if one had, and the tables.
+        self.tallies: dict[tuple[str, tuple[Key, ...]], Tally] = {}
+        self._other_tables = Tally(OTHER_TABLES)
+        # SELECTs that were neither answered from memory nor to be stored.
         self.bypasses: Counter[str] = Counter()
-        # Why so much was cleared at once.
+        # Why so much was cleared at once, and when last.
         self.cleared: Counter[str] = Counter()
+        self.cleared_at: dict[str, float] = {}
         self._policies = Policies(config)
         self._sources: dict[str, Source] = {}
         self._scopes: dict[tuple[str, bytes], Scope] = {}
@@ -193,26 +202,28 @@ class Cache:
         known = plans.get(id(query))
         if known is not None:
             return known
-        made = self._plan(scope, query, None)
+        made = self._plan(scope, query, None, "")
         if query.is_digest_wide and query.footprint is not NOWHERE:
             if len(plans) >= REMEMBERED:
                 plans.clear()
             plans[id(query)] = made
         return made
 
-    def forced(self, scope: Scope, query: Query, policy: CachePolicy) -> Plan:
-        """The same where a rule or a hint says how the result is to be stored."""
-        return self._plan(scope, query, policy)
+    def forced(self, scope: Scope, query: Query, policy: CachePolicy, by: str) -> Plan:
+        """The same where a rule or a hint, whose name is `by`, says how the result is to be stored."""
+        return self._plan(scope, query, policy, by)
 
-    def _plan(self, scope: Scope, query: Query, policy: CachePolicy | None) -> Plan:
+    def _plan(self, scope: Scope, query: Query, policy: CachePolicy | None, by: str) -> Plan:
         footprint = query.footprint
         writes: tuple[Table, ...] | None = ()
         if not footprint.is_harmless:
             writes = self.written(scope.source, footprint, scope.schema)
-        found = self._read(scope, query, policy)
-        reading = found if isinstance(found, Reading) else None
-        verdict = found if isinstance(found, str) and query.kind is Kind.SELECT else ""
-        return Plan(query=query, reading=reading, verdict=verdict, writes=writes, defines=footprint.defines)
+        named = tuple(sorted({((n.schema or scope.schema).lower(), n.table.lower()) for n in footprint.reads}))
+        found = self._read(scope, query, named, policy, by)
+        if isinstance(found, Reading):
+            return Plan(query=query, reading=found, writes=writes, defines=footprint.defines)
+        bypass = Bypass(found, _general(found, named)) if query.kind is Kind.SELECT else NO_BYPASS
+        return Plan(query=query, bypass=bypass, writes=writes, defines=footprint.defines)
 
     def written(self, source: Source, footprint: Footprint, schema: str) -> tuple[Table, ...] | None:
         """The tables that a statement may write, with what the server does behind it; None for any at all."""
@@ -222,7 +233,9 @@ class Cache:
         found = source.dictionary.written(footprint, schema)
         return None if found is None else self._tables(found)
 
-    def _read(self, scope: Scope, query: Query, policy: CachePolicy | None) -> Reading | str:
+    def _read(
+        self, scope: Scope, query: Query, named: tuple[Key, ...], policy: CachePolicy | None, by: str
+    ) -> Reading | str:
         footprint, source = query.footprint, scope.source
         if footprint.uncacheable:
             return footprint.uncacheable
@@ -232,30 +245,26 @@ class Cache:
             return "the schema's name has letters beyond ASCII"
         if source.dictionary is None:
             return source.why
-        named = frozenset(((n.schema or scope.schema).lower(), n.table.lower()) for n in footprint.reads)
         found = source.dictionary.sources(footprint, scope.schema)
         if found.is_missing:
             source.renew()
         if found.why:
             return found.why
         if policy is None:
-            terms = self._policies.terms(named, found.tables - named)
+            terms = self._policies.terms(frozenset(named), found.tables.difference(named))
             if isinstance(terms, str):
                 return terms
         else:
             terms = self._policies.forced(found.tables, policy)
-        return self._reading(terms, found.tables, tuple(sorted(named)))
+        return self._reading(terms, found.tables, self._tally(named, by, terms))
 
-    def _reading(self, terms: Terms, tables: frozenset[Key], named: tuple[Key, ...]) -> Reading:
+    def _reading(self, terms: Terms, tables: frozenset[Key], tally: Tally) -> Reading:
         unfollowed = tables - terms.followed
         epochs = self._tables(terms.followed) + tuple(self._unfollowed.table(*key) for key in sorted(unfollowed))
         for table in epochs:
             memory = self._policies.memory((table.schema, table.name))
             if memory is not None and table.share is None:
                 table.share = Room(memory)
-        tally = self.tallies.get(named)
-        if tally is None:
-            tally = self.tallies[named] = Tally(", ".join(".".join(key) for key in named))
         return Reading(
             tables=epochs,
             tally=tally,
@@ -265,10 +274,25 @@ class Cache:
             is_shared=terms.is_shared,
         )
 
+    def _tally(self, named: tuple[Key, ...], by: str, terms: Terms) -> Tally:
+        tally = self.tallies.get((by, named))
+        if tally is None:
+            if len(self.tallies) >= REMEMBERED:
+                return self._other_tables
+            tally = self.tallies[by, named] = Tally(", ".join(".".join(key) for key in named), by)
+        tally.ttl_s = terms.ttl_s
+        return tally
+
     def _tables(self, keys: Iterable[Key]) -> tuple[Table, ...]:
         return tuple(self.tables.table(*key) for key in sorted(keys))
 
     # Reading.
+
+    def bypass(self, cause: str) -> None:
+        """Count a SELECT that is neither answered from memory nor stored; the cause in words that many share."""
+        if cause not in self.bypasses and len(self.bypasses) >= MOST_REASONS:
+            cause = OTHER_REASONS
+        self.bypasses[cause] += 1
 
     def begin(self, key: bytes, reading: Reading) -> Fill | None:
         """A reading is about to be sent: its fill; None while nothing may be stored of its tables."""
@@ -289,14 +313,14 @@ class Cache:
         fill = self.fills.get(key)
         return fill if fill is not None and capture(fill.reading.tables) == fill.captured else None
 
-    def finish(self, fill: Fill, reply: bytes | None, rows: int) -> None:
-        """A reading has ended: store it if nothing has overtaken it; None is a reply that must not be stored."""
+    def finish(self, fill: Fill, reply: bytes | str, rows: int) -> None:
+        """A reading has ended: store it if nothing has overtaken it. In place of a reply, why it must not be stored."""
         self._forget(fill)
         reading, now = fill.reading, self.clock()
         reading.tally.misses += 1
         reading.tally.spent_s += now - fill.began_at
-        if reply is None:
-            reading.tally.refused += 1
+        if isinstance(reply, str):
+            reading.tally.refusals[reply] += 1
             fill.release()
             return
         put = self.store.put(
@@ -313,9 +337,10 @@ class Cache:
         if put is Put.STORED:
             reading.tally.stored += 1
             reading.tally.coalesced += len(fill.waiters)
+            reading.tally.saved_s += len(fill.waiters) * (now - fill.began_at)
             fill.serve(reply, rows)
         else:
-            reading.tally.refused += 1
+            reading.tally.refusals[put] += 1
             fill.release()
 
     def abandon(self, fill: Fill) -> None:
@@ -336,6 +361,7 @@ class Cache:
             self.tables.move_everything()
             self._all_written_at = now
             self.cleared[why] += 1
+            self.cleared_at[why] = now
             return
         for table in tables:
             table.move()
@@ -356,6 +382,12 @@ class Cache:
             return
         for table in tables:
             self._doubted[table] = until
+
+
+def _general(why: str, named: tuple[Key, ...]) -> str:
+    for key in named:
+        why = re.sub(re.escape(".".join(key)), "a table", why, flags=re.IGNORECASE)
+    return why
 
 
 def _refusal(state: SessionState) -> str:

@@ -89,5 +89,6 @@ class Fill:
     def release(self) -> None:
         """Let all who wait go on by themselves."""
         waiters, self.waiters = self.waiters, []
+        self.reading.tally.misses += len(waiters)
         for waiter in waiters:
             waiter.not_filled()

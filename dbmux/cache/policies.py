@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from dbmux.cache.dictionary import Key
 from dbmux.config.model import CacheConfig, CachePolicy, Consistency
 
+NOT_AMONG = "is not among cache.tables"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -42,8 +44,10 @@ class Policies:
             policy = self._policy(table)
             if policy is not None:
                 policies[table] = policy
-            elif table in named or self._is_forbidden(table):
-                return f"{'.'.join(table)} is not among cache.tables"
+            elif self._is_forbidden(table):
+                return f"{'.'.join(table)} is false in cache.tables"
+            elif table in named:
+                return f"{'.'.join(table)} {NOT_AMONG}"
         return self._together(policies, named | behind)
 
     def forced(self, tables: frozenset[Key], policy: CachePolicy) -> Terms:

@@ -26,6 +26,7 @@ from dbmux.cache.cache import (
 from dbmux.cache.eviction import Entry
 from dbmux.cache.fill import Fill, Herald, Tape
 from dbmux.cache.plans import Plan
+from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
 from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
@@ -210,18 +211,25 @@ class CachedTenant(Tenant):
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
         scope = environment.scope
-        plan = cache.plan(scope, query) if policy is None else cache.forced(scope, query, policy)
+        orders = self._orders
+        if policy is None or orders is None:
+            plan = cache.plan(scope, query)
+        else:
+            plan = cache.forced(scope, query, policy, orders.cached_by)
         key, self._key = self._key, b""
         self._fill = None
-        self._verdict = plan.verdict
+        self._verdict = plan.bypass.why
         self._plan = None if plan.is_idle and not self._is_writing else plan
         if plan.writes != ():
             cache.wrote(plan.writes, query.kind)
         reading = plan.reading
         if reading is None:
+            if self._verdict:
+                cache.bypass(plan.bypass.cause)
             return False
         if not key or self.connection is not None:
             self._verdict = self._why_not()
+            cache.bypass(self._verdict)
             return False
         if reading.is_shared:
             key = environment.shared_key(key)
@@ -239,7 +247,11 @@ class CachedTenant(Tenant):
             self.state = WAITING
             return True
         self._fill = cache.begin(key, reading)
-        self._verdict = Verdict.MISS if self._fill is not None else "a write to its tables may still come true"
+        if self._fill is not None:
+            self._verdict = Verdict.MISS
+        else:
+            self._verdict = "a write to its tables may still come true"
+            cache.bypass(self._verdict)
         return False
 
     @property
@@ -359,19 +371,22 @@ class CachedTenant(Tenant):
         if plan.defines:
             self._environment.source.doubt()
 
-    def _storable(self, cache: Cache, fill: Fill, connection: Connection) -> bytes | None:
+    def _storable(self, cache: Cache, fill: Fill, connection: Connection) -> bytes | str:
+        # The reply, or why it must not be stored.
         scanner = connection.scanner
-        if scanner.error or scanner.warnings or not scanner.has_rows:
-            return None
+        if scanner.error or not scanner.has_rows:
+            return "it is an error"
+        if scanner.warnings:
+            return "it has warnings"
         if not scanner.status & AUTOCOMMIT or scanner.status & ~STORED_STATUS:
-            return None
+            return "its status tells of the session"
         if self.group is None or self.backend is None:
-            return None
+            return "the session has ended"
         is_primary = self.backend is self.group.primary
         if not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables):
-            # A replica that may lack what was written: its result must not outlive this moment.
-            return None
-        return self._tape.reply
+            # Its result must not outlive this moment.
+            return "a replica gave it that may lack what was written"
+        return self._tape.reply or Put.TOO_LARGE
 
     def _follow_writes(self, cache: Cache, plan: Plan, connection: Connection) -> None:
         # Only the server knows when a transaction ends: by COMMIT, by a definition, by LOCK TABLES, by another BEGIN.
