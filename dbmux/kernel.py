@@ -65,7 +65,7 @@ class ReplyScanner:
     def begin(self, shape: int, sequence: int) -> None:
         """A command of this shape was sent; the reply's first packet will be numbered `sequence`.
 
-        `before` is the status from then on as it was told before. Who asked for a cursor sets `opens_cursor` then:
+        `before` is from then on the status as it was told before. Who asked for a cursor sets `opens_cursor` then:
         inside of routines servers set its flag on other results, too.
         """
         self.opens_cursor = 0

@@ -143,10 +143,12 @@ class Cache:
 
     def configure(self, config: CacheConfig) -> None:
         """Other policies hold from now on; what was stored by the old ones is not used any more."""
-        self.store.clear()
         self.store.resize(config.memory)
-        for table in self.tables:
-            table.share = None
+        for tables in (self.tables, self._unfollowed):
+            # So that also what is being read just now is not stored.
+            tables.move_everything()
+            for table in tables:
+                table.share = None
         self.config = config
         self._policies = Policies(config)
         self._version += 1
@@ -434,6 +436,9 @@ def _refusal(state: SessionState) -> str:
     for name, value in state.variables:
         if name == "autocommit" and value.strip(b"'").upper() not in _ON:
             return "autocommit is off"
+        if name == "sql_auto_is_null" and value.strip(b"'").upper() in _ON:
+            # IS NULL then finds the row that the session inserted last.
+            return "sql_auto_is_null is on"
         if name == "transaction_isolation" and value.strip(b"'").upper() == b"SERIALIZABLE":
             return "the isolation level is SERIALIZABLE"
     return ""

@@ -55,6 +55,21 @@ class Tape:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
+class Herald:
+    """Stands in for a client's channel: says that a piece of the reply comes before it passes it on."""
+
+    __slots__ = ("_say", "_write")
+
+    def __init__(self, say: Callable[[], None], write: Write) -> None:
+        self._say = say
+        self._write = write
+
+    def write(self, data: bytes | memoryview) -> None:
+        """A piece of the reply."""
+        self._say()
+        self._write(data)
+
+
 @dataclass(slots=True, eq=False)
 class Fill:
     """A reading under way; `captured` is what the epochs of its tables were before it was sent, by `began_at`."""

@@ -78,7 +78,7 @@ class Policies:
         return self._pattern(table) is not None and self._policy(table) is None
 
     def _pattern(self, table: Key) -> str | None:
-        name = ".".join(table)
+        name = ".".join(table).lower()
         if name in self._by_name:
             return name
         begun = [one for one in self._by_name if one.endswith("*") and name.startswith(one[:-1])]

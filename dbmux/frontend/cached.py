@@ -24,7 +24,7 @@ from dbmux.cache.cache import (
     Verdict,
 )
 from dbmux.cache.eviction import Entry
-from dbmux.cache.fill import Fill, Tape
+from dbmux.cache.fill import Fill, Herald, Tape
 from dbmux.cache.plans import Plan
 from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
@@ -32,10 +32,10 @@ from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
 from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.prepared import HELD, Statement
-from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, Tenant, new_tuple
+from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, State, Tenant, new_tuple
 from dbmux.lexer import uncommented
 from dbmux.net.channel import Channel
-from dbmux.query import Query
+from dbmux.query import Kind, Query
 from dbmux.routes import CACHED
 from dbmux.session import SessionState
 from dbmux.wire import packet
@@ -50,6 +50,8 @@ STORED_STATUS = int(
 )
 QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
 HIT = Verdict.HIT
+# A command was sent, or will be.
+_UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))
 _SWITCH = re.compile(
     rb"\s*SET\s+@dbmux_cache\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*", re.IGNORECASE
 )
@@ -109,9 +111,14 @@ class CachedTenant(Tenant):
 
     def use_cache(self, cache: Cache | None) -> None:
         """Have results stored and found there from now on, or nowhere."""
-        if cache is not None and self._cache is None and self.connection is not None:
-            # What it wrote so far was not followed.
-            self._wrote_anything = True
+        if cache is None:
+            self._fail_cached()
+            self._verdict = ""
+        elif self._cache is None:
+            # What it wrote so far was not followed, and what it may be writing now.
+            self._wrote_anything = self.connection is not None
+            if self.state in _UNDER_WAY:
+                self._plan = Plan(query=self._query, writes=None)
         self._cache = cache
         self._environment_state = None
 
@@ -333,19 +340,34 @@ class CachedTenant(Tenant):
 
     # Following.
 
+    def _listen(self, plan: Plan, connection: Connection) -> None:
+        if self._fill is not None:
+            self._record(self._fill, connection)
+        elif plan.query.kind is Kind.MULTI:
+            # Each of the statements is acknowledged by its own reply, and not by the last.
+            connection.client = Herald(lambda: self._wrote_so_far(plan), self.channel.write)
+
+    def _wrote_so_far(self, plan: Plan) -> None:
+        if self._cache is not None:
+            self._cache.wrote(plan.writes, Kind.MULTI)
+            self._cache.wrote(None if self._wrote_anything else tuple(self._wrote), Kind.MULTI)
+
     def _record(self, fill: Fill, connection: Connection) -> None:
         connection.client = self._tape = Tape(self.channel.write, fill.reading.max_bytes)
 
     def _conclude(self, plan: Plan, connection: Connection) -> None:
         cache, self._plan = self._cache, None
+        connection.client = self.channel
         if cache is None:
             return
         if self._fill is not None:
             fill, self._fill = self._fill, None
-            connection.client = self.channel
             cache.finish(fill, self._storable(cache, fill, connection), connection.scanner.rows)
         if plan.writes != () or self._is_writing:
             self._follow_writes(cache, plan, connection)
+        if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
+            # By now a trigger may be there that was not known when it was sent.
+            self._follow_writes(cache, now, connection)
         if plan.defines:
             self._environment.source.doubt()
 
@@ -398,6 +420,8 @@ class CachedTenant(Tenant):
             cache.abandon(fill)
         if plan is not None:
             self._remember(plan)
+            if plan.defines:
+                self._environment.source.doubt()
         if self._is_writing:
             written = None if self._wrote_anything else tuple(self._wrote)
             if plan is not None and self.state not in (IDLE, WAITING) and not self._environment.source.is_followed:
@@ -409,7 +433,7 @@ class CachedTenant(Tenant):
             self._wrote_anything = False
 
     def _fail_cached(self) -> None:
-        """The command under way was answered with an error, and not sent."""
+        """The cache has nothing to do with the command under way any more: it was not sent, or there is no cache."""
         fill, cache = self._fill, self._cache
         self._plan = self._fill = None
         if fill is not None and cache is not None:

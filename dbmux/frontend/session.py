@@ -385,6 +385,8 @@ class Session(StatementTenant):
             f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
         )
         connection.scanner.error = error.code.number
+        # The server may go on for a while.
+        self._leave_cache()
         self._finish(connection)
         self.surroundings.end_statement(self)
         if self.shelf is None or self.carried.pins or connection.is_in_transaction:

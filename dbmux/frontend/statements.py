@@ -227,12 +227,11 @@ class StatementTenant(CachedTenant):
         elif self._is_in_use() or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
-        elif (
-            self._cache is not None
-            and not self._is_bypassed
-            and self._recall_prepared(self._cache, statement, types, data[9:])
-        ):
-            return
+        elif self._cache is not None and not self._is_bypassed:
+            # Clients tell them once, also when the answer comes from memory.
+            statement.types = types or statement.types
+            if self._recall_prepared(self._cache, statement, types, data[9:]):
+                return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
 
     def _make_for(self, statement: Statement, types: bytes) -> None:

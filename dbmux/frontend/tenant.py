@@ -193,8 +193,8 @@ class Tenant(Holder, ABC):
         """Run what the client sent meanwhile."""
 
     @abstractmethod
-    def _record(self, fill: Fill, connection: Connection) -> None:
-        """Keep the reply to what is about to be sent."""
+    def _listen(self, plan: Plan, connection: Connection) -> None:
+        """Have the cache hear of the reply to what is about to be sent, as far as it must."""
 
     @abstractmethod
     def _conclude(self, plan: Plan, connection: Connection) -> None:
@@ -545,8 +545,8 @@ class Tenant(Holder, ABC):
             connection.pause()
         if self._orders is not None:
             self._limit(self._orders, connection)
-        if self._fill is not None:
-            self._record(self._fill, connection)
+        if self._plan is not None:
+            self._listen(self._plan, connection)
         connection.channel.write(data)
 
     def _claim(self, connection: Connection) -> None:

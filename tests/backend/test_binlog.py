@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from random import Random
 from time import perf_counter
 from uuid import UUID
@@ -41,6 +42,9 @@ class Logging(FakeBackend):
         self.end: Position | None = START
         self.executed = b""
         self.filter = b""
+        self.gtid_mode = b"ON"
+        # What is in flight, at one question after the other.
+        self.owned: list[bytes] = []
         self.refusals: dict[int | bytes, Err] = {}
         self.begins = [b.rotate(START), b.format_description()]
         self.dumps: list[Position] = []
@@ -75,6 +79,9 @@ class Logging(FakeBackend):
                 return protocol.send_rows([COLUMN] * 5, rows, Status.AUTOCOMMIT)
             case Command.QUERY if body == b"SELECT CURRENT_USER()":
                 return protocol.send_rows([COLUMN], [row(b"o'brien@10.%")], Status.AUTOCOMMIT)
+            case Command.QUERY if body.startswith(b"SELECT @@global.gtid_mode"):
+                owned = self.owned.pop(0) if self.owned else b""
+                return protocol.send_rows([COLUMN] * 2, [row(self.gtid_mode, owned)], Status.AUTOCOMMIT)
             case Command.BINLOG_DUMP:
                 self._dump = protocol, self._writer
                 self.dumps.append(Position(body[10:].decode(), int.from_bytes(body[:4], "little")))
@@ -176,6 +183,34 @@ def test_it_begins_where_the_log_ends_and_tells_of_each_write() -> None:
     follow(scenario)
 
 
+def test_it_begins_when_all_that_was_in_flight_is_seen() -> None:
+    server = Logging()
+    several = b"%b:7#12:9#13,\n%b:blue:1#14"
+    server.owned = [several % ((str(SOURCE).encode(),) * 2), b"%b:9#13:10#12" % str(SOURCE).encode(), b"%b:10#12"]
+
+    async def scenario(found: Following) -> None:
+        await found.until_told("began")
+
+        assert server.owned == []
+        assert [body for _, body in server.commands].count(b"SELECT @@global.gtid_mode, @@global.gtid_owned") == 3
+
+    follow(scenario, server)
+
+
+def test_where_a_server_has_no_gtids_it_begins_after_a_moment() -> None:
+    server = Logging()
+    server.gtid_mode = b"OFF"
+
+    async def scenario(found: Following) -> None:
+        begun = perf_counter()
+
+        await found.until_told("began")
+
+        assert perf_counter() - begun >= 0.05
+
+    follow(scenario, server, pace=replace(PACE, unseen=0.05))
+
+
 def test_what_a_transaction_wrote_is_told_once_and_again_when_it_is_seen() -> None:
     async def scenario(found: Following) -> None:
         found.server.executed = b"%b:1-6" % str(SOURCE).encode()
@@ -231,11 +266,13 @@ PREPARED = [b.gtid(SOURCE, 1, 0), b.query("", b"XA START " + XID), *ROWS, b.xa_p
 def test_what_was_prepared_is_told_again_when_it_is_committed() -> None:
     async def scenario(found: Following) -> None:
         await found.until_told("began")
-        found.server.log(*PREPARED, *transaction(2, b.table_map(4, "shop", "u"), b.rows(4)))
+        found.server.executed = b"%b:1" % str(SOURCE).encode()
+        found.server.log(*PREPARED)
+        await found.until_told("began", "shop.t", "shop.t")
 
-        found.server.log(b.gtid(SOURCE, 3, 0), b.query("", b"XA COMMIT " + XID))
+        found.server.log(b.gtid(SOURCE, 2, 0), b.query("", b"XA COMMIT " + XID), b.table_map(4, "shop", "u"))
 
-        await found.until_told("began", "shop.t", "shop.u", "shop.t")
+        await found.until_told("began", "shop.t", "shop.t", "shop.t", "shop.u")
 
     follow(scenario)
 

@@ -20,6 +20,8 @@ from tests.checker.sessions import FORMS, LETTERS, MOMENTS, Lost, Refused, Sessi
 
 REFUSED = "a refusal"
 DENIED = 1142
+# So many fragile registers are looked at.
+HOT = 5
 UNCACHED = "/* dbmux: nocache */ "
 
 clock = time.monotonic
@@ -27,11 +29,17 @@ clock = time.monotonic
 
 @dataclass(slots=True, eq=False)
 class Board:
-    """What all clients share: registers, what happened, and the register that is to be looked at most."""
+    """What all clients share: the registers, how likely each is chosen, and what happened.
+
+    `hot` are fragile registers that were written of late, and the first of them is about to be; this part of all steps
+    is about them.
+    """
 
     users: tuple[User, ...]
     registers: list[Register]
-    hot: Register
+    weights: list[int]
+    hot: Sequence[Register]
+    hot_share: float
     history: History = field(default_factory=History)
     errors: Counter[int] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
@@ -52,7 +60,6 @@ class Client:
         self._board = board
         self._dice = dice
         self._writes = writes
-        self._weights = [register.family.weight for register in board.registers]
         self._session: Session | None = None
 
     def run(self, until: float) -> None:
@@ -103,10 +110,10 @@ class Client:
 
     def _choose(self, session: Session) -> Register:
         board, schema = self._board, session.setting.schema
-        if self._dice.random() < 0.1:
-            return board.hot
+        if self._dice.random() < board.hot_share:
+            return board.hot[0] if self._dice.random() < 0.5 else self._dice.choice(board.hot)
         while True:
-            (register,) = self._dice.choices(board.registers, self._weights)
+            (register,) = self._dice.choices(board.registers, board.weights)
             if register.is_qualified or register.home == schema:
                 return register
 
@@ -251,12 +258,12 @@ class Client:
 
 # How transactions begin and end; None for a client that is gone.
 _TRANSACTIONS: tuple[tuple[str, str | None], ...] = (
-    *[("BEGIN", "COMMIT")] * 8,
-    ("BEGIN", "BEGIN"),
-    *[("BEGIN", "ROLLBACK")] * 3,
+    *[("BEGIN", "COMMIT")] * 6,
+    *[("BEGIN", "BEGIN")] * 2,
+    *[("BEGIN", "ROLLBACK")] * 2,
     ("BEGIN", None),
-    *[("SET autocommit = 0", "COMMIT")] * 2,
-    ("SET autocommit = 0", "SET autocommit = 1"),
+    ("SET autocommit = 0", "COMMIT"),
+    *[("SET autocommit = 0", "SET autocommit = 1")] * 3,
 )
 
 
@@ -272,19 +279,20 @@ class Breaker(Client):
         self._turn = 0
 
     def _step(self, session: Session) -> None:
-        register = self._board.hot
+        register = self._board.hot[0]
         time.sleep(self._pause_s)
         self._break(replace_user(session, self._board.users[0]), register)
         time.sleep(self._pause_s)
         self._turn += 1
-        self._board.hot = self._fragile[self._turn % len(self._fragile)]
+        self._board.hot = [self._fragile[(self._turn - late) % len(self._fragile)] for late in range(HOT)]
 
     def _break(self, session: Session, register: Register) -> None:
         version = register.next()
-        (way,) = register.family.ways
-        (statement,) = way.statements
+        short, long = register.family.ways
+        is_transaction = self._dice.random() < 0.6
+        (statement,) = (short if is_transaction else long).statements
         last = statement = _filled(statement, register, version)
-        if self._dice.random() < 0.7:
+        if is_transaction:
             session.ask("BEGIN")
             session.ask(statement)
             # So that others read what was there before.

@@ -7,6 +7,7 @@ out one step of what the right one does, and is right in all others.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from dbmux.cache.cache import EXECUTIONS, KINDS, PREFIX_BYTES, Cache, Environment, Scope, Source
@@ -19,6 +20,9 @@ from dbmux.config.model import CacheConfig
 from dbmux.footprint import Footprint
 from dbmux.query import Kind, Query
 from dbmux.session import SessionState
+from tests.checker.registers import BROKEN
+
+FRAGILE = tuple(family.name for family in BROKEN)
 
 
 class CapturedAtTheEnd(Cache):
@@ -46,20 +50,15 @@ class MovedOnlyWhenSent(Cache):
         self._is_planning = False
 
 
-class CommitNotFollowed(Cache):
-    """What a transaction wrote is moved when its statements end, and not when it is committed."""
+def heedless(*kinds: Kind) -> type[Cache]:
+    """What statements of these kinds write, or end, moves nothing."""
 
-    def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
-        if why != Kind.COMMIT:
-            super().wrote(tables, why)
+    class Heedless(Cache):
+        def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
+            if why not in kinds:
+                super().wrote(tables, why)
 
-
-class ImplicitCommitNotFollowed(Cache):
-    """Only COMMIT ends a transaction; that another BEGIN does so too is not known."""
-
-    def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
-        if why not in (Kind.BEGIN, Kind.SET):
-            super().wrote(tables, why)
+    return Heedless
 
 
 class BrokenNotDoubted(Cache):
@@ -180,29 +179,39 @@ class ParametersLeftOut(Cache):
         self.store = cast(Store, _Loose(self.store))
 
 
-NONE = "none"
-FAULTS: dict[str, type[Cache]] = {
-    "epochs are captured at the end": CapturedAtTheEnd,
-    "a write moves its tables only when it is sent": MovedOnlyWhenSent,
-    "COMMIT moves nothing": CommitNotFollowed,
-    "a commit by another statement moves nothing": ImplicitCommitNotFollowed,
-    "a broken write is forgotten": BrokenNotDoubted,
-    "whoever joins a reading gets it, though it was overtaken": JoinedRegardless,
-    "only the first table of a statement is followed": FirstTableOnly,
-    "triggers are not followed": blind(unwritten=("audit",)),
-    "cascades of updates are not followed": blind(unwritten=("child",)),
-    "cascades of deletions are not followed": blind(unwritten=("file",)),
-    "views are not followed": blind(unread=("plain",)),
-    "the key lacks parameters": ParametersLeftOut,
-    "the key lacks the user": keyed(lambda group, user, account, form, state: (form, state)),
-    "the key lacks the schema": keyed(
-        lambda group, user, account, form, state: (user, account, form, state.names, state.variables)
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A faulty cache, and the families of registers that show it soonest."""
+
+    cache: type[Cache]
+    focus: tuple[str, ...] = ("plain",)
+
+
+FAULTS = {
+    "epochs are captured at the end": Fault(CapturedAtTheEnd, ("slow",)),
+    "a write moves its tables only when it is sent": Fault(MovedOnlyWhenSent),
+    "COMMIT moves nothing": Fault(heedless(Kind.COMMIT)),
+    "a commit by another statement moves nothing": Fault(heedless(Kind.BEGIN, Kind.SET)),
+    "TRUNCATE moves nothing": Fault(heedless(Kind.DDL), ("emptied",)),
+    "CALL moves nothing": Fault(heedless(Kind.CALL), ("routine",)),
+    "a broken write is forgotten": Fault(BrokenNotDoubted, FRAGILE),
+    "a broken write is taken for one that has ended": Fault(BrokenOnlyMoved, FRAGILE),
+    "whoever joins a reading gets it, though it was overtaken": Fault(JoinedRegardless, ("slow",)),
+    "only the first table of a statement is followed": Fault(FirstTableOnly, ("pair",)),
+    "triggers are not followed": Fault(blind(unwritten=("audit",)), ("trigger",)),
+    "cascades of updates are not followed": Fault(blind(unwritten=("child",)), ("cascade",)),
+    "cascades of deletions are not followed": Fault(blind(unwritten=("file",)), ("deletion",)),
+    "views are not followed": Fault(blind(unread=("plain",))),
+    "the key lacks parameters": Fault(ParametersLeftOut),
+    "the key lacks the user": Fault(keyed(lambda group, user, account, form, state: (form, state)), ("vault",)),
+    "the key lacks the schema": Fault(
+        keyed(lambda group, user, account, form, state: (user, account, form, state.names, state.variables))
     ),
-    "the key lacks the character set": keyed(
-        lambda group, user, account, form, state: (user, account, form, state.schema, state.variables)
+    "the key lacks the character set": Fault(
+        keyed(lambda group, user, account, form, state: (user, account, form, state.schema, state.variables))
     ),
-    "the key lacks the session's variables": keyed(
-        lambda group, user, account, form, state: (user, account, form, state.schema, state.names)
+    "the key lacks the session's variables": Fault(
+        keyed(lambda group, user, account, form, state: (user, account, form, state.schema, state.names))
     ),
-    "the key lacks the kind of client": keyed(lambda group, user, account, form, state: (user, account, state)),
+    "the key lacks the kind of client": Fault(keyed(lambda group, user, account, form, state: (user, account, state))),
 }

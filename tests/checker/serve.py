@@ -43,7 +43,7 @@ async def serve(config: Config, cache: type[Cache]) -> Counter[str]:
 
 def main(config: str, counts: str, fault: str = "") -> None:
     """Serve, and write the counts."""
-    verdicts = uvloop.run(serve(load.load(Path(config), {}), FAULTS.get(fault, Cache)))
+    verdicts = uvloop.run(serve(load.load(Path(config), {}), FAULTS[fault].cache if fault else Cache))
     Path(counts).write_text(json.dumps(verdicts))
 
 

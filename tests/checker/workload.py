@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tests.checker.clients import Board, Breaker, Client, clock
 from tests.checker.registers import fragile_registers, registers
@@ -17,17 +17,27 @@ from tests.checker.sessions import User
 READERS, WRITERS = 16, 4
 # The part of its steps that a writer writes.
 WRITES = 0.2
-BREAK_PAUSE_S = 0.08
+BREAK_PAUSE_S = 0.05
+# This part of all steps is about the fragile register of the moment.
+HOT_SHARE = 0.1
+# So much more often are registers of a focus chosen.
+FOCUS, FOCUS_HOT = 20, 5
 
 
 class Workload:
-    """Rounds of clients upon the same tables, which were made just now; the first of `users` may read everything."""
+    """Rounds of clients upon the same tables, which were made just now; the first of `users` may read everything.
 
-    def __init__(self, ports: Sequence[int], users: tuple[User, ...]) -> None:
+    The families of `focus` are read and written most.
+    """
+
+    def __init__(self, ports: Sequence[int], users: tuple[User, ...], focus: Collection[str] = ()) -> None:
         self._ports = ports
         self._fragile = fragile_registers()
         usual = registers()
-        self.board = Board(users, usual, self._fragile[0])
+        weights = [each.family.weight * (FOCUS if each.family.name in focus else 1) for each in usual]
+        hot = self._fragile[:1]
+        hot_share = HOT_SHARE * (FOCUS_HOT if hot[0].family.name in focus else 1)
+        self.board = Board(users, usual, weights, hot, hot_share)
         self.board.begin((*usual, *self._fragile))
         self._sessions = 0
 

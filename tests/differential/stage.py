@@ -209,10 +209,11 @@ class _Run:
             return
         talker = self.sessions[what.session]
         reply = talker.ask(_named(what.command, self.peculiar.schema), self._number_of)
+        told = self._disputes.without(what, reply)
         self._disputes.follow(what, reply)
         if isinstance(what.command, Quit):
             del self.sessions[what.session]
-        self._write(what, reply)
+        self._write(what, told)
 
     def close(self) -> None:
         for talker in self.sessions.values():

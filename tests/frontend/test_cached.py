@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 
 from dbmux.cache.dictionary import Dictionary
+from dbmux.config.model import CacheConfig
 from dbmux.events import QueryFinished, SessionClosed
-from dbmux.wire import packet
+from dbmux.frontend.tenant import State
+from dbmux.wire import auth, packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
+from dbmux.wire.columns import FieldType
 from dbmux.wire.commands import Command
+from dbmux.wire.handshake import AuthSwitch, ChangeUser
 from dbmux.wire.replies import Eof, Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import (
@@ -91,6 +95,10 @@ def rows(protocol: ServerProtocol, status: Status, warnings: int = 0) -> bytes:
     """A result of one row that ends so, for clients that know EOF."""
     parts = (b"\x01", COLUMN, Eof(status=status).build(), row(b"odd"), Eof(status=status, warnings=warnings).build())
     return b"".join(protocol.send(part) for part in parts)
+
+
+def ok(protocol: ServerProtocol, status: Status) -> bytes:
+    return protocol.send_ok(Ok(status=status))
 
 
 async def as_task(does: Callable[[], object]) -> None:
@@ -860,5 +868,571 @@ def test_the_switch_tells_of_a_transaction_that_is_open() -> None:
 
             assert isinstance(told, Ok)
             assert told.status & Status.IN_TRANSACTION
+
+    run(scenario)
+
+
+# What a session asks of the statement before.
+
+
+COUNTS = b"SELECT FOUND_ROWS(), ROW_COUNT(), @@warning_count"
+
+
+async def counts_after(session: TestClient, proxy: Running) -> bytes:
+    """What the server is asked for them."""
+    await session.ask(Command.QUERY, COUNTS)
+    assert isinstance(proxy.backend, Shop)
+    return proxy.backend.statements[-1]
+
+
+def test_what_was_found_and_changed_is_told_after_an_answer_from_memory_as_after_the_real_one() -> None:
+    async def scenario() -> None:
+        three = {READ: lambda p: p.send_rows([COLUMN], [row(b"1"), row(b"2"), row(b"3")], Status.AUTOCOMMIT)}
+        async with shop(Shop(three)) as proxy:
+            (one,) = await clients(proxy, 1)
+            await one.ask(Command.QUERY, READ)
+            really = await counts_after(one, proxy)
+            # Now it changes what all three are on the connection.
+            await one.ask(Command.QUERY, b"SELECT a FROM shop.u")
+
+            await one.ask(Command.QUERY, READ)
+
+            assert asked(proxy) == 1
+            assert await counts_after(one, proxy) == really
+            assert b"3" in really
+
+    run(scenario)
+
+
+def test_the_row_count_of_a_write_is_gone_after_an_answer_from_memory() -> None:
+    async def scenario() -> None:
+        changed = {b"UPDATE shop.u SET a = 1": lambda p: p.send_ok(Ok(status=Status.AUTOCOMMIT, affected_rows=7))}
+        async with shop(Shop(changed), connections=1) as proxy:
+            (one,) = await clients(proxy, 1)
+            await one.ask(Command.QUERY, READ)
+            await one.ask(Command.QUERY, b"UPDATE shop.u SET a = 1")
+            proxy.backend.commands.clear()
+
+            await one.ask(Command.QUERY, READ)
+            await one.ask(Command.QUERY, b"SELECT ROW_COUNT()")
+
+            # Something that sets it to -1 goes before.
+            bodies = [body for _, body in proxy.backend.commands]
+            assert bodies == [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE", b"SELECT ROW_COUNT()"]
+
+    run(scenario)
+
+
+def test_warnings_end_with_an_answer_from_memory() -> None:
+    async def scenario() -> None:
+        warned = {b"UPDATE shop.u SET a = 1": lambda p: p.send_ok(Ok(status=Status.AUTOCOMMIT, warnings=1))}
+        async with shop(Shop(warned), connections=1) as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.QUERY, READ)
+            await one.ask(Command.QUERY, b"UPDATE shop.u SET a = 1")
+
+            await one.ask(Command.QUERY, READ)
+            proxy.backend.commands.clear()
+            await one.ask(Command.QUERY, b"SHOW WARNINGS")
+
+            assert proxy.backend.commands[0] == (Command.QUERY, b"SELECT 1 FROM (SELECT 1) one WHERE FALSE")
+            # Nobody else pays for warnings that are nobody's.
+            proxy.backend.commands.clear()
+            await two.ask(Command.QUERY, b"SELECT 2")
+            assert proxy.backend.commands == [(Command.QUERY, b"SELECT 2")]
+
+    run(scenario)
+
+
+def test_the_last_insert_id_is_the_same_after_an_answer_from_memory() -> None:
+    async def scenario() -> None:
+        insert = b"INSERT INTO shop.u VALUES (NULL)"
+        ids = iter((b"77", b"78"))
+        numbered = {
+            insert: lambda p: p.send_ok(Ok(status=Status.AUTOCOMMIT, last_insert_id=77, affected_rows=1)),
+            b"SELECT LAST_INSERT_ID()": lambda p: p.send_rows([COLUMN], [row(next(ids))], Status.AUTOCOMMIT),
+        }
+        async with shop(Shop(numbered), connections=1) as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.QUERY, READ)
+            await one.ask(Command.QUERY, insert)
+            await one.ask(Command.QUERY, READ)
+            assert asked(proxy) == 1
+
+            await two.ask(Command.QUERY, insert)
+            await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID() + 1")
+
+            assert (Command.QUERY, b"SET last_insert_id=77") in proxy.backend.commands
+
+    run(scenario)
+
+
+# When results end.
+
+
+class Clock:
+    """The cache's, which stands still."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_old_result_is_fetched_anew_by_one_and_served_to_the_others_meanwhile() -> None:
+    async def scenario() -> None:
+        cache = {"tables": {"shop.t": {"ttl": "60s", "soft_ttl": "1ms"}}}
+        async with shop(cache=cache) as proxy:
+            one, two = await clients(proxy, 2)
+            first = await value(one)
+            await asyncio.sleep(0.002)
+            gate = held(proxy, READ)
+
+            refreshing = begin(one, READ)
+            await arrived(proxy, READ, 2)
+            meanwhile = await value(two)
+            gate.set()
+
+            assert (meanwhile, only_row(await refreshing)) == (first, "2")
+            assert verdicts(proxy) == ["miss", "stale", "miss"]
+
+    run(scenario)
+
+
+def test_a_write_ends_also_what_is_being_fetched_anew() -> None:
+    async def scenario() -> None:
+        cache = {"tables": {"shop.t": {"ttl": "60s", "soft_ttl": "1ms"}}}
+        async with shop(cache=cache) as proxy:
+            one, two = await clients(proxy, 2)
+            await value(one)
+            await asyncio.sleep(0.002)
+            gate = held(proxy, READ)
+            refreshing = begin(one, READ)
+            await arrived(proxy, READ, 2)
+
+            await two.ask(Command.QUERY, WRITE)
+            del proxy.backend.gates[READ]
+            after = await value(two)
+            gate.set()
+
+            assert after == "3"
+            assert only_row(await refreshing) == "2"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "write, read",
+    [
+        pytest.param(WRITE, b"SELECT a FROM shop.audit", id="a trigger"),
+        pytest.param(b"DELETE FROM shop.t", b"SELECT a FROM shop.child", id="a cascade"),
+        pytest.param(b"UPDATE shop.v SET a = 1", b"SELECT a FROM shop.audit", id="a trigger behind a view"),
+        pytest.param(WRITE, b"SELECT a FROM shop.v", id="a view"),
+        pytest.param(b"CALL shop.p()", b"SELECT a FROM shop.u", id="a procedure"),
+        pytest.param(b"CALL shop.unknown()", b"SELECT a FROM shop.u", id="an unknown procedure"),
+        pytest.param(b"EXECUTE s", b"SELECT a FROM shop.u", id="what a variable says"),
+        pytest.param(b"TRUNCATE shop.u", b"SELECT a FROM shop.u", id="TRUNCATE"),
+        pytest.param(b"ALTER TABLE shop.u RENAME TO shop.w", b"SELECT a FROM shop.u", id="another name"),
+        pytest.param(
+            b"ALTER TABLE shop.u EXCHANGE PARTITION p WITH TABLE shop.audit",
+            b"SELECT a FROM shop.audit",
+            id="a partition that becomes a table",
+        ),
+        pytest.param(b"XA COMMIT 'x'", b"SELECT a FROM shop.u", id="an XA transaction"),
+        pytest.param(b"GRANT SELECT ON shop.t TO app", b"SELECT a FROM shop.u", id="rights"),
+        pytest.param(b"SET GLOBAL sql_mode = ''", b"SELECT a FROM shop.u", id="a setting"),
+        pytest.param(b"this is no SQL", b"SELECT a FROM shop.u", id="what is not understood"),
+    ],
+)
+def test_a_write_ends_what_was_read_of_all_tables_that_it_touches(write: bytes, read: bytes) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            before = await value(one, read)
+            assert await value(one, read) == before
+
+            await two.ask(Command.QUERY, write)
+
+            assert await value(one, read) != before
+
+    run(scenario)
+
+
+def test_after_a_definition_nothing_is_stored_until_the_dictionary_was_read_anew() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            source = proxy.engine.cache.source("db")
+            source.doubt = lambda: proxy.engine.cache.know(source, None, "it is being read anew")
+
+            await one.ask(Command.QUERY, b"ALTER TABLE shop.u ADD b INT")
+
+            assert await value(one) != await value(one)
+            know(proxy)
+            assert await value(one) == await value(one)
+
+    run(scenario)
+
+
+def test_a_write_that_was_sent_before_a_trigger_was_defined_may_have_met_it() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            writer, definer, reader = await clients(proxy, 3)
+            source = proxy.engine.cache.source("db")
+            source.doubt = lambda: proxy.engine.cache.know(source, None, "it is being read anew")
+            write, read = b"UPDATE shop.child SET a = 1", b"SELECT a FROM shop.u"
+            gate = held(proxy, write)
+            writing = begin(writer, write)
+            await arrived(proxy, write)
+            await definer.ask(Command.QUERY, b"CREATE TRIGGER x BEFORE UPDATE ON shop.child FOR EACH ROW DELETE FROM u")
+            anew = dictionary()
+            anew.add_trigger("shop", "child", b"DELETE FROM u")
+            proxy.engine.cache.know(source, anew, "")
+            before = await value(reader, read)
+
+            gate.set()
+            await writing
+
+            assert await value(reader, read) != before
+
+    run(scenario)
+
+
+def test_the_first_answer_to_several_statements_acknowledges_the_first_write() -> None:
+    async def scenario() -> None:
+        both = b"UPDATE shop.t SET a = 2; DO SLEEP(1)"
+        odd = {both: lambda p: ok(p, Status.AUTOCOMMIT | Status.MORE_RESULTS) + ok(p, Status.AUTOCOMMIT)}
+        async with shop(Shop(odd)) as proxy:
+            writer = await client(proxy.port, PLAIN | Capability.MULTI_STATEMENTS)
+            (reader,) = await clients(proxy, 1)
+            gate = held(proxy, both)
+            before = await value(reader)
+
+            writer.conversation.send(writer.protocol.command(Command.QUERY, both))
+            first = await writer.conversation.next()
+            between = await value(reader)
+
+            assert isinstance(first, Ok)
+            assert before != between
+            gate.set()
+            await writer.reply()
+            assert await value(reader) != between
+
+    run(scenario)
+
+
+# Other configurations.
+
+
+async def configure(proxy: Running, **cache: Any) -> None:
+    """Reload with another `cache` section."""
+    wanted = proxy.engine.config.model_copy(update={"cache": CacheConfig.model_validate(cache)})
+    await proxy.engine.apply(wanted, "test", ())
+    know(proxy)
+
+
+ON = {"tables": {"shop.*": "60s"}}
+OFF: dict[str, Any] = {"tables": {}}
+
+
+def test_a_reload_ends_what_was_stored_and_what_is_being_read() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            gate = held(proxy, READ)
+            reading = begin(one, READ)
+            await arrived(proxy, READ)
+            other = b"SELECT a FROM shop.u"
+            before = await value(two, other)
+
+            await configure(proxy, tables={"shop.t": False, "shop.*": "50s"})
+            gate.set()
+
+            assert only_row(await reading) != await value(two)
+            assert await value(two) != await value(two)
+            assert await value(two, other) != before
+
+    run(scenario)
+
+
+def test_a_reload_without_the_cache_leaves_nobody_waiting() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            second = begin(two, READ)
+            await proxy.until(lambda: waiting(proxy) == 1)
+            del proxy.backend.gates[READ]
+
+            await configure(proxy, **OFF)
+
+            assert only_row(await second) == "2"
+            gate.set()
+            assert only_row(await first) == "1"
+            await value(two)
+            assert verdicts(proxy)[-1] == ""
+            assert proxy.engine.cache.fills == {}
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("off_first", [True, False])
+def test_a_transaction_that_began_before_a_reload_ends_results_when_it_ends(off_first: bool) -> None:
+    async def scenario() -> None:
+        async with shop(cache=OFF if off_first else ON) as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.QUERY, b"BEGIN")
+            await one.ask(Command.QUERY, WRITE)
+            if not off_first:
+                await configure(proxy, **OFF)
+            await configure(proxy, **ON)
+            before = await value(two)
+            assert await value(two) == before
+
+            await one.ask(Command.QUERY, b"COMMIT")
+
+            assert await value(two) != before
+
+    run(scenario)
+
+
+def test_a_write_that_was_sent_before_the_cache_was_switched_on_ends_results_when_it_ends() -> None:
+    async def scenario() -> None:
+        async with shop(cache=OFF) as proxy:
+            one, two = await clients(proxy, 2)
+            gate = held(proxy, WRITE)
+            writing = begin(one, WRITE)
+            await arrived(proxy, WRITE)
+            await configure(proxy, **ON)
+            before = await value(two)
+
+            gate.set()
+            await writing
+
+            assert await value(two) != before
+
+    run(scenario)
+
+
+# Commands of other kinds.
+
+
+def test_commands_sent_ahead_are_answered_in_their_order() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            await value(one)
+            commands = (READ, WRITE, READ, b"SELECT a FROM shop.u", READ)
+
+            for sql in commands:
+                two.conversation.channel.write(packet.encode(b"\x03" + sql, 0))
+
+            told = [await told_ahead(two) for _ in commands]
+            assert told == ["1", "", "2", "3", "2"]
+
+    run(scenario)
+
+
+def test_commands_sent_ahead_wait_for_anothers_reading() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            gate = held(proxy, READ)
+            first = begin(one, READ)
+            await arrived(proxy, READ)
+            for sql in (READ, b"SELECT a FROM shop.u", READ):
+                two.conversation.channel.write(packet.encode(b"\x03" + sql, 0))
+            await proxy.until(lambda: waiting(proxy) == 1)
+
+            gate.set()
+
+            assert [await told_ahead(two) for _ in range(3)] == ["1", "2", "1"]
+            assert only_row(await first) == "1"
+
+    run(scenario)
+
+
+async def told_ahead(session: TestClient) -> str:
+    """The row of the next reply to what was sent ahead, or nothing of an OK."""
+    session.protocol.command(Command.QUERY)
+    rows = [message for message in await session.reply() if isinstance(message, Row)]
+    return rows[0].payload[1:].decode() if rows else ""
+
+
+def test_a_long_statement_that_is_not_looked_at_ends_everything() -> None:
+    async def scenario() -> None:
+        async with shop(limits={"inspect_max": 4096}) as proxy:
+            one, two = await clients(proxy, 2)
+            before = await value(one)
+
+            long = two.protocol.command(Command.QUERY, b"INSERT INTO other.t VALUES ('" + b"x" * 20_000 + b"')")
+            two.conversation.channel.write(long[:10_000])
+            session = max(proxy.engine.frontend.sessions.items())[1]
+            await proxy.until(lambda: session.state == State.STATEMENT_UPLOAD)
+            between = await value(one)
+            two.conversation.channel.write(long[10_000:])
+            await two.reply()
+
+            assert between != before
+            assert await value(one) != between
+
+    run(scenario)
+
+
+def test_a_change_of_user_ends_the_transaction_and_the_switch() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.QUERY, b"SET @dbmux_cache = off")
+            await one.ask(Command.QUERY, b"BEGIN")
+            await one.ask(Command.QUERY, WRITE)
+            before = await value(two)
+
+            await change_user(one)
+
+            again = await value(two)
+            assert again != before
+            assert await value(one) == again
+
+    run(scenario)
+
+
+async def change_user(session: TestClient) -> None:
+    request = ChangeUser(user=b"app", answer=b"", schema=b"", charset=45, plugin=auth.NATIVE)
+    session.conversation.send(session.protocol.change_user(request))
+    asked = await session.conversation.next()
+    assert isinstance(asked, AuthSwitch)
+    answer = auth.answer_to(asked.plugin, PASSWORD, asked.scramble) or b""
+    session.conversation.send(session.protocol.answer(answer))
+    while not isinstance(told := await session.conversation.next(), Ok):
+        assert not isinstance(told, Err)
+
+
+# Prepared statements.
+
+
+ONE = (1).to_bytes(4, "little")
+HEAD = ONE + b"\x00\x01\x00\x00\x00\x00"
+NUMBER, TEXT = bytes((FieldType.LONG, 0)), bytes((FieldType.VAR_STRING, 0))
+PREPARED_READ = b"SELECT a FROM shop.t WHERE a = ?"
+
+
+async def executed(session: TestClient, value: bytes, types: bytes = b"") -> str:
+    """The row that an execution gives; types are told as clients do, with the first values."""
+    told = await session.ask(Command.STMT_EXECUTE, HEAD + (b"\x01" + types if types else b"\x00") + value)
+    return only_row(told)
+
+
+def executions(proxy: Running) -> int:
+    return sum(command == Command.STMT_EXECUTE for command, _ in proxy.backend.commands)
+
+
+def test_an_execution_is_answered_from_memory_for_whoever_prepared_the_same() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            for each in (one, two):
+                await each.ask(Command.STMT_PREPARE, PREPARED_READ)
+
+            told = [await executed(each, b"\x05\0\0\0", NUMBER) for each in (one, two)]
+
+            assert told == ["1", "1"]
+            assert executions(proxy) == 1
+            await one.ask(Command.QUERY, WRITE)
+            assert await executed(two, b"\x05\0\0\0", NUMBER) == "2"
+
+    run(scenario)
+
+
+def test_other_values_types_and_texts_share_nothing() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.STMT_PREPARE, PREPARED_READ)
+            await two.ask(Command.STMT_PREPARE, PREPARED_READ + b" + 0")
+
+            told = [
+                await executed(one, b"\x01\0\0\0", NUMBER),
+                await executed(one, b"\x02\0\0\0", NUMBER),
+                await executed(one, b"\x01\0\0\0", bytes((FieldType.LONG, 0x80))),
+                await executed(one, b"\x01\0\0\0", bytes((FieldType.FLOAT, 0))),
+                await executed(two, b"\x01\0\0\0", NUMBER),
+                only_row(await one.ask(Command.QUERY, b"SELECT a FROM shop.t WHERE a = 1")),
+            ]
+
+            assert len(set(told)) == 6
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("has_others", [False, True])
+def test_types_that_were_told_with_an_answer_from_memory_hold_for_the_next_values(has_others: bool) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            for each in (one, two):
+                await each.ask(Command.STMT_PREPARE, PREPARED_READ)
+            if has_others:
+                await executed(two, b"\x01x", TEXT)
+            await executed(one, b"\x05\0\0\0", NUMBER)
+            before = executions(proxy)
+            await executed(two, b"\x05\0\0\0", NUMBER)
+            assert executions(proxy) == before
+
+            await executed(two, b"\x06\0\0\0")
+
+            # Where the server was told that type for the first one, it need not be told again.
+            sent = [body for command, body in proxy.backend.commands if command == Command.STMT_EXECUTE]
+            assert sent[-1][9:] in (b"\x00\x01" + NUMBER + b"\x06\0\0\0", b"\x00\x00\x06\0\0\0")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "variable", [b"sql_mode = 'ANSI_QUOTES'", b"group_concat_max_len = 10", b"div_precision_increment = 9"]
+)
+def test_a_statement_that_was_prepared_otherwise_shares_nothing(variable: bytes) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.STMT_PREPARE, PREPARED_READ)
+            for each in (one, two):
+                await each.ask(Command.QUERY, b"SET " + variable)
+            await two.ask(Command.STMT_PREPARE, PREPARED_READ)
+
+            told = [await executed(each, b"\x05\0\0\0", NUMBER) for each in (one, two, one)]
+
+            assert len(set(told)) == 3
+
+    run(scenario)
+
+
+def test_an_execution_that_opens_a_cursor_is_not_stored() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            await one.ask(Command.STMT_PREPARE, PREPARED_READ)
+            head = ONE + b"\x01\x01\x00\x00\x00\x00\x01" + NUMBER
+
+            told = [only_row(await one.ask(Command.STMT_EXECUTE, head + b"\x05\0\0\0")) for _ in range(2)]
+
+            assert told == ["1", "2"]
+
+    run(scenario)
+
+
+def test_a_write_that_was_prepared_ends_results() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            one, two = await clients(proxy, 2)
+            await one.ask(Command.STMT_PREPARE, b"UPDATE shop.t SET a = ?")
+            before = await value(two)
+
+            await one.ask(Command.STMT_EXECUTE, HEAD + b"\x01" + NUMBER + b"\x05\0\0\0")
+
+            assert await value(two) != before
 
     run(scenario)

@@ -6,10 +6,12 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from time import perf_counter
 
 import platformdirs
 import pytest
@@ -19,7 +21,8 @@ from dbmux.address import TcpAddress
 from dbmux.backend.binlog.follow import Binlog
 from dbmux.backend.binlog.listener import Broken, Cause, Pace
 from dbmux.backend.server import Backend
-from dbmux.config.model import Account, BackendConfig, BackendTls, BackendTlsMode
+from dbmux.config.grants import grants
+from dbmux.config.model import Account, BackendConfig, BackendTls, BackendTlsMode, Config
 from dbmux.net.certificate import backend_context, self_made
 from dbmux.net.dial import dial
 from dbmux.playground.client import Client
@@ -31,6 +34,14 @@ pytestmark = pytest.mark.real
 
 SERVICE = Account(user="dbmux", password="service-pass")
 UNABLE = Account(user="unable", password="unable-pass")
+CONFIG = Config.model_validate(
+    {
+        "backends": {"db": "127.0.0.1"},
+        "users": {"app": "app-pass"},
+        "service": {"user": SERVICE.user, "password": SERVICE.password},
+        "cache": {"tables": {"shop.*": "5s"}},
+    }
+)
 PATIENCE_S = 20.0
 PACE = Pace(unseen=0.05, first_pause=0.01)
 MARK = ("test", "mark")
@@ -134,8 +145,8 @@ def _accounts(kind: Kind) -> str:
     if kind is Kind.MARIADB:
         lines += ["DELETE FROM mysql.global_priv WHERE User=''", "FLUSH PRIVILEGES"]
     lines += [
-        f"CREATE USER '{SERVICE.user}'@'%' IDENTIFIED BY '{SERVICE.password}'",
-        f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{SERVICE.user}'@'%'",
+        # As it is printed, on either family: what an administrator would run.
+        grants(CONFIG).replace("<the password of service>", SERVICE.password).rstrip(";\n"),
         f"CREATE USER '{UNABLE.user}'@'127.0.0.1' IDENTIFIED BY '{UNABLE.password}'",
         "CREATE USER 'app'@'%' IDENTIFIED BY 'app-pass'",
         "GRANT ALL ON *.* TO 'app'@'%'",
@@ -148,7 +159,9 @@ def _accounts(kind: Kind) -> str:
 @pytest.fixture(scope="module", params=[*SERVERS, "mysql:9 without GTIDs"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     name, _, without = request.param.partition(" ")
-    gtids = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON") if name.startswith("mysql") and not without else ()
+    gtids = [f"--gtid-mode={'OFF' if without else 'ON'}", "--enforce-gtid-consistency=ON"]
+    if not name.startswith("mysql"):
+        gtids.clear()
     node = started(name, tmp_path_factory.mktemp("binlog"), "--log-bin=binlog", *gtids)
     try:
         yield node
@@ -414,7 +427,10 @@ def test_what_is_told_a_second_time_is_seen_by_everybody(server: Node) -> None:
             await heard.until(lambda: heard.begun == 1)
             await followed.settled()
             heard.touched_tables.clear()
-            for count in range(1, 51):
+            begun, count = perf_counter(), 0
+            # Where nothing tells what is seen, each takes a second.
+            while count < 50 and perf_counter() - begun < 3:
+                count += 1
                 written = asyncio.create_task(
                     asyncio.to_thread(writer.query, f"INSERT INTO t VALUES ({count}, {count})")
                 )
@@ -428,6 +444,34 @@ def test_what_is_told_a_second_time_is_seen_by_everybody(server: Node) -> None:
     follow(server, scenario)
 
 
+def test_it_begins_when_what_was_logged_before_is_seen(server: Node) -> None:
+    with Client("127.0.0.1", server.port, "app", "app-pass") as writer:
+        _prepare(writer, (T,))
+
+    async def scenario(followed: Followed) -> None:
+        with followed.client() as reader:
+            await followed.heard.until(lambda: followed.heard.begun == 1)
+
+            told = ("shop", "t") in followed.heard.touched_tables
+            assert told or reader.query("SELECT COUNT(*) FROM shop.t").rows == (("1",),)
+
+    def write() -> None:
+        with Client("127.0.0.1", server.port, "app", "app-pass") as writer:
+            writer.query("SET SESSION binlog_format = ROW")
+            writer.query("INSERT INTO shop.t VALUES (1, 1)")
+
+    semisync(server, "ON")
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            writing = threads.submit(write)
+            while server.run("SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE '%semi-sync ACK%'") == "":
+                assert not writing.done()
+            follow(server, scenario, pace=replace(PACE, unseen=0.5))
+            writing.result()
+    finally:
+        semisync(server, "OFF")
+
+
 def test_it_is_read_inside_tls(server: Node) -> None:
     async def scenario(followed: Followed) -> None:
         await followed.heard.until(lambda: followed.heard.begun == 1)
@@ -436,3 +480,41 @@ def test_it_is_read_inside_tls(server: Node) -> None:
         assert followed.heard.broken == []
 
     follow(server, scenario, tls=SECURE)
+
+
+def semisync(node: Node, state: str) -> None:
+    """Whether commits wait for a replica, of which there is none, until 0.3 seconds have passed."""
+    side, replica, plugin = "master", "slave", ""
+    if node.software.kind is Kind.MYSQL:
+        side, replica = "source", "replica"
+        is_there = node.run("SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'rpl_semi_sync_source'")
+        plugin = "" if is_there else "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so';"
+    node.run(
+        f"{plugin} SET GLOBAL rpl_semi_sync_{side}_wait_point = AFTER_SYNC;"
+        f" SET GLOBAL rpl_semi_sync_{side}_wait_no_{replica} = ON;"
+        f" SET GLOBAL rpl_semi_sync_{side}_timeout = 300;"
+        f" SET GLOBAL rpl_semi_sync_{side}_enabled = {state};"
+    )
+
+
+def test_what_waits_for_a_replica_is_told_again_when_it_is_seen(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        with followed.client() as writer, followed.client() as reader:
+            _prepare(writer, (T,))
+            await heard.until(lambda: heard.begun == 1)
+            await followed.settled()
+            heard.touched_tables.clear()
+            semisync(server, "ON")
+
+            writing = asyncio.create_task(asyncio.to_thread(writer.query, INSERT))
+            await heard.until(lambda: heard.touched_tables.count(("shop", "t")) == 1)
+            assert reader.query("SELECT COUNT(*) FROM shop.t").rows == (("0",),)
+            await heard.until(lambda: heard.touched_tables.count(("shop", "t")) == 2)
+            assert reader.query("SELECT COUNT(*) FROM shop.t").rows == (("1",),)
+            await writing
+
+    try:
+        follow(server, scenario)
+    finally:
+        semisync(server, "OFF")
