@@ -233,6 +233,7 @@ class _Control:
             pools=engine.pools(),
             lags=engine.lags(),
             rules=engine.frontend.rules_matched,
+            cache=engine.cache,
         )
         return render(self._observer.metrics, now)
 

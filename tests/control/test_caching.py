@@ -8,10 +8,12 @@ import pytest
 
 from dbmux.commands.cache import told
 from dbmux.control.caching import entries, flush, shown, statistics
+from dbmux.observe.metrics import Metrics
+from dbmux.observe.prometheus import Now, render
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
 from tests.fakes import client, run
-from tests.frontend.test_cached import Shop, rows, shop, value
+from tests.frontend.test_cached import READ, Shop, rows, shop, value
 
 WARNED = b"SELECT a FROM shop.u"
 
@@ -112,6 +114,28 @@ def test_the_figures_are_told_to_people_in_tables() -> None:
             assert lines[1] == "db: writes past DbMux are not seen: results last up to their ttl"
             assert "shop.t  -   60 s  3     0      0       1       75%" in "\n".join(lines)
             assert "RAND                    1" in lines
+            session.close()
+
+    run(scenario)
+
+
+def test_the_figures_are_told_to_prometheus_as_well() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            session = await client(proxy.port)
+            for sql in (READ, READ, b"SELECT RAND() FROM shop.t"):
+                await session.ask(Command.QUERY, sql)
+            proxy.engine.cache.flush()
+
+            text = render(Metrics(), Now(backends=[], cache=proxy.engine.cache)).decode()
+
+            of_table = '{by="",tables="shop.t"}'
+            assert f"dbmux_cache_hits_total{of_table} 1.0" in text
+            assert f"dbmux_cache_misses_total{of_table} 1.0" in text
+            assert 'dbmux_cache_bypasses_total{reason="RAND"} 1.0' in text
+            assert "dbmux_cache_entries 1.0" in text
+            assert 'dbmux_cache_clears_total{cause="flushed"} 1.0' in text
+            assert 'dbmux_cache_sees_writes{group="db"} 0.0' in text
             session.close()
 
     run(scenario)
