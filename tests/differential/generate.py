@@ -261,7 +261,8 @@ def generate_crowded(seed: int, length: int = 40) -> Scenario:
             if kind.holds == FOREVER:
                 under_way[session].append(Raw(RESET_CONNECTION))
         steps += _owned(under_way[session].pop(0), session)
-    return _scenario(f"crowded, seed {seed}", steps, chance)
+    # In gbk a text that is not ASCII pins.
+    return replace(_scenario(f"crowded, seed {seed}", steps, chance), charset=chance.choice((45, 8, 46)))
 
 
 def shrink(scenario: Scenario, fails: Callable[[Scenario], bool], attempts: int = 400) -> Scenario:
