@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-COMPILED := $(foreach module,kernel lexer,dbmux/$(module).py dbmux/$(module).pxd)
+COMPILED := $(foreach module,kernel lexer cache/tables cache/eviction cache/store,dbmux/$(module).py dbmux/$(module).pxd)
 
 # A command that is quiet while all goes well, and then says what it did and how long it took.
 TIMED = @begun=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - begun)) s"
@@ -64,4 +64,4 @@ $(VENV)/mysqlclient: requirements-mysqlclient.txt $(VENV)/developed
 	  echo "mysqlclient could not be built; for its tests: apt install libmariadb-dev pkg-config gcc python3-dev"; fi
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info dbmux/kernel.c dbmux/lexer.c dbmux/*.so .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info dbmux/*.c dbmux/*/*.c dbmux/*.so dbmux/*/*.so .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -17,7 +17,18 @@ from pathlib import Path
 from re import search
 
 from benchmarks.measure import cpu_seconds, resident_kb
-from benchmarks.targets import PASSWORD, REFERENCE, SCHEMA, THRONG, THRONG_CONNECTIONS, USER, Bench, Target
+from benchmarks.targets import (
+    CACHED,
+    MISSING,
+    PASSWORD,
+    REFERENCE,
+    SCHEMA,
+    THRONG,
+    THRONG_CONNECTIONS,
+    USER,
+    Bench,
+    Target,
+)
 from dbmux.playground.client import CAPABILITIES, Client
 from dbmux.wire import auth, packet
 from dbmux.wire.capabilities import Capability
@@ -30,6 +41,7 @@ ROWS, ROW_BYTES = 100_000, 185
 CONNECTS = 300
 CROWD = 64
 THRONG_CLIENTS = 1_000
+POINT_SELECT = "oltp_point_select"
 SLEEP = Path(__file__).parent / "sleep.lua"
 PLAIN_CLIENTS, TLS_CLIENTS = 5_000, 1_000
 SLOW_RESULT_BYTES = 1 << 30
@@ -52,6 +64,8 @@ def sysbench(script: str, *extra: str, threads: int | None = None) -> Load:
 
     def load(target: Target, options: Options) -> dict[str, float]:
         if target.name == THRONG and threads != THRONG_CLIENTS:
+            return {}
+        if target.name in (CACHED, MISSING) and (script != POINT_SELECT or threads is not None):
             return {}
         count = f"--threads={threads or options.threads}"
         run = [*sysbench_line(target.port, script), *extra, count, "--percentile=99", "run"]
@@ -157,14 +171,14 @@ def idle_clients(target: Target, options: Options) -> dict[str, float]:
 
 def elsewhere(load: Load) -> Load:
     """A load that is not for a thousand clients."""
-    return lambda target, options: {} if target.name == THRONG else load(target, options)
+    return lambda target, options: {} if target.name in (THRONG, CACHED, MISSING) else load(target, options)
 
 
 LOADS: dict[str, Load] = {
-    "point-select": sysbench("oltp_point_select", "--db-ps-mode=disable"),
-    "prepared": sysbench("oltp_point_select", "--db-ps-mode=auto"),
-    "crowded": sysbench("oltp_point_select", "--db-ps-mode=disable", threads=CROWD),
-    "throng": throng("oltp_point_select", "--db-ps-mode=disable", others=THRONG_CLIENTS),
+    "point-select": sysbench(POINT_SELECT, "--db-ps-mode=disable"),
+    "prepared": sysbench(POINT_SELECT, "--db-ps-mode=auto"),
+    "crowded": sysbench(POINT_SELECT, "--db-ps-mode=disable", threads=CROWD),
+    "throng": throng(POINT_SELECT, "--db-ps-mode=disable", others=THRONG_CLIENTS),
     "throng-2ms": throng(str(SLEEP), others=THRONG_CONNECTIONS),
     "read-write": sysbench("oltp_read_write", "--db-ps-mode=disable"),
     "large-result": elsewhere(large_result),

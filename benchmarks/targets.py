@@ -27,6 +27,8 @@ REFERENCE = "haproxy"
 # What DbMux has to the server where its clients share connections: few, and as many as a thousand clients need.
 SHARED_CONNECTIONS, THRONG_CONNECTIONS = 8, 20
 THRONG = "dbmux-throng"
+# With the query cache: one that finds nearly everything, and one whose results are always too old.
+CACHED, MISSING = "dbmux-cached", "dbmux-missing"
 # Room for the clients of a load, and for what relayed logins left idle.
 CLIENTS = 7_000
 START_TIMEOUT_S = 20.0
@@ -118,9 +120,20 @@ def _throng(folder: Path, port: int, server: int) -> Command | None:
     return _over(THRONG_CONNECTIONS, folder / THRONG, port, server)
 
 
-def _over(connections: int, folder: Path, port: int, server: int) -> Command:
+def _cached(folder: Path, port: int, server: int) -> Command | None:
+    return _over(SHARED_CONNECTIONS, folder / CACHED, port, server, ttl="10m")
+
+
+def _missing(folder: Path, port: int, server: int) -> Command | None:
+    return _over(SHARED_CONNECTIONS, folder / MISSING, port, server, ttl="0.001ms")
+
+
+def _over(connections: int, folder: Path, port: int, server: int, ttl: str = "") -> Command:
     backend = {"address": f"127.0.0.1:{server}", "max_connections": connections}
-    return _serve(folder, port, CHECKOUT, {"backends": {"db": backend}, "users": {USER: PASSWORD}})
+    config: dict[str, object] = {"backends": {"db": backend}, "users": {USER: PASSWORD}}
+    if ttl:
+        config |= {"service": {"user": USER, "password": PASSWORD}, "cache": {"tables": {f"{SCHEMA}.*": ttl}}}
+    return _serve(folder, port, CHECKOUT, config)
 
 
 def _dbmux(folder: Path, port: int, server: int) -> Command | None:
@@ -147,6 +160,8 @@ _STARTS = {
     "dbmux": _dbmux,
     "dbmux-shared": _shared,
     THRONG: _throng,
+    CACHED: _cached,
+    MISSING: _missing,
     "dbmux-pure": _pure,
 }
 

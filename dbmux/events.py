@@ -90,7 +90,10 @@ class AddressBlocked(NamedTuple):
 
 
 class QueryFinished(NamedTuple):
-    """A command was answered whole; `command` is the COM_* number, `code` 0 or the error's number."""
+    """A command was answered whole; `command` is the COM_* number, `code` 0 or the error's number.
+
+    `cache` says what the query cache had to do with it, or why nothing; it is empty where there was no question.
+    """
 
     at: float
     session: int
@@ -100,6 +103,7 @@ class QueryFinished(NamedTuple):
     reply_bytes: int
     code: int
     route: Route
+    cache: str = ""
 
 
 class Pinned(NamedTuple):

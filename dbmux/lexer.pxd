@@ -102,6 +102,9 @@ cdef class Writer:
     @cython.locals(out=cython.p_uchar, src=cython.p_uchar, at=Py_ssize_t, end=Py_ssize_t, length=Py_ssize_t)
     cdef void _copy(self) noexcept
 
+@cython.locals(lexer=Lexer, first=Py_ssize_t, first_end=Py_ssize_t, second=Py_ssize_t, last_end=Py_ssize_t)
+cpdef bytes uncommented(bytes text, Py_ssize_t start, int flags)
+
 @cython.locals(lexer=Lexer, kind=int)
 cpdef list tokens(bytes text, Py_ssize_t start, int flags)
 

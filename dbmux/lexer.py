@@ -720,6 +720,36 @@ def tokens(text: bytes, start: int, flags: int) -> list[tuple[int, int, int]]:
     return found
 
 
+def uncommented(text: bytes, start: int, flags: int) -> bytes:
+    """text[start:] without the comments before it, behind its first word and at its end.
+
+    There applications put what only people read. Elsewhere a comment stays: servers name columns after the text of
+    their expressions. Comments that servers may run stay everywhere.
+    """
+    lexer = Lexer()
+    lexer.begin(text, start, flags)
+    if lexer.advance() == END:
+        return text[start:]
+    first, first_end = lexer.start, lexer.end
+    second = last_end = first_end
+    if lexer.advance() != END:
+        second = lexer.start
+        last_end = lexer.end
+        while lexer.advance() != END:
+            last_end = lexer.end
+    if _is_unclosed(text[last_end:]):
+        return text[start:]
+    between = text[first_end:second]
+    if b"/*" in between or b"#" in between or b"--" in between:
+        between = b" "
+    return text[first:first_end] + between + text[second:last_end]
+
+
+def _is_unclosed(end: bytes) -> bool:
+    # Of a comment that is not closed servers complain.
+    return b"/*" in end and not end.rstrip().endswith(b"*/")
+
+
 def digest(text: bytes, start: int, flags: int) -> bytes:
     """The digest of text[start:]: two texts of one digest mean the same but for the values of their literals.
 

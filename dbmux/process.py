@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import resource
 import signal
@@ -75,6 +76,8 @@ class Wishes:
 def run(options: Options) -> int:
     """Serve until a signal comes; returns the exit code, having said on stderr what went wrong."""
     raise_open_files_limit()
+    # What is loaded stays: a full collection took 13 ms to find that out each time.
+    gc.freeze()
     try:
         uvloop.run(_serve_until_signalled(options))
     except CannotListen as error:

@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from random import Random
 from typing import Self
 
 from dbmux.address import Address
@@ -22,10 +23,22 @@ from dbmux.backend.opening import open_connection
 from dbmux.backend.pool import Cap, Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
-from dbmux.config.model import ClientTlsMode, Config, GroupConfig, Roles, User
+from dbmux.backend.upkeep import Upkeep
+from dbmux.cache.cache import Cache
+from dbmux.config.model import CacheConfig, ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
-from dbmux.events import BackendDown, ConfigApplied, DrainStarted, Emit, Event, ListenerClosed, ListenerOpened, Warned
+from dbmux.events import (
+    BackendDown,
+    ConfigApplied,
+    DrainStarted,
+    Emit,
+    Event,
+    ListenerClosed,
+    ListenerOpened,
+    PrimaryChanged,
+    Warned,
+)
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
@@ -37,6 +50,8 @@ from dbmux.net.listener import Listener, listen
 from dbmux.text import why
 
 SWEEP_SECONDS = 0.25
+# Stored results that are looked at each time, whether they have ended: half a millisecond.
+SWEPT_RESULTS = 1000
 # Turns of the event loop between accepting a connection and telling its owner, with some to spare.
 ACCEPTED_LATE = 3
 
@@ -56,11 +71,13 @@ class Engine:
         state_folder: Path | None,
         choice: Choice = Choice.LAST_USED,
         inherited: Inherited | None = None,
+        make_cache: Callable[[CacheConfig, Callable[[], float]], Cache] = Cache,
     ) -> None:
         self.config = config
         self.emit = emit
         self.listeners: dict[Address, Listener] = {}
         self.is_draining = False
+        self.cache = make_cache(config.cache, time.perf_counter)
         self._state_folder = state_folder
         self._choice = choice
         self._inherited = inherited or Inherited(())
@@ -73,6 +90,7 @@ class Engine:
         self._tasks = asyncio.TaskGroup()
         self._chores: set[asyncio.Task[None]] = set()
         self._frontend: Frontend | None = None
+        self._upkeep = Upkeep(self.cache, emit, self._start, Random(secrets.randbits(64)))
 
     async def __aenter__(self) -> Self:
         backends = self._new_backends(self.config)
@@ -113,6 +131,8 @@ class Engine:
         backends = self._new_backends(config)
         settings = self._settings(config, backends)
         opened = await self._open_listeners(config)
+        if (config.cache, config.rules) != (self.config.cache, self.config.rules):
+            self.cache.configure(config.cache)
         self.frontend.take(settings)
         leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
         self._take(config, backends, opened)
@@ -198,6 +218,7 @@ class Engine:
             max_clients_per_address=config.limits.clients_per_address,
             failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
+            cache=self.cache if config.is_cached else None,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,
             query_timeout_s=config.timeouts.query,
@@ -290,6 +311,10 @@ class Engine:
         self.emit(event)
         if isinstance(event, BackendDown) and event.backend in self._backends:
             self.frontend.leave_hanging(self._backends[event.backend])
+        elif isinstance(event, PrimaryChanged):
+            # It may lack what the one before had.
+            self.cache.wrote(None, f"another primary of {event.group}")
+            self._attend_cache()
 
     def _monitor(self) -> None:
         # Groups are new ones after each reload.
@@ -302,10 +327,16 @@ class Engine:
             # What was measured once is not known any more.
             backend.lag_s = None
         self._monitors = [
-            self._tasks.create_task(monitor.watch(group, service, self.emit), name=f"monitor {group.name}")
+            self._tasks.create_task(monitor.watch(group, service, self._hear), name=f"monitor {group.name}")
             for group in groups
             if service is not None
         ]
+        self._attend_cache()
+
+    def _attend_cache(self) -> None:
+        groups = self.frontend.topology.groups
+        served = {name: groups[name] for name in set(self._groups.values()) if self.config.is_cached}
+        self._upkeep.attend(served, self.config.service, self.config.cache.invalidate_from)
 
     def _close_listeners(self, addresses: set[Address]) -> None:
         for address in addresses:
@@ -315,10 +346,11 @@ class Engine:
 
     # Tasks.
 
-    def _start(self, chore: Coroutine[None, None, None], name: str) -> None:
+    def _start(self, chore: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
         task = self._tasks.create_task(chore, name=name)
         self._chores.add(task)
         task.add_done_callback(self._chores.discard)
+        return task
 
     def _fill(self, backend: Backend, shelf: Shelf) -> None:
         self._start(self._open_for(backend, shelf), f"open {backend.name}")
@@ -345,6 +377,7 @@ class Engine:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.perf_counter()
             self.frontend.end_overdue(now)
+            self.cache.store.sweep(SWEPT_RESULTS)
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntFlag, StrEnum, auto
 
+from dbmux.footprint import NOWHERE, Footprint
+
 
 class Kind(StrEnum):
     """What a statement is, by its first words; several statements in one text are MULTI."""
@@ -202,7 +204,8 @@ class Query:
     JOIN, INTO, UPDATE and TABLE, as they were written, for people and rules: not a proof of what is touched.
     `keeps_found_rows` tells that on some servers FOUND_ROWS() is not the number of its rows.
     `is_statement` is False for a command that no text is run for: MySQL keeps the warnings of the statement before.
-    `is_digest_wide` tells that all statements of the same digest have this very meaning.
+    `is_digest_wide` tells that all statements of the same digest have this very meaning. `footprint` is the proof that
+    `tables` is not.
     """
 
     kind: Kind
@@ -214,6 +217,7 @@ class Query:
     is_statement: bool = True
     is_digest_wide: bool = True
     tables: tuple[str, ...] = ()
+    footprint: Footprint = NOWHERE
 
     @property
     def is_bystander(self) -> bool:

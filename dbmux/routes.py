@@ -38,6 +38,7 @@ class Reason(StrEnum):
     OWN_WRITES = "a replica may not have the session's own writes yet"
     NO_REPLICA = "no replica can take it"
     NO_PRIMARY = "the primary cannot be reached"
+    CACHED = "answered from the cache"
 
 
 class Route(NamedTuple):
@@ -57,3 +58,4 @@ KINDS = tuple((role, reason) for role in Role for reason in Reason)
 ROUTES = {(role, reason): Route(role, reason, number=number) for number, (role, reason) in enumerate(KINDS)}
 ONLY = ROUTES[Role.PRIMARY, Reason.ONLY]
 READ = ROUTES[Role.REPLICA, Reason.READ]
+CACHED = ROUTES[Role.PRIMARY, Reason.CACHED]

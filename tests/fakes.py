@@ -48,6 +48,14 @@ def select(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
     return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
 
 
+def start_of_last_packet(reply: bytes) -> int:
+    """Where it begins."""
+    at = 0
+    while (end := at + 4 + int.from_bytes(reply[at : at + 3], "little")) < len(reply):
+        at = end
+    return at
+
+
 @dataclass
 class FakeBackend:
     """A MySQL server that knows one password and answers as it was told."""
@@ -63,8 +71,13 @@ class FakeBackend:
     changes: list[bytes] = field(default_factory=list)
     after_leaving: tuple[bytes, bytes, bytes] = (b"", b"0", b"151")
     questions: int = 0
+    # The session state that a login is told.
+    report: bytes = b""
     port: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    # The last packets of the answers to these statements are sent only when that is set; what they say was settled when
+    # the statement came.
+    gates: dict[bytes, asyncio.Event] = field(default_factory=dict)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
@@ -100,6 +113,11 @@ class FakeBackend:
                 reply = self._reply(protocol, message)
                 if reply is None:
                     return
+                if isinstance(message, CommandReceived) and message.body in self.gates:
+                    last = start_of_last_packet(reply)
+                    writer.write(reply[:last])
+                    await self.gates[message.body].wait()
+                    reply = reply[last:]
                 writer.write(reply)
                 await writer.drain()
 
@@ -129,7 +147,8 @@ class FakeBackend:
         if not auth.is_right(auth.NATIVE, PASSWORD, SCRAMBLE, answer):
             return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
         self.logins += 1
-        return protocol.accept(Ok(status=Status.AUTOCOMMIT))
+        changed = Status.SESSION_STATE_CHANGED if self.report else Status(0)
+        return protocol.accept(Ok(status=Status.AUTOCOMMIT | changed, state=self.report))
 
 
 class TestClient:
@@ -137,8 +156,9 @@ class TestClient:
 
     __test__ = False
 
-    def __init__(self, conversation: Conversation[ServerMessage]) -> None:
+    def __init__(self, conversation: Conversation[ServerMessage], login: Ok | None = None) -> None:
         self.conversation = conversation
+        self.login = login or Ok()
 
     @property
     def protocol(self) -> ClientProtocol:
@@ -191,8 +211,8 @@ async def connect(
     conversation.send(protocol.log_in(request))
     while True:
         match await conversation.next():
-            case Ok():
-                return TestClient(conversation)
+            case Ok() as ok:
+                return TestClient(conversation, ok)
             case Err() as err:
                 return err
             case AuthSwitch(plugin=plugin, scramble=scramble):

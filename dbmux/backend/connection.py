@@ -74,6 +74,14 @@ class Holder(Protocol):
         """The backend reads again."""
 
 
+class Sink(Protocol):
+    """Where a reply goes: the client's channel, or what stands before it."""
+
+    @property
+    def write(self) -> Callable[[bytes | memoryview], None]:
+        """Send bytes."""
+
+
 class Creditor(Protocol):
     """Who used a connection last: a session."""
 
@@ -100,7 +108,8 @@ class StatementKey(NamedTuple):
     text: bytes
     schema: bytes
     names: Names | None
-    sql_mode: bytes | None
+    # The values of those that hold as they are then, in the order of their list.
+    variables: tuple[bytes | None, ...]
     # On MySQL, which takes all later values for the types of the first; b"" before the first execution.
     types: bytes = b""
     # Not 0 for one that a session has for itself, since another one of its own is in the middle of something.
@@ -275,7 +284,7 @@ class Connection:
         self.state = state
         self.scanner = ReplyScanner(int(bool(capabilities & Capability.DEPRECATE_EOF)), 1)
         self.holder: Holder | None = None
-        self.client: Channel = channel
+        self.client: Sink = channel
         self.client_capabilities = 0
         self.exchange: Exchange | None = None
         self.home: Home | None = None

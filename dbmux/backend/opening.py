@@ -33,7 +33,7 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     wish = Wish(capabilities=key.capabilities, charset=account.charset, max_packet=MAX_PACKET)
     conversation = await backend.reach(wish)
     try:
-        await log_in(backend, conversation, wish, Credentials(user=key.user, password=account.password))
+        ok = await log_in(backend, conversation, wish, Credentials(user=key.user, password=account.password))
         row = (await ask(conversation, STATE_QUERY))[0]
     except ConnectionClosed as error:
         raise MySQLError(
@@ -43,7 +43,7 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
         conversation.channel.abort()
         raise
     names = names_of(row[:4])
-    backend.learn(account.charset, names, row[4] or b"", int(row[5] or b"0"))
+    backend.learn(account.charset, names, ok.state, row[4] or b"", int(row[5] or b"0"))
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
     assert protocol.greeting is not None

@@ -97,6 +97,7 @@ class Backend:
         "name",
         "names",
         "pool",
+        "reports",
         "sql_mode",
         "state",
         "up_since",
@@ -121,8 +122,9 @@ class Backend:
         self.pool = Pool(name, config.max_connections, self._fill, choice, min_idle=config.min_idle)
         self.vacancy = Vacancy(self.pool)
         self.greeting: Greeting | None = None
-        # What a login with a collation's number gives, and the mode that every session begins with.
+        # What a login with a collation's number gives and reports, and the mode that every session begins with.
         self.names: dict[int, Names] = {}
+        self.reports: dict[int, bytes] = {}
         self.sql_mode = b""
         # One object for equal states, so that two sessions in the same one are seen to be at a glance.
         self._states: dict[SessionState, SessionState] = {}
@@ -216,9 +218,10 @@ class Backend:
         state = SessionState(schema=schema, names=self.names[charset])
         return self._states.setdefault(state, state)
 
-    def learn(self, charset: int, names: Names, sql_mode: bytes, max_connections: int) -> None:
+    def learn(self, charset: int, names: Names, report: bytes, sql_mode: bytes, max_connections: int) -> None:
         """Remember what a fresh connection said of itself."""
         self.names[charset] = names
+        self.reports[charset] = report
         self.sql_mode = sql_mode
         if self.config.max_connections is None and max_connections:
             self.pool.permit(max(1, max_connections * SHARE_PERCENT // 100))

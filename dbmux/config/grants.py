@@ -6,7 +6,7 @@ A configuration comes in, SQL for each server goes out, with what is switched of
 
 from __future__ import annotations
 
-from dbmux.config.model import Config
+from dbmux.config.model import Config, InvalidateFrom, Roles
 
 # One statement for both: MariaDB passes over what is for MySQL 5.7 to 9, and MySQL over what is for MariaDB (manual
 # pages "Comments" of both). MariaDB has its own right since 10.5.9.
@@ -35,8 +35,21 @@ def grants(config: Config) -> str:
                 "-- GTIDs that is not known without it, and a group with max_lag sends this one no reads",
                 f"GRANT {_STATUS} ON *.* TO {user}@'%';",
             ]
+        if _is_followed(config, name):
+            lines += [
+                "-- to be told in its binary log of writes that do not come through DbMux, for the cache",
+                f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'%';",
+            ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _is_followed(config: Config, name: str) -> bool:
+    # Of a server that is nothing but a replica the log is not read.
+    if not config.is_cached or config.cache.invalidate_from is InvalidateFrom.OFF:
+        return False
+    groups = [group for group in config.groups.values() if name in (group.primary, *group.replicas)]
+    return not groups or any(name == group.primary or group.roles is Roles.AUTO for group in groups)
 
 
 def _quoted(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -251,6 +251,53 @@ class GroupConfig(Section):
     """Send all to the primary, and only tell where else it would have gone."""
 
 
+class Consistency(StrEnum):
+    """Whether a stored result ends with the next write to its tables, or only when its time is up."""
+
+    INVALIDATE = "invalidate"
+    TTL = "ttl"
+
+
+class InvalidateFrom(StrEnum):
+    """Whether writes that do not come through DbMux are looked for in the server's binlog."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    OFF = "off"
+
+
+class CachePolicy(Section):
+    """How long results are stored, and for whom."""
+
+    main = "ttl"
+
+    ttl: Seconds
+    """After so long a result is not used any more, also when nothing was written."""
+    soft_ttl: Seconds | None = None
+    """After so long one client fetches it anew, while the others still get the stored one."""
+    max_entry: Bytes | None = None
+    """Larger results are not stored; that of `cache` unless given."""
+    share: bool = False
+    """Whether users get results that another user's statement fetched."""
+    consistency: Consistency = Consistency.INVALIDATE
+    """Whether a write to the table ends them."""
+    memory: Bytes | None = None
+    """At most so much of the cache is taken by results that are read from this table."""
+
+
+class CacheConfig(Section):
+    """Which tables' results are stored, and in how much memory."""
+
+    tables: Mapping[str, CachePolicy | Literal[False]] = Field(default_factory=dict)
+    """By `schema.table` or `schema.*`, the most specific holds: for how long, or false. Others are not stored."""
+    memory: Bytes = 64 * 1024 * 1024
+    """All that the stored results take, with what they are found by."""
+    max_entry: Bytes = 1024 * 1024
+    """Larger results are not stored."""
+    invalidate_from: InvalidateFrom = InvalidateFrom.AUTO
+    """Whether writes past DbMux are seen in the binlog: where that is possible, always, or never."""
+
+
 class Rejection(Section):
     """The error with which a statement is refused."""
 
@@ -285,6 +332,8 @@ class Rule(Section):
     """For the statement to be answered whole."""
     max_rows: Positive | None = None
     """A result with more rows ends with an error."""
+    cache: CachePolicy | Literal[False] | None = None
+    """Whether and for how long results are stored, whatever `cache.tables` says."""
     observe: bool = False
     """Change nothing, and only tell what would have been done."""
 
@@ -385,6 +434,8 @@ class Config(Section):
     """Servers that stand for one data set."""
     rules: Mapping[Name, Rule] = Field(default_factory=dict)
     """What is done with certain statements; the first that matches holds."""
+    cache: CacheConfig = CacheConfig()
+    """Results that are answered from memory."""
     default: str | None = None
     """The group or backend for listen addresses that name none; needed only where several could serve."""
     tls: ClientTls = ClientTls()
@@ -395,6 +446,12 @@ class Config(Section):
     """Bounds on what clients may take."""
     proxy_protocol: ProxyProtocol = ProxyProtocol()
     """The PROXY protocol, as load balancers in front of DbMux speak it."""
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether any result may be stored."""
+        is_ruled = any(rule.cache for rule in self.rules.values())
+        return is_ruled or any(policy is not False for policy in self.cache.tables.values())
 
     def group_of(self, listen: Listen) -> str:
         """The group that a listener serves."""

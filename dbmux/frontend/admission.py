@@ -256,7 +256,7 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
         await _open(shelf, backend, deadline)
     state = backend.first_state(who.schema, door.charset)
     if not who.schema and shelf.members:
-        return Admitted(ok=_ok(proof, state), state=state, shelf=shelf)
+        return Admitted(ok=_ok(proof, state, backend.reports[door.charset]), state=state, shelf=shelf)
     connection = shelf.take(state, None) or await Turn(backend.pool, shelf, deadline).wait()
     assert connection is not None
     try:
@@ -278,15 +278,15 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
         shelf = shelf.sibling(ShelfKey(shelf.key.user, shelf.key.capabilities, True))
         shelf.move(connection)
     shelf.give(connection, time.perf_counter())
-    return Admitted(ok=_ok(proof, state), state=state, shelf=shelf)
+    return Admitted(ok=_ok(proof, state, backend.reports[door.charset]), state=state, shelf=shelf)
 
 
-def _ok(proof: bytes, state: SessionState) -> Ok:
-    # As the server would say it: it reports the schema that the login chose.
-    if not state.schema:
-        return Ok(info=proof)
-    report = bytes((Track.SCHEMA,)) + lenenc_bytes(lenenc_bytes(state.schema))
-    return Ok(status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED, info=proof, state=report)
+def _ok(proof: bytes, state: SessionState, report: bytes) -> Ok:
+    # As the server would say it, which reports the schema that the login chose.
+    if state.schema:
+        report += bytes((Track.SCHEMA,)) + lenenc_bytes(lenenc_bytes(state.schema))
+    changed = Status.SESSION_STATE_CHANGED if report else Status(0)
+    return Ok(status=Status.AUTOCOMMIT | changed, info=proof, state=report)
 
 
 async def _check(door: Door, backend: Backend, who: Credentials, deadline: float) -> None:

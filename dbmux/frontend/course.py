@@ -66,6 +66,7 @@ class Course:
         "deadline",
         "group",
         "gtid",
+        "has_token",
         "route",
         "tried",
         "wait_for",
@@ -88,6 +89,8 @@ class Course:
         # Until when the command under way waits for a primary, once it does.
         self.deadline = 0.0
         self.gtid = b""
+        # Whether the session was ever told what another one had written.
+        self.has_token = False
         self.wait_for = b""
         # Whether it wrote something that others do not see yet.
         self.wrote = False
@@ -246,4 +249,4 @@ class Course:
             match effect:
                 case SetUserVariable(gtids.VARIABLE, value) if gtids.is_gtid(value.strip(b"'")):
                     # What another session wrote counts as written by this one.
-                    self.written_at, self.gtid = now, value.strip(b"'")
+                    self.written_at, self.gtid, self.has_token = now, value.strip(b"'"), True

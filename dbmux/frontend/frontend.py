@@ -13,7 +13,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +21,7 @@ from dbmux.backend.group import Group
 from dbmux.backend.opening import kill
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
+from dbmux.cache.cache import Cache
 from dbmux.config.model import ClientTlsMode, LoginMode, User
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import AddressBlocked, CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned
@@ -41,7 +42,7 @@ from dbmux.planner.planner import Planner
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user
-from dbmux.wire.replies import Err, Status, err_from
+from dbmux.wire.replies import Err, Status, err_from, staying
 from dbmux.wire.server import ClientMessage, ServerProtocol
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Settings:
     max_clients_per_address: int | None = None
     failed_logins: int = 0
     inspect_max: int
+    cache: Cache | None = None
     login_timeout_s: float
     pool_wait_s: float = 10.0
     query_timeout_s: float | None = None
@@ -128,6 +130,11 @@ class Frontend:
         return self.settings.pool_wait_s
 
     @property
+    def cache(self) -> Cache | None:
+        """Where results are stored, if they are."""
+        return self.settings.cache
+
+    @property
     def topology(self) -> Topology:
         """The servers and groups of now."""
         return self.settings.topology
@@ -136,8 +143,9 @@ class Frontend:
         """Other settings hold from now on, for sessions that are there from their next transaction on."""
         self.settings = settings
         self._throttle.allowed = settings.failed_logins
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):
             self._regroup(session)
+            session.use_cache(settings.cache)
 
     def _regroup(self, session: Session) -> None:
         group = session.group and self.topology.groups.get(session.group.name)
@@ -362,7 +370,7 @@ class Frontend:
             session.keep(admitted.connection)
             admitted.connection.channel.resume()
         self._regroup(session)
-        client.send(protocol.accept(admitted.ok))
+        client.send(protocol.accept(replace(admitted.ok, state=staying(admitted.ok.state))))
         client.channel.resume()
         session.resume_commands()
         if ahead := protocol.unread():

@@ -7,11 +7,11 @@ A hint goes before a rule where both say something. Never carries anything out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dbmux.backend.group import Group
 from dbmux.backend.topology import Target, Topology
-from dbmux.config.model import Rule
+from dbmux.config.model import CachePolicy, Rule
 from dbmux.config.units import count, seconds
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.frontend.gtids import is_gtid
@@ -21,7 +21,7 @@ from dbmux.routes import ROUTES, Reason, Role, Route
 from dbmux.sql.hint import MALFORMED
 from dbmux.wire.replies import Err, err_from
 
-_KEYS = ("route", "timeout", "max_rows", "gtid")
+_KEYS = ("route", "timeout", "max_rows", "gtid", "cache", "nocache", "ttl")
 # The SQLSTATEs of errors that rules are likely to name; others have the general one.
 _STATES = {
     1044: b"42000",
@@ -35,7 +35,10 @@ _STATES = {
 
 
 class Orders(NamedTuple):
-    """Everything that a rule and a hint say; `rule` is the rule's name, `would` what it would do and only observes."""
+    """Everything that a rule and a hint say; `rule` is the rule's name, `would` what it would do and only observes.
+
+    `cached_by` says which of them `cache` is of.
+    """
 
     rule: str = ""
     would: str = ""
@@ -45,6 +48,8 @@ class Orders(NamedTuple):
     timeout_s: float | None = None
     max_rows: int | None = None
     gtid: bytes = b""
+    cache: CachePolicy | Literal[False] | None = None
+    cached_by: str = ""
 
 
 def orders(
@@ -75,15 +80,24 @@ def _by_rule(name: str, rule: Rule, topology: Topology, home: Group) -> Orders:
         refusal=None if rule.reject is None else _rejection(name, rule.reject.code, rule.reject.message),
         timeout_s=rule.timeout,
         max_rows=rule.max_rows,
+        cache=rule.cache,
+        cached_by=f"rule {name}",
     )
 
 
 def _would(rule: Rule) -> str:
     if rule.reject is not None:
         return "reject"
+    if rule.cache is False:
+        return "nocache"
     told = [
         f"{key} {value:g}" if isinstance(value, float) else f"{key} {value}"
-        for key, value in (("route", rule.route), ("timeout", rule.timeout), ("max_rows", rule.max_rows))
+        for key, value in (
+            ("route", rule.route),
+            ("timeout", rule.timeout),
+            ("max_rows", rule.max_rows),
+            ("cache", None if rule.cache is None else f"{rule.cache.ttl:g} s"),
+        )
         if value is not None
     ]
     return ", ".join(told)
@@ -105,19 +119,33 @@ def _by_hint(told: Orders, hints: Mapping[str, str], topology: Topology, home: G
                     told = told._replace(timeout_s=seconds(value))
                 case "max_rows":
                     told = told._replace(max_rows=_positive(value))
+                case "cache" | "nocache" | "ttl":
+                    told = told._replace(cache=_stored(hints), cached_by="hint")
                 case "gtid" if not is_gtid(value.encode()):
                     raise ValueError("it has not the form of one")
                 case "gtid":
                     told = told._replace(gtid=value.encode())
                 case _:
-                    target = topology.target(value, home)
-                    if target is None:
-                        there = ", ".join([*topology.groups, *(backend.name for backend in home.members)])
-                        raise ValueError(f"no route is called {value!r}; there are {there}")
-                    told = told._replace(target=target, route=ROUTES[target.role, Reason.HINT]._replace(rule=told.rule))
+                    told = _routed(told, value, topology, home)
         except ValueError as error:
             raise _nonsense(f"{key}: {error}") from None
     return told
+
+
+def _routed(told: Orders, value: str, topology: Topology, home: Group) -> Orders:
+    target = topology.target(value, home)
+    if target is None:
+        there = ", ".join([*topology.groups, *(backend.name for backend in home.members)])
+        raise ValueError(f"no route is called {value!r}; there are {there}")
+    return told._replace(target=target, route=ROUTES[target.role, Reason.HINT]._replace(rule=told.rule))
+
+
+def _stored(hints: Mapping[str, str]) -> CachePolicy | Literal[False]:
+    if "nocache" in hints:
+        return False
+    if "cache" not in hints or "ttl" not in hints:
+        raise ValueError("write cache ttl=60s")
+    return CachePolicy(ttl=seconds(hints["ttl"]))
 
 
 def _positive(value: str) -> int:

@@ -24,6 +24,8 @@ from dbmux.wire.statements import BulkFlag, ExecuteFlag
 # MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
 LAST = 0xFFFFFFFF
 _ID = slice(5, 9)
+# Variables that hold for a statement as they were when it was prepared; all but the first on MySQL alone.
+HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
 # Behind the number of an execution: its flags, and how often it is to be done.
 _BEHIND_HEAD = _ID.stop + 5
 
@@ -69,14 +71,14 @@ class Statement:
 
         Names without a schema belong to the schema of the time when it was first prepared.
         """
-        there = [(Command.QUERY, sql) for sql in assignments(now, self._only_names(now), spelling)]
+        there = [(Command.QUERY, sql) for sql in assignments(now, self._as_it_was(now), spelling)]
         if self._is_elsewhere(now):
             there.append((Command.INIT_DB, self.state.schema))
         return [*there, (Command.STMT_PREPARE, self.text), *self.way_back(now, spelling)]
 
     def way_back(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
         """The statements that undo what the preparation, which failed, had begun with."""
-        back = [(Command.QUERY, sql) for sql in assignments(self._only_names(now), now, spelling)]
+        back = [(Command.QUERY, sql) for sql in assignments(self._as_it_was(now), now, spelling)]
         if self._is_elsewhere(now):
             back.append((Command.INIT_DB, now.schema))
         return back
@@ -84,9 +86,12 @@ class Statement:
     def _is_elsewhere(self, now: SessionState) -> bool:
         return bool(self.state.schema) and self.state.schema != now.schema
 
-    def _only_names(self, now: SessionState) -> SessionState:
-        sql_mode = self.state.variable("sql_mode")
-        return replace(now, names=self.state.names).after(SetVariable("sql_mode", sql_mode))
+    def _as_it_was(self, now: SessionState) -> SessionState:
+        # In all that the server reads while it prepares a statement, but for the schema.
+        then = replace(now, names=self.state.names)
+        for name in HELD:
+            then = then.after(SetVariable(name, self.state.variable(name)))
+        return then
 
 
 @dataclass(slots=True)
@@ -195,7 +200,7 @@ def _types_end(reader: Reader, count: int, has_names: bool) -> int:
 
 def key_of(text: bytes, state: SessionState) -> StatementKey:
     """The key of a statement that is prepared in this state."""
-    return StatementKey(text, state.schema, state.names, state.variable("sql_mode"))
+    return StatementKey(text, state.schema, state.names, tuple(map(state.variable, HELD)))
 
 
 def renumbered(data: bytes, number: int) -> bytes:

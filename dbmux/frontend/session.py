@@ -17,10 +17,13 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Target, Topology
+from dbmux.cache.cache import Cache
 from dbmux.config.model import ReadYourWrites
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, SessionClosed
+from dbmux.footprint import ANYWHERE
+from dbmux.frontend.cached import switches_cache
 from dbmux.frontend.carried import Carried, PinKey, Warnings, count_errors
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import limited, only_errors, with_status
@@ -82,6 +85,10 @@ class Surroundings(Market, Protocol):
     def topology(self) -> Topology:
         """The servers and groups of now."""
 
+    @property
+    def cache(self) -> Cache | None:
+        """Where results are stored, if they are."""
+
     def count_rule(self, name: str) -> None:
         """A rule has matched a statement."""
 
@@ -102,7 +109,6 @@ class Session(StatementTenant):
     """A client, and the command that is under way."""
 
     __slots__ = (
-        "_ended",
         "_held",
         "_is_advancing",
         "_is_backend_congested",
@@ -114,7 +120,6 @@ class Session(StatementTenant):
         "origin",
         "peer",
         "place",
-        "user",
     )
 
     def __init__(self, session_id: int, channel: Channel, peer: str, listener: str, surroundings: Surroundings) -> None:
@@ -124,10 +129,8 @@ class Session(StatementTenant):
         # For limits on addresses; nothing where none counts.
         self.place = ""
         self.listener = listener
-        self.user = ""
         self.origin: Origin | None = None
         self.greeter: ServerProtocol | None = None
-        self._ended = 0.0
         self._is_advancing = False
         self._is_backend_congested = False
         self._held: bytearray | None = None
@@ -137,6 +140,8 @@ class Session(StatementTenant):
 
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
         """The login at `backend` is over: take the client's channel and serve commands, with connections of `shelf`."""
+        self._leave_cache()
+        self._begin_cached(self.surroundings.cache)
         self.group = group
         self.course = Course(group, backend, self.shelf) if self.shelf is not None and group.has_choice else None
         is_changed = self.backend is not None
@@ -180,37 +185,11 @@ class Session(StatementTenant):
         if self.state == IDLE and not self._held:
             size = len(data)
             if size > 4 and data[0] | data[1] << 8 | data[2] << 16 == size - 4 and data[3] == 0:
-                text_at = self._text_at
-                if data[4] == QUERY and (text_at == 5 or size > 7 and data[5] == 0):
-                    query = self._plain.get(digest(data, text_at, self._flags))
-                    if query is not None and self._lens is None and b"dbmux" not in data:
-                        # The fast lane, and all of it: what `_run` would do, without its calls.
-                        connection = self.connection
-                        course = self.course
-                        if connection is None:
-                            connection = self._take() if course is None else self._take_for(course, query)
-                            self._is_retriable = True
-                        elif course is not None:
-                            course.stay(self.backend, connection)
-                        if connection is not None and (
-                            connection.state is self.carried.state
-                            and (connection.creditor is self or not connection.debt)
-                        ):
-                            self._query = query
-                            self._orders = None
-                            self._is_plain = True
-                            self._command = QUERY
-                            self._sent = data
-                            self.state = REPLYING
-                            connection.creditor = self
-                            connection.reply_bytes = 0
-                            connection.scanner.begin(RESULT, 1)
-                            self._started = perf_counter()
-                            connection.channel.write(data)
-                        else:
-                            self._relay_plain(query, data)
-                        return
-                self._run(data)
+                is_text = data[4] == QUERY and (self._text_at == 5 or size > 7 and data[5] == 0)
+                if is_text and self._lens is None and b"dbmux" not in data:
+                    self._run_bare(data)
+                else:
+                    self._run(data)
                 return
         if self._upload is not None:
             self._uploaded(data)
@@ -223,6 +202,44 @@ class Session(StatementTenant):
         elif len(self._held) > HELD_LIMIT:
             self.channel.pause()
 
+    def _run_bare(self, data: bytes) -> None:
+        # The fast lane, and all of it: a text of which nothing is ordered. What `_run` would do, without its calls.
+        cache = self._cache
+        connection = self.connection
+        if cache is not None and connection is None and self._recall(cache, data, self._text_at):
+            return
+        query = self._plain.get(digest(data, self._text_at, self._flags))
+        if query is None:
+            self._run(data)
+            return
+        if cache is not None and self._consult(cache, query):
+            self._resume_with(query, data)
+            return
+        course = self.course
+        if connection is None:
+            connection = self._take() if course is None else self._take_for(course, query)
+            self._is_retriable = True
+        elif course is not None:
+            course.stay(self.backend, connection)
+        if connection is not None and (
+            connection.state is self.carried.state and (connection.creditor is self or not connection.debt)
+        ):
+            self._query = query
+            self._orders = None
+            self._is_plain = True
+            self._command = QUERY
+            self._sent = data
+            self.state = REPLYING
+            connection.creditor = self
+            connection.reply_bytes = 0
+            connection.scanner.begin(RESULT, 1)
+            if self._fill is not None:
+                self._record(self._fill, connection)
+            self._started = perf_counter()
+            connection.channel.write(data)
+        else:
+            self._relay_plain(query, data)
+
     def closed(self, error: Exception | None) -> None:
         """The client is gone."""
         self.end(CloseReason.CLIENT_GONE, str(error) if error else "")
@@ -230,6 +247,7 @@ class Session(StatementTenant):
     def congested(self) -> None:
         """The client reads slowly: the backend must wait."""
         self._is_congested = True
+        self._stop_sharing()
         if self.connection is not None:
             self.connection.pause()
 
@@ -294,6 +312,7 @@ class Session(StatementTenant):
 
     def _answer_error(self, error: MySQLError | BackendRefused) -> None:
         # An error in place of a reply; the session goes on.
+        self._fail_cached()
         told = (
             err_from(error)
             if isinstance(error, MySQLError)
@@ -366,6 +385,8 @@ class Session(StatementTenant):
             f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
         )
         connection.scanner.error = error.code.number
+        # The server may go on for a while.
+        self._leave_cache()
         self._finish(connection)
         self.surroundings.end_statement(self)
         if self.shelf is None or self.carried.pins or connection.is_in_transaction:
@@ -492,6 +513,7 @@ class Session(StatementTenant):
             self.shelf.pool.cancel(self)
             if self.course is not None:
                 self.course.group.cancel(self)
+        self._leave_cache()
         self.state = int(State.CLOSED)
         self._upload = None
         connection = self.connection
@@ -578,10 +600,15 @@ class Session(StatementTenant):
         query = self._read(data, start)
         if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(data, start):
             return
+        if query.kind is Kind.SET and (switch := switches_cache(data[start:])) is not None:
+            self._switch_cache(switch)
+            return
         if self.course is not None and asks_for_gtid(data[start:]):
             data = data[:4] + data[4:start] + b"SELECT '%b' AS `@dbmux_gtid`" % self.course.gtid
             data = packet.encode(data[packet.HEADER :], 0)
         if not self._heed(query, data, start):
+            return
+        if self._cache is not None and self._is_recalled(self._cache, query, data, start):
             return
         self._execute(plan_query(query, data, start), query, data)
 
@@ -653,6 +680,9 @@ class Session(StatementTenant):
             return
         self._held = None
         self._query = self._read_head(held)
+        if self._cache is not None:
+            # What stands further behind is not looked at.
+            self._consult(self._cache, replace(self._query, footprint=ANYWHERE, is_digest_wide=False))
         self._is_plain = False
         self._command = held[4]
         self._started = perf_counter()

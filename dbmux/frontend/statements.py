@@ -15,10 +15,11 @@ from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
+from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import Statement, Statements, renumbered
-from dbmux.frontend.tenant import RESULT, Market, State, Tenant
+from dbmux.frontend.tenant import RESULT, Market, State
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
@@ -46,7 +47,7 @@ ATTRIBUTES = int(Capability.QUERY_ATTRIBUTES)
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 
 
-class StatementTenant(Tenant):
+class StatementTenant(CachedTenant):
     """A tenant with prepared statements."""
 
     __slots__ = ("_statements",)
@@ -205,8 +206,10 @@ class StatementTenant(Tenant):
 
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
         assert self._statements is not None
+        self._key = b""
         self._keep_apart(statement)
         is_usual = not self._has_attributes and statement.has_only_values(data)
+        types = b""
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
             types = statement.types if is_usual else self._statements.check_types(statement, data)
@@ -224,6 +227,11 @@ class StatementTenant(Tenant):
         elif self._is_in_use() or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
+        elif self._cache is not None and not self._is_bypassed:
+            # Clients tell them once, also when the answer comes from memory.
+            statement.types = types or statement.types
+            if self._recall_prepared(self._cache, statement, types, data[9:]):
+                return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
 
     def _make_for(self, statement: Statement, types: bytes) -> None:
@@ -301,6 +309,7 @@ class StatementTenant(Tenant):
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
             self.carried.reset(connection)
             self._statements = None
+            self._is_cache_off = False
 
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
         # Long data waits for the execution, an open cursor for its last row; both on this connection.

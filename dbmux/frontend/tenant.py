@@ -19,6 +19,8 @@ from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf, ShelfKey
 from dbmux.backend.server import Backend
+from dbmux.cache.fill import Fill
+from dbmux.cache.plans import Plan
 from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
@@ -97,6 +99,8 @@ class Tenant(Holder, ABC):
         "_debtor",
         "_debtor_backend",
         "_emit",
+        "_ended",
+        "_fill",
         "_flags",
         "_is_congested",
         "_is_plain",
@@ -105,6 +109,7 @@ class Tenant(Holder, ABC):
         "_lens",
         "_pending",
         "_plain",
+        "_plan",
         "_query",
         "_sent",
         "_shape",
@@ -113,6 +118,7 @@ class Tenant(Holder, ABC):
         "_text_at",
         "_then",
         "_transaction_since",
+        "_verdict",
         "backend",
         "backend_name",
         "capabilities",
@@ -162,6 +168,11 @@ class Tenant(Holder, ABC):
         self._sent = b""
         self._pending = b""
         self._then: Callable[[], None] = self._send_pending
+        # What the cache has to do with the command under way, and its reading, if that is to be stored.
+        self._plan: Plan | None = None
+        self._fill: Fill | None = None
+        self._verdict = ""
+        self._ended = 0.0
         # When the transaction began for which the connection is kept; 0.0 for none.
         self._transaction_since = 0.0
 
@@ -180,6 +191,14 @@ class Tenant(Holder, ABC):
     @abstractmethod
     def _go_on(self) -> None:
         """Run what the client sent meanwhile."""
+
+    @abstractmethod
+    def _listen(self, plan: Plan, connection: Connection) -> None:
+        """Have the cache hear of the reply to what is about to be sent, as far as it must."""
+
+    @abstractmethod
+    def _conclude(self, plan: Plan, connection: Connection) -> None:
+        """Tell the cache that the command under way was answered whole."""
 
     @abstractmethod
     def _follow_command(self, connection: Connection, now: float) -> None:
@@ -257,7 +276,9 @@ class Tenant(Holder, ABC):
         self._orders = None
         shelf = self.shelf
         if self.connection is not None or self.course is not None or shelf is None:
-            self._relay(query, RESULT, data)
+            # What the cache has to do with it was settled: asking once more would lose the reading that has begun.
+            self._shape = RESULT
+            Tenant._request(self, query, data, self._send_pending)
             return
         self._query = query
         self._is_plain = True
@@ -524,6 +545,8 @@ class Tenant(Holder, ABC):
             connection.pause()
         if self._orders is not None:
             self._limit(self._orders, connection)
+        if self._plan is not None:
+            self._listen(self._plan, connection)
         connection.channel.write(data)
 
     def _claim(self, connection: Connection) -> None:
@@ -556,6 +579,8 @@ class Tenant(Holder, ABC):
 
     def _finish(self, connection: Connection) -> float:
         now = perf_counter()
+        if self._plan is not None:
+            self._conclude(self._plan, connection)
         course = self.course
         route = ONLY if course is None else course.route
         if course is not None and course.group.is_timed and self.backend is not None:
@@ -575,6 +600,7 @@ class Tenant(Holder, ABC):
                     connection.reply_bytes,
                     connection.scanner.error,
                     route,
+                    self._verdict,
                 ),
             )
         )

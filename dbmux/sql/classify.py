@@ -14,6 +14,7 @@ from dbmux.lexer import Token, digest, tokens
 from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query, SetVariable
 from dbmux.sql import connection, data, definitions, transactions
 from dbmux.sql.expressions import distinct, read_expressions, strongest
+from dbmux.sql.footprint import read_footprint, together
 from dbmux.sql.meanings import ADMIN, DEFINITION, NOTHING, maintenance, routine, unknown
 from dbmux.sql.settings import read_set
 from dbmux.sql.statement import Statement, read
@@ -60,7 +61,8 @@ def _classify_text(text: bytes, start: int, flags: int) -> Query:
     if definitions.is_compound(first):
         return routine(Kind.CALL, "compound statement")
     if len(statements) == 1:
-        return _classify(first)
+        query = _classify(first)
+        return replace(query, footprint=read_footprint(first, query))
     return _several(statements)
 
 
@@ -82,7 +84,8 @@ def _several(statements: Sequence[Statement]) -> Query:
             return unknown(statement.words[0], Kind.MULTI)
         if not is_mode_known and _depends_on_mode(statement):
             return replace(unknown("sql_mode", Kind.MULTI), is_digest_wide=False)
-        queries.append(_classify(statement))
+        query = _classify(statement)
+        queries.append(replace(query, footprint=read_footprint(statement, query)))
         is_mode_known &= not any(_changes_mode(effect) for effect in queries[-1].effects)
     return _together(queries, is_mode_known)
 
@@ -111,6 +114,7 @@ def _together(queries: Sequence[Query], is_mode_known: bool) -> Query:
         keeps_found_rows=any(query.keeps_found_rows for query in queries),
         is_digest_wide=is_mode_known and all(query.is_digest_wide for query in queries),
         tables=tuple(tables),
+        footprint=together([query.footprint for query in queries]),
     )
 
 

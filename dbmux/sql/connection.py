@@ -101,7 +101,7 @@ def _prepare(statement: Statement) -> Query:
     for inner in read(text, 0, statement.flags) or () if text is not None else ():
         # Already when it is prepared, its tables are opened.
         found.tables += read_expressions(inner, 0).tables
-        found.is_digest_wide = False
+    found.is_digest_wide &= text is None
     return found.query(Kind.PREPARED)
 
 

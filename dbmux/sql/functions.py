@@ -62,6 +62,20 @@ WEIGHT_STRING YEAR YEARWEEK
 
 PLAIN = frozenset(_PLAIN.split())
 
+# What they give may be another thing each time, though nothing was written; VOLATILE_WORDS also without parentheses.
+VOLATILE_WORDS = frozenset(
+    (
+        *("CURRENT_DATE", "CURRENT_ROLE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "LOCALTIME"),
+        *("LOCALTIMESTAMP", "SYSDATE", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP"),
+    )
+)
+VOLATILE = VOLATILE_WORDS | {
+    *("BENCHMARK", "CONNECTION_ID", "CURDATE", "CURTIME", "DES_ENCRYPT", "ENCRYPT", "KDF", "NOW", "RAND"),
+    *("RANDOM_BYTES", "ROLES_GRAPHML", "SESSION_USER", "SLEEP", "SYSTEM_USER", "SYS_GUID", "USER", "UUID"),
+    *("UUID_SHORT", "UUID_V4", "UUID_V7", "VALIDATE_PASSWORD_STRENGTH", "VERSION"),
+}
+VOLATILE_WITHOUT_ARGUMENTS = frozenset(("UNIX_TIMESTAMP",))
+
 # What they tell depends on the server that is asked.
 ABOUT_THE_SERVER = frozenset(
     (

@@ -1,5 +1,7 @@
 """Hints: what a statement tells DbMux in a comment, as in `/* dbmux: route=main.primary, timeout=5s */`.
 
+Two hints are mere words: `cache` and `nocache`.
+
 A statement's bytes come in, the hints' keys and values go out, unknown keys too. Hints stand before the statement or
 right behind its verb. What cannot be read is told under MALFORMED; nothing raises.
 """
@@ -17,6 +19,7 @@ MALFORMED = ""
 _LOOKED_AT = 4096
 
 _COMMENT = re.compile(rb"/\*\s*dbmux:(.*?)\*/", re.DOTALL)
+_WORD = re.compile(r"\s*(cache|nocache)(?:\s*,|\s+|$)")
 _PAIR = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s,\"']+))\s*(?:,|$|(?=\s))")
 
 
@@ -50,6 +53,11 @@ def _read_pairs(text: str, hints: dict[str, str]) -> None:
     at = 0
     text = text.strip()
     while at < len(text):
+        word = _WORD.match(text, at)
+        if word is not None:
+            hints[word[1]] = ""
+            at = word.end()
+            continue
         pair = _PAIR.match(text, at)
         if pair is None:
             hints[MALFORMED] = text[at:].strip()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dbmux.footprint import ANYWHERE
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
 from dbmux.sql.names import read_names
 from dbmux.sql.statement import Statement
 
 NOTHING = Query(kind=Kind.OTHER, access=Access.READ)
-DEFINITION = Query(kind=Kind.DDL, access=Access.WRITE)
-ADMIN = Query(kind=Kind.ADMIN, access=Access.WRITE)
+DEFINITION = Query(kind=Kind.DDL, access=Access.WRITE, footprint=ANYWHERE)
+ADMIN = Query(kind=Kind.ADMIN, access=Access.WRITE, footprint=ANYWHERE)
 
 
 def maintenance(statement: Statement) -> Query:
@@ -36,4 +37,5 @@ def _anything(kind: Kind, pin: Pin) -> Query:
         effects=(pin,),
         needs=Needs.LAST_INSERT_ID,
         moves_insert_id=True,
+        footprint=ANYWHERE,
     )

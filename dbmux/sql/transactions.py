@@ -13,6 +13,7 @@ from dbmux.sql.meanings import ADMIN, unknown
 from dbmux.sql.statement import Statement
 
 _BEGINS = (Unpin(PinReason.LOCK_TABLES), Unpin(PinReason.SAVEPOINT))
+_ENDS = (Unpin(PinReason.SAVEPOINT),)
 
 
 def _begin(statement: Statement) -> Query:
@@ -32,7 +33,7 @@ _ENDINGS = frozenset(("AND", "CHAIN", "NO", "RELEASE", "WORK"))
 def _commit(statement: Statement) -> Query:
     if not _ENDINGS.issuperset(statement.words[1:]):
         return unknown("COMMIT")
-    return Query(kind=Kind.COMMIT, access=Access.UNSURE, effects=(Unpin(PinReason.SAVEPOINT),))
+    return Query(kind=Kind.COMMIT, access=Access.UNSURE, effects=_ending(statement))
 
 
 def _rollback(statement: Statement) -> Query:
@@ -40,7 +41,13 @@ def _rollback(statement: Statement) -> Query:
         return Query(kind=Kind.SAVEPOINT, access=Access.UNSURE)
     if not _ENDINGS.issuperset(statement.words[1:]):
         return unknown("ROLLBACK")
-    return Query(kind=Kind.ROLLBACK, access=Access.UNSURE, effects=(Unpin(PinReason.SAVEPOINT),))
+    return Query(kind=Kind.ROLLBACK, access=Access.UNSURE, effects=_ending(statement))
+
+
+def _ending(statement: Statement) -> tuple[Effect, ...]:
+    # The server is about to close a connection that is released, and the session ends with it.
+    is_released = statement.words[-1] == "RELEASE" and statement.words[-2] != "NO"
+    return (*_ENDS, Pin(PinReason.UNKNOWN, "RELEASE")) if is_released else _ENDS
 
 
 def _savepoint(statement: Statement) -> Query:

@@ -17,6 +17,9 @@ from dbmux.wire.capabilities import Capability
 
 OK, EOF, ERR, LOCAL_INFILE = 0x00, 0xFE, 0xFF, 0xFB
 MAX_EOF_PAYLOAD = 9
+# A variable of MariaDB (MDEV-15935) and its value at rest, as they are reported.
+_REDIRECT = lenenc_bytes(b"redirect_url")
+_NO_REDIRECT = _REDIRECT + lenenc_bytes(b"")
 
 
 class Status(IntFlag):
@@ -153,6 +156,17 @@ def changes(state: bytes) -> Iterator[tuple[int, bytes]]:
     while reader.remaining:
         kind = reader.integer(1)
         yield kind, reader.lenenc_bytes()
+
+
+def staying(state: bytes) -> bytes:
+    """Reported state without where clients are to go instead (MariaDB's redirect_url), which leads past a proxy."""
+    if _REDIRECT not in state:
+        return state
+    return b"".join(
+        bytes((kind,)) + lenenc_bytes(change)
+        for kind, change in changes(state)
+        if not change.startswith(_REDIRECT) or change == _NO_REDIRECT
+    )
 
 
 def reported_gtid(kind: int, change: bytes) -> bytes:

@@ -16,7 +16,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "null": type(None),
 }
 _SAID_ONLY = {"title", "description", "default", "examples", "format", "$defs"}
-_CHECKED = {"$ref", "anyOf", "type", "enum", "items", "pattern", "minimum", "exclusiveMinimum",
+_CHECKED = {"$ref", "anyOf", "type", "enum", "const", "items", "pattern", "minimum", "exclusiveMinimum",
             "properties", "required", "minProperties", "additionalProperties"}  # fmt: skip
 
 
@@ -43,6 +43,8 @@ def _check(root: dict[str, Any], schema: dict[str, Any], word: str, says: Any, v
             return any(_is_of_type(one, value) for one in ([says] if isinstance(says, str) else says))
         case "enum":
             return any(value == one for one in says)
+        case "const":
+            return value is says
         case "items":
             return not isinstance(value, list) or all(all(_checks(root, says, one)) for one in value)
     if isinstance(value, dict):

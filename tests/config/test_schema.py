@@ -69,7 +69,7 @@ INVALID = [
     '{"backends": {"db": "x"}, "limits": {"clients": 0}}',
     '{"backends": {"db": "x"}, "limits": {"inspect_max": -1}}',
     '{"backends": {"db": "x"}, "proxy_protocol": {"accept_from": "::1"}}',
-    '{"backends": {"db": "x"}, "cache": {}}',
+    '{"backends": {"db": "x"}, "mirrors": {}}',
 ]
 
 

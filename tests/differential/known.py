@@ -13,7 +13,6 @@ Where = dict[tuple[str, frozenset[str]], str]
 _DIAGNOSTICS = "GET DIAGNOSTICS gets 1235 when its connection serves another session"
 _COLUMNS = "a statement that is prepared anew has the new columns, but not the flag METADATA_CHANGED"
 _CHARSET = "stored warnings have the character set of before SET NAMES"
-_PRECISION = "a statement that is prepared anew has the div_precision_increment of the moment"
 
 # What another session or a trigger did cannot be seen in what the session sends.
 _DROPPED = "another session dropped the schema: no connection can be brought into it any more (1049)"
@@ -31,7 +30,6 @@ KNOWN: Where = {
     ("the table behind is altered", ALL): _COLUMNS,
     ("the table behind is another one", ALL): _COLUMNS,
     ("error messages in the client's set", MARIADB): _CHARSET,
-    ("the modes and sets of the preparation hold or not", MYSQL): _PRECISION,
     ("a schema that is dropped while it is in use", ALL): _DROPPED,
     ("the schema of the preparation holds", ALL): _DROPPED,
     ("three sessions in schemas of their own", ALL): _DROPPED,

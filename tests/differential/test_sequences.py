@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from dbmux.query import PinReason
-from tests.differential.conftest import FORCED, SECONDS, SPLIT, Stages
+from tests.differential.conftest import CACHED, FORCED, SECONDS, SPLIT, Stages
 from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
-from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, MARIADB_11, TRACK, Scenario, scenario
+from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, TRACK, Scenario, scenario
 from tests.differential.subjects import binary, routines
 
 NAMES = [scenario.name for scenario in SCENARIOS]
@@ -39,10 +39,6 @@ def examine(stage: Stage, scenario: Scenario) -> None:
         pytest.fail(f"{verdict}\n(two direct runs: {steady})", pytrace=False)
 
 
-_UNTOLD = "MariaDB 11 tells variables in the login's OK, DbMux only the schema"
-_TOLD = {MARIADB_11: pytest.mark.xfail(reason=_UNTOLD, strict=True)}
-
-
 @pytest.mark.real
 @pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
 def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stages: Stages) -> None:
@@ -53,6 +49,12 @@ def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stage
 @pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
 def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(SPLIT, server), scenario)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
+def test_the_same_from_memory(scenario: Scenario, server: str, stages: Stages) -> None:
+    examine(stages(CACHED, server), scenario)
 
 
 @pytest.mark.real
@@ -67,7 +69,7 @@ def test_the_same_in_the_framing_of_other_clients(scenario: Scenario, server: st
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("server", [pytest.param(each, marks=_TOLD.get(each, ())) for each in sorted(ALL)])
+@pytest.mark.parametrize("server", sorted(ALL))
 def test_a_client_that_tracks_is_told_the_state_by_its_login(server: str, stages: Stages) -> None:
     direct, through = stages(FORCED, server).log_in(scenario("a login", capabilities=TRACK))
 

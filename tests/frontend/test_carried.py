@@ -396,6 +396,29 @@ def test_preparing_a_statement_that_assigns_a_user_variable_keeps_the_connection
     run(scenario)
 
 
+def test_a_statement_is_prepared_anew_under_the_settings_of_its_first_preparation() -> None:
+    async def scenario() -> None:
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"SELECT 1 / ?")
+            await two.ask(Command.RESET_CONNECTION, b"")
+            await one.ask(Command.QUERY, b"SET div_precision_increment = 9")
+            already_asked = len(proxy.backend.commands)
+
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + bytes((FieldType.LONGLONG, 0)) + bytes(8))
+
+            asked = [body for _, body in proxy.backend.commands[already_asked:]]
+            assert asked[:3] == [
+                b"SET div_precision_increment=DEFAULT",
+                b"SELECT 1 / ?",
+                b"SET div_precision_increment=9",
+            ]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_only_the_server_knows_the_row_count_of_many_rows_at_once() -> None:
     async def scenario() -> None:
         async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:

@@ -10,6 +10,7 @@ import pytest
 
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.net.conversation import ConnectionClosed
+from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
@@ -34,6 +35,11 @@ from tests.fakes import (
 def shared(backend: FakeBackend | None = None, **config: Any) -> AbstractAsyncContextManager[Running]:
     """An engine that knows the user's password, with one connection to the backend."""
     return running(backend, connections=1, users={"app": PASSWORD.decode()}, **config)
+
+
+def report(name: bytes, value: bytes) -> bytes:
+    """A variable, as a server reports it to clients that track the session's state."""
+    return bytes((Track.SYSTEM_VARIABLE,)) + lenenc_bytes(lenenc_bytes(name) + lenenc_bytes(value))
 
 
 class Transactions(FakeBackend):
@@ -145,6 +151,29 @@ def test_a_schema_told_to_one_session_is_not_recorded_for_the_next() -> None:
             assert (int(Command.INIT_DB), b"bank") in proxy.backend.commands
             one.close()
             two.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "reported, told",
+    [
+        (report(b"autocommit", b"ON"), report(b"autocommit", b"ON")),
+        (report(b"redirect_url", b""), report(b"redirect_url", b"")),
+        (report(b"redirect_url", b"mysql://db"), b""),
+    ],
+    ids=["a variable", "no redirection", "a redirection, which would lead past DbMux"],
+)
+@pytest.mark.parametrize("users", [{"app": PASSWORD.decode()}, {}], ids=["users", "relay"])
+def test_a_client_that_tracks_is_told_by_its_login_what_the_server_reports(
+    users: dict[str, str], reported: bytes, told: bytes
+) -> None:
+    async def scenario() -> None:
+        async with running(FakeBackend(report=reported), users=users) as proxy:
+            one = await client(proxy.port, PLAIN | Capability.SESSION_TRACK)
+
+            assert one.login.state == told
+            one.close()
 
     run(scenario)
 

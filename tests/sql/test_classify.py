@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dbmux.footprint import NOWHERE
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES, Token, digest, tokens
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetNames, SetUserVariable, SetVariable, Unpin
 from dbmux.sql.classify import classify
@@ -124,7 +126,7 @@ def test_white_space_of_other_character_sets_hides_nothing(statement: bytes) -> 
 def test_names_of_other_languages_are_names() -> None:
     query = classify("SELECT größe AS naïveté FROM `für` JOIN übersicht".encode(), 0, 0)
 
-    assert query == Query(kind=Kind.SELECT, access=Access.READ, tables=("für", "übersicht"))
+    assert replace(query, footprint=NOWHERE) == Query(kind=Kind.SELECT, access=Access.READ, tables=("für", "übersicht"))
 
 
 def test_a_bulk_insert_is_read_through_its_digest() -> None:
@@ -132,7 +134,7 @@ def test_a_bulk_insert_is_read_through_its_digest() -> None:
 
     query = classify(b"INSERT INTO t VALUES " + rows, 0, 0)
 
-    assert query == Query(
+    assert replace(query, footprint=NOWHERE) == Query(
         kind=Kind.INSERT,
         access=Access.WRITE,
         effects=(Pin(PinReason.ROUTINE, "f"),),

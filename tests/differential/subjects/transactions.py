@@ -140,6 +140,15 @@ TRANSACTIONS = (
         on("b", COUNT),
     ),
     scenario(
+        "RELEASE ends the connection also where nothing was done",
+        "ROLLBACK WORK RELEASE",
+        Listen(),
+        on("b", "SET completion_type = 2"),
+        on("b", "COMMIT AND NO CHAIN NO RELEASE"),
+        on("b", "ROLLBACK"),
+        on("b", Listen()),
+    ),
+    scenario(
         "savepoints are nested",
         "BEGIN",
         "INSERT INTO t (name) VALUES ('one more')",

@@ -1,0 +1,459 @@
+"""A session and the query cache: answers from memory, readings that are stored, and writes that are followed.
+
+A command's bytes and meaning come in before it is sent; either it is answered at once, or waits for another session
+that reads the same, or is noted so that its end tells the cache. Only sessions without a connection of their own are
+answered: one that has a transaction, a lock or a temporary table asks the server. Never keeps what a reply said.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Callable
+from enum import Enum, auto
+from time import perf_counter, time
+
+from dbmux.backend.connection import Connection, Debt
+from dbmux.cache.cache import (
+    EXECUTIONS,
+    ORDERED_EXECUTIONS,
+    ORDERED_TEXTS,
+    TEXTS,
+    Cache,
+    Environment,
+    Verdict,
+)
+from dbmux.cache.eviction import Entry
+from dbmux.cache.fill import Fill, Herald, Tape
+from dbmux.cache.plans import Plan
+from dbmux.cache.store import Put
+from dbmux.cache.tables import Table
+from dbmux.config.model import CachePolicy
+from dbmux.events import QueryFinished
+from dbmux.frontend.carried import COUNTS
+from dbmux.frontend.prepared import HELD, Statement
+from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, State, Tenant, new_tuple
+from dbmux.lexer import uncommented
+from dbmux.net.channel import Channel
+from dbmux.query import Kind, Query
+from dbmux.routes import CACHED
+from dbmux.session import SessionState
+from dbmux.wire import packet
+from dbmux.wire.commands import Command, Shape
+from dbmux.wire.replies import Ok, Status
+
+# Where an answer from memory came from, for those who count by backend.
+BACKEND = "cache"
+# A reply with any other flag says something of the moment or of the session.
+STORED_STATUS = int(
+    Status.AUTOCOMMIT | Status.NO_GOOD_INDEX | Status.NO_INDEX | Status.SLOW_QUERY | Status.NO_BACKSLASH_ESCAPES
+)
+QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
+HIT = Verdict.HIT
+# A command was sent, or will be.
+_UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))
+_SWITCH = re.compile(
+    rb"\s*SET\s+@dbmux_cache\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*", re.IGNORECASE
+)
+
+
+class Switch(Enum):
+    """What a session wants of the cache."""
+
+    ON = auto()
+    OFF = auto()
+
+
+class CachedTenant(Tenant):
+    """A tenant whose reads may be answered from the cache, if there is one."""
+
+    __slots__ = (
+        "_cache",
+        "_environment",
+        "_environment_state",
+        "_is_cache_off",
+        "_joined",
+        "_key",
+        "_resume",
+        "_tape",
+        "_wrote",
+        "_wrote_anything",
+        "user",
+    )
+
+    def __init__(self, session_id: int, channel: Channel, surroundings: Market) -> None:
+        super().__init__(session_id, channel, surroundings)
+        self.user = ""
+        self._cache: Cache | None = None
+        self._environment: Environment
+        # The state for which that is the environment.
+        self._environment_state: SessionState | None = None
+        self._is_cache_off = False
+        # The key of the text under way, or b"" when it is not to be stored.
+        self._key = b""
+        self._tape: Tape
+        # Another session's reading that this one waits for, and how it goes on without.
+        self._joined: Fill | None = None
+        self._resume: Callable[[], None]
+        # What the open transaction has written.
+        self._wrote: set[Table] = set()
+        self._wrote_anything = False
+
+    @abstractmethod
+    def _go_on(self) -> None:
+        """Run what the client sent meanwhile."""
+
+    def _begin_cached(self, cache: Cache | None) -> None:
+        """A login is over."""
+        self._cache = cache
+        self._environment_state = None
+        self._is_cache_off = False
+
+    def use_cache(self, cache: Cache | None) -> None:
+        """Have results stored and found there from now on, or nowhere."""
+        if cache is None:
+            self._fail_cached()
+            self._verdict = ""
+        elif self._cache is None:
+            # What it wrote so far was not followed, and what it may be writing now.
+            self._wrote_anything = self.connection is not None
+            if self.state in _UNDER_WAY:
+                self._plan = Plan(query=self._query, writes=None)
+        self._cache = cache
+        self._environment_state = None
+
+    def _enter_environment(self, cache: Cache) -> Environment:
+        shelf, group, state = self.shelf, self.group, self.carried.state
+        assert group is not None
+        account, form = (b"", 0) if shelf is None else (shelf.key.user, shelf.key.capabilities)
+        self._environment = cache.environment(group.name, self.user, account, form, state)
+        self._environment_state = state
+        return self._environment
+
+    # Answering.
+
+    def _recall(self, cache: Cache, data: bytes, start: int, kind: int = TEXTS) -> bool:
+        """Answer a text from memory; False when it must be asked. Runs once a query: the shorter the better."""
+        is_same = self.carried.state is self._environment_state
+        environment = self._environment if is_same else self._enter_environment(cache)
+        course = self.course
+        if environment.refusal or self._is_cache_off or self._is_congested or (course is not None and course.has_token):
+            self._key = b""
+            return False
+        text = data[start:]
+        if b"/*" in text or b"#" in text or b"--" in text:
+            text = uncommented(text, 0, self._flags)
+        self._command = QUERY
+        key = self._key = environment.prefixes[kind] + text
+        entry = cache.store.get(key)
+        return entry is not None and self._serve(cache, entry)
+
+    def _is_recalled(self, cache: Cache, query: Query, data: bytes, start: int) -> bool:
+        """The same for a text whose meaning is known by now, and for which something may be ordered."""
+        if query.footprint.uncacheable or self._is_bypassed:
+            self._key = b""
+            return False
+        return self._recall(cache, data, start, TEXTS if self._cache_policy is None else ORDERED_TEXTS)
+
+    def _recall_prepared(self, cache: Cache, statement: Statement, types: bytes, values: bytes) -> bool:
+        """The same for an execution."""
+        was, now = statement.state, self.carried.state
+        environment = self._environment if now is self._environment_state else self._enter_environment(cache)
+        is_unlike = statement.query.footprint.uncacheable or (was is not now and not _reads_alike(was, now))
+        has_token = self.course is not None and self.course.has_token
+        if is_unlike or environment.refusal or self._is_cache_off or self._is_congested or has_token:
+            return False
+        self._command = EXECUTE
+        sizes = len(statement.text).to_bytes(4, "little") + len(types).to_bytes(4, "little")
+        kind = EXECUTIONS if self._cache_policy is None else ORDERED_EXECUTIONS
+        key = self._key = b"".join((environment.prefixes[kind], sizes, statement.text, types, values))
+        entry = cache.store.get(key)
+        return entry is not None and self._serve(cache, entry)
+
+    def _serve(self, cache: Cache, entry: Entry) -> bool:
+        # An old entry is fetched anew by the first who finds it, and served to the others meanwhile.
+        now = perf_counter()
+        tally = entry.tally
+        if entry.refresh_at > now:
+            verdict = HIT
+        elif cache.joinable(entry.key) is None:
+            return False
+        else:
+            verdict = Verdict.STALE
+            tally.stale += 1
+        tally.hits += 1
+        tally.saved_s += entry.cost_s
+        self._answer(entry.reply, entry.rows, verdict, now)
+        return True
+
+    def _answer(self, reply: bytes, rows: int, verdict: str, started: float) -> None:
+        self.channel.write(reply)
+        carried = self.carried
+        carried.row_count = -1
+        carried.found_rows = rows
+        carried.warnings = None
+        carried.apart = COUNTS
+        if self._debtor is not None:
+            # What else it still knew is of before this statement.
+            self._debtor.debt &= Debt.INSERT_ID
+        self._ended = now = perf_counter()
+        self._emit(
+            new_tuple(
+                QueryFinished,
+                (time(), self.id, BACKEND, self._command, now - started, len(reply), 0, CACHED, verdict),
+            )
+        )
+
+    # Asking.
+
+    def _consult(self, cache: Cache, query: Query, policy: CachePolicy | None = None) -> bool:
+        """Note what a command that is about to be sent means to the cache; True when it need not be sent."""
+        is_same = self.carried.state is self._environment_state
+        environment = self._environment if is_same else self._enter_environment(cache)
+        scope = environment.scope
+        orders = self._orders
+        if policy is None or orders is None:
+            plan = cache.plan(scope, query)
+        else:
+            plan = cache.forced(scope, query, policy, orders.cached_by)
+        key, self._key = self._key, b""
+        self._fill = None
+        self._verdict = plan.bypass.why
+        self._plan = None if plan.is_idle and not self._is_writing else plan
+        if plan.writes != ():
+            cache.wrote(plan.writes, query.kind)
+        reading = plan.reading
+        if reading is None:
+            if self._verdict:
+                cache.bypass(plan.bypass.cause)
+            return False
+        if not key or self.connection is not None:
+            self._verdict = self._why_not()
+            cache.bypass(self._verdict)
+            return False
+        if reading.is_shared:
+            key = environment.shared_key(key)
+            entry = cache.store.get(key)
+            if entry is not None and self._serve(cache, entry):
+                self._plan = None
+                return True
+        # Who is owed something must be free to be paid at any time.
+        fill = cache.joinable(key) if self._debtor is None else None
+        if fill is not None:
+            self._plan = None
+            self._joined = fill
+            self._started = perf_counter()
+            fill.waiters.append(self)
+            self.state = WAITING
+            return True
+        self._fill = cache.begin(key, reading)
+        if self._fill is not None:
+            self._verdict = Verdict.MISS
+        else:
+            self._verdict = "a write to its tables may still come true"
+            cache.bypass(self._verdict)
+        return False
+
+    @property
+    def _is_writing(self) -> bool:
+        return self._wrote_anything or bool(self._wrote)
+
+    def _why_not(self) -> str:
+        connection = self.connection
+        if self.shelf is None:
+            return "relayed login"
+        if self._environment.refusal:
+            return self._environment.refusal
+        if self._is_cache_off:
+            return "the session has the cache switched off"
+        if self.course is not None and self.course.has_token:
+            # Of what it wants to see, which another DbMux may have written, this one was perhaps not told.
+            return "the session handed over a GTID"
+        if connection is not None and connection.is_in_transaction:
+            return "in a transaction"
+        if connection is not None:
+            return "pinned to its connection"
+        return "not asked for"
+
+    def _request(self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None) -> None:
+        if self._cache is not None and self._consult(self._cache, query, self._cache_policy):
+            self._command = data[4]
+            self._resume = lambda: self._request_alone(query, data, then, statement)
+            return
+        super()._request(query, data, then, statement)
+
+    @property
+    def _cache_policy(self) -> CachePolicy | None:
+        return None if self._orders is None else self._orders.cache or None
+
+    @property
+    def _is_bypassed(self) -> bool:
+        """Whether it is ordered otherwise than to answer from memory, or the answer could not be given so."""
+        orders = self._orders
+        is_ordered = orders is not None and (
+            orders.cache is False or orders.target is not None or orders.max_rows is not None or bool(orders.gtid)
+        )
+        return is_ordered or self.connection is not None
+
+    def _resume_with(self, query: Query, data: bytes) -> None:
+        """Have a text that waits for another session's reading sent, should that come to nothing."""
+
+        def resume() -> None:
+            # Both may be an earlier command's.
+            self._orders = None
+            self._shape = int(Shape.RESULT)
+            self._request_alone(query, data, self._send_pending)
+
+        self._command = QUERY
+        self._resume = resume
+
+    def _request_alone(
+        self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None
+    ) -> None:
+        # Whoever has waited in vain does not wait again: a table that is written all the time would starve it.
+        self._verdict = Verdict.MISS
+        super()._request(query, data, then, statement)
+
+    def filled(self, reply: bytes, rows: int) -> None:
+        """The other session's reading is over, and this is the result."""
+        if self._joined is None:
+            # Whoever was told before has ended this session.
+            return
+        self._joined = None
+        self.state = IDLE
+        self._answer(reply, rows, Verdict.COALESCED, self._started)
+        self._go_on()
+
+    def not_filled(self) -> None:
+        """The other session's reading gave nothing that can be shared."""
+        if self._joined is None:
+            return
+        self._joined = None
+        self.state = IDLE
+        self._resume()
+
+    def _switch_cache(self, switch: Switch) -> None:
+        """SET @dbmux_cache: whether this session's results are read from memory and stored there."""
+        self._is_cache_off = switch is Switch.OFF
+        self.carried.count(0)
+        self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
+
+    # Following.
+
+    def _listen(self, plan: Plan, connection: Connection) -> None:
+        if self._fill is not None:
+            self._record(self._fill, connection)
+        elif plan.query.kind is Kind.MULTI:
+            # Each of the statements is acknowledged by its own reply, and not by the last.
+            connection.client = Herald(lambda: self._wrote_so_far(plan), self.channel.write)
+
+    def _wrote_so_far(self, plan: Plan) -> None:
+        if self._cache is not None:
+            self._cache.wrote(plan.writes, Kind.MULTI)
+            self._cache.wrote(None if self._wrote_anything else tuple(self._wrote), Kind.MULTI)
+
+    def _record(self, fill: Fill, connection: Connection) -> None:
+        connection.client = self._tape = Tape(self.channel.write, fill.reading.max_bytes)
+
+    def _conclude(self, plan: Plan, connection: Connection) -> None:
+        cache, self._plan = self._cache, None
+        connection.client = self.channel
+        if cache is None:
+            return
+        if self._fill is not None:
+            fill, self._fill = self._fill, None
+            cache.finish(fill, self._storable(cache, fill, connection), connection.scanner.rows)
+        if plan.writes != () or self._is_writing:
+            self._follow_writes(cache, plan, connection)
+        if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
+            # By now a trigger may be there that was not known when it was sent.
+            self._follow_writes(cache, now, connection)
+        if plan.defines:
+            self._environment.source.doubt()
+
+    def _storable(self, cache: Cache, fill: Fill, connection: Connection) -> bytes | str:
+        # The reply, or why it must not be stored.
+        scanner = connection.scanner
+        if scanner.error or not scanner.has_rows:
+            return "it is an error"
+        if scanner.warnings:
+            return "it has warnings"
+        if not scanner.status & AUTOCOMMIT or scanner.status & ~STORED_STATUS:
+            return "its status tells of the session"
+        if self.group is None or self.backend is None:
+            return "the session has ended"
+        is_primary = self.backend is self.group.primary
+        if not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables):
+            # Its result must not outlive this moment.
+            return "a replica gave it that may lack what was written"
+        return self._tape.reply or Put.TOO_LARGE
+
+    def _follow_writes(self, cache: Cache, plan: Plan, connection: Connection) -> None:
+        # Only the server knows when a transaction ends: by COMMIT, by a definition, by LOCK TABLES, by another BEGIN.
+        status, why = connection.scanner.status, plan.query.kind
+        is_open = bool(status & IN_TRANSACTION) or not status & AUTOCOMMIT
+        if plan.writes != ():
+            cache.wrote(plan.writes, why)
+        if self._is_writing and not (is_open and plan.query.is_plain):
+            cache.wrote(None if self._wrote_anything else tuple(self._wrote), why)
+        if is_open:
+            self._remember(plan)
+        else:
+            self._wrote.clear()
+            self._wrote_anything = False
+
+    def _remember(self, plan: Plan) -> None:
+        if plan.writes is None:
+            self._wrote_anything = True
+        else:
+            self._wrote.update(plan.writes)
+
+    def _leave_cache(self) -> None:
+        """The command under way, and the transaction, end without the server's word."""
+        cache, plan, fill, joined = self._cache, self._plan, self._fill, self._joined
+        self._plan = self._fill = self._joined = None
+        if cache is None:
+            return
+        if joined is not None and self in joined.waiters:
+            joined.waiters.remove(self)
+        if fill is not None:
+            cache.abandon(fill)
+        if plan is not None:
+            self._remember(plan)
+            if plan.defines:
+                self._environment.source.doubt()
+        if self._is_writing:
+            written = None if self._wrote_anything else tuple(self._wrote)
+            if plan is not None and self.state not in (IDLE, WAITING) and not self._environment.source.is_followed:
+                # It was sent, perhaps, and the server may still carry it out.
+                cache.doubt(written, "a connection was lost")
+            else:
+                cache.wrote(written, "a transaction was given up")
+            self._wrote.clear()
+            self._wrote_anything = False
+
+    def _fail_cached(self) -> None:
+        """The cache has nothing to do with the command under way any more: it was not sent, or there is no cache."""
+        fill, cache = self._fill, self._cache
+        self._plan = self._fill = None
+        if fill is not None and cache is not None:
+            cache.abandon(fill)
+
+    def _stop_sharing(self) -> None:
+        """This client reads slowly: who waits for the same goes on by himself, and nobody else begins to wait."""
+        if self._fill is not None and self._cache is not None:
+            self._cache.abandon(self._fill)
+
+
+def switches_cache(text: bytes) -> Switch | None:
+    """What `SET @dbmux_cache = off` and its like ask for; None for every other statement."""
+    found = _SWITCH.fullmatch(text)
+    if found is None:
+        return None
+    return Switch.OFF if found[1].strip(b"'\"").lower() in (b"off", b"0", b"false") else Switch.ON
+
+
+def _reads_alike(was: SessionState, now: SessionState) -> bool:
+    # A prepared statement keeps these of its preparation.
+    is_held = all(was.variable(name) == now.variable(name) for name in HELD)
+    return is_held and was.schema == now.schema and was.names == now.names

@@ -1,0 +1,1 @@
+"""The binary log: what a server tells its replicas of every write."""

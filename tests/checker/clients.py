@@ -1,0 +1,355 @@
+"""The clients of the cache checker: each a thread that reads and writes at random and notes what happened.
+
+A board with the registers and a port come in; writes and reads go into the board's history. What a client decides
+follows from its dice; when it happens does not. Never judges.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from tests.checker.history import History, Outcome, Read, Write
+from tests.checker.registers import HOMES, VAULT, Mode, Register, Way
+from tests.checker.sessions import FORMS, LETTERS, MOMENTS, Lost, Refused, Session, Setting, User, Values
+
+REFUSED = "a refusal"
+DENIED = 1142
+# So many fragile registers are looked at.
+HOT = 5
+UNCACHED = "/* dbmux: nocache */ "
+
+clock = time.monotonic
+
+
+@dataclass(slots=True, eq=False)
+class Board:
+    """What all clients share: the registers, how likely each is chosen, and what happened.
+
+    `hot` are fragile registers that were written of late, and the first of them is about to be; this part of all steps
+    is about them.
+    """
+
+    users: tuple[User, ...]
+    registers: list[Register]
+    weights: list[int]
+    hot: Sequence[Register]
+    hot_share: float
+    history: History = field(default_factory=History)
+    errors: Counter[int] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+
+    def begin(self, registers: Sequence[Register]) -> None:
+        """All have their first version."""
+        now = clock()
+        for register in registers:
+            self.history.writes.append(Write(session=0, register=register.name, version=1, begin=now, end=now))
+
+
+class Client:
+    """One client at a port; `writes` is the part of its steps that are writes."""
+
+    def __init__(self, number: int, port: int, board: Board, dice: random.Random, writes: float) -> None:
+        self.number = number
+        self._port = port
+        self._board = board
+        self._dice = dice
+        self._writes = writes
+        self._session: Session | None = None
+
+    def run(self, until: float) -> None:
+        """Go on until then."""
+        while clock() < until:
+            try:
+                self._step(self._session or self._connect())
+            except Refused as error:
+                self._board.errors[error.number] += 1
+            except Lost as why:
+                self._board.lost.append(str(why))
+                self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection, whatever is under way."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _connect(self) -> Session:
+        self._session = Session(self._port, self._setting(FORMS[self._dice.random() < 0.15]))
+        return self._session
+
+    def _setting(self, form: int) -> Setting:
+        # Mostly the same, so that clients share what is stored.
+        dice = self._dice
+        rare = dice.choice(("user", "names", "zone", *[""] * 6))
+        return Setting(
+            user=self._board.users[rare == "user"],
+            schema=dice.choice(HOMES),
+            names="latin1" if rare == "names" else "utf8mb4",
+            zone="+05:00" if rare == "zone" else "+00:00",
+            form=form,
+        )
+
+    def _step(self, session: Session) -> None:
+        dice = self._dice
+        if dice.random() < 0.01:
+            session.change(self._setting(session.setting.form))
+        if dice.random() < 0.002:
+            self.hang_up()
+        elif dice.random() >= self._writes:
+            self._read(session, self._choose(session))
+        elif dice.random() < 0.6:
+            self._write_alone(session, self._choose(session))
+        else:
+            self._write_together(session)
+
+    def _choose(self, session: Session) -> Register:
+        board, schema = self._board, session.setting.schema
+        if self._dice.random() < board.hot_share:
+            return board.hot[0] if self._dice.random() < 0.5 else self._dice.choice(board.hot)
+        while True:
+            (register,) = self._dice.choices(board.registers, board.weights)
+            if register.is_qualified or register.home == schema:
+                return register
+
+    # Reading.
+
+    def _read(self, session: Session, register: Register, own: int = 0, since: float | None = None) -> None:
+        text = self._wording(register)
+        versions: tuple[int, ...] = ()
+        begin = clock()
+        try:
+            values, how = self._ask(session, register, text)
+        except Refused as error:
+            if error.number != DENIED:
+                raise
+            seen, how = REFUSED, text
+        else:
+            versions, seen = _understood(values)
+        self._board.history.reads.append(
+            Read(
+                session=self.number,
+                register=register.name,
+                versions=versions,
+                begin=begin if since is None else since,
+                end=clock(),
+                due=_due(register, session.setting),
+                seen=seen,
+                own=own,
+                how=how,
+            )
+        )
+
+    def _wording(self, register: Register) -> str:
+        # Mostly the same, so that it is found in the cache.
+        reads = register.family.reads
+        return reads[0] if self._dice.random() < 0.75 else self._dice.choice(reads)
+
+    def _ask(self, session: Session, register: Register, text: str) -> tuple[Values | None, str]:
+        dice = self._dice
+        if dice.random() < 0.3 and (register.is_qualified or session.can_execute(register.home, text)):
+            text = text.replace("{id}", "?")
+            bound: int | str = register.id if dice.random() < 0.95 else str(register.id)
+            return session.execute(register.home, text, bound), f"prepared {text} with {bound!r}"
+        text = text.replace("{id}", str(register.id))
+        if dice.random() < 0.1:
+            text = UNCACHED + text
+        return session.ask(text), text
+
+    # Writing.
+
+    def _write_alone(self, session: Session, register: Register) -> None:
+        ways = [way for way in register.family.ways if way.mode is not Mode.TRANSACTION]
+        if not _may_write(session, register) or not register.writing.acquire(blocking=False):
+            return
+        try:
+            way, version = self._dice.choice(ways), register.next()
+            self._prepare(session, register, way, version)
+            (statement,) = way.statements
+            statement = _filled(statement, register, version)
+            begin, outcome = clock(), Outcome.FAILED
+            try:
+                session.ask(statement)
+                outcome = Outcome.DONE
+            except Lost:
+                outcome = Outcome.UNKNOWN
+                raise
+            finally:
+                self._note(register, version, begin, outcome, statement)
+        finally:
+            register.writing.release()
+        self._read(session, register)
+
+    def _write_together(self, session: Session) -> None:
+        with ExitStack() as locks:
+            chosen = [each for each in self._candidates(session) if _acquire(each, locks)]
+            if not chosen:
+                return
+            begun, ended = self._dice.choice(_TRANSACTIONS)
+            versions = {register: register.next() for register in chosen}
+            begin, outcome = clock(), Outcome.FAILED
+            try:
+                self._fill_transaction(session, begun, versions)
+                begin = clock()
+                if ended is None:
+                    self.hang_up()
+                    return
+                outcome = Outcome.UNKNOWN
+                session.ask(ended)
+                outcome = Outcome.FAILED if ended == "ROLLBACK" else Outcome.DONE
+            except Refused:
+                outcome = Outcome.FAILED
+                with contextlib.suppress(Refused):
+                    session.ask("ROLLBACK")
+                raise
+            finally:
+                for register, version in versions.items():
+                    self._note(register, version, begin, outcome, f"{begun} … {ended}")
+                if self._session is not None and begun != "BEGIN":
+                    session.ask("SET autocommit = 1")
+                elif self._session is not None and ended == "BEGIN":
+                    session.ask("ROLLBACK")
+        for register in chosen:
+            self._read(session, register)
+
+    def _candidates(self, session: Session) -> Iterator[Register]:
+        for _ in range(self._dice.randint(1, 3)):
+            register = self._choose(session)
+            if _may_write(session, register) and any(way.mode is not Mode.ALONE for way in register.family.ways):
+                yield register
+
+    def _fill_transaction(self, session: Session, begun: str, versions: dict[Register, int]) -> None:
+        since = clock()
+        session.ask(begun)
+        for register, version in versions.items():
+            way = self._dice.choice([way for way in register.family.ways if way.mode is not Mode.ALONE])
+            self._prepare(session, register, way, version)
+            for statement in way.statements:
+                session.ask(_filled(statement, register, version))
+            if self._dice.random() < 0.5:
+                self._read(session, register, own=version, since=since)
+            if self._dice.random() < 0.3:
+                other = self._choose(session)
+                if other not in versions and Mode.ALONE not in {way.mode for way in other.family.ways}:
+                    self._read(session, other, since=since)
+
+    def _prepare(self, session: Session, register: Register, way: Way, version: int) -> None:
+        for statement in way.ahead:
+            session.ask(_filled(statement, register, version))
+
+    def _note(self, register: Register, version: int, begin: float, outcome: Outcome, how: str) -> None:
+        self._board.history.writes.append(
+            Write(
+                session=self.number,
+                register=register.name,
+                version=version,
+                begin=begin,
+                end=clock(),
+                outcome=outcome,
+                how=how,
+            )
+        )
+
+
+# How transactions begin and end; None for a client that is gone.
+_TRANSACTIONS: tuple[tuple[str, str | None], ...] = (
+    *[("BEGIN", "COMMIT")] * 6,
+    *[("BEGIN", "BEGIN")] * 2,
+    *[("BEGIN", "ROLLBACK")] * 2,
+    ("BEGIN", None),
+    ("SET autocommit = 0", "COMMIT"),
+    *[("SET autocommit = 0", "SET autocommit = 1")] * 3,
+)
+
+
+class Breaker(Client):
+    """A client that goes away, or is killed, in the middle of a write to a fragile register."""
+
+    def __init__(
+        self, number: int, port: int, board: Board, dice: random.Random, fragile: Sequence[Register], pause_s: float
+    ) -> None:
+        super().__init__(number, port, board, dice, writes=1.0)
+        self._fragile = fragile
+        self._pause_s = pause_s
+        self._turn = 0
+
+    def _step(self, session: Session) -> None:
+        register = self._board.hot[0]
+        time.sleep(self._pause_s)
+        self._break(replace_user(session, self._board.users[0]), register)
+        time.sleep(self._pause_s)
+        self._turn += 1
+        self._board.hot = [self._fragile[(self._turn - late) % len(self._fragile)] for late in range(HOT)]
+
+    def _break(self, session: Session, register: Register) -> None:
+        version = register.next()
+        short, long = register.family.ways
+        is_transaction = self._dice.random() < 0.6
+        (statement,) = (short if is_transaction else long).statements
+        last = statement = _filled(statement, register, version)
+        if is_transaction:
+            session.ask("BEGIN")
+            session.ask(statement)
+            # So that others read what was there before.
+            time.sleep(self._pause_s / 2)
+            last = "COMMIT"
+        begin = clock()
+        if self._dice.random() < 0.3:
+            killer = Session(self._port, session.setting)
+            session.send(last)
+            killer.ask(f"KILL {session.number}")
+            killer.close()
+        else:
+            session.send(last)
+        self.hang_up()
+        self._note(register, version, begin, Outcome.UNKNOWN, f"{statement}; {last}, and was gone")
+
+
+def replace_user(session: Session, user: User) -> Session:
+    """The session, of that user."""
+    if session.setting.user != user:
+        session.change(replace(session.setting, user=user))
+    return session
+
+
+def _acquire(register: Register, locks: ExitStack) -> bool:
+    if not register.writing.acquire(blocking=False):
+        return False
+    locks.callback(register.writing.release)
+    return True
+
+
+def _may_write(session: Session, register: Register) -> bool:
+    # Fragile registers are the breaker's.
+    return (
+        register.family.name != "vault"
+        and not register.is_qualified
+        or (register.home == VAULT and session.setting.user.is_trusted)
+    )
+
+
+def _filled(text: str, register: Register, version: int) -> str:
+    return text.replace("{id}", str(register.id)).replace("{ver}", str(version))
+
+
+def _understood(values: Values | None) -> tuple[tuple[int, ...], str]:
+    if values is None:
+        return (), "no row"
+    told = values[:-4]
+    number, home, label, at = values[-4:]
+    versions = tuple(int(version) for version in told if version is not None)
+    if len(versions) < len(told):
+        return (), "no version"
+    return versions, f"{number!r} of {home!r}, {label!r}, {at!r}"
+
+
+def _due(register: Register, setting: Setting) -> str:
+    if register.home == VAULT and not setting.user.is_trusted:
+        return REFUSED
+    label, at = LETTERS[setting.names], MOMENTS[setting.zone].encode()
+    return f"{str(register.id).encode()!r} of {register.home.encode()!r}, {label!r}, {at!r}"

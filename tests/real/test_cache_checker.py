@@ -1,0 +1,189 @@
+"""The query cache under random reads and writes: what it promises holds, and a fault that is planted is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from dbmux.cache.cache import Verdict
+from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.packages import Kind, find, parse_wish
+from tests.checker.faults import FAULTS
+from tests.checker.judge import Violation, judge
+from tests.checker.registers import HOMES, VAULT, definitions
+from tests.checker.sessions import User
+from tests.checker.workload import Workload
+from tests.real.conftest import ACCOUNT, PASSWORD, wait_until_served
+
+pytestmark = pytest.mark.real
+
+# `make soak` takes longer.
+SECONDS = float(os.environ.get("DBMUX_SOAK_SECONDS", "5"))
+SEED = 4
+# A fault is looked for in so many rounds, each with another seed.
+ROUND_S, ROUNDS = 0.7, 12
+# How late one proxy may see what was written through another, on a machine that has much else to do.
+STALENESS_S = 1.0
+# Fewer clients than connections would make for few surprises.
+CONNECTIONS = 8
+STRANGER, STRANGERS_PASSWORD = "stranger", "stranger-password"
+USERS = (
+    User(name=ACCOUNT, password=PASSWORD),
+    User(name=STRANGER, password=STRANGERS_PASSWORD, is_trusted=False),
+)
+# Deadlocks, rows that changed since a snapshot, tables that were emptied since it.
+EXPECTED_ERRORS = {1213, 1205, 1020, 1412}
+SERVED = (Verdict.HIT, Verdict.STALE, Verdict.COALESCED)
+SHOWN = 5
+
+
+@dataclass(slots=True)
+class Proxy:
+    """A DbMux before a server; `verdicts` are the cache's, once it has ended."""
+
+    port: int
+    verdicts: dict[str, int]
+
+    @property
+    def served(self) -> float:
+        """The part of the answers to which a cache may have a word that came from memory."""
+        counted = sum(number for verdict, number in self.verdicts.items() if verdict)
+        return sum(self.verdicts.get(verdict, 0) for verdict in SERVED) / counted
+
+
+@pytest.fixture(scope="module")
+def stranger(nodes: dict[str, Node]) -> None:
+    for node in nodes.values():
+        _let_in_stranger(node)
+
+
+@pytest.fixture(scope="module", params=["mariadb:10.11", "mysql:9"])
+def logging(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A server that keeps a binary log."""
+    software = find(parse_wish(request.param), platformdirs.user_cache_path("dbmux") / "servers", print)
+    options = ("--server-id=1", "--log-bin=binlog", "--sync-binlog=0")
+    node = Node(request.param, software, tmp_path_factory.mktemp("logging"), options)
+    node.start()
+    try:
+        if software.kind is Kind.MARIADB:
+            node.run("DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES")
+        password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
+        node.run(f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'")
+        _let_in_stranger(node)
+        yield node
+    finally:
+        node.stop()
+
+
+def _let_in_stranger(node: Node) -> None:
+    node.run(f"CREATE USER '{STRANGER}'@'%' IDENTIFIED BY '{STRANGERS_PASSWORD}'")
+    for home in HOMES:
+        node.run(f"GRANT ALL ON {home}.* TO '{STRANGER}'@'%'")
+
+
+@contextmanager
+def _proxy(node: Node, folder: Path, fault: str = "", invalidate_from: str = "off") -> Iterator[Proxy]:
+    folder.mkdir(exist_ok=True)
+    port = next_free_port()
+    file, counts, log = folder / "appconfig.json", folder / "counts.json", folder / "log"
+    tables: dict[str, object] = {f"{home}.*": "60s" for home in (*HOMES, VAULT)}
+    # Of one schema, users share and old results are fetched anew.
+    tables[f"{HOMES[1]}.*"] = {"ttl": "60s", "soft_ttl": "100ms", "share": True}
+    config = {
+        "listen": f"127.0.0.1:{port}",
+        "backends": {"db": {"address": f"127.0.0.1:{node.port}", "max_connections": CONNECTIONS}},
+        "users": {user.name: user.password for user in USERS},
+        "service": {"user": ACCOUNT, "password": PASSWORD},
+        "cache": {"tables": tables, "invalidate_from": invalidate_from},
+        "timeouts": {"drain": "5s"},
+    }
+    file.write_text(json.dumps(config))
+    with log.open("wb") as told:
+        process = subprocess.Popen(
+            (sys.executable, "-m", "tests.checker.serve", str(file), str(counts), fault), stdout=told, stderr=told
+        )
+    proxy = Proxy(port, {})
+    try:
+        wait_until_served(port)
+        yield proxy
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0, log.read_text()
+    proxy.verdicts |= json.loads(counts.read_text())
+    assert "Traceback" not in log.read_text()
+
+
+def _shown(violations: Sequence[Violation]) -> str:
+    return "\n".join(map(str, violations[:SHOWN]))
+
+
+@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.parametrize("name", ["mariadb:10.11", "mysql:9"])
+@pytest.mark.usefixtures("stranger")
+def test_no_promise_is_broken(nodes: dict[str, Node], name: str, tmp_path: Path) -> None:
+    nodes[name].run(";\n".join(definitions()))
+
+    with _proxy(nodes[name], tmp_path) as proxy:
+        work = Workload((proxy.port,), USERS)
+        work.run(SEED, SECONDS)
+
+    board = work.board
+    print(f"seed {SEED}: {len(board.history.reads)} reads, {len(board.history.writes)} writes, {proxy.verdicts}")
+    print(f"errors: {dict(board.errors)}")
+    violations = judge(board.history)
+    assert not violations, _shown(violations)
+    assert not board.lost
+    assert board.errors.keys() <= EXPECTED_ERRORS
+    # Else nothing was proved.
+    assert proxy.served > 0.3
+    assert all(proxy.verdicts[verdict] for verdict in SERVED)
+
+
+@pytest.mark.timeout(SECONDS + 120)
+def test_of_two_proxies_each_sees_the_others_writes_soon(logging: Node, tmp_path: Path) -> None:
+    logging.run(";\n".join(definitions()))
+
+    with (
+        _proxy(logging, tmp_path / "one", invalidate_from="required") as one,
+        _proxy(logging, tmp_path / "other", invalidate_from="required") as other,
+    ):
+        work = Workload((one.port, other.port), USERS)
+        work.run(SEED, SECONDS)
+
+    history = work.board.history
+    print(f"seed {SEED}: {len(history.reads)} reads, {len(history.writes)} writes")
+    print(f"{one.verdicts}\n{other.verdicts}\nerrors: {dict(work.board.errors)}")
+    print(f"{len(judge(history))} reads were behind at all")
+    violations = judge(history, STALENESS_S)
+    assert not violations, _shown(violations)
+    assert not work.board.lost
+    assert work.board.errors.keys() <= EXPECTED_ERRORS
+    assert min(one.served, other.served) > 0.2
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.usefixtures("stranger")
+def test_a_planted_fault_is_found(nodes: dict[str, Node], fault: str, tmp_path: Path) -> None:
+    node = nodes["mariadb:10.11"]
+    node.run(";\n".join(definitions()))
+    violations: list[Violation] = []
+
+    with _proxy(node, tmp_path, fault) as proxy:
+        work = Workload((proxy.port,), USERS, FAULTS[fault].focus)
+        for round in range(ROUNDS):
+            work.run(SEED + round, ROUND_S)
+            violations = judge(work.board.history)
+            if violations:
+                break
+
+    print(f"seeds {SEED} to {SEED + round}: {len(violations)} violations\n{_shown(violations)}")
+    assert violations
