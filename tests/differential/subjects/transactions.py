@@ -598,7 +598,7 @@ TRANSACTIONS = (
         "SET autocommit = 0",
         COUNT,
         "INSERT INTO t (name) VALUES ('x')",
-        # MySQL tells here as well of a transaction, perhaps of another session, that was read-only before this tracking.
+        # MySQL tells here of a transaction that was read-only before it was tracked, perhaps of another session.
         only(MARIADB, "COMMIT AND CHAIN"),
         "ROLLBACK",
         "SET autocommit = 1",
