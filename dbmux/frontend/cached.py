@@ -121,6 +121,7 @@ class CachedTenant(Tenant):
             # What it wrote so far was not followed, and what it may be writing now.
             self._wrote_anything = self.connection is not None
             if self.state in _UNDER_WAY:
+                self._enter_environment(cache)
                 self._plan = Plan(query=self._query, writes=None)
         self._cache = cache
         self._environment_state = None

@@ -1218,6 +1218,7 @@ def test_a_write_that_was_sent_before_the_cache_was_switched_on_ends_results_whe
             await writing
 
             assert await value(two) != before
+            assert await value(one) == await value(two)
 
     run(scenario)
 
@@ -1513,5 +1514,36 @@ def test_a_read_after_ones_own_write_is_answered_by_the_primary_and_stored() -> 
 
             assert told == ["primary"] * 3
             assert statements(found, "primary") == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "before, sql, verdict",
+    [
+        ([], READ, "miss"),
+        ([READ], READ, "hit"),
+        ([b"BEGIN"], READ, "in a transaction"),
+        ([b"CREATE TEMPORARY TABLE shop.x (a INT)"], READ, "pinned to its connection"),
+        ([b"SET autocommit=0"], READ, "autocommit is off"),
+        ([b"SET @dbmux_cache = off"], READ, "the session has the cache switched off"),
+        ([], b"SELECT NOW() FROM shop.t", "NOW"),
+        ([], b"SELECT a FROM bank.t", "bank.t is not in the server's dictionary"),
+        ([], b"SELECT /* dbmux: nocache */ a FROM shop.t", "not asked for"),
+        ([], WRITE, ""),
+        ([], b"SHOW TABLES", ""),
+        ([READ], b"COMMIT", ""),
+    ],
+)
+def test_the_event_says_what_the_cache_had_to_do_with_it(before: list[bytes], sql: bytes, verdict: str) -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            for statement in before:
+                await one.ask(Command.QUERY, statement)
+
+            await one.ask(Command.QUERY, sql)
+
+            assert verdicts(proxy)[-1] == verdict
 
     run(scenario)
