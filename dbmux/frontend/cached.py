@@ -24,7 +24,7 @@ from dbmux.cache.cache import (
     Verdict,
 )
 from dbmux.cache.eviction import Entry
-from dbmux.cache.fill import Fill, Herald, Tape
+from dbmux.cache.fill import Fill, Herald
 from dbmux.cache.plans import Plan
 from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
@@ -75,7 +75,6 @@ class CachedTenant(Tenant):
         "_joined",
         "_key",
         "_resume",
-        "_tape",
         "_wrote",
         "_wrote_anything",
         "user",
@@ -91,7 +90,6 @@ class CachedTenant(Tenant):
         self._is_cache_off = False
         # The key of the text under way, or b"" when it is not to be stored.
         self._key = b""
-        self._tape: Tape
         # Another session's reading that this one waits for, and how it goes on without.
         self._joined: Fill | None = None
         self._resume: Callable[[], None]
@@ -353,7 +351,8 @@ class CachedTenant(Tenant):
             self._cache.wrote(None if self._wrote_anything else tuple(self._wrote), Kind.MULTI)
 
     def _record(self, fill: Fill, connection: Connection) -> None:
-        connection.client = self._tape = Tape(self.channel.write, fill.reading.max_bytes)
+        fill.record(self.channel.write)
+        connection.client = fill
 
     def _conclude(self, plan: Plan, connection: Connection) -> None:
         cache, self._plan = self._cache, None
@@ -386,7 +385,7 @@ class CachedTenant(Tenant):
         if not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables):
             # Its result must not outlive this moment.
             return "a replica gave it that may lack what was written"
-        return self._tape.reply or Put.TOO_LARGE
+        return fill.reply or Put.TOO_LARGE
 
     def _follow_writes(self, cache: Cache, plan: Plan, connection: Connection) -> None:
         # Only the server knows when a transaction ends: by COMMIT, by a definition, by LOCK TABLES, by another BEGIN.
