@@ -6,7 +6,6 @@ A reply's pieces come in and go on to the client; when all was well, the whole o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from dbmux.cache.plans import Reading
@@ -24,37 +23,6 @@ class Waiter(Protocol):
         """There is none to be had from that reading; whoever waited fetches it by himself."""
 
 
-class Tape:
-    """Stands in for a client's channel: passes on what is written, and keeps it as long as it is not too much."""
-
-    __slots__ = ("_limit", "_pieces", "_size", "_write")
-
-    def __init__(self, write: Write, limit: int) -> None:
-        self._write = write
-        self._limit = limit
-        self._size = 0
-        self._pieces: list[bytes] | None = []
-
-    def write(self, data: bytes | memoryview) -> None:
-        """A piece of the reply."""
-        self._write(data)
-        if self._pieces is None:
-            return
-        self._size += len(data)
-        if self._size > self._limit:
-            self._pieces = None
-        else:
-            self._pieces.append(bytes(data))
-
-    @property
-    def reply(self) -> bytes | None:
-        """All that was written; None when it was too much."""
-        pieces = self._pieces
-        if pieces is None:
-            return None
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
 class Herald:
     """Stands in for a client's channel: says that a piece of the reply comes before it passes it on."""
 
@@ -70,15 +38,48 @@ class Herald:
         self._write(data)
 
 
-@dataclass(slots=True, eq=False)
 class Fill:
-    """A reading under way; `captured` is what the epochs of its tables were before it was sent, by `began_at`."""
+    """A reading under way. `captured` is what the epochs of its tables were before it was sent, by `began_at`.
 
-    key: bytes
-    reading: Reading
-    captured: int
-    began_at: float
-    waiters: list[Waiter] = field(default_factory=list)
+    It stands in for the client's channel: what is written goes on to that, and is kept as long as it is not too much.
+    """
+
+    __slots__ = ("_pieces", "_size", "_write", "began_at", "captured", "key", "reading", "waiters")
+
+    def __init__(self, key: bytes, reading: Reading, captured: int, began_at: float) -> None:
+        self.key = key
+        self.reading = reading
+        self.captured = captured
+        self.began_at = began_at
+        self.waiters: list[Waiter] = []
+        self._write: Write
+        self._pieces: list[bytes] | None = None
+        self._size = 0
+
+    def record(self, write: Write) -> None:
+        """What comes from now on is the reply; it goes to `write`."""
+        self._write = write
+        self._pieces = []
+        self._size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """A piece of the reply."""
+        self._write(data)
+        if self._pieces is None:
+            return
+        self._size += len(data)
+        if self._size > self.reading.max_bytes:
+            self._pieces = None
+        else:
+            self._pieces.append(bytes(data))
+
+    @property
+    def reply(self) -> bytes | None:
+        """All that was written; None when it was too much."""
+        pieces = self._pieces
+        if pieces is None:
+            return None
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def serve(self, reply: bytes, rows: int) -> None:
         """Give all who wait what came."""

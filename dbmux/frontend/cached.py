@@ -24,7 +24,7 @@ from dbmux.cache.cache import (
     Verdict,
 )
 from dbmux.cache.eviction import Entry
-from dbmux.cache.fill import Fill, Herald, Tape
+from dbmux.cache.fill import Fill, Herald
 from dbmux.cache.plans import Plan
 from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
@@ -76,7 +76,6 @@ class CachedTenant(Tenant):
         "_key",
         "_may_lack",
         "_resume",
-        "_tape",
         "_wrote",
         "_wrote_anything",
         "user",
@@ -92,8 +91,7 @@ class CachedTenant(Tenant):
         self._is_cache_off = False
         # The key of the text under way, or b"" when it is not to be stored.
         self._key = b""
-        self._tape: Tape
-        # Whether it is told by a replica that does not have everything.
+        # Whether a replica is asked that may not have everything.
         self._may_lack = False
         # Another session's reading that this one waits for, and how it goes on without.
         self._joined: Fill | None = None
@@ -359,7 +357,8 @@ class CachedTenant(Tenant):
     def _record(self, fill: Fill, connection: Connection) -> None:
         # Asked before it is sent: the replica may catch up while it reads.
         self._may_lack = self._cache is None or self._is_behind(self._cache, fill)
-        connection.client = self._tape = Tape(self.channel.write, fill.reading.max_bytes)
+        fill.record(self.channel.write)
+        connection.client = fill
 
     def _is_behind(self, cache: Cache, fill: Fill) -> bool:
         if self.group is None or self.backend is None:
@@ -374,7 +373,7 @@ class CachedTenant(Tenant):
             return
         if self._fill is not None:
             fill, self._fill = self._fill, None
-            cache.finish(fill, self._storable(connection), connection.scanner.rows)
+            cache.finish(fill, self._storable(fill, connection), connection.scanner.rows)
         if plan.writes != () or self._is_writing:
             self._follow_writes(cache, plan, connection)
         if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
@@ -383,7 +382,7 @@ class CachedTenant(Tenant):
         if plan.defines:
             self._environment.source.doubt()
 
-    def _storable(self, connection: Connection) -> bytes | str:
+    def _storable(self, fill: Fill, connection: Connection) -> bytes | str:
         # The reply, or why it must not be stored.
         scanner = connection.scanner
         if scanner.error or not scanner.has_rows:
@@ -395,7 +394,7 @@ class CachedTenant(Tenant):
         if self._may_lack:
             # Its result must not outlive this moment.
             return "a replica gave it that may lack what was written"
-        return self._tape.reply or Put.TOO_LARGE
+        return fill.reply or Put.TOO_LARGE
 
     def _follow_writes(self, cache: Cache, plan: Plan, connection: Connection) -> None:
         # Only the server knows when a transaction ends: by COMMIT, by a definition, by LOCK TABLES, by another BEGIN.

@@ -35,7 +35,7 @@ def ttl(told: Terms | str) -> float | str:
         ({"shop.t*": "30s"}, 30.0),
         ({"*": "1s", "shop.*": "2s", "shop.t": "3s"}, 3.0),
         ({"shop.t": "3s", "shop.*": "2s", "*": "1s"}, 3.0),
-        ({"shop.*": "2s", "shop.t": False}, "shop.t is not among cache.tables"),
+        ({"shop.*": "2s", "shop.t": False}, "shop.t is false in cache.tables"),
         ({"shop.*": False, "shop.t": "2s"}, 2.0),
         ({"shop.u": "2s", "bank.*": "2s", "shop.tt*": "2s"}, "shop.t is not among cache.tables"),
         ({}, "shop.t is not among cache.tables"),
@@ -65,7 +65,7 @@ def test_one_table_that_is_not_configured_is_enough_not_to_store() -> None:
 def test_tables_behind_a_view_need_not_be_configured_but_may_forbid() -> None:
     assert ttl(terms({"shop.t": "30s"}, T, behind=frozenset((U,)))) == 30.0
     assert ttl(terms({"shop.t": "30s", "shop.u": "5s"}, T, behind=frozenset((U,)))) == 5.0
-    assert terms({"shop.t": "30s", "shop.u": False}, T, behind=frozenset((U,))) == "shop.u is not among cache.tables"
+    assert terms({"shop.t": "30s", "shop.u": False}, T, behind=frozenset((U,))) == "shop.u is false in cache.tables"
 
 
 def test_writes_to_tables_behind_a_view_are_followed_unless_those_end_by_time_alone() -> None:
