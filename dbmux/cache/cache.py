@@ -341,10 +341,11 @@ class Cache:
         """A reading has ended: store it if nothing has overtaken it. In place of a reply, why it must not be stored."""
         self._forget(fill)
         reading, now = fill.reading, self.clock()
-        reading.tally.misses += 1
-        reading.tally.spent_s += now - fill.began_at
+        tally, cost_s = reading.tally, now - fill.began_at
+        tally.misses += 1
+        tally.spent_s += cost_s
         if isinstance(reply, str):
-            reading.tally.refusals[reply] += 1
+            tally.refusals[reply] += 1
             fill.release()
             return
         put = self.store.put(
@@ -355,16 +356,17 @@ class Cache:
             now + reading.ttl_s,
             refresh_at=-1.0 if reading.soft_ttl_s is None else now + reading.soft_ttl_s,
             rows=rows,
-            cost_s=now - fill.began_at,
-            tally=reading.tally,
+            cost_s=cost_s,
+            tally=tally,
         )
         if put is Put.STORED:
-            reading.tally.stored += 1
-            reading.tally.coalesced += len(fill.waiters)
-            reading.tally.saved_s += len(fill.waiters) * (now - fill.began_at)
-            fill.serve(reply, rows)
+            tally.stored += 1
+            if fill.waiters:
+                tally.coalesced += len(fill.waiters)
+                tally.saved_s += len(fill.waiters) * cost_s
+                fill.serve(reply, rows)
         else:
-            reading.tally.refusals[put] += 1
+            tally.refusals[put] += 1
             fill.release()
 
     def abandon(self, fill: Fill) -> None:
