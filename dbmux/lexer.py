@@ -741,8 +741,8 @@ def uncommented(text: bytes, start: int, flags: int) -> bytes:
         last_end = lexer.end
         while lexer.advance() != END:
             last_end = lexer.end
-    if _CLOSED.fullmatch(text, last_end) is None:
-        # Of a comment that is not closed servers complain.
+    if _CLOSED.fullmatch(text, last_end) is None or text[last_end - 1 : last_end] == b"-":
+        # Of a comment that is not closed servers complain; and dashes at the end would become one.
         return text[start:]
     between = text[first_end:second]
     if b"/*" in between or b"#" in between or b"--" in between:

@@ -74,6 +74,7 @@ class CachedTenant(Tenant):
         "_is_cache_off",
         "_joined",
         "_key",
+        "_may_lack",
         "_resume",
         "_written",
         "user",
@@ -89,6 +90,8 @@ class CachedTenant(Tenant):
         self._is_cache_off = False
         # The key of the text under way, or b"" when it is not to be stored.
         self._key = b""
+        # Whether a replica is asked that may not have everything.
+        self._may_lack = False
         # Another session's reading that this one waits for, and how it goes on without.
         self._joined: Fill | None = None
         self._resume: Callable[[], None]
@@ -116,6 +119,7 @@ class CachedTenant(Tenant):
             if self.connection is not None:
                 self._written.add(None)
             if self.state in _UNDER_WAY:
+                self._enter_environment(cache)
                 self._plan = Plan(query=self._query, writes=None)
         self._cache = cache
         self._environment_state = None
@@ -352,8 +356,16 @@ class CachedTenant(Tenant):
             self._cache.wrote(self._written.tables, Kind.MULTI)
 
     def _record(self, fill: Fill, connection: Connection) -> None:
+        # Asked before it is sent: the replica may catch up while it reads.
+        self._may_lack = self._cache is None or self._is_behind(self._cache, fill)
         fill.record(self.channel.write)
         connection.client = fill
+
+    def _is_behind(self, cache: Cache, fill: Fill) -> bool:
+        if self.group is None or self.backend is None:
+            return True
+        is_primary = self.backend is self.group.primary
+        return not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables)
 
     def _conclude(self, plan: Plan, connection: Connection) -> None:
         cache, self._plan = self._cache, None
@@ -362,7 +374,7 @@ class CachedTenant(Tenant):
             return
         if self._fill is not None:
             fill, self._fill = self._fill, None
-            cache.finish(fill, self._storable(cache, fill, connection), connection.scanner.rows)
+            cache.finish(fill, self._storable(fill, connection), connection.scanner.rows)
         if plan.writes != () or not self._written.is_empty:
             self._follow_writes(cache, plan, connection)
         if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
@@ -371,7 +383,7 @@ class CachedTenant(Tenant):
         if plan.defines:
             self._environment.source.doubt()
 
-    def _storable(self, cache: Cache, fill: Fill, connection: Connection) -> bytes | str:
+    def _storable(self, fill: Fill, connection: Connection) -> bytes | str:
         # The reply, or why it must not be stored.
         scanner = connection.scanner
         if scanner.error or not scanner.has_rows:
@@ -380,10 +392,7 @@ class CachedTenant(Tenant):
             return "it has warnings"
         if not scanner.status & AUTOCOMMIT or scanner.status & ~STORED_STATUS:
             return "its status tells of the session"
-        if self.group is None or self.backend is None:
-            return "the session has ended"
-        is_primary = self.backend is self.group.primary
-        if not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables):
+        if self._may_lack:
             # Its result must not outlive this moment.
             return "a replica gave it that may lack what was written"
         return fill.reply or Put.TOO_LARGE

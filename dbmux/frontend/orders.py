@@ -141,10 +141,11 @@ def _routed(told: Orders, value: str, topology: Topology, home: Group) -> Orders
 
 
 def _stored(hints: Mapping[str, str]) -> CachePolicy | Literal[False]:
-    if "nocache" in hints:
+    has_value = bool(hints.get("nocache") or hints.get("cache"))
+    if "nocache" in hints and not has_value:
         return False
-    if "cache" not in hints or "ttl" not in hints:
-        raise ValueError("write cache ttl=60s")
+    if has_value or "cache" not in hints or "ttl" not in hints:
+        raise ValueError("write cache ttl=60s, or nocache")
     return CachePolicy(ttl=seconds(hints["ttl"]))
 
 

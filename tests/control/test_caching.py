@@ -13,7 +13,7 @@ from dbmux.observe.prometheus import Now, render
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
 from tests.fakes import client, run
-from tests.frontend.test_cached import READ, Shop, rows, shop, value
+from tests.frontend.shop import READ, Shop, rows, shop, value
 
 WARNED = b"SELECT a FROM shop.u"
 
