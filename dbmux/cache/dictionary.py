@@ -56,6 +56,13 @@ class Dictionary:
     _by_name: dict[bytes, set[Key]] = field(default_factory=dict)
     _routines_by_name: dict[bytes, set[Key]] = field(default_factory=dict)
 
+    @property
+    def hidden(self) -> list[str]:
+        """The views and routines of which the account may not see how they are made."""
+        views = [key for key, definition in self._views.items() if definition is None]
+        routines = [key for key, bodies in self._routines.items() if None in bodies]
+        return sorted(".".join(key) for key in views + routines)
+
     # What information_schema says.
 
     def add_table(self, schema: str, name: str, kind: str, engine: str) -> None:
