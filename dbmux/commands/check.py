@@ -155,13 +155,17 @@ async def _is_read(backend: Backend, config: Config, service: Account) -> bool:
     # What the cache can know of this server.
     told, fine = "the cache knows its tables, triggers, views and routines", True
     try:
-        hidden = (await read_dictionary(backend, service)).hidden
+        found = await read_dictionary(backend, service)
     except (DbMuxError, TimeoutError) as error:
         told, fine = f"nothing of it can be cached: {error or 'no answer in time'}", False
     else:
-        if hidden:
-            told = f"the service account may not see how {_first(hidden)} are made; run what `dbmux grants` prints"
+        if found.hidden:
+            told = (
+                f"the service account may not see how {_first(found.hidden)} are made; run what `dbmux grants` prints"
+            )
             fine = False
+        elif not found.has_all_routines:
+            told = "the cache knows its tables, triggers and views; a CALL may end all results without the right SELECT"
     click.echo(f"  {backend.name}: {told}")
     mode = config.cache.invalidate_from
     if mode is InvalidateFrom.OFF:

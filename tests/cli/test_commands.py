@@ -232,7 +232,7 @@ def dictionary(rights: tuple[bytes, ...], views: list[bytes]) -> Answer:
     return answer
 
 
-RIGHTS = (b"REFERENCES", b"TRIGGER")
+RIGHTS = (b"REFERENCES", b"SELECT", b"TRIGGER")
 KNOWN = "the cache knows its tables, triggers, views and routines"
 UNREAD = (
     "the service account may not read the binary log of db; "
@@ -338,10 +338,12 @@ class TestConnect:
             (RIGHTS, [], "required", 1, [KNOWN, f"nothing of it is cached: {UNREAD}"]),
             (RIGHTS, [row(b"shop", b"v", b"")], "off", 1, [
              "the service account may not see how shop.v are made; run what `dbmux grants` prints"]),
+            ((b"REFERENCES", b"TRIGGER"), [], "off", 0, [
+             "the cache knows its tables, triggers and views; a CALL may end all results without the right SELECT"]),
             ((b"TRIGGER",), [], "off", 1, ["nothing of it can be cached: the service account "
              "lacks the right REFERENCES; `dbmux grants` prints what it needs"]),
         ],
-        ids=["the log may not be read", "the log is not looked at", "the log is required", "a hidden view", "no right"],
+        ids=["log may not be read", "log not looked at", "log required", "hidden view", "hidden routines", "no right"],
     )  # fmt: skip
     def test_what_the_cache_can_know_of_a_server_is_told(
         self,
