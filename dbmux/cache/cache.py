@@ -22,7 +22,7 @@ from dbmux.cache.dictionary import Dictionary, Key
 from dbmux.cache.eviction import Room
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import NO_BYPASS, Bypass, Plan, Reading
-from dbmux.cache.policies import Policies, Terms
+from dbmux.cache.policies import NOT_AMONG, Policies, Terms
 from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
 from dbmux.cache.tally import Tally
@@ -36,6 +36,9 @@ from dbmux.sql.charsets import UNREADABLE
 REMEMBERED = 10_000
 # Of reasons, so many are told apart.
 MOST_REASONS = 500
+BEYOND = f"a table {NOT_AMONG}"
+# After so many, a pattern that has matched nothing is probably wrong.
+ENOUGH_QUERIES = 500
 OTHER_REASONS = "other reasons"
 OTHER_TABLES = "other tables"
 PREFIX_BYTES = 6
@@ -136,6 +139,7 @@ class Cache:
         self._shared: dict[tuple[object, ...], bytes] = {}
         self._prefixes = count(1)
         self._version = 0
+        self._is_idle_told, self._asked_before = False, 0
         self._doubted: dict[Table, float] = {}
         self._all_doubted_until = 0.0
         self._written_at: dict[Table, float] = {}
@@ -151,6 +155,7 @@ class Cache:
                 table.share = None
         self.config = config
         self._policies = Policies(config)
+        self._is_idle_told, self._asked_before = False, self._asked()
         self._version += 1
 
     # What there is.
@@ -167,6 +172,22 @@ class Cache:
     def filled_tables(self) -> Iterator[Table]:
         """The tables from which something is stored."""
         return (table for tables in (self.tables, self._unfollowed) for table in tables if table.entries)
+
+    def idle_patterns(self) -> list[str]:
+        """What to tell of patterns that have matched nothing in many queries; each is told once."""
+        asked = self._asked()
+        if self._is_idle_told or asked - self._asked_before < ENOUGH_QUERIES:
+            return []
+        self._is_idle_told = True
+        return [
+            f"cache.tables.{pattern} has matched nothing in {ENOUGH_QUERIES} queries"
+            + (f"; nearest seen: {near}" if near else "")
+            for pattern, near in self._policies.idle()
+        ]
+
+    def _asked(self) -> int:
+        # Those whose tables were compared with the patterns.
+        return self.bypasses[BEYOND] + sum(tally.hits + tally.misses for tally in self.all_tallies())
 
     # Where statements run.
 
