@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -43,6 +43,7 @@ PREFIX_BYTES = 6
 TEXTS, EXECUTIONS, ORDERED_TEXTS, ORDERED_EXECUTIONS, KINDS = range(5)
 # A write whose connection broke may still be carried out at the server: for so long nothing is stored of its tables.
 DOUBT_S = 60.0
+FLUSHED = "flushed"
 _ON = (b"1", b"ON", b"TRUE")
 
 
@@ -101,6 +102,14 @@ class Environment:
         return self._shared + key[PREFIX_BYTES:]
 
 
+def text_of(key: bytes) -> bytes:
+    """The statement in a key."""
+    text = key[PREFIX_BYTES + 1 :]
+    if key[PREFIX_BYTES] in (EXECUTIONS, ORDERED_EXECUTIONS):
+        return text[8 : 8 + int.from_bytes(text[:4], "little")]
+    return text
+
+
 class Cache:
     """All stored results and what is known of their tables; `clock` counts seconds."""
 
@@ -143,6 +152,21 @@ class Cache:
         self.config = config
         self._policies = Policies(config)
         self._version += 1
+
+    # What there is.
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        """The groups of which something was asked or is followed."""
+        return self._sources.values()
+
+    def all_tallies(self) -> Iterator[Tally]:
+        """What became of the statements of all sets of tables."""
+        return (tally for tally in (*self.tallies.values(), self._other_tables) if tally.hits or tally.misses)
+
+    def filled_tables(self) -> Iterator[Table]:
+        """The tables from which something is stored."""
+        return (table for tables in (self.tables, self._unfollowed) for table in tables if table.entries)
 
     # Where statements run.
 
@@ -372,6 +396,20 @@ class Cache:
         known = self._written_at
         return max([known.get(table, self._all_written_at) for table in tables] + [self._all_written_at])
 
+    def flush(self, schema: str = "", name: str = "") -> int:
+        """Use nothing any more that was read from this table, or without a name from any; says how many results go."""
+        if not name:
+            results = len(self.store)
+            self._unfollowed.move_everything()
+            self.wrote(None, FLUSHED)
+            return results
+        results = 0
+        for table in (self.tables.known(schema, name), self._unfollowed.known(schema, name)):
+            if table is not None:
+                results += table.entries
+                self.wrote((table,), FLUSHED)
+        return results
+
     def doubt(self, tables: tuple[Table, ...] | None, why: str) -> None:
         """A write was sent whose end is not known: it may come true later."""
         self.wrote(tables, why)
@@ -398,6 +436,9 @@ def _refusal(state: SessionState) -> str:
     for name, value in state.variables:
         if name == "autocommit" and value.strip(b"'").upper() not in _ON:
             return "autocommit is off"
+        if name == "sql_auto_is_null" and value.strip(b"'").upper() in _ON:
+            # IS NULL then finds the row that the session inserted last.
+            return "sql_auto_is_null is on"
         if name == "transaction_isolation" and value.strip(b"'").upper() == b"SERIALIZABLE":
             return "the isolation level is SERIALIZABLE"
     return ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ DENIED = 1142
 # So many fragile registers are looked at.
 HOT = 5
 UNCACHED = "/* dbmux: nocache */ "
+
+PLACE = re.compile(r"\{(id|ver)\}")
 
 clock = time.monotonic
 
@@ -157,8 +160,10 @@ class Client:
             bound: int | str = register.id if dice.random() < 0.95 else str(register.id)
             return session.execute(register.home, text, bound), f"prepared {text} with {bound!r}"
         text = text.replace("{id}", str(register.id))
-        if dice.random() < 0.1:
+        if (comment := dice.random()) < 0.1:
             text = UNCACHED + text
+        elif comment < 0.2:
+            text = f"{text} /* trace {comment} */"
         return session.ask(text), text
 
     # Writing.
@@ -171,10 +176,9 @@ class Client:
             way, version = self._dice.choice(ways), register.next()
             self._prepare(session, register, way, version)
             (statement,) = way.statements
-            statement = _filled(statement, register, version)
             begin, outcome = clock(), Outcome.FAILED
             try:
-                session.ask(statement)
+                self._write(session, register, statement, version)
                 outcome = Outcome.DONE
             except Lost:
                 outcome = Outcome.UNKNOWN
@@ -200,7 +204,7 @@ class Client:
                     self.hang_up()
                     return
                 outcome = Outcome.UNKNOWN
-                session.ask(ended)
+                _end(session, ended)
                 outcome = Outcome.FAILED if ended == "ROLLBACK" else Outcome.DONE
             except Refused:
                 outcome = Outcome.FAILED
@@ -210,10 +214,10 @@ class Client:
             finally:
                 for register, version in versions.items():
                     self._note(register, version, begin, outcome, f"{begun} … {ended}")
+                if self._session is not None:
+                    session.ask("ROLLBACK")
                 if self._session is not None and begun != "BEGIN":
                     session.ask("SET autocommit = 1")
-                elif self._session is not None and ended == "BEGIN":
-                    session.ask("ROLLBACK")
         for register in chosen:
             self._read(session, register)
 
@@ -230,7 +234,7 @@ class Client:
             way = self._dice.choice([way for way in register.family.ways if way.mode is not Mode.ALONE])
             self._prepare(session, register, way, version)
             for statement in way.statements:
-                session.ask(_filled(statement, register, version))
+                self._write(session, register, statement, version)
             if self._dice.random() < 0.5:
                 self._read(session, register, own=version, since=since)
             if self._dice.random() < 0.3:
@@ -240,7 +244,14 @@ class Client:
 
     def _prepare(self, session: Session, register: Register, way: Way, version: int) -> None:
         for statement in way.ahead:
-            session.ask(_filled(statement, register, version))
+            self._write(session, register, statement, version)
+
+    def _write(self, session: Session, register: Register, text: str, version: int) -> None:
+        if self._dice.random() < 0.3 and session.can_execute(register.home, text):
+            values = [version if name == "ver" else register.id for name in PLACE.findall(text)]
+            session.execute(register.home, PLACE.sub("?", text), *values)
+        else:
+            session.ask(_filled(text, register, version))
 
     def _note(self, register: Register, version: int, begin: float, outcome: Outcome, how: str) -> None:
         self._board.history.writes.append(
@@ -256,14 +267,21 @@ class Client:
         )
 
 
+# It fails, and commits all the same.
+FUTILE = "TRUNCATE TABLE nowhere"
+FUTILE_ERROR = 1146
 # How transactions begin and end; None for a client that is gone.
 _TRANSACTIONS: tuple[tuple[str, str | None], ...] = (
-    *[("BEGIN", "COMMIT")] * 6,
-    *[("BEGIN", "BEGIN")] * 2,
-    *[("BEGIN", "ROLLBACK")] * 2,
-    ("BEGIN", None),
-    ("SET autocommit = 0", "COMMIT"),
-    *[("SET autocommit = 0", "SET autocommit = 1")] * 3,
+    *[("BEGIN", "COMMIT")] * 12,
+    *[("BEGIN", "BEGIN")] * 3,
+    *[("BEGIN", "COMMIT AND CHAIN")] * 2,
+    ("BEGIN", "TRUNCATE TABLE scratch"),
+    ("BEGIN", FUTILE),
+    *[("BEGIN", "ROLLBACK")] * 4,
+    *[("BEGIN", None)] * 2,
+    *[("SET autocommit = 0", "COMMIT")] * 2,
+    *[("SET autocommit = 0", "SET autocommit = 1")] * 5,
+    ("SET autocommit = 0", "TRUNCATE TABLE scratch"),
 )
 
 
@@ -331,6 +349,14 @@ def _may_write(session: Session, register: Register) -> bool:
         and not register.is_qualified
         or (register.home == VAULT and session.setting.user.is_trusted)
     )
+
+
+def _end(session: Session, ended: str) -> None:
+    try:
+        session.ask(ended)
+    except Refused as error:
+        if error.number != FUTILE_ERROR:
+            raise
 
 
 def _filled(text: str, register: Register, version: int) -> str:

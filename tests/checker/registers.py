@@ -247,6 +247,7 @@ def definitions() -> Iterator[str]:
         yield f"CREATE TABLE seed {_columns('PRIMARY KEY (id)')}"
         rows = (f"({number}, 1, '{schema}', 'é', '2020-01-01 00:00:00')" for number in (1, 2))
         yield f"INSERT INTO seed VALUES {', '.join(rows)}"
+        yield "CREATE TABLE scratch (id INT)"
         yield "CREATE TABLE filler (n INT PRIMARY KEY)"
         yield f"INSERT INTO filler VALUES {', '.join(f'({number})' for number in range(1, FILLER + 1))}"
         for family in _families(schema):

@@ -44,6 +44,8 @@ class TestUsage:
             (("help", "nonsense"), "there is no page 'nonsense'; there are "),
             (("completion", "tcsh"), "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
             (("playground", "nonsense"), "No such command 'nonsense'"),
+            (("cache", "nonsense"), "No such command 'nonsense'"),
+            (("cache", "flush", "products"), "'products' is no table; write it as schema.table"),
         ],
     )
     def test_what_cannot_be_meant_is_2_and_one_sentence(self, arguments: tuple[str, ...], words: str) -> None:
@@ -478,20 +480,20 @@ class TestCompletion:
 
 @pytest.mark.usefixtures("here")
 class TestAsking:
-    @pytest.mark.parametrize("command", ["clients", "routes"])
+    @pytest.mark.parametrize("command", ["clients", "routes", "cache stats", "cache list", "cache flush"])
     def test_without_a_control_address_it_says_how_to_open_one(self, command: str) -> None:
         Path("appconfig.json").write_text(THERE)
 
-        result = run_here(command)
+        result = run_here(*command.split())
 
         assert said(result) == (
             2,
             ['appconfig.json: no control address; "control": "127.0.0.1:3380" opens one'],
         )
 
-    @pytest.mark.parametrize("command", ["clients", "routes"])
+    @pytest.mark.parametrize("command", ["clients", "routes", "cache stats", "cache list", "cache flush"])
     def test_when_nobody_answers_it_says_what_to_look_at(self, command: str) -> None:
-        result = run_here(command, "--control", "/no/such.sock")
+        result = run_here(*command.split(), "--control", "/no/such.sock")
 
         assert said(result) == (
             2,
