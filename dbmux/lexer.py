@@ -742,7 +742,7 @@ def uncommented(text: bytes, start: int, flags: int) -> bytes:
         while lexer.advance() != END:
             last_end = lexer.end
     if _CLOSED.fullmatch(text, last_end) is None or text[last_end - 1 : last_end] == b"-":
-        # Of a comment that is not closed servers complain; and two dashes at the end would be one.
+        # Of a comment that is not closed servers complain; and dashes at the end would become one.
         return text[start:]
     between = text[first_end:second]
     if b"/*" in between or b"#" in between or b"--" in between:

@@ -378,6 +378,8 @@ class Engine:
             now = time.perf_counter()
             self.frontend.end_overdue(now)
             self.cache.store.sweep(SWEPT_RESULTS)
+            for told in self.cache.idle_patterns():
+                self.emit(Warned(time.time(), told))
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
 

@@ -22,7 +22,7 @@ from dbmux.cache.dictionary import Dictionary, Key
 from dbmux.cache.eviction import Room
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import NO_BYPASS, Bypass, Plan, Reading
-from dbmux.cache.policies import Policies, Terms
+from dbmux.cache.policies import NOT_AMONG, Policies, Terms
 from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
 from dbmux.cache.tally import Tally
@@ -36,6 +36,9 @@ from dbmux.sql.charsets import UNREADABLE
 REMEMBERED = 10_000
 # Of reasons, so many are told apart.
 MOST_REASONS = 500
+BEYOND = f"a table {NOT_AMONG}"
+# After so many, a pattern that has matched nothing is probably wrong.
+ENOUGH_QUERIES = 500
 OTHER_REASONS = "other reasons"
 OTHER_TABLES = "other tables"
 PREFIX_BYTES = 6
@@ -136,6 +139,7 @@ class Cache:
         self._shared: dict[tuple[object, ...], bytes] = {}
         self._prefixes = count(1)
         self._version = 0
+        self._is_idle_told, self._asked_before = False, 0
         self._doubted: dict[Table, float] = {}
         self._all_doubted_until = 0.0
         self._written_at: dict[Table, float] = {}
@@ -151,6 +155,7 @@ class Cache:
                 table.share = None
         self.config = config
         self._policies = Policies(config)
+        self._is_idle_told, self._asked_before = False, self._asked()
         self._version += 1
 
     # What there is.
@@ -167,6 +172,22 @@ class Cache:
     def filled_tables(self) -> Iterator[Table]:
         """The tables from which something is stored."""
         return (table for tables in (self.tables, self._unfollowed) for table in tables if table.entries)
+
+    def idle_patterns(self) -> list[str]:
+        """What to tell of patterns that have matched nothing in many queries; each is told once."""
+        asked = self._asked()
+        if self._is_idle_told or asked - self._asked_before < ENOUGH_QUERIES:
+            return []
+        self._is_idle_told = True
+        return [
+            f"cache.tables.{pattern} has matched nothing in {ENOUGH_QUERIES} queries"
+            + (f"; nearest seen: {near}" if near else "")
+            for pattern, near in self._policies.idle()
+        ]
+
+    def _asked(self) -> int:
+        # Those whose tables were compared with the patterns.
+        return self.bypasses[BEYOND] + sum(tally.hits + tally.misses for tally in self.all_tallies())
 
     # Where statements run.
 
@@ -341,10 +362,11 @@ class Cache:
         """A reading has ended: store it if nothing has overtaken it. In place of a reply, why it must not be stored."""
         self._forget(fill)
         reading, now = fill.reading, self.clock()
-        reading.tally.misses += 1
-        reading.tally.spent_s += now - fill.began_at
+        tally, cost_s = reading.tally, now - fill.began_at
+        tally.misses += 1
+        tally.spent_s += cost_s
         if isinstance(reply, str):
-            reading.tally.refusals[reply] += 1
+            tally.refusals[reply] += 1
             fill.release()
             return
         put = self.store.put(
@@ -355,16 +377,17 @@ class Cache:
             now + reading.ttl_s,
             refresh_at=-1.0 if reading.soft_ttl_s is None else now + reading.soft_ttl_s,
             rows=rows,
-            cost_s=now - fill.began_at,
-            tally=reading.tally,
+            cost_s=cost_s,
+            tally=tally,
         )
         if put is Put.STORED:
-            reading.tally.stored += 1
-            reading.tally.coalesced += len(fill.waiters)
-            reading.tally.saved_s += len(fill.waiters) * (now - fill.began_at)
-            fill.serve(reply, rows)
+            tally.stored += 1
+            if fill.waiters:
+                tally.coalesced += len(fill.waiters)
+                tally.saved_s += len(fill.waiters) * cost_s
+                fill.serve(reply, rows)
         else:
-            reading.tally.refusals[put] += 1
+            tally.refusals[put] += 1
             fill.release()
 
     def abandon(self, fill: Fill) -> None:

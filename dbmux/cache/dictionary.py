@@ -42,7 +42,12 @@ class Sources:
 
 @dataclass(slots=True)
 class Dictionary:
-    """A server's dictionary at one time. Filled row by row, and then only asked."""
+    """A server's dictionary at one time. Filled row by row, and then only asked.
+
+    `has_all_routines` tells whether there are surely no others; those that are not known end everything when called.
+    """
+
+    has_all_routines: bool = True
 
     # Of a table the reason why its rows may change unseen, mostly none.
     _tables: dict[Key, str] = field(default_factory=dict)
@@ -55,6 +60,13 @@ class Dictionary:
     # By their mere names, wherever they are.
     _by_name: dict[bytes, set[Key]] = field(default_factory=dict)
     _routines_by_name: dict[bytes, set[Key]] = field(default_factory=dict)
+
+    @property
+    def hidden(self) -> list[str]:
+        """The views and routines that are there, and of which the account may not see how they are made."""
+        views = [key for key, definition in self._views.items() if definition is None]
+        routines = [key for key, bodies in self._routines.items() if None in bodies]
+        return sorted(".".join(key) for key in views + routines)
 
     # What information_schema says.
 

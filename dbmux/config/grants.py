@@ -35,7 +35,14 @@ def grants(config: Config) -> str:
                 "-- GTIDs that is not known without it, and a group with max_lag sends this one no reads",
                 f"GRANT {_STATUS} ON *.* TO {user}@'%';",
             ]
-        if _is_followed(config, name):
+        if feeds_cache(config, name):
+            lines += [
+                "-- for the cache, to see which tables, triggers and foreign keys there are",
+                f"GRANT REFERENCES, TRIGGER ON *.* TO {user}@'%';",
+                "-- and how views and routines are made: without it no view is cached, and each CALL ends all results",
+                f"GRANT SELECT, SHOW VIEW ON *.* TO {user}@'%';",
+            ]
+        if feeds_cache(config, name) and config.cache.invalidate_from is not InvalidateFrom.OFF:
             lines += [
                 "-- to be told in its binary log of writes that do not come through DbMux, for the cache",
                 f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'%';",
@@ -44,9 +51,9 @@ def grants(config: Config) -> str:
     return "\n".join(lines)
 
 
-def _is_followed(config: Config, name: str) -> bool:
-    # Of a server that is nothing but a replica the log is not read.
-    if not config.is_cached or config.cache.invalidate_from is InvalidateFrom.OFF:
+def feeds_cache(config: Config, name: str) -> bool:
+    """Whether the cache reads dictionary and log of this backend: not of one that is nothing but a replica."""
+    if not config.is_cached:
         return False
     groups = [group for group in config.groups.values() if name in (group.primary, *group.replicas)]
     return not groups or any(name == group.primary or group.roles is Roles.AUTO for group in groups)

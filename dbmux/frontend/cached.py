@@ -27,7 +27,7 @@ from dbmux.cache.eviction import Entry
 from dbmux.cache.fill import Fill, Herald
 from dbmux.cache.plans import Plan
 from dbmux.cache.store import Put
-from dbmux.cache.tables import Table
+from dbmux.cache.written import Written
 from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
 from dbmux.frontend.carried import COUNTS
@@ -49,7 +49,7 @@ STORED_STATUS = int(
     Status.AUTOCOMMIT | Status.NO_GOOD_INDEX | Status.NO_INDEX | Status.SLOW_QUERY | Status.NO_BACKSLASH_ESCAPES
 )
 QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
-HIT = Verdict.HIT
+HIT, MISS = Verdict.HIT, Verdict.MISS
 # A command was sent, or will be.
 _UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))
 _SWITCH = re.compile(
@@ -76,8 +76,7 @@ class CachedTenant(Tenant):
         "_key",
         "_may_lack",
         "_resume",
-        "_wrote",
-        "_wrote_anything",
+        "_written",
         "user",
     )
 
@@ -97,8 +96,7 @@ class CachedTenant(Tenant):
         self._joined: Fill | None = None
         self._resume: Callable[[], None]
         # What the open transaction has written.
-        self._wrote: set[Table] = set()
-        self._wrote_anything = False
+        self._written = Written()
 
     @abstractmethod
     def _go_on(self) -> None:
@@ -117,7 +115,9 @@ class CachedTenant(Tenant):
             self._verdict = ""
         elif self._cache is None:
             # What it wrote so far was not followed, and what it may be writing now.
-            self._wrote_anything = self.connection is not None
+            self._written.clear()
+            if self.connection is not None:
+                self._written.add(None)
             if self.state in _UNDER_WAY:
                 self._enter_environment(cache)
                 self._plan = Plan(query=self._query, writes=None)
@@ -221,7 +221,7 @@ class CachedTenant(Tenant):
         key, self._key = self._key, b""
         self._fill = None
         self._verdict = plan.bypass.why
-        self._plan = None if plan.is_idle and not self._is_writing else plan
+        self._plan = None if plan.is_idle and self._written.is_empty else plan
         if plan.writes != ():
             cache.wrote(plan.writes, query.kind)
         reading = plan.reading
@@ -239,26 +239,27 @@ class CachedTenant(Tenant):
             if entry is not None and self._serve(cache, entry):
                 self._plan = None
                 return True
-        # Who is owed something must be free to be paid at any time.
-        fill = cache.joinable(key) if self._debtor is None else None
-        if fill is not None:
-            self._plan = None
-            self._joined = fill
-            self._started = perf_counter()
-            fill.waiters.append(self)
-            self.state = WAITING
+        if key in cache.fills and self._joins(cache, key):
             return True
         self._fill = cache.begin(key, reading)
         if self._fill is not None:
-            self._verdict = Verdict.MISS
+            self._verdict = MISS
         else:
             self._verdict = "a write to its tables may still come true"
             cache.bypass(self._verdict)
         return False
 
-    @property
-    def _is_writing(self) -> bool:
-        return self._wrote_anything or bool(self._wrote)
+    def _joins(self, cache: Cache, key: bytes) -> bool:
+        # Who is owed something must be free to be paid at any time.
+        fill = cache.joinable(key) if self._debtor is None else None
+        if fill is None:
+            return False
+        self._plan = None
+        self._joined = fill
+        self._started = perf_counter()
+        fill.waiters.append(self)
+        self.state = WAITING
+        return True
 
     def _why_not(self) -> str:
         connection = self.connection
@@ -313,7 +314,7 @@ class CachedTenant(Tenant):
         self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None
     ) -> None:
         # Whoever has waited in vain does not wait again: a table that is written all the time would starve it.
-        self._verdict = Verdict.MISS
+        self._verdict = MISS
         super()._request(query, data, then, statement)
 
     def filled(self, reply: bytes, rows: int) -> None:
@@ -352,7 +353,7 @@ class CachedTenant(Tenant):
     def _wrote_so_far(self, plan: Plan) -> None:
         if self._cache is not None:
             self._cache.wrote(plan.writes, Kind.MULTI)
-            self._cache.wrote(None if self._wrote_anything else tuple(self._wrote), Kind.MULTI)
+            self._cache.wrote(self._written.tables, Kind.MULTI)
 
     def _record(self, fill: Fill, connection: Connection) -> None:
         # Asked before it is sent: the replica may catch up while it reads.
@@ -374,7 +375,7 @@ class CachedTenant(Tenant):
         if self._fill is not None:
             fill, self._fill = self._fill, None
             cache.finish(fill, self._storable(fill, connection), connection.scanner.rows)
-        if plan.writes != () or self._is_writing:
+        if plan.writes != () or not self._written.is_empty:
             self._follow_writes(cache, plan, connection)
         if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
             # By now a trigger may be there that was not known when it was sent.
@@ -402,19 +403,12 @@ class CachedTenant(Tenant):
         is_open = bool(status & IN_TRANSACTION) or not status & AUTOCOMMIT
         if plan.writes != ():
             cache.wrote(plan.writes, why)
-        if self._is_writing and not (is_open and plan.query.is_plain):
-            cache.wrote(None if self._wrote_anything else tuple(self._wrote), why)
+        if not self._written.is_empty and not (is_open and plan.query.is_plain):
+            cache.wrote(self._written.tables, why)
         if is_open:
-            self._remember(plan)
+            self._written.add(plan.writes)
         else:
-            self._wrote.clear()
-            self._wrote_anything = False
-
-    def _remember(self, plan: Plan) -> None:
-        if plan.writes is None:
-            self._wrote_anything = True
-        else:
-            self._wrote.update(plan.writes)
+            self._written.clear()
 
     def _leave_cache(self) -> None:
         """The command under way, and the transaction, end without the server's word."""
@@ -427,18 +421,17 @@ class CachedTenant(Tenant):
         if fill is not None:
             cache.abandon(fill)
         if plan is not None:
-            self._remember(plan)
+            self._written.add(plan.writes)
             if plan.defines:
                 self._environment.source.doubt()
-        if self._is_writing:
-            written = None if self._wrote_anything else tuple(self._wrote)
+        if not self._written.is_empty:
+            written = self._written.tables
             if plan is not None and self.state not in (IDLE, WAITING) and not self._environment.source.is_followed:
                 # It was sent, perhaps, and the server may still carry it out.
                 cache.doubt(written, "a connection was lost")
             else:
                 cache.wrote(written, "a transaction was given up")
-            self._wrote.clear()
-            self._wrote_anything = False
+            self._written.clear()
 
     def _fail_cached(self) -> None:
         """The cache has nothing to do with the command under way any more: it was not sent, or there is no cache."""

@@ -431,7 +431,7 @@ class Frontend:
         if session.shelf is not None or connection is None:
             admitted = await self._admit(session, door, backend, self.settings)
             session.leave_connections()
-            return admitted
+            return admission.readmitted(admitted)
         if session.is_spoiled:
             # What even a reset leaves behind, a change of user may leave too.
             backend.pool.worn.add(connection)

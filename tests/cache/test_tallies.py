@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dbmux.cache.cache import MOST_REASONS, OTHER_REASONS, Cache, Scope
+from dbmux.cache.cache import BEYOND, ENOUGH_QUERIES, MOST_REASONS, OTHER_REASONS, Cache, Scope
 from dbmux.cache.dictionary import Dictionary
 from dbmux.cache.plans import Reading
 from dbmux.cache.store import Put
@@ -29,14 +29,18 @@ def clock() -> Clock:
     return Clock()
 
 
+def dictionary() -> Dictionary:
+    known = Dictionary()
+    for schema, table in (("shop", "products"), ("shop", "secrets"), ("crm", "people")):
+        known.add_table(schema, table, "BASE TABLE", "InnoDB")
+    return known
+
+
 @pytest.fixture
 def cache(clock: Clock) -> Cache:
     config = CacheConfig.model_validate({"tables": {"shop.*": "60s", "shop.secrets": False}})
     made = Cache(config, clock)
-    dictionary = Dictionary()
-    for schema, table in (("shop", "products"), ("shop", "secrets"), ("crm", "people")):
-        dictionary.add_table(schema, table, "BASE TABLE", "InnoDB")
-    made.know(made.source("db"), dictionary, "")
+    made.know(made.source("db"), dictionary(), "")
     return made
 
 
@@ -125,3 +129,25 @@ def test_when_everything_was_cleared_is_known_by_cause(cache: Cache, clock: Cloc
     cache.wrote(None, "call")
 
     assert (cache.cleared["call"], cache.cleared_at["call"]) == (2, clock.now)
+
+
+def test_a_pattern_that_has_matched_nothing_in_many_queries_is_told_once_with_what_was_probably_meant(
+    clock: Clock,
+) -> None:
+    cache = Cache(CacheConfig.model_validate({"tables": {"shop.prodcuts": "60s", "crm.*": "5s", "hr.*": "5s"}}), clock)
+    cache.know(cache.source("db"), dictionary(), "")
+    scope = Scope(cache.source("db"), "shop")
+    for sql in (b"SELECT * FROM products", b"SELECT * FROM crm.people"):
+        cache.plan(scope, classify(sql, 0, 0))
+    for _ in range(ENOUGH_QUERIES - 1):
+        cache.bypass(BEYOND)
+
+    too_early = cache.idle_patterns()
+    cache.bypass(BEYOND)
+    told, again = cache.idle_patterns(), cache.idle_patterns()
+
+    assert (too_early, again) == ([], [])
+    assert told == [
+        "cache.tables.shop.prodcuts has matched nothing in 500 queries; nearest seen: shop.products",
+        "cache.tables.hr.* has matched nothing in 500 queries",
+    ]

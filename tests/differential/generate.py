@@ -407,7 +407,9 @@ def _warn(chance: Random) -> Sequence[Line]:
 
 def _diagnose(chance: Random) -> Lines:
     # In a transaction, because it is refused when the connection was given away: see tests/differential/known.py.
-    before = chance.choice(("SELECT 1 / 0, CAST('1y' AS SIGNED)", "SELECT * FROM missing", "SELECT 1"))
+    before = chance.choice(
+        ("SELECT 1 / 0, CAST('1y' AS SIGNED)", "SELECT * FROM missing", "SELECT COUNT(*) FROM shared")
+    )
     return (("BEGIN", before, "GET DIAGNOSTICS @a = NUMBER, @b = ROW_COUNT", "COMMIT"), "SELECT @a, @b")
 
 

@@ -97,3 +97,15 @@ async def _measure(stream: Stream, source: Source, pace: Pace) -> NoReturn:
                 async with asyncio.timeout(pace.asked):
                     await stream.noted.wait()
         stream.noted.clear()
+
+
+async def try_log(backend: Backend, account: Account) -> None:
+    """Begin to read a server's log, and stop; raises Broken when that cannot be."""
+    pace = Pace()
+    source = await Source.connect(
+        backend, Credentials(user=account.user.encode(), password=account.password.encode()), pace
+    )
+    try:
+        (await source.dump(await source.place_to_begin(), Random())).channel.abort()
+    finally:
+        source.close()

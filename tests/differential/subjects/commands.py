@@ -13,6 +13,7 @@ from tests.differential.steps import (
     MYSQL,
     OTHER_ACCOUNT,
     TABLE,
+    TRACK,
     ChangeUser,
     CloseStatement,
     Execute,
@@ -456,6 +457,14 @@ SCENARIOS = (
                 "SHOW WARNINGS",
             )
         ),
+    ),
+    scenario(
+        "what a change of user tells a client that tracks the state",
+        ChangeUser(),
+        ChangeUser(schema=b""),
+        "USE {u}",
+        ChangeUser(ACCOUNT, PASSWORD, charset=8),
+        capabilities=TRACK,
     ),
     scenario(
         "FOUND_ROWS after a change of user",
