@@ -211,11 +211,12 @@ class Cache:
             shared = self._shared.get((group, *values))
             if shared is None:
                 shared = self._shared[group, *values] = self._prefix()
-            scope = self._scope(group, state.schema)
+            scope = self.scope(group, state.schema)
             known = self._environments[key] = Environment(scope, self._prefix(), shared, refusal)
         return known
 
-    def _scope(self, group: str, schema: bytes) -> Scope:
+    def scope(self, group: str, schema: bytes) -> Scope:
+        """Where names without a schema are of this one, at a group's servers."""
         known = self._scopes.get((group, schema))
         if known is None:
             known = Scope(self.source(group), schema.decode("utf-8", "backslashreplace"))

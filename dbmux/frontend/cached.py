@@ -21,6 +21,7 @@ from dbmux.cache.cache import (
     TEXTS,
     Cache,
     Environment,
+    Scope,
     Verdict,
 )
 from dbmux.cache.eviction import Entry
@@ -68,6 +69,7 @@ class CachedTenant(Tenant):
     """A tenant whose reads may be answered from the cache, if there is one."""
 
     __slots__ = (
+        "_away",
         "_cache",
         "_environment",
         "_environment_state",
@@ -76,6 +78,7 @@ class CachedTenant(Tenant):
         "_key",
         "_may_lack",
         "_resume",
+        "_scope",
         "_written",
         "user",
     )
@@ -95,6 +98,9 @@ class CachedTenant(Tenant):
         # Another session's reading that this one waits for, and how it goes on without.
         self._joined: Fill | None = None
         self._resume: Callable[[], None]
+        # The group that a hint or a rule chose for the connection, and where the command under way is carried out.
+        self._away = ""
+        self._scope: Scope
         # What the open transaction has written.
         self._written = Written()
 
@@ -119,7 +125,7 @@ class CachedTenant(Tenant):
             if self.connection is not None:
                 self._written.add(None)
             if self.state in _UNDER_WAY:
-                self._enter_environment(cache)
+                self._scope = self._enter_environment(cache).scope
                 self._plan = Plan(query=self._query, writes=None)
         self._cache = cache
         self._environment_state = None
@@ -212,8 +218,12 @@ class CachedTenant(Tenant):
         """Note what a command that is about to be sent means to the cache; True when it need not be sent."""
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
-        scope = environment.scope
         orders = self._orders
+        if self.connection is None:
+            self._away = orders.target.group.name if orders is not None and orders.target is not None else ""
+        # At another group's server there are other triggers.
+        scope = cache.scope(self._away, self.carried.state.schema) if self._away else environment.scope
+        self._scope = scope
         if policy is None or orders is None:
             plan = cache.plan(scope, query)
         else:
@@ -302,8 +312,6 @@ class CachedTenant(Tenant):
         """Have a text that waits for another session's reading sent, should that come to nothing."""
 
         def resume() -> None:
-            # Both may be an earlier command's.
-            self._orders = None
             self._shape = int(Shape.RESULT)
             self._request_alone(query, data, self._send_pending)
 
@@ -377,11 +385,11 @@ class CachedTenant(Tenant):
             cache.finish(fill, self._storable(fill, connection), connection.scanner.rows)
         if plan.writes != () or not self._written.is_empty:
             self._follow_writes(cache, plan, connection)
-        if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
+        if plan.writes != () and (now := cache.plan(self._scope, plan.query)) is not plan:
             # By now a trigger may be there that was not known when it was sent.
             self._follow_writes(cache, now, connection)
         if plan.defines:
-            self._environment.source.doubt()
+            self._scope.source.doubt()
 
     def _storable(self, fill: Fill, connection: Connection) -> bytes | str:
         # The reply, or why it must not be stored.
@@ -423,10 +431,10 @@ class CachedTenant(Tenant):
         if plan is not None:
             self._written.add(plan.writes)
             if plan.defines:
-                self._environment.source.doubt()
+                self._scope.source.doubt()
         if not self._written.is_empty:
             written = self._written.tables
-            if plan is not None and self.state not in (IDLE, WAITING) and not self._environment.source.is_followed:
+            if plan is not None and self.state not in (IDLE, WAITING) and not self._scope.source.is_followed:
                 # It was sent, perhaps, and the server may still carry it out.
                 cache.doubt(written, "a connection was lost")
             else:
