@@ -20,12 +20,14 @@ from dbmux.playground.packages import Kind, find, parse_wish
 from tests.checker.faults import FAULTS
 from tests.checker.judge import Violation, judge
 from tests.checker.registers import HOMES, VAULT, definitions
+from tests.checker.serve import READY
 from tests.checker.sessions import User
 from tests.checker.workload import Workload
-from tests.real.conftest import ACCOUNT, PASSWORD, wait_until_served
+from tests.real.conftest import ACCOUNT, PASSWORD
 
 pytestmark = pytest.mark.real
 
+SERVERS = ("mariadb:10.11", "mysql:9")
 # `make soak` takes longer.
 SECONDS = float(os.environ.get("DBMUX_SOAK_SECONDS", "5"))
 SEED = 4
@@ -66,22 +68,25 @@ def stranger(nodes: dict[str, Node]) -> None:
         _let_in_stranger(node)
 
 
-@pytest.fixture(scope="module", params=["mariadb:10.11", "mysql:9"])
-def logging(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A server that keeps a binary log."""
-    software = find(parse_wish(request.param), platformdirs.user_cache_path("dbmux") / "servers", print)
-    options = ("--server-id=1", "--log-bin=binlog", "--sync-binlog=0")
-    node = Node(request.param, software, tmp_path_factory.mktemp("logging"), options)
-    node.start()
+@pytest.fixture(scope="module")
+def logging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    """Servers that keep a binary log, and wait for it before others see what was committed."""
+    started = {}
     try:
-        if software.kind is Kind.MARIADB:
-            node.run("DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES")
-        password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
-        node.run(f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'")
-        _let_in_stranger(node)
-        yield node
+        for name in SERVERS:
+            software = find(parse_wish(name), platformdirs.user_cache_path("dbmux") / "servers", print)
+            options = ("--server-id=1", "--log-bin=binlog", "--sync-binlog=1", "--max-connections=200")
+            node = started[name] = Node(name, software, tmp_path_factory.mktemp("logging"), options)
+            node.start()
+            if software.kind is Kind.MARIADB:
+                node.run("DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES")
+            password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
+            node.run(f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'")
+            _let_in_stranger(node)
+        yield started
     finally:
-        node.stop()
+        for node in started.values():
+            node.stop()
 
 
 def _let_in_stranger(node: Node) -> None:
@@ -109,15 +114,19 @@ def _proxy(node: Node, folder: Path, fault: str = "", invalidate_from: str = "of
     file.write_text(json.dumps(config))
     with log.open("wb") as told:
         process = subprocess.Popen(
-            (sys.executable, "-m", "tests.checker.serve", str(file), str(counts), fault), stdout=told, stderr=told
+            (sys.executable, "-m", "tests.checker.serve", str(file), str(counts), fault),
+            stdout=subprocess.PIPE,
+            stderr=told,
         )
     proxy = Proxy(port, {})
     try:
-        wait_until_served(port)
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == READY.encode(), log.read_text()
         yield proxy
     finally:
         process.terminate()
-        assert process.wait(30) == 0, log.read_text()
+        process.communicate(timeout=30)
+        assert process.returncode == 0, log.read_text()
     proxy.verdicts |= json.loads(counts.read_text())
     assert "Traceback" not in log.read_text()
 
@@ -127,7 +136,7 @@ def _shown(violations: Sequence[Violation]) -> str:
 
 
 @pytest.mark.timeout(SECONDS + 120)
-@pytest.mark.parametrize("name", ["mariadb:10.11", "mysql:9"])
+@pytest.mark.parametrize("name", SERVERS)
 @pytest.mark.usefixtures("stranger")
 def test_no_promise_is_broken(nodes: dict[str, Node], name: str, tmp_path: Path) -> None:
     nodes[name].run(";\n".join(definitions()))
@@ -149,12 +158,14 @@ def test_no_promise_is_broken(nodes: dict[str, Node], name: str, tmp_path: Path)
 
 
 @pytest.mark.timeout(SECONDS + 120)
-def test_of_two_proxies_each_sees_the_others_writes_soon(logging: Node, tmp_path: Path) -> None:
-    logging.run(";\n".join(definitions()))
+@pytest.mark.parametrize("name", SERVERS)
+def test_of_two_proxies_each_sees_the_others_writes_soon(logging: dict[str, Node], name: str, tmp_path: Path) -> None:
+    node = logging[name]
+    node.run(";\n".join(definitions()))
 
     with (
-        _proxy(logging, tmp_path / "one", invalidate_from="required") as one,
-        _proxy(logging, tmp_path / "other", invalidate_from="required") as other,
+        _proxy(node, tmp_path / "one", invalidate_from="required") as one,
+        _proxy(node, tmp_path / "other", invalidate_from="required") as other,
     ):
         work = Workload((one.port, other.port), USERS)
         work.run(SEED, SECONDS)
@@ -171,9 +182,8 @@ def test_of_two_proxies_each_sees_the_others_writes_soon(logging: Node, tmp_path
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.usefixtures("stranger")
-def test_a_planted_fault_is_found(nodes: dict[str, Node], fault: str, tmp_path: Path) -> None:
-    node = nodes["mariadb:10.11"]
+def test_a_planted_fault_is_found(logging: dict[str, Node], fault: str, tmp_path: Path) -> None:
+    node = logging["mariadb:10.11"]
     node.run(";\n".join(definitions()))
     violations: list[Violation] = []
 
