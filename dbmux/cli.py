@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "Check the configuration, and with --connect the servers.",
     "clients": "Show who is connected, and what it holds.",
     "routes": "Show which server takes what.",
+    "cache": "Show what the query cache does, or empty it.",
     "init": "Write a first appconfig.json and its schema.",
     "demo": "Start two servers and the proxy, and show traffic.",
     "playground": "Run local MySQL and MariaDB servers.",

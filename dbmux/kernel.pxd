@@ -6,6 +6,7 @@ cdef int AT_COLUMNS, AT_COLUMNS_EOF
 cdef int AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF, AT_FILE
 cdef int MORE, DONE, INFILE, REWRITE, BROKEN, TOO_MANY
 cdef int MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED, PREFIX
+cdef Py_ssize_t UNCOUNTED
 
 cdef class ReplyScanner:
     cdef public int deprecate_eof
@@ -17,6 +18,7 @@ cdef class ReplyScanner:
     cdef public int continued
     cdef public int sequence
     cdef public int status
+    cdef public int before
     cdef public int warnings
     cdef public int error
     cdef public int opens_cursor

@@ -19,6 +19,9 @@ MORE, DONE, INFILE, REWRITE, BROKEN, TOO_MANY = 0, 1, 2, 3, 4, 5
 
 MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED = 0x0008, 0x0040, 0x1000, 0x4000
 
+# The rows of a cursor, or of COM_FIELD_LIST, are no result's: counted from here, they never look like one's.
+UNCOUNTED = -(1 << 62)
+
 # As much of a packet as is ever looked at: header, first byte, two length-encoded integers, status, warnings.
 PREFIX = 4 + 1 + 9 + 9 + 4
 
@@ -47,6 +50,7 @@ class ReplyScanner:
         self.continued = 0
         self.sequence = 0
         self.status = 2
+        self.before = 2
         self.warnings = 0
         self.error = 0
         self.rows = -1
@@ -61,18 +65,20 @@ class ReplyScanner:
     def begin(self, shape: int, sequence: int) -> None:
         """A command of this shape was sent; the reply's first packet will be numbered `sequence`.
 
-        Who asked for a cursor sets `opens_cursor` then: inside of routines servers set its flag on other results, too.
+        `before` is from then on the status as it was told before. Who asked for a cursor sets `opens_cursor` then:
+        inside of routines servers set its flag on other results, too.
         """
         self.opens_cursor = 0
         self.out_parameters = 0
         self.phase = shape
+        self.before = self.status
         self.sequence = sequence
         self.remaining = 0
         self.continued = 0
         self.error = 0
         self.warnings = 0
-        self.rows = -1
-        self.has_rows = 0
+        self.rows = UNCOUNTED if shape == AT_ROWS else -1
+        self.has_rows = shape == AT_ROWS
         self.affected = 0
         self.insert_id = 0
 
@@ -84,8 +90,8 @@ class ReplyScanner:
         """Walk over `chunk` and set `consumed`.
 
         MORE: the reply goes on. DONE: it ends at `consumed`; `status`, `warnings`, `error` (the number of an ERR
-        packet, or 0), `rows` (of the last result that has some, -1 when there was none), `has_rows` (whether that was
-        the very last result), `affected` and `insert_id` describe it,
+        packet, or 0), `rows` (of the last result that has some, negative when there was none), `has_rows` (whether rows
+        were the very last that came), `affected` and `insert_id` describe it,
         `sequence` is the number that a further packet would have. INFILE: the server waits for a file. REWRITE: at
         `consumed` starts an OK packet that reports session state, which has to be looked at.
         BROKEN: what is at `consumed` is not a reply. TOO_MANY: at `consumed` starts a row too many; how many a result

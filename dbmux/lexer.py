@@ -10,9 +10,13 @@ The same source runs interpreted and compiled (lexer.pxd types it). What the man
 Literals", "Schema Object Names" and "Executable Comment Syntax" leave open was tried on MySQL 9 and MariaDB 10.11.
 """
 
+import re
 from enum import IntEnum
 
 COMPILED = not __file__.endswith(".py")
+
+# Nothing but white space and comments, each with its end.
+_CLOSED = re.compile(rb"(?>\s+|/\*.*?\*/|#[^\n]*|--[^\n]*)*+", re.DOTALL)
 
 # The flags: the parts of sql_mode that change where a token ends.
 ANSI_QUOTES, NO_BACKSLASH_ESCAPES = 1, 2
@@ -737,17 +741,13 @@ def uncommented(text: bytes, start: int, flags: int) -> bytes:
         last_end = lexer.end
         while lexer.advance() != END:
             last_end = lexer.end
-    if _is_unclosed(text[last_end:]):
+    if _CLOSED.fullmatch(text, last_end) is None or text[last_end - 1 : last_end] == b"-":
+        # Of a comment that is not closed servers complain; and dashes at the end would become one.
         return text[start:]
     between = text[first_end:second]
     if b"/*" in between or b"#" in between or b"--" in between:
         between = b" "
     return text[first:first_end] + between + text[second:last_end]
-
-
-def _is_unclosed(end: bytes) -> bool:
-    # Of a comment that is not closed servers complain.
-    return b"/*" in end and not end.rstrip().endswith(b"*/")
 
 
 def digest(text: bytes, start: int, flags: int) -> bytes:

@@ -26,6 +26,7 @@ from dbmux.backend.pool import Choice
 from dbmux.config.diff import changes
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
+from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
 from dbmux.errors import ConfigError
@@ -220,6 +221,9 @@ class _Control:
             metrics=self._metrics,
             clients=lambda: clients(engine.frontend.sessions.values()),
             routes=lambda: routes(engine.frontend, engine.config),
+            cache=lambda: statistics(engine.cache),
+            entries=lambda: entries(engine.cache),
+            flush=lambda table: flush(engine.cache, table),
         )
 
     def _metrics(self) -> bytes:
@@ -229,6 +233,7 @@ class _Control:
             pools=engine.pools(),
             lags=engine.lags(),
             rules=engine.frontend.rules_matched,
+            cache=engine.cache,
         )
         return render(self._observer.metrics, now)
 

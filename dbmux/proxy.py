@@ -50,6 +50,8 @@ from dbmux.net.listener import Listener, listen
 from dbmux.text import why
 
 SWEEP_SECONDS = 0.25
+# Stored results that are looked at each time, whether they have ended: half a millisecond.
+SWEPT_RESULTS = 1000
 # Turns of the event loop between accepting a connection and telling its owner, with some to spare.
 ACCEPTED_LATE = 3
 
@@ -216,7 +218,7 @@ class Engine:
             max_clients_per_address=config.limits.clients_per_address,
             failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
-            cache=self.cache if is_cached(config) else None,
+            cache=self.cache if config.is_cached else None,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,
             query_timeout_s=config.timeouts.query,
@@ -333,7 +335,7 @@ class Engine:
 
     def _attend_cache(self) -> None:
         groups = self.frontend.topology.groups
-        served = {name: groups[name] for name in set(self._groups.values()) if is_cached(self.config)}
+        served = {name: groups[name] for name in set(self._groups.values()) if self.config.is_cached}
         self._upkeep.attend(served, self.config.service, self.config.cache.invalidate_from)
 
     def _close_listeners(self, addresses: set[Address]) -> None:
@@ -375,17 +377,14 @@ class Engine:
             await asyncio.sleep(SWEEP_SECONDS)
             now = time.perf_counter()
             self.frontend.end_overdue(now)
+            self.cache.store.sweep(SWEPT_RESULTS)
+            for told in self.cache.idle_patterns():
+                self.emit(Warned(time.time(), told))
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
-
-
-def is_cached(config: Config) -> bool:
-    """Whether any result may be stored."""
-    is_ruled = any(rule.cache for rule in config.rules.values())
-    return is_ruled or any(policy is not False for policy in config.cache.tables.values())
 
 
 def _must_leave(session: Session, topology: Topology, old: Config, new: Config) -> bool:

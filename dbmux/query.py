@@ -203,6 +203,7 @@ class Query:
     `moves_insert_id` tells that LAST_INSERT_ID() may be another one afterwards. `tables` are the names behind FROM,
     JOIN, INTO, UPDATE and TABLE, as they were written, for people and rules: not a proof of what is touched.
     `keeps_found_rows` tells that on some servers FOUND_ROWS() is not the number of its rows.
+    `is_statement` is False for a command that no text is run for: MySQL keeps the warnings of the statement before.
     `is_digest_wide` tells that all statements of the same digest have this very meaning. `footprint` is the proof that
     `tables` is not.
     """
@@ -213,9 +214,15 @@ class Query:
     needs: Needs = Needs.NOTHING
     moves_insert_id: bool = False
     keeps_found_rows: bool = False
+    is_statement: bool = True
     is_digest_wide: bool = True
     tables: tuple[str, ...] = ()
     footprint: Footprint = NOWHERE
+
+    @property
+    def is_bystander(self) -> bool:
+        """Whether the counts of the statement before stay, on whichever connection they are."""
+        return self.kind is Kind.PREPARED or (self.kind is Kind.DIAGNOSTICS and not self.needs)
 
     @property
     def is_plain(self) -> bool:

@@ -115,8 +115,11 @@ def assignments(have: SessionState, want: SessionState, spelling: Mapping[str, s
 
 
 def needs_reset(have: SessionState, want: SessionState) -> bool:
-    """Whether there are user variables that `want` never had: a variable that was once set can only be reset away."""
-    return bool(have.user_variables) and not dict(have.user_variables).keys() <= dict(want.user_variables).keys()
+    """Whether user variables have what only a reset takes away: that they were ever set, or the type of a value."""
+    if not have.user_variables:
+        return False
+    told = dict(want.user_variables)
+    return any(name not in told or told[name] == b"NULL" != value for name, value in have.user_variables)
 
 
 def _changes(have: Pairs, want: Pairs) -> list[tuple[str, bytes | None]]:

@@ -48,6 +48,14 @@ def select(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
     return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
 
 
+def start_of_last_packet(reply: bytes) -> int:
+    """Where it begins."""
+    at = 0
+    while (end := at + 4 + int.from_bytes(reply[at : at + 3], "little")) < len(reply):
+        at = end
+    return at
+
+
 @dataclass
 class FakeBackend:
     """A MySQL server that knows one password and answers as it was told."""
@@ -67,6 +75,9 @@ class FakeBackend:
     report: bytes = b""
     port: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    # The last packets of the answers to these statements are sent only when that is set; what they say was settled when
+    # the statement came.
+    gates: dict[bytes, asyncio.Event] = field(default_factory=dict)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
@@ -102,6 +113,11 @@ class FakeBackend:
                 reply = self._reply(protocol, message)
                 if reply is None:
                     return
+                if isinstance(message, CommandReceived) and message.body in self.gates:
+                    last = start_of_last_packet(reply)
+                    writer.write(reply[:last])
+                    await self.gates[message.body].wait()
+                    reply = reply[last:]
                 writer.write(reply)
                 await writer.drain()
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dbmux import lexer
-from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES, Token, digest, tokens
+from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES, Token, digest, tokens, uncommented
 
 W, Q, N, S, P = Token.WORD, Token.QUOTED, Token.NUMBER, Token.STRING, Token.PLACEHOLDER
 USER, SYSTEM, HINT, MAYBE = Token.USER_VARIABLE, Token.SYSTEM_VARIABLE, Token.HINT, Token.MAYBE
@@ -340,3 +340,87 @@ def _folded_rows(items: list[Item]) -> list[Item]:
         if items[row:at] != last:
             kept += items[begin:at]
         last = items[row:at]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("SELECT a FROM t", "SELECT a FROM t"),
+        ("  SELECT  a\nFROM t ;\n", "SELECT  a\nFROM t ;"),
+        ("/* who */ SELECT a FROM t", "SELECT a FROM t"),
+        ("-- who\n# where\nSELECT a FROM t", "SELECT a FROM t"),
+        ("SELECT /* who */ a FROM t", "SELECT a FROM t"),
+        ("SELECT/**/a FROM t", "SELECT a FROM t"),
+        ("SELECT -- who\n a FROM t", "SELECT a FROM t"),
+        ("SELECT a FROM t /* who */ -- where", "SELECT a FROM t"),
+        ("SELECT a FROM t # who", "SELECT a FROM t"),
+        # Columns are named after the text of their expressions.
+        ("SELECT a /* who */ + 1 FROM t", "SELECT a /* who */ + 1 FROM t"),
+        ("SELECT a FROM /* who */ t", "SELECT a FROM /* who */ t"),
+        # No comments, or such as servers may run.
+        ("SELECT '/* who */'", "SELECT '/* who */'"),
+        ("SELECT 1--1", "SELECT 1--1"),
+        ("SELECT /*! STRAIGHT_JOIN */ a", "SELECT /*! STRAIGHT_JOIN */ a"),
+        ("SELECT /*M! STRAIGHT_JOIN */ a", "SELECT /*M! STRAIGHT_JOIN */ a"),
+        ("SELECT /*+ NO_INDEX_MERGE(t) */ a", "SELECT /*+ NO_INDEX_MERGE(t) */ a"),
+        ("SELECT a FROM t /*!80000 LIMIT 1 */", "SELECT a FROM t /*!80000 LIMIT 1 */"),
+        # Of these a server complains.
+        ("SELECT a FROM t /* who", "SELECT a FROM t /* who"),
+        ("SELECT a FROM t /*/", "SELECT a FROM t /*/"),
+        ("SELECT a FROM t /* who */ /*/", "SELECT a FROM t /* who */ /*/"),
+        ("SELECT /* who", "SELECT /* who"),
+        ("SELECT a FROM t */", "SELECT a FROM t */"),
+        ("", ""),
+        ("/* who */", "/* who */"),
+    ],
+)
+def test_comments_for_people_are_left_out_at_the_edges(text: str, expected: str) -> None:
+    assert uncommented(text.encode(), 0, 0) == expected.encode()
+
+
+def test_comments_are_left_out_from_where_a_text_starts() -> None:
+    assert uncommented(b"\x03/* who */ SELECT 1 -- where", 1, 0) == b"SELECT 1"
+
+
+@settings(max_examples=1000)
+@given(texts, flag_sets)
+@example(b"SELECT#\n1", 0)
+@example(b"-- \n-- a", 0)
+def test_without_comments_a_text_has_the_same_tokens_and_there_is_nothing_more_to_leave_out(
+    text: bytes, flags: int
+) -> None:
+    found = uncommented(text, 0, flags)
+
+    assert _spelled(found, flags) == _spelled(text, flags)
+    assert uncommented(found, 0, flags) == found
+    assert len(found) <= len(text)
+
+
+def _spelled(text: bytes, flags: int) -> list[Item]:
+    return [(kind, text[start:stop]) for kind, start, stop in tokens(text, 0, flags)]
+
+
+@settings(max_examples=300)
+@given(texts, flag_sets)
+def test_a_text_without_comments_stays_as_it_is_but_for_the_space_around_it(text: bytes, flags: int) -> None:
+    if b"/*" in text or b"#" in text or b"--" in text:
+        return
+
+    found = uncommented(text, 0, flags)
+
+    assert found in text
+    assert found.strip() == text.strip() or not _spelled(text, flags)
+
+
+@settings(max_examples=300)
+@given(*[st.lists(st.sampled_from([b"/* a */", b"/**/", b"-- a\n", b"#\n", b" "]), max_size=3).map(b"".join)] * 3)
+def test_whatever_comments_stand_at_the_edges_the_rest_is_as_it_was(
+    before: bytes, between: bytes, behind: bytes
+) -> None:
+    text = before + b"SELECT" + between + b" a FROM t WHERE b = '/* c */' " + behind
+
+    assert uncommented(text, 0, 0) in (
+        b"SELECT a FROM t WHERE b = '/* c */'",
+        # White space alone is not looked at.
+        b"SELECT" + between + b" a FROM t WHERE b = '/* c */'",
+    )

@@ -25,7 +25,7 @@ from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Status, Track, changes, parse_ok, reported_gtid
+from dbmux.wire.replies import Err, Ok, Status, Track, changes, parse_ok, reported_gtid
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
@@ -112,6 +112,8 @@ class StatementKey(NamedTuple):
     variables: tuple[bytes | None, ...]
     # On MySQL, which takes all later values for the types of the first; b"" before the first execution.
     types: bytes = b""
+    # Not 0 for one that a session has for itself, since another one of its own is in the middle of something.
+    number: int = 0
 
 
 # An insert id that no session has.
@@ -174,6 +176,11 @@ class Exchange:
         self._raw = b""
         self._columns = 0
         self._protocol: ClientProtocol
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Those that have come."""
+        return self._answers
 
     def begin(self, connection: Connection) -> None:
         """Take the connection and send the first statement."""
@@ -359,6 +366,12 @@ class Connection:
             self.statements[key] = fresh
         return fresh is not None
 
+    def rename_statement(self, key: StatementKey, name: StatementKey) -> None:
+        """What was prepared as one is the other from now on."""
+        number = self.statements.pop(key)
+        self.close_statement(name)
+        self.statements[name] = number
+
     def close_statement(self, key: StatementKey) -> None:
         """Have the server forget a statement."""
         number = self.statements.pop(key, None)
@@ -488,11 +501,7 @@ class Connection:
         scanner.rewrite_state = 1
         try:
             ok = parse_ok(whole[packet.HEADER :])
-            for kind, change in changes(ok.state):
-                if kind == Track.SCHEMA:
-                    self.reported_schema = Reader(change).lenenc_bytes()
-                elif gtid := reported_gtid(kind, change):
-                    self.reported_gtid = gtid
+            self.note(ok)
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None
@@ -502,6 +511,14 @@ class Connection:
         self.client.write(packet.encode(ok.build(self.client_capabilities), whole[3]))
         self.reply_bytes += end
         return data[end:]
+
+    def note(self, ok: Ok) -> None:
+        """Remember what an OK reports of the session's state; raises ProtocolError."""
+        for kind, change in changes(ok.state):
+            if kind == Track.SCHEMA:
+                self.reported_schema = Reader(change).lenenc_bytes()
+            elif gtid := reported_gtid(kind, change):
+                self.reported_gtid = gtid
 
 
 class Home(Protocol):

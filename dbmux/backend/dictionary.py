@@ -61,7 +61,8 @@ def build(answers: list[Answer]) -> Dictionary:
         raise MySQLError(
             ErrorCode.ACCESS_DENIED, f"the service account lacks the right {names}; `dbmux grants` prints what it needs"
         )
-    dictionary = Dictionary()
+    # Routines that the account may not see are not even named.
+    dictionary = Dictionary(has_all_routines=(b"SELECT",) in rights)
     for schema, name, kind, engine in tables:
         dictionary.add_table(_text(schema), _text(name), _text(kind), _text(engine))
     for schema, name, definition in views:

@@ -17,10 +17,8 @@ from dbmux.backend.turn import run
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.net.conversation import ConnectionClosed
 from dbmux.session import SessionState, names_of
-from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.client import ClientProtocol
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import changes
 
 MAX_PACKET = 1 << 30
 KILL_TIMEOUT_S = 5.0
@@ -28,9 +26,6 @@ STATE_QUERY = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection,"
     b"@@sql_mode,@@max_connections"
 )
-# As MariaDB writes the variable and its value (MDEV-15935).
-_REDIRECT = lenenc_bytes(b"redirect_url")
-_NO_REDIRECT = _REDIRECT + lenenc_bytes(b"")
 
 
 async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> Connection:
@@ -48,7 +43,7 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
         conversation.channel.abort()
         raise
     names = names_of(row[:4])
-    backend.learn(account.charset, names, _for_clients(ok.state), row[4] or b"", int(row[5] or b"0"))
+    backend.learn(account.charset, names, ok.state, row[4] or b"", int(row[5] or b"0"))
     protocol = conversation.protocol
     assert isinstance(protocol, ClientProtocol)
     assert protocol.greeting is not None
@@ -56,15 +51,6 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     connection.scanner.status = protocol.status
     conversation.channel.resume()
     return connection
-
-
-def _for_clients(state: bytes) -> bytes:
-    # What a login reports, but that clients should go elsewhere: then they would leave DbMux.
-    return b"".join(
-        bytes((kind,)) + lenenc_bytes(change)
-        for kind, change in changes(state)
-        if not change.startswith(_REDIRECT) or change == _NO_REDIRECT
-    )
 
 
 async def kill(backend: Backend, shelf: Shelf, connection_id: int) -> None:

@@ -11,8 +11,9 @@ and the end of a transaction moves those of all that it wrote.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -20,8 +21,8 @@ from itertools import count
 from dbmux.cache.dictionary import Dictionary, Key
 from dbmux.cache.eviction import Room
 from dbmux.cache.fill import Fill
-from dbmux.cache.plans import Plan, Reading
-from dbmux.cache.policies import Policies, Terms
+from dbmux.cache.plans import NO_BYPASS, Bypass, Plan, Reading
+from dbmux.cache.policies import NOT_AMONG, Policies, Terms
 from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
 from dbmux.cache.tally import Tally
@@ -33,11 +34,19 @@ from dbmux.sql.charsets import UNREADABLE
 
 # Of each, so many are remembered; more are forgotten all at once, for clients can make up any number.
 REMEMBERED = 10_000
+# Of reasons, so many are told apart.
+MOST_REASONS = 500
+BEYOND = f"a table {NOT_AMONG}"
+# After so many, a pattern that has matched nothing is probably wrong.
+ENOUGH_QUERIES = 500
+OTHER_REASONS = "other reasons"
+OTHER_TABLES = "other tables"
 PREFIX_BYTES = 6
 # What keys are of. What was stored because a hint or a rule said so is found only where one says so again.
 TEXTS, EXECUTIONS, ORDERED_TEXTS, ORDERED_EXECUTIONS, KINDS = range(5)
 # A write whose connection broke may still be carried out at the server: for so long nothing is stored of its tables.
 DOUBT_S = 60.0
+FLUSHED = "flushed"
 _ON = (b"1", b"ON", b"TRUE")
 
 
@@ -96,6 +105,14 @@ class Environment:
         return self._shared + key[PREFIX_BYTES:]
 
 
+def text_of(key: bytes) -> bytes:
+    """The statement in a key."""
+    text = key[PREFIX_BYTES + 1 :]
+    if key[PREFIX_BYTES] in (EXECUTIONS, ORDERED_EXECUTIONS):
+        return text[8 : 8 + int.from_bytes(text[:4], "little")]
+    return text
+
+
 class Cache:
     """All stored results and what is known of their tables; `clock` counts seconds."""
 
@@ -107,10 +124,14 @@ class Cache:
         # Tables whose writes are not followed, by choice: they never move.
         self._unfollowed = Tables()
         self.fills: dict[bytes, Fill] = {}
-        self.tallies: dict[tuple[Key, ...], Tally] = {}
+        # By the rule or hint that had results stored, if one had, and the tables.
+        self.tallies: dict[tuple[str, tuple[Key, ...]], Tally] = {}
+        self._other_tables = Tally(OTHER_TABLES)
+        # SELECTs that were neither answered from memory nor to be stored.
         self.bypasses: Counter[str] = Counter()
-        # Why so much was cleared at once.
+        # Why so much was cleared at once, and when last.
         self.cleared: Counter[str] = Counter()
+        self.cleared_at: dict[str, float] = {}
         self._policies = Policies(config)
         self._sources: dict[str, Source] = {}
         self._scopes: dict[tuple[str, bytes], Scope] = {}
@@ -118,19 +139,55 @@ class Cache:
         self._shared: dict[tuple[object, ...], bytes] = {}
         self._prefixes = count(1)
         self._version = 0
+        self._is_idle_told, self._asked_before = False, 0
         self._doubted: dict[Table, float] = {}
+        self._all_doubted_until = 0.0
         self._written_at: dict[Table, float] = {}
         self._all_written_at = clock()
 
     def configure(self, config: CacheConfig) -> None:
         """Other policies hold from now on; what was stored by the old ones is not used any more."""
-        self.store.clear()
         self.store.resize(config.memory)
-        for table in self.tables:
-            table.share = None
+        for tables in (self.tables, self._unfollowed):
+            # So that also what is being read just now is not stored.
+            tables.move_everything()
+            for table in tables:
+                table.share = None
         self.config = config
         self._policies = Policies(config)
+        self._is_idle_told, self._asked_before = False, self._asked()
         self._version += 1
+
+    # What there is.
+
+    @property
+    def sources(self) -> Iterable[Source]:
+        """The groups of which something was asked or is followed."""
+        return self._sources.values()
+
+    def all_tallies(self) -> Iterator[Tally]:
+        """What became of the statements of all sets of tables."""
+        return (tally for tally in (*self.tallies.values(), self._other_tables) if tally.hits or tally.misses)
+
+    def filled_tables(self) -> Iterator[Table]:
+        """The tables from which something is stored."""
+        return (table for tables in (self.tables, self._unfollowed) for table in tables if table.entries)
+
+    def idle_patterns(self) -> list[str]:
+        """What to tell of patterns that have matched nothing in many queries; each is told once."""
+        asked = self._asked()
+        if self._is_idle_told or asked - self._asked_before < ENOUGH_QUERIES:
+            return []
+        self._is_idle_told = True
+        return [
+            f"cache.tables.{pattern} has matched nothing in {ENOUGH_QUERIES} queries"
+            + (f"; nearest seen: {near}" if near else "")
+            for pattern, near in self._policies.idle()
+        ]
+
+    def _asked(self) -> int:
+        # Those whose tables were compared with the patterns.
+        return self.bypasses[BEYOND] + sum(tally.hits + tally.misses for tally in self.all_tallies())
 
     # Where statements run.
 
@@ -190,26 +247,28 @@ class Cache:
         known = plans.get(id(query))
         if known is not None:
             return known
-        made = self._plan(scope, query, None)
+        made = self._plan(scope, query, None, "")
         if query.is_digest_wide and query.footprint is not NOWHERE:
             if len(plans) >= REMEMBERED:
                 plans.clear()
             plans[id(query)] = made
         return made
 
-    def forced(self, scope: Scope, query: Query, policy: CachePolicy) -> Plan:
-        """The same where a rule or a hint says how the result is to be stored."""
-        return self._plan(scope, query, policy)
+    def forced(self, scope: Scope, query: Query, policy: CachePolicy, by: str) -> Plan:
+        """The same where a rule or a hint, whose name is `by`, says how the result is to be stored."""
+        return self._plan(scope, query, policy, by)
 
-    def _plan(self, scope: Scope, query: Query, policy: CachePolicy | None) -> Plan:
+    def _plan(self, scope: Scope, query: Query, policy: CachePolicy | None, by: str) -> Plan:
         footprint = query.footprint
         writes: tuple[Table, ...] | None = ()
         if not footprint.is_harmless:
             writes = self.written(scope.source, footprint, scope.schema)
-        found = self._read(scope, query, policy)
-        reading = found if isinstance(found, Reading) else None
-        verdict = found if isinstance(found, str) and query.kind is Kind.SELECT else ""
-        return Plan(query=query, reading=reading, verdict=verdict, writes=writes, defines=footprint.defines)
+        named = tuple(sorted({((n.schema or scope.schema).lower(), n.table.lower()) for n in footprint.reads}))
+        found = self._read(scope, query, named, policy, by)
+        if isinstance(found, Reading):
+            return Plan(query=query, reading=found, writes=writes, defines=footprint.defines)
+        bypass = Bypass(found, _general(found, named)) if query.kind is Kind.SELECT else NO_BYPASS
+        return Plan(query=query, bypass=bypass, writes=writes, defines=footprint.defines)
 
     def written(self, source: Source, footprint: Footprint, schema: str) -> tuple[Table, ...] | None:
         """The tables that a statement may write, with what the server does behind it; None for any at all."""
@@ -219,7 +278,9 @@ class Cache:
         found = source.dictionary.written(footprint, schema)
         return None if found is None else self._tables(found)
 
-    def _read(self, scope: Scope, query: Query, policy: CachePolicy | None) -> Reading | str:
+    def _read(
+        self, scope: Scope, query: Query, named: tuple[Key, ...], policy: CachePolicy | None, by: str
+    ) -> Reading | str:
         footprint, source = query.footprint, scope.source
         if footprint.uncacheable:
             return footprint.uncacheable
@@ -229,30 +290,26 @@ class Cache:
             return "the schema's name has letters beyond ASCII"
         if source.dictionary is None:
             return source.why
-        named = frozenset(((n.schema or scope.schema).lower(), n.table.lower()) for n in footprint.reads)
         found = source.dictionary.sources(footprint, scope.schema)
         if found.is_missing:
             source.renew()
         if found.why:
             return found.why
         if policy is None:
-            terms = self._policies.terms(named, found.tables - named)
+            terms = self._policies.terms(frozenset(named), found.tables.difference(named))
             if isinstance(terms, str):
                 return terms
         else:
             terms = self._policies.forced(found.tables, policy)
-        return self._reading(terms, found.tables, tuple(sorted(named)))
+        return self._reading(terms, found.tables, self._tally(named, by, terms))
 
-    def _reading(self, terms: Terms, tables: frozenset[Key], named: tuple[Key, ...]) -> Reading:
+    def _reading(self, terms: Terms, tables: frozenset[Key], tally: Tally) -> Reading:
         unfollowed = tables - terms.followed
         epochs = self._tables(terms.followed) + tuple(self._unfollowed.table(*key) for key in sorted(unfollowed))
         for table in epochs:
             memory = self._policies.memory((table.schema, table.name))
             if memory is not None and table.share is None:
                 table.share = Room(memory)
-        tally = self.tallies.get(named)
-        if tally is None:
-            tally = self.tallies[named] = Tally(", ".join(".".join(key) for key in named))
         return Reading(
             tables=epochs,
             tally=tally,
@@ -262,15 +319,30 @@ class Cache:
             is_shared=terms.is_shared,
         )
 
+    def _tally(self, named: tuple[Key, ...], by: str, terms: Terms) -> Tally:
+        tally = self.tallies.get((by, named))
+        if tally is None:
+            if len(self.tallies) >= REMEMBERED:
+                return self._other_tables
+            tally = self.tallies[by, named] = Tally(", ".join(".".join(key) for key in named), by)
+        tally.ttl_s = terms.ttl_s
+        return tally
+
     def _tables(self, keys: Iterable[Key]) -> tuple[Table, ...]:
         return tuple(self.tables.table(*key) for key in sorted(keys))
 
     # Reading.
 
+    def bypass(self, cause: str) -> None:
+        """Count a SELECT that is neither answered from memory nor stored; the cause in words that many share."""
+        if cause not in self.bypasses and len(self.bypasses) >= MOST_REASONS:
+            cause = OTHER_REASONS
+        self.bypasses[cause] += 1
+
     def begin(self, key: bytes, reading: Reading) -> Fill | None:
         """A reading is about to be sent: its fill; None while nothing may be stored of its tables."""
         now = self.clock()
-        if self._doubted and self._is_doubted(reading.tables, now):
+        if now < self._all_doubted_until or (self._doubted and self._is_doubted(reading.tables, now)):
             return None
         fill = Fill(key, reading, capture(reading.tables), now)
         self.fills[key] = fill
@@ -286,14 +358,15 @@ class Cache:
         fill = self.fills.get(key)
         return fill if fill is not None and capture(fill.reading.tables) == fill.captured else None
 
-    def finish(self, fill: Fill, reply: bytes | None, rows: int) -> None:
-        """A reading has ended: store it if nothing has overtaken it; None is a reply that must not be stored."""
+    def finish(self, fill: Fill, reply: bytes | str, rows: int) -> None:
+        """A reading has ended: store it if nothing has overtaken it. In place of a reply, why it must not be stored."""
         self._forget(fill)
         reading, now = fill.reading, self.clock()
-        reading.tally.misses += 1
-        reading.tally.spent_s += now - fill.began_at
-        if reply is None:
-            reading.tally.refused += 1
+        tally, cost_s = reading.tally, now - fill.began_at
+        tally.misses += 1
+        tally.spent_s += cost_s
+        if isinstance(reply, str):
+            tally.refusals[reply] += 1
             fill.release()
             return
         put = self.store.put(
@@ -304,19 +377,21 @@ class Cache:
             now + reading.ttl_s,
             refresh_at=-1.0 if reading.soft_ttl_s is None else now + reading.soft_ttl_s,
             rows=rows,
-            cost_s=now - fill.began_at,
-            tally=reading.tally,
+            cost_s=cost_s,
+            tally=tally,
         )
         if put is Put.STORED:
-            reading.tally.stored += 1
-            reading.tally.coalesced += len(fill.waiters)
-            fill.serve(reply, rows)
+            tally.stored += 1
+            if fill.waiters:
+                tally.coalesced += len(fill.waiters)
+                tally.saved_s += len(fill.waiters) * cost_s
+                fill.serve(reply, rows)
         else:
-            reading.tally.refused += 1
+            tally.refusals[put] += 1
             fill.release()
 
     def abandon(self, fill: Fill) -> None:
-        """A reading will not end."""
+        """A reading will not end, or so late that nobody is to wait for it; it may be finished all the same."""
         self._forget(fill)
         fill.release()
 
@@ -333,6 +408,7 @@ class Cache:
             self.tables.move_everything()
             self._all_written_at = now
             self.cleared[why] += 1
+            self.cleared_at[why] = now
             return
         for table in tables:
             table.move()
@@ -343,12 +419,36 @@ class Cache:
         known = self._written_at
         return max([known.get(table, self._all_written_at) for table in tables] + [self._all_written_at])
 
+    def flush(self, schema: str = "", name: str = "") -> int:
+        """Use nothing any more that was read from this table, or without a name from any; says how many results go."""
+        if not name:
+            results = len(self.store)
+            self._unfollowed.move_everything()
+            self.wrote(None, FLUSHED)
+            return results
+        results = 0
+        for table in (self.tables.known(schema, name), self._unfollowed.known(schema, name)):
+            if table is not None:
+                results += table.entries
+                self.wrote((table,), FLUSHED)
+        return results
+
     def doubt(self, tables: tuple[Table, ...] | None, why: str) -> None:
         """A write was sent whose end is not known: it may come true later."""
         self.wrote(tables, why)
         until = self.clock() + DOUBT_S
-        for table in tables if tables is not None else list(self.tables):
+        if tables is None:
+            # Also of tables that nobody has asked for yet.
+            self._all_doubted_until = until
+            return
+        for table in tables:
             self._doubted[table] = until
+
+
+def _general(why: str, named: tuple[Key, ...]) -> str:
+    for key in named:
+        why = re.sub(re.escape(".".join(key)), "a table", why, flags=re.IGNORECASE)
+    return why
 
 
 def _refusal(state: SessionState) -> str:
@@ -359,6 +459,9 @@ def _refusal(state: SessionState) -> str:
     for name, value in state.variables:
         if name == "autocommit" and value.strip(b"'").upper() not in _ON:
             return "autocommit is off"
+        if name == "sql_auto_is_null" and value.strip(b"'").upper() in _ON:
+            # IS NULL then finds the row that the session inserted last.
+            return "sql_auto_is_null is on"
         if name == "transaction_isolation" and value.strip(b"'").upper() == b"SERIALIZABLE":
             return "the isolation level is SERIALIZABLE"
     return ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from dbmux.footprint import Footprint
-from dbmux.lexer import Token, tokens
+from dbmux.lexer import NO_BACKSLASH_ESCAPES, Token, tokens
 from dbmux.sql.classify import classify
 
 # A schema and a table or a routine in it, in lower case.
@@ -42,7 +42,12 @@ class Sources:
 
 @dataclass(slots=True)
 class Dictionary:
-    """A server's dictionary at one time. Filled row by row, and then only asked."""
+    """A server's dictionary at one time. Filled row by row, and then only asked.
+
+    `has_all_routines` tells whether there are surely no others; those that are not known end everything when called.
+    """
+
+    has_all_routines: bool = True
 
     # Of a table the reason why its rows may change unseen, mostly none.
     _tables: dict[Key, str] = field(default_factory=dict)
@@ -55,6 +60,13 @@ class Dictionary:
     # By their mere names, wherever they are.
     _by_name: dict[bytes, set[Key]] = field(default_factory=dict)
     _routines_by_name: dict[bytes, set[Key]] = field(default_factory=dict)
+
+    @property
+    def hidden(self) -> list[str]:
+        """The views and routines that are there, and of which the account may not see how they are made."""
+        views = [key for key, definition in self._views.items() if definition is None]
+        routines = [key for key, bodies in self._routines.items() if None in bodies]
+        return sorted(".".join(key) for key in views + routines)
 
     # What information_schema says.
 
@@ -190,11 +202,17 @@ def _footprint(definition: str) -> Footprint:
 
 @lru_cache(maxsize=1024)
 def _words(body: bytes) -> frozenset[bytes]:
-    # Everything that may be a name, also between quotes of any kind; the code in comments counts as well.
+    # Everything that may be a name, also between quotes of any kind; the code in comments counts as well. In which
+    # sql_mode it was defined is not known: by some a backslash does not keep a string open.
     found: set[bytes] = set()
-    for kind, begin, end in tokens(body, 0, 0):
-        if kind in (Token.WORD, Token.QUOTED, Token.STRING):
-            found.add(body[begin:end].strip(b"`\"'").lower())
-        elif kind == Token.MAYBE:
-            found.add(b"execute")
+    for flags in (0, NO_BACKSLASH_ESCAPES) if b"\\" in body else (0,):
+        for kind, begin, end in tokens(body, 0, flags):
+            if kind in (Token.WORD, Token.QUOTED, Token.STRING):
+                found.add(_folded(body[begin:end]))
+            elif kind == Token.MAYBE:
+                found.add(b"execute")
     return frozenset(found)
+
+
+def _folded(name: bytes) -> bytes:
+    return name.strip(b"`\"'").replace(b"``", b"`").decode("utf-8", "replace").lower().encode()

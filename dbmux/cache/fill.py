@@ -6,7 +6,6 @@ A reply's pieces come in and go on to the client; when all was well, the whole o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from dbmux.cache.plans import Reading
@@ -24,16 +23,44 @@ class Waiter(Protocol):
         """There is none to be had from that reading; whoever waited fetches it by himself."""
 
 
-class Tape:
-    """Stands in for a client's channel: passes on what is written, and keeps it as long as it is not too much."""
+class Herald:
+    """Stands in for a client's channel: says that a piece of the reply comes before it passes it on."""
 
-    __slots__ = ("_limit", "_pieces", "_size", "_write")
+    __slots__ = ("_say", "_write")
 
-    def __init__(self, write: Write, limit: int) -> None:
+    def __init__(self, say: Callable[[], None], write: Write) -> None:
+        self._say = say
         self._write = write
-        self._limit = limit
+
+    def write(self, data: bytes | memoryview) -> None:
+        """A piece of the reply."""
+        self._say()
+        self._write(data)
+
+
+class Fill:
+    """A reading under way. `captured` is what the epochs of its tables were before it was sent, by `began_at`.
+
+    It stands in for the client's channel: what is written goes on to that, and is kept as long as it is not too much.
+    """
+
+    __slots__ = ("_pieces", "_size", "_write", "began_at", "captured", "key", "reading", "waiters")
+
+    def __init__(self, key: bytes, reading: Reading, captured: int, began_at: float) -> None:
+        self.key = key
+        self.reading = reading
+        self.captured = captured
+        self.began_at = began_at
+        self.waiters: list[Waiter] = []
+        self._write: Write
+        self._pieces: list[bytes] | None = None
         self._size = 0
-        self._pieces: list[bytes] | None = []
+
+    def record(self, write: Write) -> None:
+        """What comes from now on is the reply; it goes to `write`."""
+        self._write = write
+        self._pieces = []
+        self._size = 0
 
     def write(self, data: bytes | memoryview) -> None:
         """A piece of the reply."""
@@ -41,7 +68,7 @@ class Tape:
         if self._pieces is None:
             return
         self._size += len(data)
-        if self._size > self._limit:
+        if self._size > self.reading.max_bytes:
             self._pieces = None
         else:
             self._pieces.append(bytes(data))
@@ -54,17 +81,6 @@ class Tape:
             return None
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-
-@dataclass(slots=True, eq=False)
-class Fill:
-    """A reading under way; `captured` is what the epochs of its tables were before it was sent, by `began_at`."""
-
-    key: bytes
-    reading: Reading
-    captured: int
-    began_at: float
-    waiters: list[Waiter] = field(default_factory=list)
-
     def serve(self, reply: bytes, rows: int) -> None:
         """Give all who wait what came."""
         waiters, self.waiters = self.waiters, []
@@ -74,5 +90,6 @@ class Fill:
     def release(self) -> None:
         """Let all who wait go on by themselves."""
         waiters, self.waiters = self.waiters, []
+        self.reading.tally.misses += len(waiters)
         for waiter in waiters:
             waiter.not_filled()

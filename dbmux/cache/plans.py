@@ -7,6 +7,7 @@ tables whose epochs matter. Never sees a key or a reply.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dbmux.cache.tables import Table
 from dbmux.cache.tally import Tally
@@ -25,16 +26,26 @@ class Reading:
     is_shared: bool
 
 
+class Bypass(NamedTuple):
+    """Why a result is not stored: in words, and without the names that only few statements have, to be counted."""
+
+    why: str
+    cause: str
+
+
+NO_BYPASS = Bypass("", "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Plan:
-    """For one query: a reading, or `verdict`, which says why there is none; and what is written.
+    """For one query: a reading, or `bypass`, which says why there is none; and what is written.
 
     `writes` is None for anything at all. A plan keeps its query alive, so that nothing else can be taken for it.
     """
 
     query: Query
     reading: Reading | None = None
-    verdict: str = ""
+    bypass: Bypass = NO_BYPASS
     writes: tuple[Table, ...] | None = ()
     defines: bool = False
 

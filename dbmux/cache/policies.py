@@ -6,11 +6,15 @@ or the reason why it is not. Never sees a statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dbmux.cache.dictionary import Key
+from dbmux.config.consistency import nearest
 from dbmux.config.model import CacheConfig, CachePolicy, Consistency
+
+MOST_UNMATCHED = 1000
+NOT_AMONG = "is not among cache.tables"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,9 @@ class Policies:
     def __init__(self, config: CacheConfig) -> None:
         self._config = config
         self._by_name = {pattern.lower(): policy for pattern, policy in config.tables.items()}
+        self._matched: set[str] = set()
+        # Tables that no pattern matched, so many.
+        self._unmatched: set[str] = set()
 
     def terms(self, named: frozenset[Key], behind: frozenset[Key]) -> Terms | str:
         """What holds for a result of these tables together: of each, the strictest.
@@ -42,9 +49,17 @@ class Policies:
             policy = self._policy(table)
             if policy is not None:
                 policies[table] = policy
-            elif table in named or self._is_forbidden(table):
-                return f"{'.'.join(table)} is not among cache.tables"
+            elif self._is_forbidden(table):
+                return f"{'.'.join(table)} is false in cache.tables"
+            elif table in named:
+                return f"{'.'.join(table)} {NOT_AMONG}"
         return self._together(policies, named | behind)
+
+    def idle(self) -> Iterator[tuple[str, str | None]]:
+        """The patterns that have matched nothing so far, each with the table that was probably meant."""
+        for pattern in self._config.tables:
+            if pattern.lower() not in self._matched:
+                yield pattern, nearest(pattern.lower().rstrip("*"), sorted(self._unmatched))
 
     def forced(self, tables: frozenset[Key], policy: CachePolicy) -> Terms:
         """What holds when a rule or a hint says so for this statement."""
@@ -74,11 +89,17 @@ class Policies:
         return self._pattern(table) is not None and self._policy(table) is None
 
     def _pattern(self, table: Key) -> str | None:
-        name = ".".join(table)
+        name = ".".join(table).lower()
         if name in self._by_name:
-            return name
-        begun = [one for one in self._by_name if one.endswith("*") and name.startswith(one[:-1])]
-        return max(begun, key=len, default=None)
+            found: str | None = name
+        else:
+            begun = [one for one in self._by_name if one.endswith("*") and name.startswith(one[:-1])]
+            found = max(begun, key=len, default=None)
+        if found is not None:
+            self._matched.add(found)
+        elif len(self._unmatched) < MOST_UNMATCHED:
+            self._unmatched.add(name)
+        return found
 
 
 def _least(values: Iterable[float | None]) -> float | None:

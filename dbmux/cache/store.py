@@ -129,6 +129,10 @@ class Store:
         count_use(entry)
         return entry
 
+    def is_good(self, entry: Entry) -> bool:
+        """Whether an entry in memory may still be used; looking does not count as a use."""
+        return entry.captured == capture(entry.tables) + self._cleared and entry.expires > self._clock()
+
     def put(
         self,
         key: bytes,

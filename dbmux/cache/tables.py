@@ -89,6 +89,10 @@ class Tables:
     def __iter__(self) -> Iterator[Table]:
         return iter(self._tables.values())
 
+    def known(self, schema: str, name: str) -> Table | None:
+        """The table of that name, if it was asked for before."""
+        return self._tables.get((fold(schema), fold(name)))
+
     def table(self, schema: str, name: str) -> Table:
         """The table of that name; names that differ only in case or accents are one, as they are to some servers."""
         key = (fold(schema), fold(name))

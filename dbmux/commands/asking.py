@@ -17,7 +17,7 @@ control_option = click.option("--control", metavar="HOST:PORT", help="The contro
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def asked(config: Path | None, control: str | None, path: str) -> Any:
+def asked(config: Path | None, control: str | None, path: str, method: str = "GET") -> Any:
     """What the running DbMux of this configuration says at `path`; raises DbMuxError."""
     if control is not None:
         try:
@@ -29,4 +29,4 @@ def asked(config: Path | None, control: str | None, path: str) -> Any:
         if loaded.control is None:
             raise ConfigError((f'{file}: no control address; "control": "127.0.0.1:3380" opens one',))
         address = loaded.control
-    return asyncio.run(ask(address, path))
+    return asyncio.run(ask(address, path, method))

@@ -10,12 +10,15 @@ from pathlib import Path
 import click
 import uvloop
 
+from dbmux.backend.binlog.follow import try_log
+from dbmux.backend.dictionary import read_dictionary
 from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.monitor import Probe
 from dbmux.backend.server import Backend, Wish
 from dbmux.commands.files import usable
 from dbmux.commands.options import config_option
-from dbmux.config.model import Config, LoginMode, ReadYourWrites
+from dbmux.config.grants import feeds_cache
+from dbmux.config.model import Account, Config, InvalidateFrom, LoginMode, ReadYourWrites
 from dbmux.errors import DbMuxError
 from dbmux.net.certificate import backend_context
 from dbmux.net.dial import dial
@@ -23,6 +26,7 @@ from dbmux.process import FINDINGS
 from dbmux.wire.capabilities import NEEDED, Capability
 
 UTF8MB4 = 45
+_MOST_NAMES = 5
 
 
 @click.command()
@@ -61,8 +65,20 @@ def summary(config: Config) -> Iterator[str]:
             if backend.min_idle:
                 yield f'  backends.{name}.min_idle has no effect without a password; write "login": "learn"'
     yield from _replicas(config)
+    yield from _cache(config)
     if config.control is None:
         yield 'control: off; "control": "127.0.0.1:3380" switches on /healthz, /readyz and /metrics'
+
+
+def _cache(config: Config) -> Iterator[str]:
+    if not config.is_cached:
+        return
+    size = config.cache.memory / 1024 / 1024
+    names = [name for name, policy in config.cache.tables.items() if policy is not False]
+    names += [f"rule {name}" for name, rule in config.rules.items() if rule.cache]
+    yield f"cache: {_first(names)} in {size:g} MB"
+    if config.cache.invalidate_from is InvalidateFrom.OFF:
+        yield "  writes past DbMux are not looked for, and results last up to their ttl then"
 
 
 def _replicas(config: Config) -> Iterator[str]:
@@ -95,6 +111,8 @@ async def _connect(config: Config) -> bool:
             click.echo(f"  {name}: {name_shown} {f'cannot log in: {told}' if told else 'can log in'}")
             fine = fine and told is None
         fine = await _is_measured(backend, config) and fine
+        if config.service is not None and feeds_cache(config, name):
+            fine = await _is_read(backend, config, config.service) and fine
     return fine
 
 
@@ -131,6 +149,41 @@ async def _standing(probe: Probe, is_replica: bool) -> tuple[str, bool]:
     if seconds is None:
         return f"{writes}, and does not replicate now: how far it is behind is not known", False
     return f"{writes}, tells no position in GTIDs, but that it is {seconds:g} s behind", True
+
+
+async def _is_read(backend: Backend, config: Config, service: Account) -> bool:
+    # What the cache can know of this server.
+    told, fine = "the cache knows its tables, triggers, views and routines", True
+    try:
+        found = await read_dictionary(backend, service)
+    except (DbMuxError, TimeoutError) as error:
+        told, fine = f"nothing of it can be cached: {error or 'no answer in time'}", False
+    else:
+        if found.hidden:
+            told = (
+                f"the service account may not see how {_first(found.hidden)} are made; run what `dbmux grants` prints"
+            )
+            fine = False
+        elif not found.has_all_routines:
+            told = "the cache knows its tables, triggers and views; a CALL may end all results without the right SELECT"
+    click.echo(f"  {backend.name}: {told}")
+    mode = config.cache.invalidate_from
+    if mode is InvalidateFrom.OFF:
+        return fine
+    try:
+        await try_log(backend, service)
+    except DbMuxError as error:
+        is_required = mode is InvalidateFrom.REQUIRED
+        lost = "writes past DbMux are not seen, and results last up to their ttl"
+        click.echo(f"  {backend.name}: {'nothing of it is cached' if is_required else lost}: {error}")
+        return fine and not is_required
+    click.echo(f"  {backend.name}: writes past DbMux are seen in its binary log")
+    return fine
+
+
+def _first(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _accounts(config: Config) -> Iterator[tuple[str, Credentials]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dbmux.address import Address, TcpAddress
 from dbmux.config import values
 from dbmux.config.jsonc import Path, Problem, Value
+from dbmux.config.units import seconds
 
 Placed = Iterable[tuple[Path, Address]]
 
@@ -23,6 +24,7 @@ _MOST_NAMES = 10
 def inconsistencies(value: Value) -> Iterator[Problem]:
     """Everything that does not fit together."""
     yield from _names(value)
+    yield from _cache(value)
     yield from clashes([*_listen_addresses(value), *_control_address(value)], _backend_addresses(value))
     for name in _section(value, "backends"):
         yield from _backend_tls(value, name)
@@ -94,7 +96,7 @@ def _torn(groups: dict[str, Value]) -> Iterator[Problem]:
 
 
 def _routes(value: Value, names: list[str]) -> Iterator[Problem]:
-    is_relayed = not _section(value, "users") and _login(value) != "learn"
+    is_relayed = _is_relayed(value)
     for rule, written in _section(value, "rules").items():
         route = written.get("route") if isinstance(written, dict) else None
         if not isinstance(route, str):
@@ -128,12 +130,56 @@ def _members(value: Value, group: str, written: dict[str, Value]) -> Iterator[Pr
         named.add(member)
     if written.get("roles") == "auto" and not _section(value, "service"):
         yield (*path, "roles"), "needs the `service` account, which asks the servers whether they are read-only"
-    if replicas and not _section(value, "users") and _login(value) != "learn":
+    if replicas and _is_relayed(value):
         yield (
             (*path, "replicas"),
             "a relayed login is good for one server only, so its sessions cannot read from replicas; "
             'write "login": "learn", or name the `users`',
         )
+
+
+def _cache(value: Value) -> Iterator[Problem]:
+    tables = _section(value, "cache", "tables")
+    policies: list[tuple[Path, Value]] = [(("cache", "tables", name), policy) for name, policy in tables.items()]
+    for path, _ in policies:
+        yield from _pattern(path)
+    policies += [
+        (("rules", name, "cache"), _section(value, "rules", name).get("cache")) for name in _section(value, "rules")
+    ]
+    stored = [path for path, policy in policies if policy is not False and policy is not None]
+    for path, policy in policies:
+        if isinstance(policy, dict):
+            yield from _soft_ttl(path, policy)
+    if not stored:
+        return
+    path = ("cache", "tables") if stored[0][0] == "cache" else stored[0]
+    if not _section(value, "service"):
+        yield path, "needs the `service` account, which reads what tables, triggers and views there are"
+    if _is_relayed(value):
+        yield (
+            path,
+            (
+                "sessions with a relayed login keep a connection of their own and are not answered from memory; "
+                'write "login": "learn", or name the `users`'
+            ),
+        )
+
+
+def _pattern(path: Path) -> Iterator[Problem]:
+    name = str(path[-1])
+    schema, dot, table = name.partition(".")
+    if "*" in name[:-1] or not (name.endswith("*") or (schema and dot and table)):
+        yield path, 'a table is written as "shop.products", all of a schema as "shop.*", with a * at the end only'
+
+
+def _soft_ttl(path: Path, policy: dict[str, Value]) -> Iterator[Problem]:
+    with contextlib.suppress(ValueError):
+        if seconds(policy.get("soft_ttl")) >= seconds(policy.get("ttl")):
+            yield (*path, "soft_ttl"), "has no effect unless it is shorter than ttl"
+
+
+def _is_relayed(value: Value) -> bool:
+    return not _section(value, "users") and _login(value) != "learn"
 
 
 def _list(value: Value) -> list[Value]:

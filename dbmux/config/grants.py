@@ -6,7 +6,7 @@ A configuration comes in, SQL for each server goes out, with what is switched of
 
 from __future__ import annotations
 
-from dbmux.config.model import Config
+from dbmux.config.model import Config, InvalidateFrom, Roles
 
 # One statement for both: MariaDB passes over what is for MySQL 5.7 to 9, and MySQL over what is for MariaDB (manual
 # pages "Comments" of both). MariaDB has its own right since 10.5.9.
@@ -35,8 +35,28 @@ def grants(config: Config) -> str:
                 "-- GTIDs that is not known without it, and a group with max_lag sends this one no reads",
                 f"GRANT {_STATUS} ON *.* TO {user}@'%';",
             ]
+        if feeds_cache(config, name):
+            lines += [
+                "-- for the cache, to see which tables, triggers and foreign keys there are",
+                f"GRANT REFERENCES, TRIGGER ON *.* TO {user}@'%';",
+                "-- and how views and routines are made: without it no view is cached, and each CALL ends all results",
+                f"GRANT SELECT, SHOW VIEW ON *.* TO {user}@'%';",
+            ]
+        if feeds_cache(config, name) and config.cache.invalidate_from is not InvalidateFrom.OFF:
+            lines += [
+                "-- to be told in its binary log of writes that do not come through DbMux, for the cache",
+                f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'%';",
+            ]
         lines.append("")
     return "\n".join(lines)
+
+
+def feeds_cache(config: Config, name: str) -> bool:
+    """Whether the cache reads dictionary and log of this backend: not of one that is nothing but a replica."""
+    if not config.is_cached:
+        return False
+    groups = [group for group in config.groups.values() if name in (group.primary, *group.replicas)]
+    return not groups or any(name == group.primary or group.roles is Roles.AUTO for group in groups)
 
 
 def _quoted(name: str) -> str:

@@ -447,6 +447,12 @@ class Config(Section):
     proxy_protocol: ProxyProtocol = ProxyProtocol()
     """The PROXY protocol, as load balancers in front of DbMux speak it."""
 
+    @property
+    def is_cached(self) -> bool:
+        """Whether any result may be stored."""
+        is_ruled = any(rule.cache for rule in self.rules.values())
+        return is_ruled or any(policy is not False for policy in self.cache.tables.values())
+
     def group_of(self, listen: Listen) -> str:
         """The group that a listener serves."""
         return listen.group or self.default or next(iter(self.groups or self.backends))

@@ -1,4 +1,4 @@
-"""Asking a running DbMux: one GET at its control address, for the commands that show what it does.
+"""Asking a running DbMux: one request at its control address, for the commands that show what it does.
 
 An address and a path come in, what the JSON says goes out; raises DbMuxError with what to do.
 """
@@ -45,7 +45,7 @@ class _Reader:
         """Nothing was stopped."""
 
 
-async def ask(address: Address, path: str) -> Any:
+async def ask(address: Address, path: str, method: str = "GET") -> Any:
     """What the page at `path` says."""
     readers: list[_Reader] = []
 
@@ -56,7 +56,7 @@ async def ask(address: Address, path: str) -> Any:
     try:
         async with asyncio.timeout(PATIENCE_S):
             channel = await dial(address, opened)
-            channel.write(f"GET {path} HTTP/1.1\r\nHost: dbmux\r\n\r\n".encode())
+            channel.write(f"{method} {path} HTTP/1.1\r\nHost: dbmux\r\n\r\n".encode())
             await readers[0].gone
     except (OSError, TimeoutError) as error:
         reason = "no answer in time" if isinstance(error, TimeoutError) else why(error)

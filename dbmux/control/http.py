@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics, /clients and /routes over HTTP/1.1: a few GETs, answered by hand.
+"""What DbMux tells and does at its control address, over HTTP/1.1: a few GETs and one POST, answered by hand.
 
 Requests come in, figures and states go out; every request is bounded in size and time, and answered on a connection
 that is then closed. A web framework would cost a second of start and 20 MB (docs/dependencies.md).
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from urllib.parse import parse_qs
 
 from dbmux.address import Address
 from dbmux.net.channel import Channel, Owner
@@ -23,6 +24,10 @@ MAX_CONNECTIONS = 64
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PLAIN_TYPE = "text/plain; charset=utf-8"
+_FLUSH = "/cache/flush"
+_HELP = (
+    b"DbMux answers GET /healthz, /readyz, /metrics, /clients, /routes, /cache, /cache/entries and POST /cache/flush\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Response:
     status: HTTPStatus
     body: bytes
     content_type: str = "application/json"
+    allow: str = ""
 
     def build(self, method: str) -> bytes:
         """The bytes for this method: HEAD gets no body."""
@@ -47,19 +53,25 @@ class Response:
             f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\nContent-Type: {self.content_type}\r\n"
             f"Content-Length: {len(self.body)}\r\n"
         )
-        if self.status is HTTPStatus.METHOD_NOT_ALLOWED:
-            head += "Allow: GET, HEAD\r\n"
+        if self.allow:
+            head += f"Allow: {self.allow}\r\n"
         return f"{head}Connection: close\r\n\r\n".encode() + (b"" if method == "HEAD" else self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """What is answered, asked anew for each request; `clients` and `routes` give what JSON can say."""
+    """What is answered, asked anew for each request; all but `ready` and `metrics` give what JSON can say.
+
+    `flush` is given the table's name, or None for all, and raises ValueError when that is none.
+    """
 
     ready: Callable[[], Readiness]
     metrics: Callable[[], bytes]
     clients: Callable[[], object] = list
     routes: Callable[[], object] = dict
+    cache: Callable[[], object] = dict
+    entries: Callable[[], object] = list
+    flush: Callable[[str | None], object] = lambda table: {}
 
 
 class ControlServer:
@@ -108,10 +120,28 @@ class ControlServer:
         words = request.split(b"\n", 1)[0].decode("latin-1").rstrip("\r").split(" ")
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
             return _problem(HTTPStatus.BAD_REQUEST).build("GET")
-        method, path = words[0], words[1].partition("?")[0]
-        if method not in ("GET", "HEAD"):
-            return _problem(HTTPStatus.METHOD_NOT_ALLOWED).build(method)
-        return self._page(path).build(method)
+        method, (path, _, question) = words[0], words[1].partition("?")
+        is_flush = path == _FLUSH
+        allowed = ("POST",) if is_flush else ("GET", "HEAD")
+        if method not in allowed:
+            refused = replace(_problem(HTTPStatus.METHOD_NOT_ALLOWED), allow=", ".join(allowed))
+            return refused.build(method)
+        if not is_flush:
+            return self._page(path).build(method)
+        if b"\norigin:" in request.lower():
+            # Some page in a browser had it sent, and nobody who may.
+            return _problem(HTTPStatus.FORBIDDEN).build(method)
+        return self._flush(question).build(method)
+
+    def _flush(self, question: str) -> Response:
+        asked = parse_qs(question, keep_blank_values=True)
+        tables = asked.pop("table", [])
+        if asked or len(tables) > 1:
+            return Response(HTTPStatus.BAD_REQUEST, b"write ?table=schema.table, or nothing for all\n", _PLAIN_TYPE)
+        try:
+            return _json(self._pages.flush(tables[0] if tables else None))
+        except ValueError as error:
+            return Response(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), _PLAIN_TYPE)
 
     def _page(self, path: str) -> Response:
         match path:
@@ -125,9 +155,13 @@ class ControlServer:
             case "/metrics":
                 return Response(HTTPStatus.OK, self._pages.metrics(), _METRICS_TYPE)
             case "/clients":
-                return Response(HTTPStatus.OK, json.dumps(self._pages.clients()).encode() + b"\n")
+                return _json(self._pages.clients())
             case "/routes":
-                return Response(HTTPStatus.OK, json.dumps(self._pages.routes()).encode() + b"\n")
+                return _json(self._pages.routes())
+            case "/cache":
+                return _json(self._pages.cache())
+            case "/cache/entries":
+                return _json(self._pages.entries())
             case _:
                 return _problem(HTTPStatus.NOT_FOUND)
 
@@ -177,5 +211,9 @@ class _Asker:
         """Nothing was stopped."""
 
 
+def _json(told: object) -> Response:
+    return Response(HTTPStatus.OK, json.dumps(told).encode() + b"\n")
+
+
 def _problem(status: HTTPStatus) -> Response:
-    return Response(status, b"DbMux answers GET /healthz, /readyz, /metrics, /clients and /routes\n", _PLAIN_TYPE)
+    return Response(status, _HELP, _PLAIN_TYPE)

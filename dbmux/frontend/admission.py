@@ -281,6 +281,11 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
     return Admitted(ok=_ok(proof, state, backend.reports[door.charset]), state=state, shelf=shelf)
 
 
+def readmitted(admitted: Admitted) -> Admitted:
+    """The same after a change of user, of which a server reports less than of a login."""
+    return replace(admitted, ok=_ok(admitted.ok.info, admitted.state, b""))
+
+
 def _ok(proof: bytes, state: SessionState, report: bytes) -> Ok:
     # As the server would say it, which reports the schema that the login chose.
     if state.schema:

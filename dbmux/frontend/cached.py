@@ -24,16 +24,18 @@ from dbmux.cache.cache import (
     Verdict,
 )
 from dbmux.cache.eviction import Entry
-from dbmux.cache.fill import Fill, Tape
+from dbmux.cache.fill import Fill, Herald
 from dbmux.cache.plans import Plan
-from dbmux.cache.tables import Table
+from dbmux.cache.store import Put
+from dbmux.cache.written import Written
 from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
-from dbmux.frontend.prepared import Statement
-from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, Tenant, new_tuple
+from dbmux.frontend.carried import COUNTS
+from dbmux.frontend.prepared import HELD, Statement
+from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, State, Tenant, new_tuple
 from dbmux.lexer import uncommented
 from dbmux.net.channel import Channel
-from dbmux.query import Query
+from dbmux.query import Kind, Query
 from dbmux.routes import CACHED
 from dbmux.session import SessionState
 from dbmux.wire import packet
@@ -47,7 +49,9 @@ STORED_STATUS = int(
     Status.AUTOCOMMIT | Status.NO_GOOD_INDEX | Status.NO_INDEX | Status.SLOW_QUERY | Status.NO_BACKSLASH_ESCAPES
 )
 QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
-HIT = Verdict.HIT
+HIT, MISS = Verdict.HIT, Verdict.MISS
+# A command was sent, or will be.
+_UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))
 _SWITCH = re.compile(
     rb"\s*SET\s+@dbmux_cache\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*", re.IGNORECASE
 )
@@ -70,10 +74,9 @@ class CachedTenant(Tenant):
         "_is_cache_off",
         "_joined",
         "_key",
+        "_may_lack",
         "_resume",
-        "_tape",
-        "_wrote",
-        "_wrote_anything",
+        "_written",
         "user",
     )
 
@@ -87,13 +90,13 @@ class CachedTenant(Tenant):
         self._is_cache_off = False
         # The key of the text under way, or b"" when it is not to be stored.
         self._key = b""
-        self._tape: Tape
+        # Whether a replica is asked that may not have everything.
+        self._may_lack = False
         # Another session's reading that this one waits for, and how it goes on without.
         self._joined: Fill | None = None
         self._resume: Callable[[], None]
         # What the open transaction has written.
-        self._wrote: set[Table] = set()
-        self._wrote_anything = False
+        self._written = Written()
 
     @abstractmethod
     def _go_on(self) -> None:
@@ -107,9 +110,17 @@ class CachedTenant(Tenant):
 
     def use_cache(self, cache: Cache | None) -> None:
         """Have results stored and found there from now on, or nowhere."""
-        if cache is not None and self._cache is None and self.connection is not None:
-            # What it wrote so far was not followed.
-            self._wrote_anything = True
+        if cache is None:
+            self._fail_cached()
+            self._verdict = ""
+        elif self._cache is None:
+            # What it wrote so far was not followed, and what it may be writing now.
+            self._written.clear()
+            if self.connection is not None:
+                self._written.add(None)
+            if self.state in _UNDER_WAY:
+                self._enter_environment(cache)
+                self._plan = Plan(query=self._query, writes=None)
         self._cache = cache
         self._environment_state = None
 
@@ -183,6 +194,7 @@ class CachedTenant(Tenant):
         carried.row_count = -1
         carried.found_rows = rows
         carried.warnings = None
+        carried.apart = COUNTS
         if self._debtor is not None:
             # What else it still knew is of before this statement.
             self._debtor.debt &= Debt.INSERT_ID
@@ -201,18 +213,25 @@ class CachedTenant(Tenant):
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
         scope = environment.scope
-        plan = cache.plan(scope, query) if policy is None else cache.forced(scope, query, policy)
+        orders = self._orders
+        if policy is None or orders is None:
+            plan = cache.plan(scope, query)
+        else:
+            plan = cache.forced(scope, query, policy, orders.cached_by)
         key, self._key = self._key, b""
         self._fill = None
-        self._verdict = plan.verdict
-        self._plan = None if plan.is_idle and not self._is_writing else plan
+        self._verdict = plan.bypass.why
+        self._plan = None if plan.is_idle and self._written.is_empty else plan
         if plan.writes != ():
             cache.wrote(plan.writes, query.kind)
         reading = plan.reading
         if reading is None:
+            if self._verdict:
+                cache.bypass(plan.bypass.cause)
             return False
         if not key or self.connection is not None:
             self._verdict = self._why_not()
+            cache.bypass(self._verdict)
             return False
         if reading.is_shared:
             key = environment.shared_key(key)
@@ -220,25 +239,32 @@ class CachedTenant(Tenant):
             if entry is not None and self._serve(cache, entry):
                 self._plan = None
                 return True
-        # Who is owed something must be free to be paid at any time.
-        fill = cache.joinable(key) if self._debtor is None else None
-        if fill is not None:
-            self._plan = None
-            self._joined = fill
-            self._started = perf_counter()
-            fill.waiters.append(self)
-            self.state = WAITING
+        if key in cache.fills and self._joins(cache, key):
             return True
         self._fill = cache.begin(key, reading)
-        self._verdict = Verdict.MISS if self._fill is not None else "a write to its tables may still come true"
+        if self._fill is not None:
+            self._verdict = MISS
+        else:
+            self._verdict = "a write to its tables may still come true"
+            cache.bypass(self._verdict)
         return False
 
-    @property
-    def _is_writing(self) -> bool:
-        return self._wrote_anything or bool(self._wrote)
+    def _joins(self, cache: Cache, key: bytes) -> bool:
+        # Who is owed something must be free to be paid at any time.
+        fill = cache.joinable(key) if self._debtor is None else None
+        if fill is None:
+            return False
+        self._plan = None
+        self._joined = fill
+        self._started = perf_counter()
+        fill.waiters.append(self)
+        self.state = WAITING
+        return True
 
     def _why_not(self) -> str:
         connection = self.connection
+        if self.shelf is None:
+            return "relayed login"
         if self._environment.refusal:
             return self._environment.refusal
         if self._is_cache_off:
@@ -246,8 +272,6 @@ class CachedTenant(Tenant):
         if self.course is not None and self.course.has_token:
             # Of what it wants to see, which another DbMux may have written, this one was perhaps not told.
             return "the session handed over a GTID"
-        if self.shelf is None:
-            return "relayed login"
         if connection is not None and connection.is_in_transaction:
             return "in a transaction"
         if connection is not None:
@@ -278,6 +302,8 @@ class CachedTenant(Tenant):
         """Have a text that waits for another session's reading sent, should that come to nothing."""
 
         def resume() -> None:
+            # Both may be an earlier command's.
+            self._orders = None
             self._shape = int(Shape.RESULT)
             self._request_alone(query, data, self._send_pending)
 
@@ -288,11 +314,14 @@ class CachedTenant(Tenant):
         self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None
     ) -> None:
         # Whoever has waited in vain does not wait again: a table that is written all the time would starve it.
-        self._verdict = Verdict.MISS
+        self._verdict = MISS
         super()._request(query, data, then, statement)
 
     def filled(self, reply: bytes, rows: int) -> None:
         """The other session's reading is over, and this is the result."""
+        if self._joined is None:
+            # Whoever was told before has ended this session.
+            return
         self._joined = None
         self.state = IDLE
         self._answer(reply, rows, Verdict.COALESCED, self._started)
@@ -300,6 +329,8 @@ class CachedTenant(Tenant):
 
     def not_filled(self) -> None:
         """The other session's reading gave nothing that can be shared."""
+        if self._joined is None:
+            return
         self._joined = None
         self.state = IDLE
         self._resume()
@@ -307,40 +338,64 @@ class CachedTenant(Tenant):
     def _switch_cache(self, switch: Switch) -> None:
         """SET @dbmux_cache: whether this session's results are read from memory and stored there."""
         self._is_cache_off = switch is Switch.OFF
-        self.carried.row_count = 0
-        self.channel.write(packet.encode(Ok(status=Status.AUTOCOMMIT).build(self.capabilities), 1))
+        self.carried.count(0)
+        self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
 
     # Following.
 
+    def _listen(self, plan: Plan, connection: Connection) -> None:
+        if self._fill is not None:
+            self._record(self._fill, connection)
+        elif plan.query.kind is Kind.MULTI:
+            # Each of the statements is acknowledged by its own reply, and not by the last.
+            connection.client = Herald(lambda: self._wrote_so_far(plan), self.channel.write)
+
+    def _wrote_so_far(self, plan: Plan) -> None:
+        if self._cache is not None:
+            self._cache.wrote(plan.writes, Kind.MULTI)
+            self._cache.wrote(self._written.tables, Kind.MULTI)
+
     def _record(self, fill: Fill, connection: Connection) -> None:
-        connection.client = self._tape = Tape(self.channel.write, fill.reading.max_bytes)
+        # Asked before it is sent: the replica may catch up while it reads.
+        self._may_lack = self._cache is None or self._is_behind(self._cache, fill)
+        fill.record(self.channel.write)
+        connection.client = fill
+
+    def _is_behind(self, cache: Cache, fill: Fill) -> bool:
+        if self.group is None or self.backend is None:
+            return True
+        is_primary = self.backend is self.group.primary
+        return not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables)
 
     def _conclude(self, plan: Plan, connection: Connection) -> None:
         cache, self._plan = self._cache, None
+        connection.client = self.channel
         if cache is None:
             return
         if self._fill is not None:
             fill, self._fill = self._fill, None
-            connection.client = self.channel
-            cache.finish(fill, self._storable(cache, fill, connection), connection.scanner.rows)
-        if plan.writes != () or self._is_writing:
+            cache.finish(fill, self._storable(fill, connection), connection.scanner.rows)
+        if plan.writes != () or not self._written.is_empty:
             self._follow_writes(cache, plan, connection)
+        if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
+            # By now a trigger may be there that was not known when it was sent.
+            self._follow_writes(cache, now, connection)
         if plan.defines:
             self._environment.source.doubt()
 
-    def _storable(self, cache: Cache, fill: Fill, connection: Connection) -> bytes | None:
+    def _storable(self, fill: Fill, connection: Connection) -> bytes | str:
+        # The reply, or why it must not be stored.
         scanner = connection.scanner
-        if scanner.error or scanner.warnings or not scanner.has_rows:
-            return None
+        if scanner.error or not scanner.has_rows:
+            return "it is an error"
+        if scanner.warnings:
+            return "it has warnings"
         if not scanner.status & AUTOCOMMIT or scanner.status & ~STORED_STATUS:
-            return None
-        if self.group is None or self.backend is None:
-            return None
-        is_primary = self.backend is self.group.primary
-        if not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables):
-            # A replica that may lack what was written: its result must not outlive this moment.
-            return None
-        return self._tape.reply
+            return "its status tells of the session"
+        if self._may_lack:
+            # Its result must not outlive this moment.
+            return "a replica gave it that may lack what was written"
+        return fill.reply or Put.TOO_LARGE
 
     def _follow_writes(self, cache: Cache, plan: Plan, connection: Connection) -> None:
         # Only the server knows when a transaction ends: by COMMIT, by a definition, by LOCK TABLES, by another BEGIN.
@@ -348,19 +403,12 @@ class CachedTenant(Tenant):
         is_open = bool(status & IN_TRANSACTION) or not status & AUTOCOMMIT
         if plan.writes != ():
             cache.wrote(plan.writes, why)
-        if self._is_writing and not (is_open and plan.query.is_plain):
-            cache.wrote(None if self._wrote_anything else tuple(self._wrote), why)
+        if not self._written.is_empty and not (is_open and plan.query.is_plain):
+            cache.wrote(self._written.tables, why)
         if is_open:
-            self._remember(plan)
+            self._written.add(plan.writes)
         else:
-            self._wrote.clear()
-            self._wrote_anything = False
-
-    def _remember(self, plan: Plan) -> None:
-        if plan.writes is None:
-            self._wrote_anything = True
-        else:
-            self._wrote.update(plan.writes)
+            self._written.clear()
 
     def _leave_cache(self) -> None:
         """The command under way, and the transaction, end without the server's word."""
@@ -373,28 +421,29 @@ class CachedTenant(Tenant):
         if fill is not None:
             cache.abandon(fill)
         if plan is not None:
-            self._remember(plan)
-        if self._is_writing:
-            written = None if self._wrote_anything else tuple(self._wrote)
-            if plan is not None and self.state != IDLE and not self._environment.source.is_followed:
+            self._written.add(plan.writes)
+            if plan.defines:
+                self._environment.source.doubt()
+        if not self._written.is_empty:
+            written = self._written.tables
+            if plan is not None and self.state not in (IDLE, WAITING) and not self._environment.source.is_followed:
                 # It was sent, perhaps, and the server may still carry it out.
                 cache.doubt(written, "a connection was lost")
             else:
                 cache.wrote(written, "a transaction was given up")
-            self._wrote.clear()
-            self._wrote_anything = False
+            self._written.clear()
 
     def _fail_cached(self) -> None:
-        """The command under way was answered with an error, and not sent."""
+        """The cache has nothing to do with the command under way any more: it was not sent, or there is no cache."""
         fill, cache = self._fill, self._cache
         self._plan = self._fill = None
         if fill is not None and cache is not None:
             cache.abandon(fill)
 
     def _stop_sharing(self) -> None:
-        """This client reads slowly: who waits for the same goes on by himself."""
-        if self._fill is not None:
-            self._fill.release()
+        """This client reads slowly: who waits for the same goes on by himself, and nobody else begins to wait."""
+        if self._fill is not None and self._cache is not None:
+            self._cache.abandon(self._fill)
 
 
 def switches_cache(text: bytes) -> Switch | None:
@@ -407,4 +456,5 @@ def switches_cache(text: bytes) -> Switch | None:
 
 def _reads_alike(was: SessionState, now: SessionState) -> bool:
     # A prepared statement keeps these of its preparation.
-    return was.schema == now.schema and was.names == now.names and was.variable("sql_mode") == now.variable("sql_mode")
+    is_held = all(was.variable(name) == now.variable(name) for name in HELD)
+    return is_held and was.schema == now.schema and was.names == now.names

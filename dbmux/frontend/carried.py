@@ -42,6 +42,7 @@ NO_SCHEMA = "no schema any more"
 UNKNOWN_VALUE = b"?"
 _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
+COUNTS = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
 
 
@@ -67,11 +68,13 @@ class Carried:
     __slots__ = (
         "_asks_locks",
         "_first",
+        "_foretold",
         "_reset_names",
         "_warnings_counted",
         "_warnings_last",
         "found_rows",
         "insert_id",
+        "apart",
         "pins",
         "row_count",
         "state",
@@ -90,10 +93,22 @@ class Carried:
         self.insert_id = 0
         self.found_rows = 0
         self.row_count = 0
+        # What is known here and by no connection: something else ran there, or nothing.
+        self.apart = Needs.NOTHING
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
         self._warnings_counted = 0
+        self._foretold: Answer | None = None
         self._asks_locks = False
+
+    def count(self, rows: int) -> None:
+        """ROW_COUNT() is this after a command that DbMux answered itself."""
+        self.row_count = rows
+        self.apart |= Needs.ROW_COUNT
+
+    def foretell(self, warnings: Answer) -> None:
+        """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
+        self._foretold = warnings
 
     def begin_with(self, setting: SetVariable) -> None:
         """A variable that DbMux needs itself, as long as the session does not set it otherwise."""
@@ -116,6 +131,13 @@ class Carried:
         for effect in query.effects:
             if not failed or effect.survives_errors:
                 self._apply(effect, connection, now)
+        if (
+            scanner.before & Status.READ_ONLY_TRANSACTION
+            and query.kind is Kind.SET
+            and not connection.is_in_transaction
+        ):
+            # Ended by SET autocommit = 1, it leaves to the next transaction that it may not write.
+            self.pin(PinReason.NEXT_TRANSACTION, "", now)
         if failed and query.kind is Kind.MULTI and query.effects:
             # Which of them came true is not told.
             self.pin(PinReason.UNKNOWN, "several statements, one of which failed", now)
@@ -161,17 +183,27 @@ class Carried:
         # Of several statements only the last tells its warnings, and need not be the last that has any.
         connection.debt &= ~Debt.ROW_COUNT
         is_quiet = not (scanner.warnings or scanner.error or query.kind is Kind.MULTI)
+        if not (is_quiet and query.is_bystander):
+            self.apart = Needs.NOTHING
         is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
-        if is_mysql or not is_quiet or query.tables or query.kind is Kind.SHOW:
+        is_kept = is_quiet and not query.is_statement
+        if (is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
             self.warnings = None
             connection.debt &= ~Debt.WARNINGS
-            if not is_quiet:
+            if self._foretold is not None:
+                self.warnings, self._foretold = self._foretold, None
+                self.apart = COUNTS
+            elif not is_quiet:
                 connection.debt |= Debt.WARNINGS
+            if not is_quiet:
                 # More than are kept may be counted; how many an error counts with it is not told.
                 self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
         if query.kind is Kind.MULTI and query.keeps_found_rows:
             connection.debt |= Debt.FOUND_ROWS
+        elif query.kind is Kind.PREPARED:
+            # An open cursor's rows stay counted while they are fetched.
+            pass
         elif not query.keeps_found_rows:
             connection.debt &= ~Debt.FOUND_ROWS
             if scanner.rows >= 0:
@@ -298,7 +330,7 @@ class Carried:
         """Whether a query can run on this connection as it is."""
         if connection.creditor is not owner and (connection.debt or query.needs):
             return False
-        if self._knows_found_rows(query):
+        if self._knows_found_rows(query) or self._is_apart(query, connection):
             return False
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             return False
@@ -327,7 +359,10 @@ class Carried:
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
             told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
         if query.needs & ~Needs.LAST_INSERT_ID and (
-            told or connection.creditor is not owner or self._knows_found_rows(query)
+            told
+            or connection.creditor is not owner
+            or self._is_apart(query, connection)
+            or self._knows_found_rows(query)
         ):
             told += [(Command.QUERY, sql) for sql in self._prelude()]
         return told
@@ -335,6 +370,13 @@ class Carried:
     def _knows_found_rows(self, query: Query) -> bool:
         # Better than even its own connection, which may count what ran there for others: a BEGIN does not change it.
         return bool(query.needs & Needs.FOUND_ROWS) and not self.pins
+
+    def _is_apart(self, query: Query, connection: Connection) -> bool:
+        # Warnings that the connection owes are there, whatever was counted since; those that are stored never are.
+        if query.needs & Needs.WARNINGS and self.warnings is not None:
+            return True
+        asked = self.apart & query.needs
+        return bool(asked & ~Needs.WARNINGS if connection.debt & Debt.WARNINGS else asked)
 
     def _prelude(self) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
@@ -380,6 +422,7 @@ class Carried:
         if connection.creditor is not owner:
             connection.forget_debt()
             connection.creditor = owner
+        self.apart = COUNTS
         connection.state = self._there(query, connection)
 
     def reset(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from dbmux.wire.replies import Status
 _END = b"\xfe"
 _EOF_LENGTH = 5
 # What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
-_LASTING = (
+LASTING = (
     Status.IN_TRANSACTION
     | Status.AUTOCOMMIT
     | Status.NO_BACKSLASH_ESCAPES
@@ -57,7 +57,7 @@ def _numbered(payloads: Iterable[bytes]) -> bytes:
 
 def _with_lasting(end: bytes, status: int) -> bytes:
     # In an EOF and in an OK that counts nothing the flags have the same place; no other packet begins so.
-    flags = int.from_bytes(end[3:5], "little") & ~int(_LASTING) | status & _LASTING
+    flags = int.from_bytes(end[3:5], "little") & ~int(LASTING) | status & LASTING
     return end[:3] + flags.to_bytes(2, "little") + end[5:]
 
 

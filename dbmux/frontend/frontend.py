@@ -13,7 +13,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Self
 
@@ -42,7 +42,7 @@ from dbmux.planner.planner import Planner
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user
-from dbmux.wire.replies import Err, Status, err_from
+from dbmux.wire.replies import Err, Status, err_from, staying
 from dbmux.wire.server import ClientMessage, ServerProtocol
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Frontend:
         """Other settings hold from now on, for sessions that are there from their next transaction on."""
         self.settings = settings
         self._throttle.allowed = settings.failed_logins
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):
             self._regroup(session)
             session.use_cache(settings.cache)
 
@@ -370,7 +370,7 @@ class Frontend:
             session.keep(admitted.connection)
             admitted.connection.channel.resume()
         self._regroup(session)
-        client.send(protocol.accept(admitted.ok))
+        client.send(protocol.accept(replace(admitted.ok, state=staying(admitted.ok.state))))
         client.channel.resume()
         session.resume_commands()
         if ahead := protocol.unread():
@@ -431,7 +431,7 @@ class Frontend:
         if session.shelf is not None or connection is None:
             admitted = await self._admit(session, door, backend, self.settings)
             session.leave_connections()
-            return admitted
+            return admission.readmitted(admitted)
         if session.is_spoiled:
             # What even a reset leaves behind, a change of user may leave too.
             backend.pool.worn.add(connection)

@@ -35,7 +35,10 @@ _STATES = {
 
 
 class Orders(NamedTuple):
-    """Everything that a rule and a hint say; `rule` is the rule's name, `would` what it would do and only observes."""
+    """Everything that a rule and a hint say; `rule` is the rule's name, `would` what it would do and only observes.
+
+    `cached_by` says which of them `cache` is of.
+    """
 
     rule: str = ""
     would: str = ""
@@ -46,6 +49,7 @@ class Orders(NamedTuple):
     max_rows: int | None = None
     gtid: bytes = b""
     cache: CachePolicy | Literal[False] | None = None
+    cached_by: str = ""
 
 
 def orders(
@@ -77,6 +81,7 @@ def _by_rule(name: str, rule: Rule, topology: Topology, home: Group) -> Orders:
         timeout_s=rule.timeout,
         max_rows=rule.max_rows,
         cache=rule.cache,
+        cached_by=f"rule {name}",
     )
 
 
@@ -115,7 +120,7 @@ def _by_hint(told: Orders, hints: Mapping[str, str], topology: Topology, home: G
                 case "max_rows":
                     told = told._replace(max_rows=_positive(value))
                 case "cache" | "nocache" | "ttl":
-                    told = told._replace(cache=_stored(hints))
+                    told = told._replace(cache=_stored(hints), cached_by="hint")
                 case "gtid" if not is_gtid(value.encode()):
                     raise ValueError("it has not the form of one")
                 case "gtid":
@@ -136,10 +141,11 @@ def _routed(told: Orders, value: str, topology: Topology, home: Group) -> Orders
 
 
 def _stored(hints: Mapping[str, str]) -> CachePolicy | Literal[False]:
-    if "nocache" in hints:
+    has_value = bool(hints.get("nocache") or hints.get("cache"))
+    if "nocache" in hints and not has_value:
         return False
-    if "cache" not in hints or "ttl" not in hints:
-        raise ValueError("write cache ttl=60s")
+    if has_value or "cache" not in hints or "ttl" not in hints:
+        raise ValueError("write cache ttl=60s, or nocache")
     return CachePolicy(ttl=seconds(hints["ttl"]))
 
 

@@ -25,7 +25,7 @@ from dbmux.wire.statements import BulkFlag, ExecuteFlag
 LAST = 0xFFFFFFFF
 _ID = slice(5, 9)
 # Variables that hold for a statement as they were when it was prepared; all but the first on MySQL alone.
-_HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
+HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
 # Behind the number of an execution: its flags, and how often it is to be done.
 _BEHIND_HEAD = _ID.stop + 5
 
@@ -42,14 +42,17 @@ class Statement:
     types: bytes = b""
     # The types for which the server's statement is made, where that matters.
     made_for: bytes = b""
+    # Whether it shares no server's statement: one with the same text has long data or an open cursor.
+    is_apart: bool = False
     _key: StatementKey | None = None
 
     @property
     def key(self) -> StatementKey:
         """What must be the same for a server's statement to be this one."""
         key = self._key
-        if key is None or key.types != self.made_for:
-            key = self._key = key_of(self.text, self.state)._replace(types=self.made_for)
+        number = self.id if self.is_apart else 0
+        if key is None or key.types != self.made_for or key.number != number:
+            key = self._key = key_of(self.text, self.state)._replace(types=self.made_for, number=number)
         return key
 
     def has_only_values(self, data: bytes) -> bool:
@@ -68,18 +71,25 @@ class Statement:
 
         Names without a schema belong to the schema of the time when it was first prepared.
         """
-        then = self._as_it_was(now)
-        there = [(Command.QUERY, sql) for sql in assignments(now, then, spelling)]
-        back = [(Command.QUERY, sql) for sql in assignments(then, now, spelling)]
-        if self.state.schema and self.state.schema != now.schema:
+        there = [(Command.QUERY, sql) for sql in assignments(now, self._as_it_was(now), spelling)]
+        if self._is_elsewhere(now):
             there.append((Command.INIT_DB, self.state.schema))
+        return [*there, (Command.STMT_PREPARE, self.text), *self.way_back(now, spelling)]
+
+    def way_back(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
+        """The statements that undo what the preparation, which failed, had begun with."""
+        back = [(Command.QUERY, sql) for sql in assignments(self._as_it_was(now), now, spelling)]
+        if self._is_elsewhere(now):
             back.append((Command.INIT_DB, now.schema))
-        return [*there, (Command.STMT_PREPARE, self.text), *back]
+        return back
+
+    def _is_elsewhere(self, now: SessionState) -> bool:
+        return bool(self.state.schema) and self.state.schema != now.schema
 
     def _as_it_was(self, now: SessionState) -> SessionState:
         # In all that the server reads while it prepares a statement, but for the schema.
         then = replace(now, names=self.state.names)
-        for name in _HELD:
+        for name in HELD:
             then = then.after(SetVariable(name, self.state.variable(name)))
         return then
 
@@ -190,7 +200,7 @@ def _types_end(reader: Reader, count: int, has_names: bool) -> int:
 
 def key_of(text: bytes, state: SessionState) -> StatementKey:
     """The key of a statement that is prepared in this state."""
-    return StatementKey(text, state.schema, state.names, tuple(map(state.variable, _HELD)))
+    return StatementKey(text, state.schema, state.names, tuple(map(state.variable, HELD)))
 
 
 def renumbered(data: bytes, number: int) -> bytes:

@@ -49,7 +49,7 @@ from dbmux.sql.kill import KillScope
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Shape
-from dbmux.wire.replies import Err, Ok, Status, err_from
+from dbmux.wire.replies import Err, Ok, err_from
 from dbmux.wire.server import ServerProtocol
 from dbmux.wire.statements import parse_query
 
@@ -144,13 +144,16 @@ class Session(StatementTenant):
         self._begin_cached(self.surroundings.cache)
         self.group = group
         self.course = Course(group, backend, self.shelf) if self.shelf is not None and group.has_choice else None
-        if self.backend is not None:
+        is_changed = self.backend is not None
+        if is_changed:
             # A change of user leaves it.
             state = replace(state, option=self.carried.state.option)
         self.backend = backend
         self.backend_name = backend.name
         lasting = Warnings.UNTIL_A_TABLE if backend.is_mariadb else Warnings.UNTIL_THE_NEXT
+        found_rows = self.carried.found_rows if is_changed else 0
         self.carried = Carried(state, warnings_last=lasting)
+        self.carried.found_rows = found_rows
         self.capabilities = capabilities
         self._statements = None
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
@@ -273,11 +276,9 @@ class Session(StatementTenant):
             scanner.error or scanner.warnings or connection.debt or carried.warnings or carried.pins
         ):
             # What `_follow` would do.
+            carried.row_count = -1 if scanner.has_rows else scanner.affected
             if scanner.rows >= 0:
-                carried.row_count = -1
                 carried.found_rows = scanner.rows
-            else:
-                carried.row_count = scanner.affected
             course = self.course
             if course is not None and (
                 self._query.access is not Access.READ
@@ -324,6 +325,7 @@ class Session(StatementTenant):
             return
         self.state = IDLE
         self._pending = b""
+        self.carried.count(-1)
         self.channel.write(packet.encode(told.build(), 1))
         self.channel.resume()
         self._go_on()
@@ -383,6 +385,8 @@ class Session(StatementTenant):
             f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
         )
         connection.scanner.error = error.code.number
+        # The server may go on for a while.
+        self._leave_cache()
         self._finish(connection)
         self.surroundings.end_statement(self)
         if self.shelf is None or self.carried.pins or connection.is_in_transaction:
@@ -639,7 +643,7 @@ class Session(StatementTenant):
         match plan:
             case Relay() if data[4] in PREPARED:
                 self._run_prepared(data)
-            case Relay(Shape.SIMPLE) if query.kind is Kind.DIAGNOSTICS:
+            case Relay(Shape.SIMPLE) if query.kind is Kind.DIAGNOSTICS or not query.is_statement:
                 self._request(query, data, lambda: self._ask_and_count(data))
             case Relay(shape):
                 self._relay(query, shape, data)
@@ -658,7 +662,7 @@ class Session(StatementTenant):
 
     def refuse(self, error: MySQLError) -> None:
         """Answer the command with an error of DbMux's own; the session goes on."""
-        self.carried.row_count = -1
+        self.carried.count(-1)
         self.channel.write(packet.encode(err_from(error).build(), 1))
 
     def _misbehaved(self, error: ProtocolError) -> None:
@@ -758,11 +762,9 @@ class Session(StatementTenant):
         return True
 
     def _tell_rows(self, reply: bytes) -> None:
-        self.carried.row_count = -1
-        if self.connection is not None:
-            # Whether there is a transaction by now, a client learns from this reply as from any other.
-            reply = with_status(reply, self.connection.scanner.status)
-        self.channel.write(reply)
+        self.carried.count(-1)
+        # Whether there is a transaction by now, a client learns from this reply as from any other.
+        self.channel.write(with_status(reply, self.status))
 
     def _kill(self, plan: Kill, before: bytes, behind: bytes | None) -> None:
         # The client knows other sessions by DbMux's numbers; numbers that are not DbMux's are the server's own.
@@ -812,8 +814,8 @@ class Session(StatementTenant):
                 MySQLError(ErrorCode.UNKNOWN_THREAD, f"connection {victim.id} is another user's; kill it as that user")
             )
             return
-        self.carried.row_count = 0
-        self.channel.write(packet.encode(Ok(status=Status.AUTOCOMMIT).build(self.capabilities), 1))
+        self.carried.count(0)
+        self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
 

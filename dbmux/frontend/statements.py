@@ -16,7 +16,8 @@ from time import perf_counter
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import CachedTenant
-from dbmux.frontend.diagnostics import with_warnings
+from dbmux.frontend.carried import PinKey
+from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import Statement, Statements, renumbered
 from dbmux.frontend.tenant import RESULT, Market, State
 from dbmux.net.channel import Channel
@@ -24,10 +25,12 @@ from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVaria
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
-from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.replies import Err, Ok, Status, parse_ok
 
 # What is done with a prepared statement other than executing it: never plain, so that its end is followed.
 USE = Query(kind=Kind.PREPARED, access=Access.UNSURE, is_digest_wide=False)
+# Not answered, and of what the statement before left nothing changes.
+LONG_DATA = replace(USE, kind=Kind.DIAGNOSTICS)
 PREPARED = frozenset(
     (
         Command.STMT_PREPARE,
@@ -113,6 +116,7 @@ class StatementTenant(CachedTenant):
         def done(answers: list[Answer]) -> None:
             told = answers[0].prepared()
             statement = statements.add(text, query, told.parameters, self.carried.state)
+            self._keep_apart(statement)
             connection.close_statement(statement.key)
             connection.remember_statement(statement.key, told.statement)
             if query.needs & _NOT_CARRIED:
@@ -134,10 +138,14 @@ class StatementTenant(CachedTenant):
 
         def done(answers: list[Answer]) -> None:
             reply = answers[0].raw
+            if data[4] == Command.INIT_DB:
+                ok = parse_ok(reply[packet.HEADER :])
+                connection.note(ok)
+                reply = packet.encode(ok.build(self.capabilities), 1)
             if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
                 reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))
+            self.carried.row_count = -1 if data[4] == Command.SET_OPTION else 0
             self._answer_asked(connection, reply, 0)
-            self.carried.row_count = 0
 
         def failed(error: BackendRefused | MySQLError) -> None:
             self._answer_failure(connection, error)
@@ -151,17 +159,55 @@ class StatementTenant(CachedTenant):
         else:
             self._not_ready(connection, error)
 
+    def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
+        # The session may be in a transaction on this connection, which must be as it was before.
+        assert self.backend is not None
+        back = statement.way_back(self.carried.state, self.backend.spelling)
+
+        def answer() -> None:
+            if self._command == Command.STMT_SEND_LONG_DATA:
+                # This has no answer; the execution will.
+                self._answer_asked(connection, b"", 0)
+            else:
+                self._answer_failure(connection, error)
+
+        def returned(answers: list[Answer]) -> None:
+            told = with_status(answers[0].raw, connection.scanner.status)
+            self.carried.foretell(replace(answers[0], raw=told))
+            answer()
+
+        if back:
+            # What the way back clears is asked for before.
+            commands = [(Command.QUERY, b"SHOW WARNINGS"), *back]
+            Exchange(commands, returned, lambda other: self._not_ready(connection, other)).begin(connection)
+        else:
+            answer()
+
     def _answer_asked(self, connection: Connection, reply: bytes, error: int) -> None:
-        connection.scanner.begin(Shape.NONE, 0)
-        connection.scanner.error = error
+        scanner, row_count = connection.scanner, self.carried.row_count
+        scanner.begin(Shape.NONE, 0)
+        scanner.error = error
+        # As if the reply had told it: a preparation leaves it as it is.
+        scanner.has_rows, scanner.affected = int(row_count < 0), max(row_count, 0)
         connection.reply_bytes = len(reply)
-        connection.creditor = self
+        self._claim(connection)
         self.channel.write(reply)
         self.reply_ended()
+
+    def _keep_apart(self, statement: Statement) -> None:
+        # The server has long data and a cursor for each of its statements: no other may take or end them.
+        assert self._statements is not None
+        for key in self.carried.pins:
+            other = self._statements.by_id.get(int(key.what)) if key.reason in _IN_USE else None
+            if other is None or other is statement:
+                continue
+            if other.key._replace(types=b"") == statement.key._replace(types=b""):
+                statement.is_apart = True
 
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
         assert self._statements is not None
         self._key = b""
+        self._keep_apart(statement)
         is_usual = not self._has_attributes and statement.has_only_values(data)
         types = b""
         with suppress(ProtocolError):
@@ -170,7 +216,7 @@ class StatementTenant(CachedTenant):
             is_own = bool(self.carried.pins and statement.made_for)
             if self.carried.counts_in_pings and not is_own:
                 # MySQL would take these values for the types that another session's had.
-                statement.made_for = types
+                self._make_for(statement, types)
         self._shape = RESULT
         query = statement.query
         if not self._heed(query, statement.text, 0):
@@ -181,13 +227,19 @@ class StatementTenant(CachedTenant):
         elif self._is_in_use() or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
-        elif (
-            self._cache is not None
-            and not self._is_bypassed
-            and self._recall_prepared(self._cache, statement, types, data[9:])
-        ):
-            return
+        elif self._cache is not None and not self._is_bypassed:
+            # Clients tell them once, also when the answer comes from memory.
+            statement.types = types or statement.types
+            if self._recall_prepared(self._cache, statement, types, data[9:]):
+                return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
+
+    def _make_for(self, statement: Statement, types: bytes) -> None:
+        key, connection = statement.key, self.connection
+        statement.made_for = types
+        if PinKey(PinReason.LONG_DATA, str(statement.id)) in self.carried.pins and connection is not None:
+            # Its long data is where it is.
+            connection.rename_statement(key, statement.key)
 
     @property
     def _has_attributes(self) -> bool:
@@ -219,10 +271,12 @@ class StatementTenant(CachedTenant):
         self._sent = data
 
     def _use_prepared(self, statement: Statement, data: bytes) -> None:
+        self._keep_apart(statement)
         in_use = [key for key in self.carried.pins if key.reason in _IN_USE and key.what == str(statement.id)]
         match data[4]:
             case Command.STMT_RESET if not in_use:
-                self.channel.write(packet.encode(Ok().build(self.capabilities), 1))
+                self.carried.count(0)
+                self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
             case Command.STMT_FETCH if not any(key.reason is PinReason.CURSOR for key in in_use):
                 # The server's statement, where there is one, may be shared by somebody who has.
                 self.refuse(
@@ -232,7 +286,7 @@ class StatementTenant(CachedTenant):
                 )
             case Command.STMT_SEND_LONG_DATA:
                 self._shape = Shape.NONE
-                self._request(USE, data, lambda: self._send_use(statement, data), statement)
+                self._request(LONG_DATA, data, lambda: self._send_use(statement, data), statement)
             case Command.STMT_RESET:
                 self._shape = Shape.SIMPLE
                 self._request(USE, data, lambda: self._send_use(statement, data), statement)
@@ -255,6 +309,7 @@ class StatementTenant(CachedTenant):
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
             self.carried.reset(connection)
             self._statements = None
+            self._is_cache_off = False
 
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
         # Long data waits for the execution, an open cursor for its last row; both on this connection.
@@ -277,6 +332,8 @@ class StatementTenant(CachedTenant):
                 carried.unpin(PinReason.CURSOR, what)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)
+                    # It found its rows already, and only the server knows how many.
+                    connection.debt |= Debt.FOUND_ROWS
 
     def _close_prepared(self, statement: Statement) -> None:
         assert self._statements is not None

@@ -24,12 +24,14 @@ from dbmux.cache.plans import Plan
 from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
-from dbmux.frontend.carried import Carried, PinKey, settlement
+from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
 from dbmux.frontend.course import Course
+from dbmux.frontend.diagnostics import LASTING
 from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
+from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.channel import Channel
 from dbmux.planner.planner import (
     PLAIN,
@@ -48,6 +50,7 @@ QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
+_OFF = (b"0", b"OFF", b"FALSE")
 # A `row_limit` that no number of rows reaches.
 ANY = -2
 new_tuple = tuple.__new__
@@ -190,8 +193,8 @@ class Tenant(Holder, ABC):
         """Run what the client sent meanwhile."""
 
     @abstractmethod
-    def _record(self, fill: Fill, connection: Connection) -> None:
-        """Keep the reply to what is about to be sent."""
+    def _listen(self, plan: Plan, connection: Connection) -> None:
+        """Have the cache hear of the reply to what is about to be sent, as far as it must."""
 
     @abstractmethod
     def _conclude(self, plan: Plan, connection: Connection) -> None:
@@ -200,6 +203,10 @@ class Tenant(Holder, ABC):
     @abstractmethod
     def _follow_command(self, connection: Connection, now: float) -> None:
         """What a command that is no statement's text did to the session."""
+
+    @abstractmethod
+    def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
+        """The server refused to prepare a statement anew: answer the command with its error."""
 
     # Getting a connection.
 
@@ -269,7 +276,7 @@ class Tenant(Holder, ABC):
         self._orders = None
         shelf = self.shelf
         if self.connection is not None or self.course is not None or shelf is None:
-            # The cache, which stands before `_request`, knows of it already.
+            # What the cache has to do with it was settled: asking once more would lose the reading that has begun.
             self._shape = RESULT
             Tenant._request(self, query, data, self._send_pending)
             return
@@ -435,7 +442,7 @@ class Tenant(Holder, ABC):
         return True
 
     def _make_ready(self, connection: Connection) -> None:
-        carried, course, statement = self.carried, self.course, self._statement
+        carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
         key = statement.key if statement is not None else None
         is_prepared = key is None or connection.has_statement(key)
         gtid = course.wait_for if course is not None else b""
@@ -450,7 +457,9 @@ class Tenant(Holder, ABC):
         debts = settlement(connection) if isinstance(creditor, Tenant) else []
         if debts and isinstance(creditor, Tenant) and creditor is not self:
             creditor.is_being_settled()
-        statements = self._preparation(connection, gtid, None if is_prepared else statement)
+        statements = self._preparation(connection, gtid)
+        unprepared = None if is_prepared else statement
+        anew = [] if unprepared is None or backend is None else unprepared.preparation(carried.state, backend.spelling)
 
         def done(answers: list[Answer]) -> None:
             if debts and isinstance(creditor, Tenant):
@@ -460,33 +469,35 @@ class Tenant(Holder, ABC):
             if self._query.needs and statement is None:
                 self._substitute()
             if key is not None and not is_prepared:
-                at = [command for command, _ in statements].index(Command.STMT_PREPARE)
-                connection.remember_statement(key, answers[len(debts) + at].prepared().statement)
+                at = [command for command, _ in anew].index(Command.STMT_PREPARE)
+                connection.remember_statement(key, answers[len(debts) + len(statements) + at].prepared().statement)
             if course is not None and gtid and not has_come(answers[len(debts)]):
                 self._wait_no_longer(course, connection)
             else:
                 self._then()
 
         def failed(error: BackendRefused | MySQLError) -> None:
+            answers = exchange.answers
             if debts and isinstance(creditor, Tenant):
-                creditor.settle(connection, [])
-            self._not_ready(connection, error)
+                creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
+            if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
+                self._not_ready(connection, error)
+                return
+            connection.forget_debt()
+            carried.take_over(connection, self._query, self)
+            self._not_prepared(connection, unprepared, error)
 
-        Exchange([*debts, *statements], done, failed).begin(connection)
+        exchange = Exchange([*debts, *statements, *anew], done, failed)
+        exchange.begin(connection)
 
-    def _preparation(
-        self, connection: Connection, gtid: bytes, unprepared: Statement | None
-    ) -> list[tuple[Command, bytes]]:
+    def _preparation(self, connection: Connection, gtid: bytes) -> list[tuple[Command, bytes]]:
         # What is sent before the query: first of all the question whether a replica has what this session wrote.
         backend, course = self.backend, self.course
         assert backend is not None
         told: list[tuple[Command, bytes]] = []
         if gtid and course is not None:
             told.append((Command.QUERY, waiting(backend, gtid, course.group.config.read_your_writes_wait)))
-        told += self.carried.preparation(connection, self._query, self, backend.spelling)
-        if unprepared is not None:
-            told += unprepared.preparation(self.carried.state, backend.spelling)
-        return told
+        return told + self.carried.preparation(connection, self._query, self, backend.spelling)
 
     def _wait_no_longer(self, course: Course, connection: Connection) -> None:
         assert self.shelf is not None
@@ -527,16 +538,21 @@ class Tenant(Holder, ABC):
         data, self._pending = self._pending, b""
         self._sent = data
         self.state = REPLYING
-        connection.creditor = self
+        self._claim(connection)
         connection.reply_bytes = 0
         connection.scanner.begin(self._shape, 1)
         if self._is_congested:
             connection.pause()
         if self._orders is not None:
             self._limit(self._orders, connection)
-        if self._fill is not None:
-            self._record(self._fill, connection)
+        if self._plan is not None:
+            self._listen(self._plan, connection)
         connection.channel.write(data)
+
+    def _claim(self, connection: Connection) -> None:
+        if self._query.is_bystander and connection.creditor is not self:
+            self.carried.apart = COUNTS
+        connection.creditor = self
 
     def _limit(self, orders: Orders, connection: Connection) -> None:
         if orders.max_rows is not None:
@@ -761,6 +777,19 @@ class Tenant(Holder, ABC):
         if self._debtor is not None:
             self._debtor.forget_debt()
             self._debtor = None
+
+    @property
+    def status(self) -> int:
+        """The flags that last, for a reply that no server gives."""
+        if self.connection is not None:
+            return self.connection.scanner.status & int(LASTING)
+        autocommit = self.carried.state.variable("autocommit")
+        status = Status(0) if autocommit is not None and autocommit.strip(b"'").upper() in _OFF else Status.AUTOCOMMIT
+        if self._flags & NO_BACKSLASH_ESCAPES:
+            status |= Status.NO_BACKSLASH_ESCAPES
+        if self._flags & ANSI_QUOTES and self.backend is not None and self.backend.is_mariadb:
+            status |= Status.ANSI_QUOTES
+        return int(status)
 
     @property
     def is_spoiled(self) -> bool:

@@ -6,6 +6,7 @@ meanings stand in docs/metrics.md. Counts of a backend that was removed stay, it
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -16,6 +17,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from dbmux.backend.pool import WAIT_BOUNDS_S, PoolFigures
+from dbmux.cache.cache import Cache
 from dbmux.observe.metrics import Metrics
 from dbmux.routes import KINDS
 from dbmux.wire.commands import Command
@@ -26,12 +28,13 @@ LATENCY_BOUNDS_S = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """What is not counted from events: the backends that there are, how their pools stand, how far they are behind in
-    seconds, and how often rules matched."""
+    seconds, how often rules matched, and the query cache."""
 
     backends: Iterable[str]
     pools: Iterable[PoolFigures] = ()
     lags: Mapping[str, float] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
+    cache: Cache | None = None
 
 
 def render(metrics: Metrics, now: Now) -> bytes:
@@ -54,6 +57,8 @@ class _Figures(Collector):
         yield from self._connections()
         yield from self._pins()
         yield from self._routing()
+        yield from self._answers()
+        yield from self._memory()
 
     def _sessions(self) -> Iterable[Metric]:
         metrics = self._metrics
@@ -141,3 +146,51 @@ class _Figures(Collector):
         for name, count in self._now.rules.items():
             rules.add_metric([name], count)
         yield from (lag, rules)
+
+    def _answers(self) -> Iterable[Metric]:
+        labels = ("tables", "by")
+        hits = CounterMetricFamily("dbmux_cache_hits", "Answered from memory.", labels=labels)
+        stale = CounterMetricFamily("dbmux_cache_stale", "Of these, while somebody fetched it anew.", labels=labels)
+        coalesced = CounterMetricFamily("dbmux_cache_coalesced", "Answered by another's reading.", labels=labels)
+        misses = CounterMetricFamily("dbmux_cache_misses", "Asked of the server, to be stored.", labels=labels)
+        stored = CounterMetricFamily("dbmux_cache_stored", "Results stored.", labels=labels)
+        saved = CounterMetricFamily("dbmux_cache_saved_seconds", "Time that servers did not spend.", labels=labels)
+        refused = CounterMetricFamily("dbmux_cache_refused", "Results that were not stored.", labels=["reason"])
+        bypasses = CounterMetricFamily("dbmux_cache_bypasses", "SELECTs not looked up.", labels=["reason"])
+        cache = self._now.cache
+        if cache is not None:
+            refusals = Counter[str]()
+            for tally in cache.all_tallies():
+                named = [tally.name, tally.by]
+                hits.add_metric(named, tally.hits)
+                stale.add_metric(named, tally.stale)
+                coalesced.add_metric(named, tally.coalesced)
+                misses.add_metric(named, tally.misses)
+                stored.add_metric(named, tally.stored)
+                saved.add_metric(named, tally.saved_s)
+                refusals.update(tally.refusals)
+            for reason, count in refusals.items():
+                refused.add_metric([str(reason)], count)
+            for reason, count in cache.bypasses.items():
+                bypasses.add_metric([reason], count)
+        yield from (hits, stale, coalesced, misses, stored, saved, refused, bypasses)
+
+    def _memory(self) -> Iterable[Metric]:
+        size = GaugeMetricFamily("dbmux_cache_bytes", "Memory that stored results take.")
+        limit = GaugeMetricFamily("dbmux_cache_limit_bytes", "How much it may be.")
+        entries = GaugeMetricFamily("dbmux_cache_entries", "Results in memory.")
+        gone = CounterMetricFamily("dbmux_cache_evictions", "Results that left the memory.", labels=["reason"])
+        clears = CounterMetricFamily("dbmux_cache_clears", "Times that everything ended at once.", labels=["cause"])
+        sees = GaugeMetricFamily("dbmux_cache_sees_writes", "1 when writes past DbMux are seen.", labels=["group"])
+        cache = self._now.cache
+        if cache is not None:
+            size.add_metric([], cache.store.bytes)
+            limit.add_metric([], cache.store.capacity)
+            entries.add_metric([], len(cache.store))
+            for why, count in cache.store.gone.items():
+                gone.add_metric([why.value], count)
+            for cause, count in cache.cleared.items():
+                clears.add_metric([cause], count)
+            for source in cache.sources:
+                sees.add_metric([source.name], int(source.is_followed))
+        yield from (size, limit, entries, gone, clears, sees)

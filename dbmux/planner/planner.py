@@ -27,7 +27,7 @@ OPAQUE = Query(
     kind=Kind.OTHER, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN),), moves_insert_id=True, is_digest_wide=False
 )
 PLAIN = Query(kind=Kind.OTHER, access=Access.WRITE)
-# A command of which the warnings and counts of the statement before take no notice.
+# A command of which the warnings of the statement before take no notice.
 _KEEPS_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.UNSURE, is_digest_wide=False)
 
 
@@ -57,10 +57,10 @@ _STREAMS = (Command.BINLOG_DUMP, Command.BINLOG_DUMP_GTID, Command.REGISTER_SLAV
 def command_query(command: int, body: bytes) -> Query:
     """What a command that is not a statement does to the session."""
     if command == Command.INIT_DB:
-        return Query(kind=Kind.USE, access=Access.UNSURE, effects=(ChangeSchema(body),))
+        return Query(kind=Kind.USE, access=Access.UNSURE, effects=(ChangeSchema(body),), is_statement=False)
     if command == Command.SET_OPTION:
         return replace(_KEEPS_WARNINGS, effects=(SetOption(body),))
-    if command == Command.PING:
+    if command in (Command.PING, Command.STATISTICS):
         return _KEEPS_WARNINGS
     if command in _STREAMS:
         return Query(kind=Kind.ADMIN, access=Access.UNSURE, effects=(Pin(PinReason.UNKNOWN, "replication"),))

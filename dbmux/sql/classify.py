@@ -15,7 +15,7 @@ from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query, SetV
 from dbmux.sql import connection, data, definitions, transactions
 from dbmux.sql.expressions import distinct, read_expressions, strongest
 from dbmux.sql.footprint import read_footprint, together
-from dbmux.sql.meanings import ADMIN, DEFINITION, NOTHING, routine, unknown
+from dbmux.sql.meanings import ADMIN, DEFINITION, NOTHING, maintenance, routine, unknown
 from dbmux.sql.settings import read_set
 from dbmux.sql.statement import Statement, read
 
@@ -173,7 +173,7 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "BINLOG": _binlog,
     "CACHE": _admin,
     "CHANGE": _admin,
-    "CHECK": _admin,
+    "CHECK": maintenance,
     "CHECKSUM": _admin,
     "CLONE": _admin,
     "DESC": _explain,
@@ -182,9 +182,9 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "GRANT": _admin,
     "IMPORT": _admin,
     "INSTALL": _admin,
-    "OPTIMIZE": _admin,
+    "OPTIMIZE": maintenance,
     "PURGE": _purge,
-    "REPAIR": _admin,
+    "REPAIR": maintenance,
     "RESET": _admin,
     "RESIGNAL": _signal,
     "RESTART": _admin,

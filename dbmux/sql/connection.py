@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dbmux.query import Access, ChangeSchema, Effect, Kind, Pin, PinReason, Query, Unpin
 from dbmux.sql.expressions import read_expressions
 from dbmux.sql.meanings import ADMIN, routine, unknown
-from dbmux.sql.names import NAME, read_name, unquote
-from dbmux.sql.statement import Statement
+from dbmux.sql.names import NAME, read_name, read_string, unquote
+from dbmux.sql.statement import Statement, read
 
 
 def _use(statement: Statement) -> Query:
@@ -24,14 +24,21 @@ _READ_LOCK, _INSTANCE, _STAGE, _BACKUP_LOCK = "READ LOCK", "INSTANCE", "BACKUP S
 
 
 def _lock(statement: Statement) -> Query:
-    effect: Effect
     if statement.word(1) in ("TABLE", "TABLES"):
-        effect = Pin(PinReason.LOCK_TABLES)
-    elif statement.word(1) == "INSTANCE":
-        effect = Pin(PinReason.GLOBAL_LOCK, _INSTANCE)
-    else:
+        return _of_tables(statement, 2)
+    if statement.word(1) != "INSTANCE":
         return unknown("LOCK")
-    return Query(kind=Kind.LOCK, access=Access.WRITE, effects=(effect,))
+    return Query(kind=Kind.LOCK, access=Access.WRITE, effects=(Pin(PinReason.GLOBAL_LOCK, _INSTANCE),))
+
+
+def _of_tables(statement: Statement, at: int) -> Query:
+    # Behind each name may stand an alias, and how it is locked.
+    names: list[str] = []
+    while at < len(statement):
+        name, _ = read_name(statement, at)
+        names.append(name)
+        at = statement.outside(at, ",") + 1
+    return Query(kind=Kind.LOCK, access=Access.WRITE, effects=(Pin(PinReason.LOCK_TABLES),), tables=tuple(names))
 
 
 def _unlock(statement: Statement) -> Query:
@@ -54,8 +61,9 @@ def _flush(statement: Statement) -> Query:
     if not is_lock and not statement.starts(len(words) - 2, "FOR", "EXPORT"):
         return ADMIN
     at = 2 if words[1] not in ("LOCAL", "NO_WRITE_TO_BINLOG") else 3
-    effect = Pin(PinReason.GLOBAL_LOCK, _READ_LOCK) if statement.word(at) == "WITH" else Pin(PinReason.LOCK_TABLES)
-    return Query(kind=Kind.LOCK, access=Access.WRITE, effects=(effect,))
+    if statement.word(at) != "WITH":
+        return _of_tables(statement, at)
+    return Query(kind=Kind.LOCK, access=Access.WRITE, effects=(Pin(PinReason.GLOBAL_LOCK, _READ_LOCK),))
 
 
 def _backup(statement: Statement) -> Query:
@@ -85,10 +93,15 @@ def _handler(statement: Statement) -> Query:
 
 
 def _prepare(statement: Statement) -> Query:
-    name, _ = read_name(statement, 1)
+    name, at = read_name(statement, 1)
     found = read_expressions(statement, 2)
     found.at_least(Access.UNSURE)
     found.effects.append(Pin(PinReason.SQL_PREPARED, name.lower()))
+    text = read_string(statement, at + 1) if len(statement) == at + 2 else None
+    for inner in read(text, 0, statement.flags) or () if text is not None else ():
+        # Already when it is prepared, its tables are opened.
+        found.tables += read_expressions(inner, 0).tables
+    found.is_digest_wide &= text is None
     return found.query(Kind.PREPARED)
 
 

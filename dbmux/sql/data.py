@@ -11,7 +11,7 @@ from dataclasses import replace
 from dbmux.lexer import Token
 from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query
 from dbmux.sql.expressions import read_expressions, strongest
-from dbmux.sql.meanings import ADMIN, NOTHING, unknown
+from dbmux.sql.meanings import ADMIN, NOTHING, maintenance, unknown
 from dbmux.sql.names import read_name, variable_name
 from dbmux.sql.statement import Statement
 
@@ -209,7 +209,7 @@ def read_analyze(statement: Statement, classify: Callable[[Statement], Query]) -
     """ANALYZE TABLE, or MariaDB's ANALYZE of a statement."""
     if statement.word(1) in _EXPLAINED - {"TABLE"} or statement.word(1) == "FORMAT":
         return read_explain(statement, classify)
-    return ADMIN
+    return maintenance(statement)
 
 
 def _help(statement: Statement) -> Query:

@@ -6,6 +6,7 @@ A statement that begins with the verb comes in, its query goes out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dbmux.query import Access, Effect, Kind, Pin, PinReason, Query, RenameTable, Unpin
 from dbmux.sql.connection import read_deallocate
@@ -38,6 +39,10 @@ def _behind(statement: Statement, at: int, *words: str) -> int:
 
 def _create(statement: Statement) -> Query:
     what, at = _object(statement)
+    if what in ("INDEX", "TRIGGER", "VIEW"):
+        named = at if what == "VIEW" else statement.outside(at, "ON") + 1
+        name, _ = read_name(statement, _behind(statement, named, "IF", "NOT", "EXISTS"))
+        return replace(DEFINITION, tables=(name,))
     if what not in ("TABLE", "SEQUENCE"):
         return DEFINITION
     name, at = read_name(statement, _behind(statement, at, "IF", "NOT", "EXISTS"))

@@ -25,7 +25,10 @@ _ENDS = frozenset(
 )
 _JOINS = ("JOIN", "STRAIGHT_JOIN")
 _QUERIES = ("SELECT", "TABLE", "VALUES", "WITH")
+# By these a partition becomes a table, or a table a partition.
+_SWAPS = (("EXCHANGE", "PARTITION"), ("CONVERT", "PARTITION"), ("CONVERT", "TABLE"))
 _WITH_FROM = ("EXTRACT", "MID", "SUBSTR", "SUBSTRING", "TRIM", "TRIM_ORACLE")
+_OBJECTS = frozenset(("EVENT", "FUNCTION", "INDEX", "PROCEDURE", "SEQUENCE", "TABLE", "TABLES", "TRIGGER", "VIEW"))
 # Words of a SELECT by which it is another one each time, or wants to be.
 _UNREPEATABLE = frozenset(("PROCEDURE", "SQL_NO_CACHE", "SYSTEM_TIME"))
 
@@ -59,7 +62,7 @@ def read_footprint(statement: Statement, query: Query) -> Footprint:
                 return replace(NOWHERE, calls=calls) if calls else ANYWHERE
             case Kind.INSERT | Kind.REPLACE | Kind.UPDATE | Kind.DELETE | Kind.LOAD:
                 return replace(NOWHERE, writes=_unique(_written(statement, query.kind)), calls=calls)
-            case Kind.DDL if query.tables:
+            case Kind.DDL if query.tables and _is_of_tables(statement):
                 return replace(_read_definition(statement, query), calls=calls)
             case Kind.EXPLAIN if query.access is not Access.WRITE:
                 return replace(NOWHERE, calls=calls)
@@ -325,9 +328,18 @@ def _deleted(statement: Statement, at: int) -> Iterator[TableName]:
         yield from _names(statement, using + 1, _end_of_list(statement, using + 1))
 
 
+def _is_of_tables(statement: Statement) -> bool:
+    # Of other things it is not the table's name alone that counts.
+    what = next((word for word in statement.words[1:] if word in _OBJECTS), "")
+    return what in ("TABLE", "TABLES") or statement.words[0] == "TRUNCATE"
+
+
 def _read_definition(statement: Statement, query: Query) -> Footprint:
     names = [*query.tables, *(effect.new for effect in query.effects if isinstance(effect, RenameTable))]
     if any("`" in name or not name.isascii() for name in names):
+        return ANYWHERE
+    if any(statement.starts(at, *words) for words in _SWAPS for at in range(1, len(statement))):
+        # The other table is not among the names.
         return ANYWHERE
     is_quiet = statement.words[0] == "TRUNCATE" or "TEMPORARY" in statement.words[1:5]
     return replace(NOWHERE, writes=_unique(TableName(*_split(name)) for name in names), defines=not is_quiet)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dbmux.footprint import ANYWHERE
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
+from dbmux.sql.names import read_names
+from dbmux.sql.statement import Statement
 
 NOTHING = Query(kind=Kind.OTHER, access=Access.READ)
 DEFINITION = Query(kind=Kind.DDL, access=Access.WRITE, footprint=ANYWHERE)
 ADMIN = Query(kind=Kind.ADMIN, access=Access.WRITE, footprint=ANYWHERE)
+
+
+def maintenance(statement: Statement) -> Query:
+    """CHECK TABLE and the like."""
+    at = next((at for at in (1, 2) if statement.word(at) in ("TABLE", "TABLES")), 0)
+    return replace(ADMIN, tables=tuple(read_names(statement, at + 1))) if at else ADMIN
 
 
 def unknown(what: str, kind: Kind = Kind.OTHER) -> Query:

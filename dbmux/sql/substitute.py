@@ -21,15 +21,29 @@ _NAMED = frozenset((Token.WORD, Token.QUOTED, Token.STRING))
 
 def substitute(statement: bytes, start: int, flags: int, values: Mapping[bytes, int]) -> bytes:
     """The statement from `start` on with GREATEST(function, value) for each function that has one."""
-    found = [(kind, begin, end) for kind, begin, end in tokens(statement, start, flags)]
-    changes = list(_replacements(statement, found, values))
-    names = _names(statement, found, [begin for begin, _, _ in changes])
+    changes: list[tuple[int, int, bytes]] = []
+    for found in _statements([(kind, begin, end) for kind, begin, end in tokens(statement, start, flags)]):
+        there = _replacements(statement, found, values)
+        changes += there + _names(statement, found, [begin for begin, _, _ in there])
+        # What stands behind it asks for what this one has done; but only a SELECT finds rows.
+        is_select = statement[found[0][1] : found[0][2]].upper() == b"SELECT"
+        values = {name: value for name, value in values.items() if name == b"FOUND_ROWS" and not is_select}
     told, at = [], start
-    for begin, end, text in sorted(changes + names):
+    for begin, end, text in sorted(changes):
         told += [statement[at:begin], text]
         at = end
     told.append(statement[at:])
     return b"".join(told)
+
+
+def _statements(found: list[tuple[int, int, int]]) -> list[list[tuple[int, int, int]]]:
+    parts: list[list[tuple[int, int, int]]] = [[]]
+    for token in found:
+        if token[0] == Token.SEMICOLON:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return [part for part in parts if part]
 
 
 def _replacements(
@@ -55,7 +69,7 @@ def _replacements(
 
 def _names(statement: bytes, found: list[tuple[int, int, int]], changed: list[int]) -> list[tuple[int, int, bytes]]:
     # Only the list of a SELECT that stands first: no other names columns.
-    if not found or statement[found[0][1] : found[0][2]].upper() != b"SELECT":
+    if statement[found[0][1] : found[0][2]].upper() != b"SELECT":
         return []
     told = []
     for item in _items(statement, found[1:]):
@@ -71,7 +85,7 @@ def _items(statement: bytes, found: list[tuple[int, int, int]]) -> list[list[tup
     depth = 0
     for token in found:
         kind, begin, end = token
-        if depth == 0 and (kind == Token.SEMICOLON or statement[begin:end].upper() in _LIST_ENDS):
+        if depth == 0 and statement[begin:end].upper() in _LIST_ENDS:
             break
         if kind == Token.COMMA and depth == 0:
             items.append([])

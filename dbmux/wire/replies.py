@@ -17,6 +17,9 @@ from dbmux.wire.capabilities import Capability
 
 OK, EOF, ERR, LOCAL_INFILE = 0x00, 0xFE, 0xFF, 0xFB
 MAX_EOF_PAYLOAD = 9
+# A variable of MariaDB (MDEV-15935) and its value at rest, as they are reported.
+_REDIRECT = lenenc_bytes(b"redirect_url")
+_NO_REDIRECT = _REDIRECT + lenenc_bytes(b"")
 
 
 class Status(IntFlag):
@@ -66,10 +69,10 @@ class Ok:
         """The payload for a peer with these capabilities; state is left out for a peer that did not ask."""
         tracked = bool(capabilities & Capability.SESSION_TRACK)
         # As a number: the flags' own complement knows only those that have a name.
-        status = self.status if tracked and self.state else self.status & ~int(Status.SESSION_STATE_CHANGED)
+        status = self.status if tracked else self.status & ~int(Status.SESSION_STATE_CHANGED)
         head = b"%c%b%b" % (self.header, lenenc(self.affected_rows), lenenc(self.last_insert_id))
         tail = status.to_bytes(2, "little") + self.warnings.to_bytes(2, "little")
-        if tracked and self.state:
+        if tracked and status & Status.SESSION_STATE_CHANGED:
             return head + tail + lenenc_bytes(self.info) + lenenc_bytes(self.state)
         return head + tail + (lenenc_bytes(self.info) if self.info else b"")
 
@@ -153,6 +156,17 @@ def changes(state: bytes) -> Iterator[tuple[int, bytes]]:
     while reader.remaining:
         kind = reader.integer(1)
         yield kind, reader.lenenc_bytes()
+
+
+def staying(state: bytes) -> bytes:
+    """Reported state without where clients are to go instead (MariaDB's redirect_url), which leads past a proxy."""
+    if _REDIRECT not in state:
+        return state
+    return b"".join(
+        bytes((kind,)) + lenenc_bytes(change)
+        for kind, change in changes(state)
+        if not change.startswith(_REDIRECT) or change == _NO_REDIRECT
+    )
 
 
 def reported_gtid(kind: int, change: bytes) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 from sys import getrefcount, getsizeof
 from types import SimpleNamespace
 from typing import Any
@@ -13,17 +12,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.cache.clock import Clock
 from tests.cache.forms import AS_BUILT, INTERPRETED
 
 MB = 1 << 20
-
-
-@dataclass(slots=True)
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Cache:

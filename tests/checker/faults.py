@@ -28,7 +28,7 @@ FRAGILE = tuple(family.name for family in BROKEN)
 class CapturedAtTheEnd(Cache):
     """Epochs are captured when a reply is there, not before it was asked for."""
 
-    def finish(self, fill: Fill, reply: bytes | None, rows: int) -> None:
+    def finish(self, fill: Fill, reply: bytes | str, rows: int) -> None:
         fill.captured = capture(fill.reading.tables)
         super().finish(fill, reply, rows)
 
@@ -81,8 +81,8 @@ class JoinedRegardless(Cache):
     def joinable(self, key: bytes) -> Fill | None:
         return self.fills.get(key)
 
-    def finish(self, fill: Fill, reply: bytes | None, rows: int) -> None:
-        if reply is not None:
+    def finish(self, fill: Fill, reply: bytes | str, rows: int) -> None:
+        if isinstance(reply, bytes):
             fill.serve(reply, rows)
         super().finish(fill, reply, rows)
 

@@ -44,6 +44,8 @@ class TestUsage:
             (("help", "nonsense"), "there is no page 'nonsense'; there are "),
             (("completion", "tcsh"), "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
             (("playground", "nonsense"), "No such command 'nonsense'"),
+            (("cache", "nonsense"), "No such command 'nonsense'"),
+            (("cache", "flush", "products"), "'products' is no table; write it as schema.table"),
         ],
     )
     def test_what_cannot_be_meant_is_2_and_one_sentence(self, arguments: tuple[str, ...], words: str) -> None:
@@ -214,6 +216,30 @@ def standing(read_only: bytes, gtids: bytes = b"", behind: tuple[bytes, ...] = (
     return answer
 
 
+def dictionary(rights: tuple[bytes, ...], views: list[bytes]) -> Answer:
+    """A server that gives the service account these rights, has these views, and shows nobody its log."""
+
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"SHOW MASTER STATUS"):
+            return protocol.send_err(Err(number=1227, sqlstate=b"42000", message=b"Access denied"))
+        if command.body == b"SELECT CURRENT_USER()":
+            return protocol.send_rows([COLUMN], [row(b"dbmux@%")], Status.AUTOCOMMIT)
+        if b"VIEW_DEFINITION" in command.body:
+            return protocol.send_rows([COLUMN] * 3, views, Status.AUTOCOMMIT)
+        rows = [row(right) for right in rights] if b"PRIVILEGE_TYPE" in command.body else []
+        return protocol.send_rows([COLUMN], rows, Status.AUTOCOMMIT)
+
+    return answer
+
+
+RIGHTS = (b"REFERENCES", b"SELECT", b"TRIGGER")
+KNOWN = "the cache knows its tables, triggers, views and routines"
+UNREAD = (
+    "the service account may not read the binary log of db; "
+    "run there: GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'dbmux'@'%'"
+)
+
+
 class TestConnect:
     """`check --connect`: 0 when every server and account answers, 1 when one does not."""
 
@@ -302,6 +328,46 @@ class TestConnect:
 
         assert (found, lines[-1]) == (code, f"  two: {told}")
         assert "  one: takes writes, tells no position in GTIDs" in lines
+
+    @pytest.mark.parametrize(
+        ("rights", "views", "mode", "code", "told"),
+        [
+            (RIGHTS, [], "auto", 0, [
+             KNOWN, f"writes past DbMux are not seen, and results last up to their ttl: {UNREAD}"]),
+            (RIGHTS, [], "off", 0, [KNOWN]),
+            (RIGHTS, [], "required", 1, [KNOWN, f"nothing of it is cached: {UNREAD}"]),
+            (RIGHTS, [row(b"shop", b"v", b"")], "off", 1, [
+             "the service account may not see how shop.v are made; run what `dbmux grants` prints"]),
+            ((b"REFERENCES", b"TRIGGER"), [], "off", 0, [
+             "the cache knows its tables, triggers and views; a CALL may end all results without the right SELECT"]),
+            ((b"TRIGGER",), [], "off", 1, ["nothing of it can be cached: the service account "
+             "lacks the right REFERENCES; `dbmux grants` prints what it needs"]),
+        ],
+        ids=["log may not be read", "log not looked at", "log required", "hidden view", "hidden routines", "no right"],
+    )  # fmt: skip
+    def test_what_the_cache_can_know_of_a_server_is_told(
+        self,
+        rights: tuple[bytes, ...],
+        views: list[bytes],
+        mode: str,
+        code: int,
+        told: list[str],
+        here: Path,
+        serve: Serve,
+    ) -> None:
+        content = {
+            "backends": {"db": serve(FakeBackend(dictionary(rights, views)))},
+            "login": "learn",
+            "service": {"user": "dbmux", "password": PASSWORD.decode()},
+            "cache": {"tables": {"shop.*": "5s"}, "invalidate_from": mode},
+        }
+        (here / "appconfig.json").write_text(json.dumps(content))
+
+        found, lines = said(run_here("check", "--connect"))
+
+        assert found == code
+        assert "  cache: shop.* in 64 MB" in lines
+        assert lines[-len(told) :] == [f"  db: {line}" for line in told]
 
     def test_a_server_that_says_nothing_is_1(self, here: Path, serve: Serve) -> None:
         address = serve(FakeBackend(greets=False))
@@ -478,20 +544,20 @@ class TestCompletion:
 
 @pytest.mark.usefixtures("here")
 class TestAsking:
-    @pytest.mark.parametrize("command", ["clients", "routes"])
+    @pytest.mark.parametrize("command", ["clients", "routes", "cache stats", "cache list", "cache flush"])
     def test_without_a_control_address_it_says_how_to_open_one(self, command: str) -> None:
         Path("appconfig.json").write_text(THERE)
 
-        result = run_here(command)
+        result = run_here(*command.split())
 
         assert said(result) == (
             2,
             ['appconfig.json: no control address; "control": "127.0.0.1:3380" opens one'],
         )
 
-    @pytest.mark.parametrize("command", ["clients", "routes"])
+    @pytest.mark.parametrize("command", ["clients", "routes", "cache stats", "cache list", "cache flush"])
     def test_when_nobody_answers_it_says_what_to_look_at(self, command: str) -> None:
-        result = run_here(command, "--control", "/no/such.sock")
+        result = run_here(*command.split(), "--control", "/no/such.sock")
 
         assert said(result) == (
             2,

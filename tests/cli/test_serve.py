@@ -68,6 +68,24 @@ class TestStart:
 
             process.line_with("nothing to reload: there is no configuration file")
 
+    def test_it_tells_another_process_of_its_cache_and_empties_it(self, tmp_path: Path) -> None:
+        control = f"{tmp_path}/control.sock"
+        write(tmp_path, control=control, backends={"db": "/no/such.sock"})
+        with serving(tmp_path) as process:
+            process.line_with(STARTED)
+
+            asked = [run_here("cache", what, "--control", control).output for what in ("list", "flush", "stats")]
+            table = run_here("cache", "flush", "shop.products", "--control", control, "--json").output
+
+            assert asked[0] == "tables  size  rows  uses  age  left  statement\n"
+            assert asked[1] == "0 results will not be used any more\n"
+            assert asked[2].splitlines()[1:] == [
+                "",
+                "everything ended, because  times  last",
+                f"flushed{' ' * 20}1      0s ago",
+            ]
+            assert json.loads(table) == {"table": "shop.products", "results": 0}
+
     def test_it_tells_another_process_its_clients_and_routes(self, tmp_path: Path) -> None:
         control = f"{tmp_path}/control.sock"
         write(tmp_path, control=control, backends={"db": "/no/such.sock"})

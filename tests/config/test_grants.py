@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dbmux.config.grants import grants
 from dbmux.config.load import loads
+from dbmux.config.model import Config
 
 
 def test_each_backend_gets_its_account_and_no_password_is_printed() -> None:
@@ -42,6 +45,43 @@ def test_a_replica_is_asked_how_far_it_is_behind_by_each_family_in_its_own_way()
     assert "MONITOR" not in of_primary
     status = "GRANT /*!50700 REPLICATION CLIENT *//*M!100509 REPLICA MONITOR */ ON *.* TO 'dbmux'@'%';"
     assert status in of_replica.splitlines()
+
+
+READING = [
+    "GRANT REFERENCES, TRIGGER ON *.* TO 'dbmux'@'%';",
+    "GRANT SELECT, SHOW VIEW ON *.* TO 'dbmux'@'%';",
+]
+FOLLOWING = "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'dbmux'@'%';"
+
+
+@pytest.mark.parametrize(
+    ("cache", "group", "read", "followed"),
+    [
+        ({"tables": {"shop.*": "5s"}}, {}, ["a", "c"], ["a", "c"]),
+        ({"tables": {"shop.*": "5s"}}, {"roles": "auto"}, ["a", "b", "c"], ["a", "b", "c"]),
+        ({"tables": {"shop.*": "5s"}, "invalidate_from": "off"}, {}, ["a", "c"], []),
+        ({"tables": {"shop.*": False}}, {}, [], []),
+        ({}, {}, [], []),
+    ],
+    ids=["cached", "any may be primary", "not followed", "nothing cached", "no cache"],
+)
+def test_for_the_cache_the_dictionary_and_log_of_every_server_that_takes_writes_are_read(
+    cache: dict[str, object], group: dict[str, object], read: list[str], followed: list[str]
+) -> None:
+    config = Config.model_validate(
+        {
+            "backends": {"a": "10.0.0.1", "b": "10.0.0.2", "c": "10.0.0.3"},
+            "groups": {"g": {"primary": "a", "replicas": ["b"], **group}},
+            "users": {"app": "secret"},
+            "service": {"user": "dbmux"},
+            "cache": cache,
+        }
+    )
+
+    parts = grants(config).split("-- backend ")[1:]
+
+    assert [part[0] for part in parts if set(READING) <= set(part.splitlines())] == read
+    assert [part[0] for part in parts if FOLLOWING in part.splitlines()] == followed
 
 
 def test_a_name_cannot_leave_its_quotes_or_its_comment() -> None:

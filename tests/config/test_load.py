@@ -119,6 +119,19 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
         ('"groups": {"main.x": {"primary": "d"}}', "2:23: groups.main.x.primary: no backend is called 'd'; "
          "did you mean 'db'?"),
         ('"default": "other"', "2:1: default: no group or backend is called 'other'; there are db"),
+        ('"login": "learn", "cache": {"tables": {"shop.*": "5s"}}', "2:29: cache.tables: "
+         "needs the `service` account, which reads what tables, triggers and views there are"),
+        ('"login": "learn", "rules": {"r": {"cache": "5s"}}', "2:35: rules.r.cache: "
+         "needs the `service` account, which reads what tables, triggers and views there are"),
+        ('"service": {"user": "d"}, "cache": {"tables": {"shop.*": "5s"}}', "2:37: cache.tables: "
+         "sessions with a relayed login keep a connection of their own and are not answered from memory; "
+         'write "login": "learn", or name the `users`'),
+        ('"cache": {"tables": {"products": false}}', "2:22: cache.tables.products: "
+         'a table is written as "shop.products", all of a schema as "shop.*", with a * at the end only'),
+        ('"cache": {"tables": {"sh*.products": false}}', "2:22: cache.tables.sh*.products: "
+         'a table is written as "shop.products", all of a schema as "shop.*", with a * at the end only'),
+        ('"users": {"a": "p"}, "service": {"user": "d"}, "cache": {"tables": {"a.b": {"ttl": "5s", "soft_ttl": "5s"}}}',
+         "2:90: cache.tables.a.b.soft_ttl: has no effect unless it is shorter than ttl"),
         ('"tls": "requird"', "2:1: tls: must be 'off', 'optional' or 'required'"),
         ('"tls": 5', "2:1: tls: its mode, or an object, is expected"),
         ('"tls": {"certificate": "/no/such"}', "2:9: tls.certificate: "

@@ -1,4 +1,4 @@
-"""The control address answers three GETs, whatever it is asked and however slowly."""
+"""The control address answers a few requests, whatever it is asked and however slowly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from dbmux.control.http import MAX_CONNECTIONS, MAX_REQUEST, REQUEST_TIMEOUT_S, 
 
 READY = Readiness(True, ())
 NOT_READY = Readiness(False, ("draining", 'main: db at "10.0.0.1:3306" is down'))
-HELP = b"DbMux answers GET /healthz, /readyz, /metrics, /clients and /routes\n"
+HELP = (
+    b"DbMux answers GET /healthz, /readyz, /metrics, /clients, /routes, /cache, /cache/entries and POST /cache/flush\n"
+)
 
 
 def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
@@ -28,13 +30,19 @@ def run(scenario: Callable[[], Coroutine[None, None, None]]) -> None:
             runner.run(asyncio.wait_for(scenario(), 10))
 
 
+def flush(table: str | None) -> object:
+    if table == "":
+        raise ValueError("write the table as schema.table")
+    return {"table": table}
+
+
 @asynccontextmanager
 async def control(
     readiness: Readiness = READY, timeout_s: float = REQUEST_TIMEOUT_S, address: Address | None = None
 ) -> AsyncIterator[Address]:
     server = await ControlServer.open(
         address or TcpAddress("127.0.0.1", 0),
-        Pages(ready=lambda: readiness, metrics=lambda: b"figures 1\n"),
+        Pages(ready=lambda: readiness, metrics=lambda: b"figures 1\n", flush=flush),
         timeout_s,
     )
     try:
@@ -100,6 +108,25 @@ def test_not_ready_is_503_with_the_reasons() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/cache/flush", 200, b'{"table": null}\n'),
+        ("/cache/flush?table=shop.products", 200, b'{"table": "shop.products"}\n'),
+        ("/cache/flush?table=shop.caf%C3%A9%20bar", 200, b'{"table": "shop.caf\\u00e9 bar"}\n'),
+        ("/cache/flush?table=", 400, b"write the table as schema.table\n"),
+    ],
+)
+def test_what_is_to_be_flushed_stands_behind_the_path(path: str, status: int, body: bytes) -> None:
+    async def scenario() -> None:
+        async with control() as address:
+            answer = await ask(address, f"POST {path} HTTP/1.1\r\n\r\n".encode())
+
+        assert (answer[0], answer[2]) == (status, body)
+
+    run(scenario)
+
+
 def test_head_is_get_without_the_body() -> None:
     async def scenario() -> None:
         async with control() as address:
@@ -117,6 +144,12 @@ def test_head_is_get_without_the_body() -> None:
         (b"GET /healthz HTTP/1.0\n\n", 200),
         (b"POST /metrics HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", 405),
         (b"get /healthz HTTP/1.1\r\n\r\n", 405),
+        (b"GET /cache/flush HTTP/1.1\r\n\r\n", 405),
+        (b"POST /cache/flush HTTP/1.1\r\n\r\n", 200),
+        (b"POST /cache/flush HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", 200),
+        (b"POST /cache/flush?tabel=shop.t HTTP/1.1\r\n\r\n", 400),
+        (b"POST /cache/flush?table=shop.t&table=shop.u HTTP/1.1\r\n\r\n", 400),
+        (b"POST /cache/flush HTTP/1.1\r\nOrigin: http://elsewhere\r\n\r\n", 403),
         (b"GET /healthz\r\n\r\n", 400),
         (b"GET  /healthz HTTP/1.1\r\n\r\n", 400),
         (b"GET /healthz HTTP/2.0\r\n\r\n", 400),
@@ -136,10 +169,11 @@ def test_every_request_has_an_answer(request_bytes: bytes, status: int) -> None:
     run(scenario)
 
 
-def test_a_refused_method_is_told_which_there_are() -> None:
+@pytest.mark.parametrize(("path", "methods"), [(b"/", "GET, HEAD"), (b"/cache/flush", "POST")])
+def test_a_refused_method_is_told_which_there_are(path: bytes, methods: str) -> None:
     async def scenario() -> None:
         async with control() as address:
-            assert (await ask(address, b"DELETE / HTTP/1.1\r\n\r\n"))[1]["Allow"] == "GET, HEAD"
+            assert (await ask(address, b"DELETE " + path + b" HTTP/1.1\r\n\r\n"))[1]["Allow"] == methods
 
     run(scenario)
 

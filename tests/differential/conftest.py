@@ -14,6 +14,7 @@ from dbmux.wire.replies import Ok
 from tests.differential.client import PLAIN, Connection, Login
 from tests.differential.stage import Place, Stage, port, questions, schema_names
 from tests.differential.steps import OTHER_ACCOUNT, OTHER_PASSWORD, Sql
+from tests.differential.twice import Hits, twice
 from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve, wait_until_served
 
 __all__ = ["nodes"]
@@ -26,16 +27,18 @@ FORCE_SWITCH = "DBMUX_TEST_FORCE_SWITCH"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How DbMux runs: whether it switches connections all the time, over how many of them at most, and whether reads
-    go to replicas, which here are the same server once more."""
+    """How DbMux runs: whether it switches connections all the time, over how many of them at most, whether reads go to
+    replicas, which here are the same server once more, and whether every result is stored that may be."""
 
     forced: bool
     max_connections: int | None = None
     is_split: bool = False
+    is_cached: bool = False
 
 
 FORCED = Setting(forced=True)
 SPLIT = Setting(forced=True, is_split=True)
+CACHED = Setting(forced=True, is_cached=True)
 CROWDED = Setting(forced=False, max_connections=2)
 
 HERE = Path(__file__).parent
@@ -62,10 +65,13 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
         with pytest.MonkeyPatch.context() as environment:
             if setting.forced:
                 environment.setenv(FORCE_SWITCH, "1")
-            running.append(serve(tmp_path_factory.mktemp("differential"), _configuration(nodes, ports, setting)))
+            control = next_free_port(ports.values())
+            configuration = _configuration(nodes, ports, control, setting)
+            running.append(serve(tmp_path_factory.mktemp("differential"), configuration))
         for name, node in nodes.items():
             wait_until_served(ports[name])
-            admin = _logged_in(node.port)
+            # What is defined through DbMux it knows of at once.
+            admin = _logged_in(ports[name] if setting.is_cached else node.port)
             # A session that left something locked shows as an error, not as silence.
             admin.ask(Sql(b"SET lock_wait_timeout = 5"), lambda session: 0)
             place = Place(
@@ -76,7 +82,10 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
                 password=PASSWORD,
                 questions=questions(admin),
             )
-            made[setting, name] = Stage(place, port(node.port), port(ports[name]), names)
+            through = port(ports[name])
+            made[setting, name] = Stage(
+                place, port(node.port), twice(through, Hits(control)) if setting.is_cached else through, names
+            )
 
     def stage(setting: Setting, name: str) -> Stage:
         if (setting, name) not in made:
@@ -94,7 +103,7 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
             assert process.wait(START_TIMEOUT_S) == 0
 
 
-def _configuration(nodes: dict[str, Node], ports: dict[str, int], setting: Setting) -> object:
+def _configuration(nodes: dict[str, Node], ports: dict[str, int], control: int, setting: Setting) -> object:
     backends: dict[str, dict[str, object]] = {
         name: {"address": f"127.0.0.1:{node.port}"} for name, node in nodes.items()
     }
@@ -114,7 +123,12 @@ def _configuration(nodes: dict[str, Node], ports: dict[str, int], setting: Setti
         "groups": groups,
         "users": {ACCOUNT: PASSWORD, OTHER_ACCOUNT: OTHER_PASSWORD},
         "timeouts": {"drain": "5s"},
+        "control": f"127.0.0.1:{control}",
+        **(_CACHE if setting.is_cached else {}),
     }
+
+
+_CACHE = {"service": {"user": ACCOUNT, "password": PASSWORD}, "cache": {"tables": {"*": "1h"}}}
 
 
 def _logged_in(number: int) -> Connection:

@@ -13,10 +13,16 @@ Apart are only:
   connection. No client acts on them. All other flags must be equal: a client acts on IN_TRANSACTION, AUTOCOMMIT,
   MORE_RESULTS, CURSOR_EXISTS, LAST_ROW_SENT, OUT_PARAMETERS, READ_ONLY_TRANSACTION, DATABASE_DROPPED and
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
+- what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
+  COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
+  not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
+  counts in MySQL's answers to COM_PING and its like are left out;
+- FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
+  for an INSERT … SELECT of no rows;
 - COM_STATISTICS' figures, and the session's own schema, which has another name of the same length in each run;
 - GTIDs in reported session state: both runs write, so the second has later ones;
 - MariaDB 11's proof of its certificate in the login's OK, which is about TLS;
-- the row in errors about a routine's variables, which MariaDB counts from 0 or 1 by what its thread did before;
+- the row in errors about a routine's variables, which MariaDB counts on from what its thread did before;
 - values of a step that says `apart`: there only columns, the number of rows and the end are compared.
 """
 
@@ -35,7 +41,7 @@ from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import ExecuteFlag, Prepared
 from tests.differential.client import Message, Reply
-from tests.differential.steps import Elsewhere, Execute, Parameter, Prepare, Sql, Step
+from tests.differential.steps import Elsewhere, Execute, FieldList, InitDb, Parameter, Prepare, Raw, Sql, Step
 
 INCIDENTAL = int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
@@ -51,7 +57,12 @@ OWN_WORDS = {
 STAND_IN = b"zzzzzzzz"
 LONGEST_SHOWN = 300
 
-_ROW_OF_A_VARIABLE = re.compile(rb"(for column ``\.``\.`[^`]*` at row )[01]")
+_ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
+_ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
+_MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
+_MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
+_WITH_A_TABLE = re.compile(rb"\b(from|into|update|table)\b", re.IGNORECASE)
+_ROW_OF_A_VARIABLE = re.compile(rb"(for column ``\.``\.`[^`]*` at row )\d+")
 _HANDLE = re.compile(rb"(handler|statement) \(\d+\)")
 _NO_TYPES = re.compile(rb"DbMux: values came|Incorrect arguments to mysqld_stmt_execute$")
 _TYPE_NAMES = {kind.value: kind.name for kind in FieldType}
@@ -112,6 +123,49 @@ class Peculiar:
         if err.number in OWN_WORDS or (err.number == ErrorCode.NO_TYPES.number and _NO_TYPES.match(err.message)):
             return b"in words of its own"
         return _HANDLE.sub(rb"\1(#)", self._named(err.message))
+
+
+class Disputes:
+    """What the server and DbMux cannot say the same of, in which session, and for how long."""
+
+    def __init__(self, *, is_mysql: bool) -> None:
+        self._is_mysql = is_mysql
+        self._warnings: set[str] = set()
+        self._found_rows: set[str] = set()
+
+    def is_about(self, step: Step) -> bool:
+        """Whether a step asks for it."""
+        text = step.command.text if isinstance(step.command, Sql) else b""
+        return bool(
+            (step.session in self._warnings and _ABOUT_WARNINGS.search(text))
+            or (step.session in self._found_rows and _ABOUT_FOUND_ROWS.search(text))
+        )
+
+    def without(self, step: Step, reply: Reply) -> Reply:
+        """The reply to a step without the count of warnings that MySQL puts into answers to commands."""
+        if step.session not in self._warnings or not isinstance(step.command, InitDb | Raw):
+            return reply
+        return tuple(replace(message, warnings=0) if isinstance(message, Ok | Eof) else message for message in reply)
+
+    def follow(self, step: Step, reply: Reply) -> None:
+        """A step was taken."""
+        failures = {message.number for message in reply if isinstance(message, Err)}
+        is_added = isinstance(step.command, FieldList) or (isinstance(step.command, InitDb) and failures)
+        if not OWN_WORDS.isdisjoint(failures) or (self._is_mysql and is_added):
+            self._warnings.add(step.session)
+        text = step.command.text if isinstance(step.command, Sql | Prepare) else b""
+        if text and self._forgets_warnings(text, reply):
+            self._warnings.discard(step.session)
+        if (_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text):
+            self._found_rows.add(step.session)
+        elif any(isinstance(message, ColumnCount) for message in reply):
+            self._found_rows.discard(step.session)
+
+    def _forgets_warnings(self, text: bytes, reply: Reply) -> bool:
+        if _ABOUT_WARNINGS.search(text):
+            return False
+        has_own = any(isinstance(message, Err) or getattr(message, "warnings", 0) for message in reply)
+        return self._is_mysql or has_own or bool(_WITH_A_TABLE.search(text))
 
 
 def first_difference(direct: Transcript, through: Transcript) -> int | None:

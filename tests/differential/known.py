@@ -1,4 +1,4 @@
-"""Differences that are known: what they look like, where they show, and which of them are not yet mended.
+"""Differences that are known: what they look like, where they show, and why they stay.
 
 A mark that is no longer true fails, so that this page can only become shorter. docs/pinning.md tells users of them.
 """
@@ -9,7 +9,7 @@ from tests.differential.steps import ALL, MARIADB, MYSQL
 
 Where = dict[tuple[str, frozenset[str]], str]
 
-# Not yet mended.
+# To mend them would take more than they are worth: docs/pinning.md says why.
 _DIAGNOSTICS = "GET DIAGNOSTICS gets 1235 when its connection serves another session"
 _COLUMNS = "a statement that is prepared anew has the new columns, but not the flag METADATA_CHANGED"
 _CHARSET = "stored warnings have the character set of before SET NAMES"

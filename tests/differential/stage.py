@@ -19,10 +19,19 @@ from dbmux.wire.client import Row
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.rows import parse_text_row
 from tests.differential.client import PLAIN, Connection, Garbled, Login, Message, Reply, Silence, Talker
-from tests.differential.judge import Peculiar, Told, Transcript, first_difference, show, show_command
+from tests.differential.judge import (
+    Disputes,
+    Peculiar,
+    Told,
+    Transcript,
+    first_difference,
+    show,
+    show_command,
+)
 from tests.differential.steps import (
     MARIADB_10,
     MARIADB_11,
+    MYSQL,
     MYSQL_9,
     ChangeUser,
     Command,
@@ -159,7 +168,7 @@ class Stage:
     def _play(self, scenario: Scenario, way: Open) -> Transcript:
         schema = next(self._names)
         self._administer(schema, "CREATE DATABASE {u}", "USE {u}", *scenario.setup)
-        run = _Run(self._login(scenario, schema), schema, way)
+        run = _Run(self._login(scenario, schema), schema, way, scenario.opening, is_mysql=self.server in MYSQL)
         try:
             for each in scenario.steps:
                 run.taken += 1
@@ -182,22 +191,29 @@ class Stage:
 
 
 class _Run:
-    def __init__(self, login: Login, schema: bytes, way: Open) -> None:
+    def __init__(self, login: Login, schema: bytes, way: Open, opening: str, *, is_mysql: bool) -> None:
         self.told: list[Told] = []
         self.sessions: dict[str, Talker] = {}
         self.taken = 0
         self.peculiar = Peculiar(schema=schema, capabilities=login.capabilities)
         self._login = login
         self._way = way
+        self._opening = opening
+        self._disputes = Disputes(is_mysql=is_mysql)
 
     def take(self, what: Step) -> None:
         if what.session not in self.sessions:
             self._open(what)
+        if self._disputes.is_about(what):
+            self._write(what, ())
+            return
         talker = self.sessions[what.session]
         reply = talker.ask(_named(what.command, self.peculiar.schema), self._number_of)
+        told = self._disputes.without(what, reply)
+        self._disputes.follow(what, reply)
         if isinstance(what.command, Quit):
             del self.sessions[what.session]
-        self._write(what, reply)
+        self._write(what, told)
 
     def close(self) -> None:
         for talker in self.sessions.values():
@@ -208,6 +224,8 @@ class _Run:
         self.sessions[what.session] = talker
         told = tuple(map(_without_state, talker.login_reply))
         self._write(Step(Sql(b"-- log in"), session=what.session), told)
+        if self._opening:
+            self.take(Step(Sql(self._opening.encode()), session=what.session))
 
     def _write(self, what: Step, reply: Reply) -> None:
         self.told.append(Told(what, self.peculiar.without(reply, what), self.taken))

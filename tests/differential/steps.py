@@ -242,12 +242,14 @@ class Scenario:
     """A list of steps that must look the same through DbMux as it does directly.
 
     `capabilities` are added to those of the server's own client, which speaks without DEPRECATE_EOF if it `is_classic`;
-    `charset` is the collation of the login. `setup` runs before, on a connection of its own.
+    `charset` is the collation of the login. `setup` runs before, on a connection of its own; every session begins with
+    `opening`.
     """
 
     name: str
     steps: tuple[Step, ...]
     setup: tuple[str, ...] = ()
+    opening: str = ""
     servers: frozenset[str] = ALL
     capabilities: int = 0
     is_classic: bool = False

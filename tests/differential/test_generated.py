@@ -19,9 +19,11 @@ from tests.differential.generate import generate, generate_crowded, shrink
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, Scenario
 
-SEEDS = range(15)
-CROWDED_SEEDS = range(3)
+SEEDS = range(50)
+CROWDED_SEEDS = range(15)
 LONG = 80
+# For how long what fails is made shorter.
+SHRINKING_S = 40.0
 FIRST_SEED = int(os.environ.get("DBMUX_DIFFERENTIAL_SEED") or SystemRandom().randrange(1 << 32))
 
 
@@ -30,7 +32,8 @@ def examine(stage: Stage, scenario: Scenario) -> None:
     verdict = stage.judge(scenario)
     if verdict.is_equal:
         return
-    shortest = shrink(verdict.shortened, lambda shorter: _differs(stage, shorter))
+    deadline = time.monotonic() + SHRINKING_S
+    shortest = shrink(verdict.shortened, lambda shorter: time.monotonic() < deadline and _differs(stage, shorter))
     shown = stage.judge(shortest)
     steady = "equal" if stage.is_steady(scenario) else "NOT equal"
     pytest.fail(f"{verdict if shown.is_equal else shown}\n(two direct runs: {steady})", pytrace=False)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dbmux.query import PinReason
-from tests.differential.conftest import FORCED, SECONDS, SPLIT, Stages
+from tests.differential.conftest import CACHED, FORCED, SECONDS, SPLIT, Stages
 from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
@@ -49,6 +49,12 @@ def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stage
 @pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
 def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(SPLIT, server), scenario)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
+def test_the_same_from_memory(scenario: Scenario, server: str, stages: Stages) -> None:
+    examine(stages(CACHED, server), scenario)
 
 
 @pytest.mark.real

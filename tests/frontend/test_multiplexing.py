@@ -164,9 +164,12 @@ def test_a_schema_told_to_one_session_is_not_recorded_for_the_next() -> None:
     ],
     ids=["a variable", "no redirection", "a redirection, which would lead past DbMux"],
 )
-def test_a_client_that_tracks_is_told_by_its_login_what_the_server_reports(reported: bytes, told: bytes) -> None:
+@pytest.mark.parametrize("users", [{"app": PASSWORD.decode()}, {}], ids=["users", "relay"])
+def test_a_client_that_tracks_is_told_by_its_login_what_the_server_reports(
+    users: dict[str, str], reported: bytes, told: bytes
+) -> None:
     async def scenario() -> None:
-        async with shared(FakeBackend(report=reported)) as proxy:
+        async with running(FakeBackend(report=reported), users=users) as proxy:
             one = await client(proxy.port, PLAIN | Capability.SESSION_TRACK)
 
             assert one.login.state == told

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from dbmux.config.model import Rule
+from dbmux.address import TcpAddress
+from dbmux.backend.group import Group as BackendGroup
+from dbmux.backend.server import Backend
+from dbmux.backend.topology import Topology
+from dbmux.config.model import BackendConfig, GroupConfig, Rule
+from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import QueryFinished
+from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.rules import Rules
 from dbmux.lexer import digest
+from dbmux.net.dial import dial
 from dbmux.routes import Reason
 from dbmux.sql.classify import classify
+from dbmux.sql.hint import read_hint
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err
@@ -203,3 +211,58 @@ def test_a_reload_brings_other_rules_to_sessions_that_are_there() -> None:
             session.close()
 
     run(scenario)
+
+
+def told(hint: str = "", rule: dict[str, Any] | None = None) -> Orders | None:
+    """What is ordered for a read by a hint and by a rule."""
+    config = BackendConfig(address=TcpAddress("127.0.0.1", 3306))
+    backend = Backend("db", config, dial=dial, tls=None, connect_timeout_s=1.0)
+    home = BackendGroup("db", GroupConfig(primary="db"), backend)
+    topology = Topology({"db": backend}, {"db": home})
+    named = None if rule is None else ("it", Rule.model_validate(rule))
+    text = f"/* dbmux: {hint} */ SELECT 1".encode() if hint else b"SELECT 1"
+    return orders(classify(text, 0, 0), read_hint(text, 0, 0), named, topology, home)
+
+
+@pytest.mark.parametrize(
+    "hint, rule, cache",
+    [
+        ("cache ttl=60s", None, 60.0),
+        ("ttl=1m, cache", None, 60.0),
+        ("nocache", None, False),
+        ("timeout=5s", None, None),
+        ("", {"cache": "10s"}, 10.0),
+        ("", {"cache": False}, False),
+        ("", {"cache": "10s", "observe": True}, None),
+        ("nocache", {"cache": "10s"}, False),
+        ("cache ttl=60s", {"cache": False}, 60.0),
+        ("timeout=5s", {"cache": "10s"}, 10.0),
+        # Whoever says both wants to be sure.
+        ("cache ttl=60s, nocache", None, False),
+    ],
+)
+def test_a_hint_or_a_rule_says_whether_a_result_is_stored(
+    hint: str, rule: dict[str, Any] | None, cache: float | Literal[False] | None
+) -> None:
+    found = told(hint, rule)
+
+    assert found is not None
+    assert (found.cache.ttl if found.cache else found.cache) == cache
+
+
+@pytest.mark.parametrize("hint", ["cache", "ttl=60s", "cache ttl=soon", "cache ttl=0", "cache=60s", "nocache=1"])
+def test_a_hint_for_the_cache_that_makes_no_sense_is_refused(hint: str) -> None:
+    with pytest.raises(MySQLError) as refused:
+        told(hint)
+
+    assert refused.value.code is ErrorCode.BAD_HINT
+
+
+@pytest.mark.parametrize(
+    "rule, would", [({"cache": "90s", "observe": True}, "cache 90 s"), ({"cache": False, "observe": True}, "nocache")]
+)
+def test_a_rule_that_only_observes_says_what_it_would_do_with_the_cache(rule: dict[str, Any], would: str) -> None:
+    found = told(rule=rule)
+
+    assert found is not None
+    assert found.would == would

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
+from time import perf_counter
 
 import platformdirs
 import pytest
@@ -16,9 +19,11 @@ import uvloop
 
 from dbmux.address import TcpAddress
 from dbmux.backend.binlog.follow import Binlog
-from dbmux.backend.binlog.listener import Broken, Pace
+from dbmux.backend.binlog.listener import Broken, Cause, Pace
 from dbmux.backend.server import Backend
-from dbmux.config.model import Account, BackendConfig
+from dbmux.config.grants import grants
+from dbmux.config.model import Account, BackendConfig, BackendTls, BackendTlsMode, Config
+from dbmux.net.certificate import backend_context, self_made
 from dbmux.net.dial import dial
 from dbmux.playground.client import Client
 from dbmux.playground.node import Node
@@ -29,9 +34,18 @@ pytestmark = pytest.mark.real
 
 SERVICE = Account(user="dbmux", password="service-pass")
 UNABLE = Account(user="unable", password="unable-pass")
+CONFIG = Config.model_validate(
+    {
+        "backends": {"db": "127.0.0.1"},
+        "users": {"app": "app-pass"},
+        "service": {"user": SERVICE.user, "password": SERVICE.password},
+        "cache": {"tables": {"shop.*": "5s"}},
+    }
+)
 PATIENCE_S = 20.0
 PACE = Pace(unseen=0.05, first_pause=0.01)
 MARK = ("test", "mark")
+PLAIN, SECURE = BackendTls(mode=BackendTlsMode.OFF), BackendTls(mode=BackendTlsMode.REQUIRED)
 
 
 @dataclass
@@ -90,10 +104,13 @@ class Followed:
 Scenario = Callable[[Followed], Awaitable[None]]
 
 
-def follow(node: Node, scenario: Scenario, account: Account = SERVICE, pace: Pace = PACE) -> None:
+def follow(
+    node: Node, scenario: Scenario, account: Account = SERVICE, pace: Pace = PACE, tls: BackendTls = PLAIN
+) -> None:
     async def run() -> None:
-        config = BackendConfig(address=TcpAddress("127.0.0.1", node.port))
-        backend = Backend(node.name, config, dial=dial, tls=None, connect_timeout_s=5.0)
+        config = BackendConfig(address=TcpAddress("127.0.0.1", node.port), tls=tls)
+        context = backend_context(tls, is_local=True)
+        backend = Backend(node.name, config, dial=dial, tls=context, connect_timeout_s=5.0)
         heard = Heard()
         binlog = Binlog(backend, account, heard, randomness=Random(), pace=pace)
         following = asyncio.create_task(binlog.follow())
@@ -114,7 +131,10 @@ def started(name: str, folder: Path, *options: str) -> Node:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
-    node = Node(name, software, folder / "node", ("--server-id=1", "--local-infile=1", *options))
+    if software.kind is Kind.MARIADB:
+        certificate, key = self_made(folder / "tls")
+        options += (f"--ssl-cert={certificate}", f"--ssl-key={key}")
+    node = Node(name, software, folder / "node", ("--server-id=1", *options))
     node.start()
     node.run(_accounts(software.kind))
     return node
@@ -125,8 +145,8 @@ def _accounts(kind: Kind) -> str:
     if kind is Kind.MARIADB:
         lines += ["DELETE FROM mysql.global_priv WHERE User=''", "FLUSH PRIVILEGES"]
     lines += [
-        f"CREATE USER '{SERVICE.user}'@'%' IDENTIFIED BY '{SERVICE.password}'",
-        f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO '{SERVICE.user}'@'%'",
+        # As it is printed, on either family: what an administrator would run.
+        grants(CONFIG).replace("<the password of service>", SERVICE.password).rstrip(";\n"),
         f"CREATE USER '{UNABLE.user}'@'127.0.0.1' IDENTIFIED BY '{UNABLE.password}'",
         "CREATE USER 'app'@'%' IDENTIFIED BY 'app-pass'",
         "GRANT ALL ON *.* TO 'app'@'%'",
@@ -139,7 +159,9 @@ def _accounts(kind: Kind) -> str:
 @pytest.fixture(scope="module", params=[*SERVERS, "mysql:9 without GTIDs"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     name, _, without = request.param.partition(" ")
-    gtids = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON") if name.startswith("mysql") and not without else ()
+    gtids = [f"--gtid-mode={'OFF' if without else 'ON'}", "--enforce-gtid-consistency=ON"]
+    if not name.startswith("mysql"):
+        gtids.clear()
     node = started(name, tmp_path_factory.mktemp("binlog"), "--log-bin=binlog", *gtids)
     try:
         yield node
@@ -274,3 +296,225 @@ def test_of_every_kind_of_write_the_tables_or_the_statement_are_told(
         assert heard.begun == 1
 
     follow(server, scenario)
+
+
+def test_who_may_not_read_it_is_told_the_grant_and_that_is_enough(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        await heard.until(lambda: bool(heard.broken))
+        (reason,) = heard.broken
+        assert reason.cause is Cause.NO_RIGHT
+        assert reason.remedy.endswith("TO 'unable'@'127.0.0.1'")
+
+        server.run(reason.remedy)
+
+        await heard.until(lambda: heard.begun == 1)
+        await followed.settled()
+        assert heard.broken == [reason]
+
+    try:
+        follow(server, scenario, UNABLE)
+    finally:
+        server.run("REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'unable'@'127.0.0.1'")
+
+
+@pytest.mark.parametrize("name", ["mariadb:10.11", "mysql:9"])
+def test_a_server_without_a_log_is_told(name: str, tmp_path: Path) -> None:
+    node = started(name, tmp_path)
+
+    async def scenario(followed: Followed) -> None:
+        await followed.heard.until(lambda: bool(followed.heard.broken))
+
+        assert [reason.cause for reason in followed.heard.broken] == [Cause.NO_LOG]
+
+    try:
+        follow(node, scenario)
+    finally:
+        node.stop()
+
+
+@pytest.mark.parametrize("whose", ["Binlog Dump", "Sleep"])
+def test_after_a_kill_of_either_connection_it_goes_on(server: Node, whose: str) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        await heard.until(lambda: heard.begun == 1)
+        await followed.settled()
+
+        with followed.client() as client:
+            for number, user, _, _, command, *_ in client.query("SHOW PROCESSLIST").rows:
+                if user == SERVICE.user and command is not None and command.startswith(whose):
+                    client.query(f"KILL {number}")
+
+        await heard.until(lambda: heard.begun == 2)
+        await followed.settled()
+        assert [reason.cause for reason in heard.broken] == [Cause.ENDED]
+
+    follow(server, scenario)
+
+
+def test_after_a_restart_it_goes_on(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        await heard.until(lambda: heard.begun == 1)
+
+        await asyncio.to_thread(server.stop)
+        await heard.until(lambda: heard.broken[-1:] != [] and heard.broken[-1].cause is Cause.UNREACHABLE)
+        await asyncio.to_thread(server.start)
+
+        await heard.until(lambda: heard.begun == 2)
+        await followed.settled()
+
+    follow(server, scenario)
+
+
+def test_a_server_that_hangs_is_noticed(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard, pid = followed.heard, server.pid
+        await heard.until(lambda: heard.begun == 1)
+        assert pid is not None
+
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await heard.until(lambda: bool(heard.broken))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+        assert heard.broken[0].cause is Cause.SILENT
+        await heard.until(lambda: heard.begun == 2)
+
+    follow(server, scenario, pace=replace(PACE, heartbeat=0.2, silence=0.5, answer=0.6))
+
+
+def test_new_files_and_other_checksums_are_followed(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        await heard.until(lambda: heard.begun == 1)
+        with followed.client() as client:
+            for statement in ("FLUSH LOGS", "SET GLOBAL binlog_checksum = NONE", "SET GLOBAL binlog_checksum = CRC32"):
+                client.query(statement)
+                await followed.settled()
+
+        assert heard.begun == 1
+        assert heard.broken == []
+
+    follow(server, scenario)
+
+
+def test_a_row_larger_than_a_packet_is_followed(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        with followed.client() as client:
+            _prepare(client, ("CREATE TABLE t (a LONGTEXT)", "SET GLOBAL max_allowed_packet = 1073741824"))
+        await heard.until(lambda: heard.begun == 1)
+        with followed.client() as client:
+            client.query("SET SESSION binlog_format = ROW")
+            await asyncio.to_thread(client.query, "INSERT INTO shop.t VALUES (REPEAT('x', 20000000))")
+
+        await followed.settled()
+
+        assert ("shop", "t") in heard.touched_tables
+        assert heard.broken == []
+
+    follow(server, scenario)
+
+
+def test_what_is_told_a_second_time_is_seen_by_everybody(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        with followed.client() as writer, followed.client() as reader:
+            _prepare(writer, (T,))
+            writer.query("SET GLOBAL sync_binlog = 1")
+            await heard.until(lambda: heard.begun == 1)
+            await followed.settled()
+            heard.touched_tables.clear()
+            begun, count = perf_counter(), 0
+            # Where nothing tells what is seen, each takes a second.
+            while count < 50 and perf_counter() - begun < 3:
+                count += 1
+                written = asyncio.create_task(
+                    asyncio.to_thread(writer.query, f"INSERT INTO t VALUES ({count}, {count})")
+                )
+
+                await heard.until(lambda: heard.touched_tables.count(("shop", "t")) >= 2)
+
+                assert reader.query("SELECT COUNT(*) FROM shop.t").rows == ((str(count),),)
+                await written
+                heard.touched_tables.clear()
+
+    follow(server, scenario)
+
+
+def test_it_begins_when_what_was_logged_before_is_seen(server: Node) -> None:
+    with Client("127.0.0.1", server.port, "app", "app-pass") as writer:
+        _prepare(writer, (T,))
+
+    async def scenario(followed: Followed) -> None:
+        with followed.client() as reader:
+            await followed.heard.until(lambda: followed.heard.begun == 1)
+
+            told = ("shop", "t") in followed.heard.touched_tables
+            assert told or reader.query("SELECT COUNT(*) FROM shop.t").rows == (("1",),)
+
+    def write() -> None:
+        with Client("127.0.0.1", server.port, "app", "app-pass") as writer:
+            writer.query("SET SESSION binlog_format = ROW")
+            writer.query("INSERT INTO shop.t VALUES (1, 1)")
+
+    semisync(server, "ON")
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            writing = threads.submit(write)
+            while server.run("SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE LIKE '%semi-sync ACK%'") == "":
+                assert not writing.done()
+            follow(server, scenario, pace=replace(PACE, unseen=0.5))
+            writing.result()
+    finally:
+        semisync(server, "OFF")
+
+
+def test_it_is_read_inside_tls(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        await followed.heard.until(lambda: followed.heard.begun == 1)
+        await followed.settled()
+
+        assert followed.heard.broken == []
+
+    follow(server, scenario, tls=SECURE)
+
+
+def semisync(node: Node, state: str) -> None:
+    """Whether commits wait for a replica, of which there is none, until 0.3 seconds have passed."""
+    side, replica, plugin = "master", "slave", ""
+    if node.software.kind is Kind.MYSQL:
+        side, replica = "source", "replica"
+        is_there = node.run("SELECT 1 FROM information_schema.PLUGINS WHERE PLUGIN_NAME = 'rpl_semi_sync_source'")
+        plugin = "" if is_there else "INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so';"
+    node.run(
+        f"{plugin} SET GLOBAL rpl_semi_sync_{side}_wait_point = AFTER_SYNC;"
+        f" SET GLOBAL rpl_semi_sync_{side}_wait_no_{replica} = ON;"
+        f" SET GLOBAL rpl_semi_sync_{side}_timeout = 300;"
+        f" SET GLOBAL rpl_semi_sync_{side}_enabled = {state};"
+    )
+
+
+def test_what_waits_for_a_replica_is_told_again_when_it_is_seen(server: Node) -> None:
+    async def scenario(followed: Followed) -> None:
+        heard = followed.heard
+        with followed.client() as writer, followed.client() as reader:
+            _prepare(writer, (T,))
+            await heard.until(lambda: heard.begun == 1)
+            await followed.settled()
+            heard.touched_tables.clear()
+            semisync(server, "ON")
+
+            writing = asyncio.create_task(asyncio.to_thread(writer.query, INSERT))
+            await heard.until(lambda: heard.touched_tables.count(("shop", "t")) == 1)
+            assert reader.query("SELECT COUNT(*) FROM shop.t").rows == (("0",),)
+            await heard.until(lambda: heard.touched_tables.count(("shop", "t")) == 2)
+            assert reader.query("SELECT COUNT(*) FROM shop.t").rows == (("1",),)
+            await writing
+
+    try:
+        follow(server, scenario)
+    finally:
+        semisync(server, "OFF")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
@@ -265,7 +266,10 @@ def test_a_replica_says_how_far_it_is_behind_to_who_has_the_right_of_the_printed
         able, unable = Probe(watched.replica, SERVICE), Probe(watched.replica, UNABLE)
         await watched.until(lambda: watched.replica.lag_s == 0.0)
 
-        assert await able.seconds_behind() is not None
+        async with asyncio.timeout(PATIENCE_S):
+            # Its threads may just have been started.
+            while await able.seconds_behind() is None:
+                await watched.monitor.look()
         assert await unable.seconds_behind() is None
 
         assert able.problem == ""

@@ -42,7 +42,7 @@ class Binlog:
 
     @property
     def stream(self) -> Stream | None:
-        """What is being read; None while nothing is."""
+        """What is being told; None while nothing is."""
         return self._stream if self._stream is not None and self._stream.has_begun else None
 
     async def follow(self) -> None:
@@ -53,7 +53,9 @@ class Binlog:
                 await self._follow_once()
             except Broken as reason:
                 if self.stream is not None:
-                    pause, self._told = self._pace.first_pause, ""
+                    self._told = ""
+                    if self.stream.stood_s > pause:
+                        pause = self._pace.first_pause
                 self._stream = None
                 if self._told != str(reason):
                     self._told = str(reason)
@@ -63,7 +65,7 @@ class Binlog:
             await asyncio.sleep(pause * (1 + JITTER * (2 * self._random.random() - 1)))
             pause = min(2 * pause, self._pace.longest_pause)
 
-    async def _follow_once(self) -> NoReturn:
+    async def _follow_once(self) -> None:
         source = await Source.connect(self.backend, self._who, self._pace)
         try:
             start = await source.place_to_begin()
@@ -82,7 +84,6 @@ class Binlog:
                 conversation.channel.abort()
         finally:
             source.close()
-        raise AssertionError("neither task returns")
 
 
 async def _measure(stream: Stream, source: Source, pace: Pace) -> NoReturn:
@@ -96,3 +97,15 @@ async def _measure(stream: Stream, source: Source, pace: Pace) -> NoReturn:
                 async with asyncio.timeout(pace.asked):
                     await stream.noted.wait()
         stream.noted.clear()
+
+
+async def try_log(backend: Backend, account: Account) -> None:
+    """Begin to read a server's log, and stop; raises Broken when that cannot be."""
+    pace = Pace()
+    source = await Source.connect(
+        backend, Credentials(user=account.user.encode(), password=account.password.encode()), pace
+    )
+    try:
+        (await source.dump(await source.place_to_begin(), Random())).channel.abort()
+    finally:
+        source.close()

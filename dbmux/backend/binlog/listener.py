@@ -66,7 +66,7 @@ class Pace:
     asked_when_pending: float = 0.02
     """The same, while something was read that may not be seen yet."""
     unseen: float = 1.0
-    """What a server has logged is taken to be seen after so long, before anything is read."""
+    """What a server without GTIDs has logged is taken to be seen after so long, before anything is read."""
     answer: float = 5.0
     """A login or an answer may take as long."""
     first_pause: float = 0.1

@@ -16,9 +16,10 @@ from random import Random
 from uuid import UUID
 
 from dbmux.backend.binlog.listener import Broken, Cause, Pace
-from dbmux.backend.binlog.settling import Seen
+from dbmux.backend.binlog.settling import LONGEST_TOLD_S, Seen
 from dbmux.backend.inquiry import TextRow, ask
 from dbmux.backend.login import Credentials, log_in
+from dbmux.backend.replication import Position as Gtids
 from dbmux.backend.replication import parse_position
 from dbmux.backend.server import Backend, Wish
 from dbmux.errors import BackendRefused, DbMuxError, ProtocolError
@@ -44,6 +45,9 @@ _SNAPSHOT = (
     b"SHOW STATUS LIKE 'Binlog_snapshot_%'",
     b"COMMIT",
 )
+_SNAPSHOT_AT = (b"Binlog_snapshot_file", b"Binlog_snapshot_position")
+# With whose they are: uuid:5#17.
+_OWNED, _OWNER = b"SELECT @@global.gtid_mode, @@global.gtid_owned", re.compile(rb"#\d+")
 # Under the names of all versions; which of them a server heeds is its own affair.
 _SETTINGS = (
     "SET @master_binlog_checksum = @@global.binlog_checksum, @source_binlog_checksum = @@global.binlog_checksum,"
@@ -89,7 +93,7 @@ class Source:
             place = await self._snapshot()
         else:
             place = end.position
-            await asyncio.sleep(self._pace.unseen)
+            await self._none_in_flight()
         if place.offset > dump.LAST_OFFSET:
             raise Broken(Cause.UNREADABLE, f"the binary log file of {name} is over 4 GiB long", "FLUSH BINARY LOGS")
         return place
@@ -125,27 +129,53 @@ class Source:
         conversation.channel.owner = told
         return told
 
+    async def _none_in_flight(self) -> None:
+        # Returns when what MySQL has logged by now is seen, as far as it tells: until then, somebody owns the GTID.
+        waited_for: set[tuple[bytes, int]] | None = None
+        for _ in range(int(LONGEST_TOLD_S / self._pace.asked_when_pending)):
+            mode, text, *_ = await self._ask_one(_OWNED, 2)
+            if mode != b"ON":
+                await asyncio.sleep(self._pace.unseen)
+                return
+            owned = _single(parse_position(_OWNER.sub(b"", text)))
+            waited_for = owned if waited_for is None else waited_for & owned
+            if not waited_for:
+                return
+            await asyncio.sleep(self._pace.asked_when_pending)
+
     async def _end(self) -> _End:
-        rows = await self._ask(self._log_status)
-        if not rows:
-            raise Broken(
-                Cause.NO_LOG, f"{self._backend.name} keeps no binary log: start it with log_bin (and a server_id)"
-            )
-        file, offset, only, but, *gtids = (value or b"" for value in rows[0])
-        return _End(_position(file, offset), gtids[0] if gtids else b"", is_filtered=bool(only or but))
+        file, offset, only, but, *gtids = await self._ask_one(self._log_status, 4)
+        return _End(self._position(file, offset), gtids[0] if gtids else b"", is_filtered=bool(only or but))
 
     async def _snapshot(self) -> Position:
         begin, status, end = _SNAPSHOT
         await self._ask(begin)
-        told = [row[1] or b"" for row in await self._ask(status)]
+        told = {row[0]: row[-1] for row in await self._ask(status)}
         await self._ask(end)
-        if len(told) != len(("file", "position")):
-            raise Broken(Cause.UNREADABLE, f"{self._backend.name} does not say where in its log a snapshot was taken")
-        return _position(*told)
+        return self._position(*(told.get(name) or b"" for name in _SNAPSHOT_AT))
+
+    def _position(self, file: bytes, offset: bytes) -> Position:
+        if not offset.isdigit():
+            raise self._unreadable("it does not say where that ends")
+        return Position(file.decode(errors="surrogateescape"), int(offset))
+
+    async def _ask_one(self, question: bytes, columns: int) -> list[bytes]:
+        # The only row, of so many columns at least.
+        rows = await self._ask(question)
+        if not rows:
+            raise Broken(
+                Cause.NO_LOG, f"{self._backend.name} keeps no binary log: start it with log_bin (and a server_id)"
+            )
+        if len(rows) != 1 or len(rows[0]) < columns:
+            raise self._unreadable("an answer has another form")
+        return [value or b"" for value in rows[0]]
 
     async def _ask(self, question: bytes) -> list[TextRow]:
         async with self._understood():
             return await ask(self._conversation, question)
+
+    def _unreadable(self, why: object) -> Broken:
+        return Broken(Cause.UNREADABLE, f"what {self._backend.name} says of its binary log cannot be read: {why}")
 
     @asynccontextmanager
     async def _understood(self) -> AsyncIterator[None]:
@@ -159,7 +189,7 @@ class Source:
         except ConnectionClosed as error:
             raise Broken(Cause.ENDED, f"{name} closed the connection: {error}") from error
         except ProtocolError as error:
-            raise Broken(Cause.UNREADABLE, f"what {name} says of its binary log cannot be read: {error}") from error
+            raise self._unreadable(error) from error
         except BackendRefused as error:
             if error.number not in (ACCESS_DENIED, PRIVILEGE_MISSING):
                 raise Broken(Cause.REFUSED, f"{name} does not tell about its binary log: {error}") from error
@@ -185,10 +215,13 @@ class _End:
     is_filtered: bool
 
 
-def _position(file: bytes, offset: bytes) -> Position:
-    if not offset.isdigit():
-        raise Broken(Cause.UNREADABLE, "a server does not say where its binary log ends")
-    return Position(file.decode(), int(offset))
+def _single(gtids: Gtids) -> set[tuple[bytes, int]]:
+    return {
+        (source, number)
+        for source, intervals in gtids.done.items()
+        for first, last in intervals
+        for number in range(first, last + 1)
+    }
 
 
 async def _connect(backend: Backend, who: Credentials, pace: Pace) -> Conversation[ServerMessage]:

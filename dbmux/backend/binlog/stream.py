@@ -22,6 +22,7 @@ from dbmux.wire.binlog.decoder import Decoder
 from dbmux.wire.binlog.events import (
     Committed,
     Event,
+    FormatDescribed,
     Heartbeat,
     Position,
     Rotated,
@@ -57,7 +58,8 @@ class Stream:
         # Something is pending there.
         self.noted = asyncio.Event()
         self.has_begun = False
-        self.breathed_at = perf_counter()
+        # By time.perf_counter: since when it is told, and when the server's last word came.
+        self._begun_at = self._heard_at = perf_counter()
         self._name = name
         self._conversation = conversation
         self._listener = listener
@@ -73,9 +75,14 @@ class Stream:
         self._delay_s = 0.0
 
     @property
+    def stood_s(self) -> float:
+        """Since when it is told."""
+        return perf_counter() - self._begun_at
+
+    @property
     def silent_s(self) -> float:
         """How long ago the server's last word came, a heartbeat at least."""
-        return perf_counter() - self.breathed_at
+        return perf_counter() - self._heard_at
 
     @property
     def delay_s(self) -> float:
@@ -100,7 +107,7 @@ class Stream:
         while True:
             async with asyncio.timeout(self._pace.silence):
                 message: bytes | Err | Eof | None = await self._conversation.next()
-            self.breathed_at = perf_counter()
+            self._heard_at = perf_counter()
             while message is not None:
                 for event in self._decoder.decode(self._event(message)):
                     self._take(event)
@@ -114,9 +121,6 @@ class Stream:
     def _event(self, message: bytes | Err | Eof) -> bytes:
         match message:
             case bytes():
-                if not self.has_begun:
-                    self.has_begun = True
-                    self._listener.began()
                 return message
             case Err() as err:
                 told = err.message.decode(errors="replace")
@@ -137,6 +141,10 @@ class Stream:
                 self._commit(position)
             case Heartbeat(position=position) | Rotated(position=position):
                 self._reach(position)
+            case FormatDescribed() if not self.has_begun:
+                # Before it, the server may still find that it cannot send what it was asked for.
+                self.has_begun, self._begun_at = True, perf_counter()
+                self._listener.began()
             case XaPrepared(xid=xid):
                 # They are seen by nobody yet, and told once more when they are.
                 self._prepared[xid] = tuple(self._writes)

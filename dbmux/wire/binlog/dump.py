@@ -28,7 +28,7 @@ def registration(server_id: int, name: bytes) -> bytes:
 def request(server_id: int, start: Position) -> bytes:
     """The body of COM_BINLOG_DUMP, for what stands behind a position and for all that will."""
     head = start.offset.to_bytes(4, "little") + _NO_FLAGS.to_bytes(2, "little") + server_id.to_bytes(4, "little")
-    return head + start.file.encode()
+    return head + start.file.encode(errors="surrogateescape")
 
 
 class Dump:

@@ -13,6 +13,7 @@ from tests.differential.steps import (
     MYSQL,
     OTHER_ACCOUNT,
     TABLE,
+    TRACK,
     ChangeUser,
     CloseStatement,
     Execute,
@@ -20,9 +21,11 @@ from tests.differential.steps import (
     InitDb,
     Kill,
     Listen,
+    LongData,
     Parameter,
     Quit,
     Raw,
+    ResetStatement,
     Sql,
     apart,
     execute,
@@ -36,6 +39,20 @@ from tests.real.conftest import ACCOUNT, PASSWORD
 PING, STATISTICS, PROCESS_INFO, PROCESS_KILL, DEBUG, SET_OPTION, RESET_CONNECTION = 14, 9, 10, 12, 13, 27, 31
 CREATE_DB, DROP_DB, REFRESH, SHUTDOWN, TIME = 5, 6, 7, 8, 15
 MULTI_ON, MULTI_OFF = b"\x00\x00", b"\x01\x00"
+
+# What leaves the warnings or counts of the statement before as they are, or not.
+BYSTANDERS = (
+    Raw(PING),
+    Raw(STATISTICS),
+    Raw(SET_OPTION, MULTI_OFF),
+    InitDb(b"{u}"),
+    FieldList(b"t", b"%"),
+    prepare("other", "SELECT * FROM t"),
+    prepare("failing", "SELECT nothing"),
+    ResetStatement("s"),
+    LongData("s", 0, b"long"),
+    CloseStatement("s"),
+)
 
 STATE = "SELECT DATABASE(), @a, @@sql_mode, @@net_read_timeout, @@character_set_client, @@autocommit, LAST_INSERT_ID()"
 
@@ -405,5 +422,58 @@ SCENARIOS = (
         "DROP DATABASE {u}_2",
         "DROP DATABASE {u}_2",
         "DROP DATABASE IF EXISTS {u}_2",
+    ),
+    scenario(
+        "what commands leave of the counts",
+        *(
+            line
+            for command in BYSTANDERS
+            for line in (
+                prepare("s", "SELECT ?"),
+                "UPDATE t SET n = n + 1",
+                command,
+                "SELECT ROW_COUNT()",
+                prepare("s", "SELECT ?"),
+                "SELECT * FROM t",
+                command,
+                "SELECT ROW_COUNT()",
+                "SELECT * FROM t",
+                command,
+                "SELECT FOUND_ROWS()",
+            )
+        ),
+    ),
+    scenario(
+        "what commands leave of the warnings",
+        *(
+            line
+            for command in BYSTANDERS
+            # MySQL adds a warning of its own to those of before.
+            if not isinstance(command, FieldList)
+            for line in (
+                prepare("s", "SELECT ?"),
+                "SELECT 1 / 0, CAST('x' AS SIGNED)",
+                command,
+                "SHOW WARNINGS",
+            )
+        ),
+    ),
+    scenario(
+        "what a change of user tells a client that tracks the state",
+        ChangeUser(),
+        ChangeUser(schema=b""),
+        "USE {u}",
+        ChangeUser(ACCOUNT, PASSWORD, charset=8),
+        capabilities=TRACK,
+    ),
+    scenario(
+        "FOUND_ROWS after a change of user",
+        "SELECT * FROM t",
+        ChangeUser(),
+        "SELECT FOUND_ROWS()",
+        "UPDATE t SET n = 5",
+        ChangeUser(ACCOUNT, PASSWORD),
+        "SELECT ROW_COUNT()",
+        "SELECT FOUND_ROWS()",
     ),
 )

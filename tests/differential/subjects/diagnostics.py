@@ -238,4 +238,28 @@ SCENARIOS = (
         "EXPLAIN SELECT * FROM missing",
         "SHOW WARNINGS",
     ),
+    scenario(
+        "statements that use a table, and forget the warnings of before",
+        *(
+            line
+            for use in (
+                "LOCK TABLES t READ",
+                "UNLOCK TABLES",
+                "FLUSH TABLES t WITH READ LOCK",
+                "UNLOCK TABLES",
+                "FLUSH TABLES",
+                "HANDLER t OPEN",
+                "HANDLER t CLOSE",
+                "ANALYZE TABLE t",
+                "CHECK TABLE t",
+                "CREATE OR REPLACE VIEW v AS SELECT id FROM t",
+                "CREATE INDEX i ON t (n)",
+                "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.n = 1",
+                "CREATE PROCEDURE p() SELECT 1",
+                "SAVEPOINT s",
+                "COMMIT",
+            )
+            for line in ("SELECT 1 / 0", use, "SHOW WARNINGS")
+        ),
+    ),
 )

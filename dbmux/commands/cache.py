@@ -1,0 +1,140 @@
+"""`dbmux cache`: what the query cache of a running DbMux does and holds, and how to have it forget."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from dbmux.backend.occupation import span
+from dbmux.commands.asking import asked, control_option, json_option
+from dbmux.commands.options import config_option
+from dbmux.commands.table import table
+
+
+@click.group()
+def command() -> None:
+    """Show what the query cache does, or empty it."""
+
+
+@command.command()
+@config_option
+@control_option
+@json_option
+def stats(config: Path | None, control: str | None, as_json: bool) -> None:
+    """Show hits, misses, reasons, memory and advice."""
+    found: dict[str, Any] = asked(config, control, "/cache")
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for line in told(found):
+        click.echo(line)
+
+
+@command.command("list")
+@config_option
+@control_option
+@json_option
+def list_entries(config: Path | None, control: str | None, as_json: bool) -> None:
+    """Show the stored results that are used most."""
+    found: list[dict[str, Any]] = asked(config, control, "/cache/entries")
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    rows = [
+        (
+            one["tables"],
+            _size(one["bytes"]),
+            str(one["rows"]),
+            str(one["uses"]),
+            span(one["age"]),
+            span(one["left"]),
+            one["statement"] or "(not shown)",
+        )
+        for one in found
+    ]
+    for line in table(("tables", "size", "rows", "uses", "age", "left", "statement"), rows):
+        click.echo(line)
+
+
+@command.command()
+@click.argument("name", required=False, metavar="[TABLE]")
+@config_option
+@control_option
+@json_option
+def flush(name: str | None, config: Path | None, control: str | None, as_json: bool) -> None:
+    """Forget all results, or those of a table (schema.table)."""
+    if name is not None and not all(name.partition(".")):
+        raise click.UsageError(f"{name!r} is no table; write it as schema.table")
+    found = asked(config, control, "/cache/flush" + ("" if name is None else f"?table={quote(name)}"), "POST")
+    if as_json:
+        click.echo(json.dumps(found))
+    elif name is None:
+        click.echo(f"{_count(found['results'])} will not be used any more")
+    else:
+        click.echo(f"{name}: {_count(found['results'])} will not be used any more")
+
+
+def told(found: dict[str, Any]) -> Iterator[str]:
+    """The figures as people read them."""
+    memory = found["memory"]
+    yield f"{_count(memory['results'])} in {_size(memory['bytes'])} of {_size(memory['limit'])}"
+    for group in found["groups"]:
+        yield f"{group['group']}: {_standing(group)}"
+    yield from _section(("tables", "by", "ttl", "hits", "stale", "waited", "misses", "hit rate", "saved"), _rows(found))
+    refused = [(why, one["tables"], str(count)) for one in found["statements"] for why, count in one["refused"].items()]
+    yield from _section(("not stored, because", "tables", "times"), refused)
+    passed = [(one["reason"], str(one["count"])) for one in found["bypasses"]]
+    yield from _section(("not looked up, because", "times"), passed)
+    held = [(one["table"], str(one["results"]), _size(one["bytes"])) for one in found["tables"]]
+    yield from _section(("table", "results", "size"), held)
+    yield from _section(
+        ("gone, because", "results"), [(why, str(count)) for why, count in found["gone"].items() if count]
+    )
+    cleared = [(one["cause"], str(one["count"]), f"{span(one['seconds'])} ago") for one in found["cleared"]]
+    yield from _section(("everything ended, because", "times", "last"), cleared)
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for one in found["statements"]:
+        answered = one["hits"] + one["coalesced"]
+        rate = answered / max(answered + one["misses"], 1)
+        figures = (str(one[key]) for key in ("hits", "stale", "coalesced", "misses"))
+        saved = f"{one['saved_seconds']:.3g} s"
+        rows.append((one["tables"], one["by"] or "-", f"{one['ttl']:g} s", *figures, f"{rate:.0%}", saved))
+    return rows
+
+
+def _section(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    if rows:
+        yield ""
+        yield from table(head, rows)
+
+
+def _standing(group: dict[str, Any]) -> str:
+    if group["broken"]:
+        return f"nothing is cached: {group['broken']}"
+    if not group["dictionary"]:
+        return f"nothing is cached: {group['why']}"
+    return (
+        "writes past DbMux are seen"
+        if group["binlog"]
+        else "writes past DbMux are not seen: results last up to their ttl"
+    )
+
+
+def _count(results: int) -> str:
+    return "1 result" if results == 1 else f"{results} results"
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:.3g} GB"

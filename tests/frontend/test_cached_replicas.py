@@ -1,0 +1,96 @@
+"""What a replica tells is stored only when it cannot be older than what was written."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from time import perf_counter
+
+import pytest
+
+from dbmux.wire.commands import Command
+from tests.fakes import (
+    client,
+    run,
+)
+from tests.frontend.shop import (
+    ON,
+    READ,
+    WRITE,
+    begin,
+    dictionary,
+    value,
+)
+from tests.frontend.test_routing import Group, Member, group
+from tests.net.loopback import until
+
+
+def known(found: Group) -> Group:
+    """The shop's dictionary was read at a group's primary."""
+    cache = found.engine.cache
+    cache.know(cache.source("main"), dictionary(), "")
+    return found
+
+
+def replicated() -> AbstractAsyncContextManager[Group]:
+    """A primary and a replica, and a cache for what is read of them."""
+    return group(names=("primary", "one"), top={"cache": ON})
+
+
+def statements(found: Group, name: str) -> int:
+    member = found.members[name]
+    assert isinstance(member, Member)
+    return member.statements.count(READ)
+
+
+@pytest.mark.parametrize("is_known_to_have_all, asked", [(False, 2), (True, 1)])
+def test_a_replicas_result_is_stored_only_when_it_is_known_to_have_all(is_known_to_have_all: bool, asked: int) -> None:
+    async def scenario() -> None:
+        async with replicated() as found:
+            known(found)
+            one = await client(found.port)
+            found.backend("one").applied_until = perf_counter() if is_known_to_have_all else 0.0
+
+            told = [await value(one) for _ in range(2)]
+
+            assert told == ["one", "one"]
+            assert statements(found, "one") == asked
+
+    run(scenario)
+
+
+def test_a_replica_that_catches_up_while_it_reads_may_have_read_before() -> None:
+    async def scenario() -> None:
+        async with replicated() as found:
+            known(found)
+            one, writer = await client(found.port), await client(found.port)
+            replica = found.backend("one")
+            replica.applied_until = perf_counter()
+            await writer.ask(Command.QUERY, WRITE)
+            gate = found.members["one"].gates[READ] = asyncio.Event()
+            reading = begin(one, READ)
+            await until(lambda: statements(found, "one") == 1)
+
+            replica.applied_until = perf_counter()
+            gate.set()
+            await reading
+
+            await value(one)
+            assert statements(found, "one") == 2
+
+    run(scenario)
+
+
+def test_a_read_after_ones_own_write_is_answered_by_the_primary_and_stored() -> None:
+    async def scenario() -> None:
+        async with replicated() as found:
+            known(found)
+            one, two = await client(found.port), await client(found.port)
+            await one.ask(Command.QUERY, WRITE)
+
+            told = [await value(each) for each in (one, one, two)]
+
+            assert told == ["primary"] * 3
+            assert statements(found, "primary") == 1
+
+    run(scenario)
