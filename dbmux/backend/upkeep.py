@@ -85,6 +85,7 @@ class Upkeep:
         else:
             follower = Follower(self._cache, source, mode, _is_lasting, self._warn)
             log = Binlog(backend, account, follower, randomness=self._randomness)
+            source.delay_s = lambda: None if log.stream is None else log.stream.delay_s
             tasks.append(self._start(log.follow(), f"binary log {name}"))
         return Care(backend, account, mode, tuple(tasks))
 

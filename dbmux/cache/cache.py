@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
 
+from dbmux.cache.advisor import Advisor
 from dbmux.cache.dictionary import Dictionary, Key
 from dbmux.cache.eviction import Room
 from dbmux.cache.fill import Fill
-from dbmux.cache.plans import NO_BYPASS, Bypass, Plan, Reading
+from dbmux.cache.plans import Bypass, Plan, Reading
 from dbmux.cache.policies import NOT_AMONG, Policies, Terms
 from dbmux.cache.store import Put, Store
 from dbmux.cache.tables import Table, Tables, capture
@@ -68,8 +69,9 @@ class Source:
     why: str = "the server's dictionary was not read yet"
     # Why writes that bypass DbMux are not seen now, though they should be; nothing is stored meanwhile.
     broken: str = ""
-    # Whether they are seen.
+    # Whether they are seen, and how much later.
     is_followed: bool = False
+    delay_s: Callable[[], float | None] = field(default=lambda: None)
     # Have the dictionary read anew: it is not true any more, or it may lack something.
     doubt: Callable[[], None] = field(default=lambda: None)
     renew: Callable[[], None] = field(default=lambda: None)
@@ -124,6 +126,7 @@ class Cache:
         # Tables whose writes are not followed, by choice: they never move.
         self._unfollowed = Tables()
         self.fills: dict[bytes, Fill] = {}
+        self.advisor = Advisor(clock())
         # By the rule or hint that had results stored, if one had, and the tables.
         self.tallies: dict[tuple[str, tuple[Key, ...]], Tally] = {}
         self._other_tables = Tally(OTHER_TABLES)
@@ -267,8 +270,14 @@ class Cache:
         found = self._read(scope, query, named, policy, by)
         if isinstance(found, Reading):
             return Plan(query=query, reading=found, writes=writes, defines=footprint.defines)
-        bypass = Bypass(found, _general(found, named)) if query.kind is Kind.SELECT else NO_BYPASS
-        return Plan(query=query, bypass=bypass, writes=writes, defines=footprint.defines)
+        if query.kind is not Kind.SELECT:
+            return Plan(query=query, writes=writes, defines=footprint.defines)
+        bypass = Bypass(found, _general(found, named))
+        watched: tuple[Table, ...] = ()
+        dictionary = scope.source.dictionary
+        if bypass.cause == BEYOND and dictionary is not None:
+            watched = self._tables(dictionary.sources(footprint, scope.schema).tables)
+        return Plan(query=query, bypass=bypass, watched=watched, writes=writes, defines=footprint.defines)
 
     def written(self, source: Source, footprint: Footprint, schema: str) -> tuple[Table, ...] | None:
         """The tables that a statement may write, with what the server does behind it; None for any at all."""
@@ -400,6 +409,12 @@ class Cache:
             del self.fills[fill.key]
 
     # Writing.
+
+    def writing(self, tables: tuple[Table, ...] | None, why: str) -> None:
+        """A statement is about to be sent that may write these tables, or with None any at all."""
+        for table in tables or ():
+            table.writes += 1
+        self.wrote(tables, why)
 
     def wrote(self, tables: tuple[Table, ...] | None, why: str) -> None:
         """These tables, or with None any at all, may be written just now, or were."""

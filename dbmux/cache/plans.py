@@ -40,12 +40,14 @@ NO_BYPASS = Bypass("", "")
 class Plan:
     """For one query: a reading, or `bypass`, which says why there is none; and what is written.
 
-    `writes` is None for anything at all. A plan keeps its query alive, so that nothing else can be taken for it.
+    `watched` are the tables of a result that would be stored if they were configured. `writes` is None for anything at
+    all. A plan keeps its query alive, so that nothing else can be taken for it.
     """
 
     query: Query
     reading: Reading | None = None
     bypass: Bypass = NO_BYPASS
+    watched: tuple[Table, ...] = ()
     writes: tuple[Table, ...] | None = ()
     defines: bool = False
 

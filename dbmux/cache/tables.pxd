@@ -17,6 +17,7 @@ cdef class Table:
     cdef public long long bytes
     cdef public long long entries
     cdef public object share
+    cdef public long long writes
 
     cpdef move(self)
 

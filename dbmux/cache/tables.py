@@ -39,10 +39,10 @@ class Table:
     """One table: its epoch, and what the store holds of it.
 
     `bytes` and `entries` are the store's to count; an entry of several tables counts for each. `share` is the store's
-    too: where entries of this table live if they may not take all the room.
+    too: where entries of this table live if they may not take all the room. `writes` counts the statements, for people.
     """
 
-    __slots__ = ("bytes", "entries", "everything", "name", "number", "of_schema", "schema", "share")
+    __slots__ = ("bytes", "entries", "everything", "name", "number", "of_schema", "schema", "share", "writes")
 
     def __init__(self, schema: str, name: str, of_schema: Epoch, everything: Epoch) -> None:
         self.schema = schema
@@ -53,6 +53,7 @@ class Table:
         self.bytes = 0
         self.entries = 0
         self.share: Room | None = None
+        self.writes = 0
 
     def __repr__(self) -> str:
         return f"<Table {self.schema}.{self.name}>"

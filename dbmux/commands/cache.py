@@ -14,6 +14,7 @@ from dbmux.backend.occupation import span
 from dbmux.commands.asking import asked, control_option, json_option
 from dbmux.commands.options import config_option
 from dbmux.commands.table import table
+from dbmux.text import visible
 
 
 @click.group()
@@ -97,6 +98,9 @@ def told(found: dict[str, Any]) -> Iterator[str]:
     )
     cleared = [(one["cause"], str(one["count"]), f"{span(one['seconds'])} ago") for one in found["cleared"]]
     yield from _section(("everything ended, because", "times", "last"), cleared)
+    if found["advice"]:
+        yield ""
+        yield from (_advice(one) for one in found["advice"])
 
 
 def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -108,6 +112,13 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
         saved = f"{one['saved_seconds']:.3g} s"
         rows.append((one["tables"], one["by"] or "-", f"{one['ttl']:g} s", *figures, f"{rate:.0%}", saved))
     return rows
+
+
+def _advice(one: dict[str, Any]) -> str:
+    what = f"{one['share']:.0%} {'of its misses ' * one['cached']}would hit with ttl {one['ttl']:g}s"
+    saved = f"which saves {one['saved_seconds_per_minute']:.2g} s of server time a minute"
+    written = f"written {one['written_per_minute']:.2g} times a minute"
+    return visible(f"{one['tables']}: {what}, {saved}; {written}: {one['statement'] or '(not shown)'}")
 
 
 def _section(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from heapq import nlargest
 from itertools import islice
 from typing import Any
 
+from dbmux.cache.advisor import Advice
 from dbmux.cache.cache import Cache, Source, text_of
 from dbmux.cache.eviction import Entry
 from dbmux.cache.tables import Table
@@ -18,6 +19,7 @@ from dbmux.lexer import digest
 
 # So many of a kind are told, those that matter most.
 MOST_TOLD = 200
+MOST_ADVICE = 20
 # So many results are looked at to find those that are used most: a walk through a million would be a pause.
 MOST_LOOKED_AT = 10_000
 LONGEST_TEXT = 400
@@ -41,6 +43,20 @@ def statistics(cache: Cache) -> dict[str, Any]:
             {"cause": cause, "count": count, "seconds": round(now - cache.cleared_at[cause], 3)}
             for cause, count in cache.cleared.most_common(MOST_TOLD)
         ],
+        "advice": [_advice(advice) for advice in cache.advisor.advice(now, MOST_ADVICE)],
+    }
+
+
+def _advice(advice: Advice) -> dict[str, Any]:
+    return {
+        "statement": shown(advice.digest),
+        "tables": advice.tables,
+        "cached": advice.is_cached,
+        "ttl": advice.ttl_s,
+        "share": round(advice.share, 3),
+        "asked_per_minute": round(advice.asked, 3),
+        "saved_seconds_per_minute": round(advice.saved_s, 6),
+        "written_per_minute": round(advice.written, 3),
     }
 
 
@@ -50,6 +66,7 @@ def _source(source: Source) -> dict[str, Any]:
         "dictionary": source.dictionary is not None,
         "why": "" if source.dictionary is not None else source.why,
         "binlog": source.is_followed,
+        "delay_seconds": source.delay_s(),
         "broken": source.broken,
     }
 

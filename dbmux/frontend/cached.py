@@ -14,6 +14,7 @@ from enum import Enum, auto
 from time import perf_counter, time
 
 from dbmux.backend.connection import Connection, Debt
+from dbmux.cache.advisor import Subject
 from dbmux.cache.cache import (
     EXECUTIONS,
     ORDERED_EXECUTIONS,
@@ -22,18 +23,20 @@ from dbmux.cache.cache import (
     Cache,
     Environment,
     Verdict,
+    text_of,
 )
 from dbmux.cache.eviction import Entry
 from dbmux.cache.fill import Fill, Herald
 from dbmux.cache.plans import Plan
 from dbmux.cache.store import Put
+from dbmux.cache.tables import Table
 from dbmux.cache.written import Written
 from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
 from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.prepared import HELD, Statement
 from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, State, Tenant, new_tuple
-from dbmux.lexer import uncommented
+from dbmux.lexer import digest, uncommented
 from dbmux.net.channel import Channel
 from dbmux.query import Kind, Query
 from dbmux.routes import CACHED
@@ -55,6 +58,8 @@ _UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOA
 _SWITCH = re.compile(
     rb"\s*SET\s+@dbmux_cache\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*", re.IGNORECASE
 )
+# Of a digest more is not kept.
+LONGEST_DIGEST = 500
 
 
 class Switch(Enum):
@@ -68,6 +73,7 @@ class CachedTenant(Tenant):
     """A tenant whose reads may be answered from the cache, if there is one."""
 
     __slots__ = (
+        "_advised",
         "_cache",
         "_environment",
         "_environment_state",
@@ -88,6 +94,8 @@ class CachedTenant(Tenant):
         # The state for which that is the environment.
         self._environment_state: SessionState | None = None
         self._is_cache_off = False
+        # Who wants to know how long the server takes for the command under way.
+        self._advised: Subject | None = None
         # The key of the text under way, or b"" when it is not to be stored.
         self._key = b""
         # Whether a replica is asked that may not have everything.
@@ -222,12 +230,15 @@ class CachedTenant(Tenant):
         self._fill = None
         self._verdict = plan.bypass.why
         self._plan = None if plan.is_idle and self._written.is_empty else plan
+        self._advised = None
         if plan.writes != ():
-            cache.wrote(plan.writes, query.kind)
+            cache.writing(plan.writes, query.kind)
         reading = plan.reading
         if reading is None:
             if self._verdict:
                 cache.bypass(plan.bypass.cause)
+                if plan.watched and key and self.connection is None and not hash(key) & cache.advisor.mask:
+                    self._advise(cache, key, plan, plan.watched)
             return False
         if not key or self.connection is not None:
             self._verdict = self._why_not()
@@ -244,6 +255,8 @@ class CachedTenant(Tenant):
         self._fill = cache.begin(key, reading)
         if self._fill is not None:
             self._verdict = MISS
+            if not hash(key) & cache.advisor.mask:
+                self._advise(cache, key, plan, reading.tables)
         else:
             self._verdict = "a write to its tables may still come true"
             cache.bypass(self._verdict)
@@ -260,6 +273,18 @@ class CachedTenant(Tenant):
         fill.waiters.append(self)
         self.state = WAITING
         return True
+
+    def _advise(self, cache: Cache, key: bytes, plan: Plan, tables: tuple[Table, ...]) -> None:
+        # What the server is asked, for those who want to know what storing it would bring.
+        advisor, number, now = cache.advisor, hash(key), cache.clock()
+        seen = advisor.find(number)
+        if seen is None:
+            text = digest(text_of(key), 0, self._flags)
+            seen = advisor.meet(number, text[:LONGEST_DIGEST], tables, now, is_cached=plan.reading is not None)
+        self._advised = advisor.ask(seen, now)
+        if self._advised is not None:
+            # Its end is to be measured.
+            self._plan = plan
 
     def _why_not(self) -> str:
         connection = self.connection
@@ -372,6 +397,9 @@ class CachedTenant(Tenant):
         connection.client = self.channel
         if cache is None:
             return
+        if self._advised is not None:
+            self._advised.took(perf_counter() - self._started)
+            self._advised = None
         if self._fill is not None:
             fill, self._fill = self._fill, None
             cache.finish(fill, self._storable(fill, connection), connection.scanner.rows)

@@ -182,6 +182,7 @@ class _Figures(Collector):
         gone = CounterMetricFamily("dbmux_cache_evictions", "Results that left the memory.", labels=["reason"])
         clears = CounterMetricFamily("dbmux_cache_clears", "Times that everything ended at once.", labels=["cause"])
         sees = GaugeMetricFamily("dbmux_cache_sees_writes", "1 when writes past DbMux are seen.", labels=["group"])
+        delay = GaugeMetricFamily("dbmux_cache_delay_seconds", "How much later they are seen.", labels=["group"])
         cache = self._now.cache
         if cache is not None:
             size.add_metric([], cache.store.bytes)
@@ -193,4 +194,6 @@ class _Figures(Collector):
                 clears.add_metric([cause], count)
             for source in cache.sources:
                 sees.add_metric([source.name], int(source.is_followed))
-        yield from (size, limit, entries, gone, clears, sees)
+                if (seconds := source.delay_s()) is not None:
+                    delay.add_metric([source.name], seconds)
+        yield from (size, limit, entries, gone, clears, sees, delay)

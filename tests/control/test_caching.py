@@ -33,7 +33,15 @@ def test_hits_misses_and_reasons_are_told_by_the_tables_that_were_read() -> None
             assert read == {"shop.t": (1, 1, {}), "shop.u": (0, 1, {"it has warnings": 1})}
             assert found["bypasses"] == [{"reason": "NOW", "count": 1}]
             assert [(one["table"], one["results"]) for one in found["tables"]] == [("shop.t", 1)]
-            assert found["groups"] == [{"group": "db", "dictionary": True, "why": "", "binlog": False, "broken": ""}]
+            (group,) = found["groups"]
+            assert group == {
+                "group": "db",
+                "dictionary": True,
+                "why": "",
+                "binlog": False,
+                "delay_seconds": None,
+                "broken": "",
+            }
             session.close()
 
     run(scenario)
@@ -136,6 +144,30 @@ def test_the_figures_are_told_to_prometheus_as_well() -> None:
             assert "dbmux_cache_entries 1.0" in text
             assert 'dbmux_cache_clears_total{cause="flushed"} 1.0' in text
             assert 'dbmux_cache_sees_writes{group="db"} 0.0' in text
+            session.close()
+
+    run(scenario)
+
+
+def test_what_is_not_configured_is_advised_and_what_is_not_asked_twice_is_not() -> None:
+    async def scenario() -> None:
+        async with shop(cache={"tables": {"shop.u": "60s"}}) as proxy:
+            session = await client(proxy.port)
+            for number in range(30):
+                await value(session)
+                await value(session, b"SELECT a FROM shop.child WHERE a = %d" % number)
+
+            found = statistics(proxy.engine.cache)
+
+            (advice,) = found["advice"]
+            assert (advice["statement"], advice["tables"], advice["cached"]) == (
+                "SELECT a FROM shop.t",
+                "shop.t",
+                False,
+            )
+            assert advice["share"] == round(29 / 30, 3)
+            assert advice["saved_seconds_per_minute"] > 0
+            assert list(told(found))[-1].startswith("shop.t: 97% would hit with ttl 1s, which saves ")
             session.close()
 
     run(scenario)
