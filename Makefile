@@ -26,11 +26,11 @@ check: $(VENV)/developed
 test: check $(VENV)/mysqlclient
 	$(BIN)/pytest -m "real and not differential"
 	$(BIN)/pytest -m differential tests/differential/test_sequences.py::test_the_same_through_dbmux_as_direct \
-	  tests/differential/test_generated.py
+	  tests/differential/test_sequences.py::test_the_same_from_memory tests/differential/test_generated.py
 	bash tests/wheel.sh $(PYTHON)
 
 # Every statement sequence of tests/differential, moved to another connection between any two statements, in all ways;
-# one of them is in `test`, and so are the generated ones.
+# two of them are in `test`, and so are the generated ones.
 differential: $(VENV)/developed
 	$(BIN)/pytest -m differential
 

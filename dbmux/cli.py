@@ -20,6 +20,8 @@ COMMANDS = {
     "clients": "Show who is connected, and what it holds.",
     "routes": "Show which server takes what.",
     "cache": "Show what the query cache does, or empty it.",
+    "drain": "Take a server, or all of DbMux, out of service.",
+    "resume": "Put a drained server back into service.",
     "init": "Write a first appconfig.json and its schema.",
     "demo": "Start two servers and the proxy, and show traffic.",
     "playground": "Run local MySQL and MariaDB servers.",

@@ -27,6 +27,7 @@ from dbmux.config.diff import changes
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
 from dbmux.control.caching import entries, flush, statistics
+from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
 from dbmux.errors import ConfigError
@@ -150,7 +151,7 @@ async def _serve(
             choice=Choice.ANOTHER if os.environ.get(FORCE_SWITCH) else Choice.LAST_USED,
             inherited=inherited,
         ) as engine,
-        _Control(engine, observer) as control,
+        _Control(engine, observer, wishes.stopping.set) as control,
         asyncio.TaskGroup() as tasks,
     ):
         observer.emit(ProxyStarted(time.time(), VERSION, process_age_s()))
@@ -183,8 +184,9 @@ async def _drain(engine: Engine, hurrying: asyncio.Event) -> None:
 class _Control:
     """The control address of the configuration in force, if it has one."""
 
-    def __init__(self, engine: Engine, observer: Observer) -> None:
+    def __init__(self, engine: Engine, observer: Observer, stop: Callable[[], None]) -> None:
         self._engine = engine
+        self._stop = stop
         self._observer = observer
         self._server: ControlServer | None = None
 
@@ -223,7 +225,11 @@ class _Control:
             routes=lambda: routes(engine.frontend, engine.config),
             cache=lambda: statistics(engine.cache),
             entries=lambda: entries(engine.cache),
-            flush=lambda table: flush(engine.cache, table),
+            orders={
+                "/cache/flush": lambda table: flush(engine.cache, table),
+                "/drain": lambda name: drain(engine.frontend.topology, name, self._stop),
+                "/resume": lambda name: resume(engine.frontend.topology, name),
+            },
         )
 
     def _metrics(self) -> bytes:

@@ -386,6 +386,7 @@ def test_comments_are_left_out_from_where_a_text_starts() -> None:
 @given(texts, flag_sets)
 @example(b"SELECT#\n1", 0)
 @example(b"-- \n-- a", 0)
+@example(b"----", 0)
 def test_without_comments_a_text_has_the_same_tokens_and_there_is_nothing_more_to_leave_out(
     text: bytes, flags: int
 ) -> None:

@@ -22,6 +22,10 @@ class NotAnswering(DbMuxError):
     """No DbMux answers there."""
 
 
+class Refused(DbMuxError):
+    """What was asked of it cannot be done; the message is DbMux's own."""
+
+
 class _Reader:
     """Gathers an answer until the other side closes."""
 
@@ -64,6 +68,8 @@ async def ask(address: Address, path: str, method: str = "GET") -> Any:
             f"no DbMux answers at {address} ({reason}); is it running, and is that its `control` address?"
         ) from error
     head, _, body = bytes(readers[0].answer).partition(b"\r\n\r\n")
+    if b" 400 " in head.split(b"\r\n", 1)[0]:
+        raise Refused(body.decode("utf-8", "replace").strip())
     if b" 200 " not in head.split(b"\r\n", 1)[0]:
         raise NotAnswering(f"what answers at {address} is no DbMux of this version; see the `control` address")
     return json.loads(body)

@@ -1,4 +1,4 @@
-"""What DbMux tells and does at its control address, over HTTP/1.1: a few GETs and one POST, answered by hand.
+"""What DbMux tells and does at its control address, over HTTP/1.1: a few GETs and POSTs, answered by hand.
 
 Requests come in, figures and states go out; every request is bounded in size and time, and answered on a connection
 that is then closed. A web framework would cost a second of start and 20 MB (docs/dependencies.md).
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
@@ -24,10 +24,12 @@ MAX_CONNECTIONS = 64
 
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PLAIN_TYPE = "text/plain; charset=utf-8"
-_FLUSH = "/cache/flush"
+# What can be ordered, and what each order is about.
+ORDERS = {"/cache/flush": "table", "/drain": "backend", "/resume": "backend"}
 _HELP = (
-    b"DbMux answers GET /healthz, /readyz, /metrics, /clients, /routes, /cache, /cache/entries and POST /cache/flush\n"
-)
+    "DbMux answers GET /healthz, /readyz, /metrics, /clients, /routes, /cache, /cache/entries "
+    f"and POST {', '.join(ORDERS)}\n"
+).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Response:
 class Pages:
     """What is answered, asked anew for each request; all but `ready` and `metrics` give what JSON can say.
 
-    `flush` is given the table's name, or None for all, and raises ValueError when that is none.
+    Each of `orders`, by its path in ORDERS, is given the name that it is about, or None for all, and raises ValueError
+    when it cannot be done.
     """
 
     ready: Callable[[], Readiness]
@@ -71,7 +74,7 @@ class Pages:
     routes: Callable[[], object] = dict
     cache: Callable[[], object] = dict
     entries: Callable[[], object] = list
-    flush: Callable[[str | None], object] = lambda table: {}
+    orders: Mapping[str, Callable[[str | None], object]] = field(default_factory=dict)
 
 
 class ControlServer:
@@ -121,25 +124,26 @@ class ControlServer:
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
             return _problem(HTTPStatus.BAD_REQUEST).build("GET")
         method, (path, _, question) = words[0], words[1].partition("?")
-        is_flush = path == _FLUSH
-        allowed = ("POST",) if is_flush else ("GET", "HEAD")
+        is_order = path in ORDERS
+        allowed = ("POST",) if is_order else ("GET", "HEAD")
         if method not in allowed:
             refused = replace(_problem(HTTPStatus.METHOD_NOT_ALLOWED), allow=", ".join(allowed))
             return refused.build(method)
-        if not is_flush:
+        if not is_order:
             return self._page(path).build(method)
         if b"\norigin:" in request.lower():
             # Some page in a browser had it sent, and nobody who may.
             return _problem(HTTPStatus.FORBIDDEN).build(method)
-        return self._flush(question).build(method)
+        return self._obey(path, question).build(method)
 
-    def _flush(self, question: str) -> Response:
+    def _obey(self, path: str, question: str) -> Response:
         asked = parse_qs(question, keep_blank_values=True)
-        tables = asked.pop("table", [])
-        if asked or len(tables) > 1:
-            return Response(HTTPStatus.BAD_REQUEST, b"write ?table=schema.table, or nothing for all\n", _PLAIN_TYPE)
+        names = asked.pop(ORDERS[path], [])
+        if asked or len(names) > 1:
+            told = f"write ?{ORDERS[path]}=NAME, or nothing for all\n"
+            return Response(HTTPStatus.BAD_REQUEST, told.encode(), _PLAIN_TYPE)
         try:
-            return _json(self._pages.flush(tables[0] if tables else None))
+            return _json(self._pages.orders[path](names[0] if names else None))
         except ValueError as error:
             return Response(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), _PLAIN_TYPE)
 

@@ -21,8 +21,8 @@ from tests.checker.sessions import FORMS, LETTERS, MOMENTS, Lost, Refused, Sessi
 
 REFUSED = "a refusal"
 DENIED = 1142
-# So many fragile registers are looked at.
-HOT = 5
+# So many fragile registers are looked at, and so often right after a write.
+HOT, LOOKS = 5, 4
 UNCACHED = "/* dbmux: nocache */ "
 
 PLACE = re.compile(r"\{(id|ver)\}")
@@ -316,16 +316,17 @@ class Breaker(Client):
             # So that others read what was there before.
             time.sleep(self._pause_s / 2)
             last = "COMMIT"
+        # Whoever looks at once may see the server before it has carried out what was sent.
+        witness = Session(self._port, session.setting)
         begin = clock()
+        session.send(last)
         if self._dice.random() < 0.3:
-            killer = Session(self._port, session.setting)
-            session.send(last)
-            killer.ask(f"KILL {session.number}")
-            killer.close()
-        else:
-            session.send(last)
+            witness.ask(f"KILL {session.number}")
         self.hang_up()
         self._note(register, version, begin, Outcome.UNKNOWN, f"{statement}; {last}, and was gone")
+        for _ in range(LOOKS):
+            self._read(witness, register)
+        witness.close()
 
 
 def replace_user(session: Session, user: User) -> Session:

@@ -15,7 +15,7 @@ HOMES = ("checker_a", "checker_b")
 # Only one of the users may read what is here.
 VAULT = "checker_vault"
 # Tables that are written only by clients that go away in the middle: nothing is stored of them for a while after.
-FRAGILE = 12
+FRAGILE = 24
 # So many pairs of rows are looked at by a read that is to take some time.
 FILLER = 250
 IDENTITY = ("CONCAT(t.id)", "t.home", "t.label", "CONCAT(t.at)")

@@ -22,9 +22,11 @@ from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
 from tests.checker.faults import FAULTS
 
+READY = "ready"
+
 
 async def serve(config: Config, cache: type[Cache]) -> Counter[str]:
-    """Serve until SIGTERM; how often the cache said what."""
+    """Serve until SIGTERM, and say when the cache is of use; how often it said what."""
     verdicts: Counter[str] = Counter()
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
@@ -36,6 +38,10 @@ async def serve(config: Config, cache: type[Cache]) -> Counter[str]:
             print(event.message, file=sys.stderr)
 
     async with Engine(config, emit=emit, state_folder=None, make_cache=cache) as engine:
+        source = engine.cache.source(config.group_of(config.listen[0]))
+        while source.dictionary is None:  # noqa: ASYNC110 - there is no event for what tests wait for
+            await asyncio.sleep(0.01)
+        print(READY, flush=True)
         await stopping.wait()
         await engine.drain()
     return verdicts

@@ -19,7 +19,8 @@ from dbmux.control.http import MAX_CONNECTIONS, MAX_REQUEST, REQUEST_TIMEOUT_S, 
 READY = Readiness(True, ())
 NOT_READY = Readiness(False, ("draining", 'main: db at "10.0.0.1:3306" is down'))
 HELP = (
-    b"DbMux answers GET /healthz, /readyz, /metrics, /clients, /routes, /cache, /cache/entries and POST /cache/flush\n"
+    b"DbMux answers GET /healthz, /readyz, /metrics, /clients, /routes, /cache, /cache/entries "
+    b"and POST /cache/flush, /drain, /resume\n"
 )
 
 
@@ -42,7 +43,7 @@ async def control(
 ) -> AsyncIterator[Address]:
     server = await ControlServer.open(
         address or TcpAddress("127.0.0.1", 0),
-        Pages(ready=lambda: readiness, metrics=lambda: b"figures 1\n", flush=flush),
+        Pages(ready=lambda: readiness, metrics=lambda: b"figures 1\n", orders={"/cache/flush": flush}),
         timeout_s,
     )
     try:

@@ -422,3 +422,21 @@ def test_commands_sent_ahead_wait_for_anothers_reading() -> None:
             assert only_row(await first) == "1"
 
     run(scenario)
+
+
+def test_a_client_that_reads_slowly_is_not_given_more_from_memory() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (slow,) = await clients(proxy, 1)
+            await value(slow)
+            (session,) = proxy.engine.frontend.sessions.values()
+
+            session.channel.pause_writing()
+            asking = begin(slow, READ)
+            # It has a connection, which waits until the client has caught up.
+            await proxy.until(lambda: session.connection is not None)
+            session.channel.resume_writing()
+
+            assert only_row(await asking) == "2"
+
+    run(scenario)

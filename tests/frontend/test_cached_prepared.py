@@ -97,15 +97,22 @@ def test_types_that_were_told_with_an_answer_from_memory_hold_for_the_next_value
 
 
 @pytest.mark.parametrize(
-    "variable", [b"sql_mode = 'ANSI_QUOTES'", b"group_concat_max_len = 10", b"div_precision_increment = 9"]
+    "otherwise",
+    [
+        b"USE shop",
+        b"SET NAMES latin1",
+        b"SET sql_mode = 'ANSI_QUOTES'",
+        b"SET group_concat_max_len = 10",
+        b"SET div_precision_increment = 9",
+    ],
 )
-def test_a_statement_that_was_prepared_otherwise_shares_nothing(variable: bytes) -> None:
+def test_a_statement_that_was_prepared_otherwise_shares_nothing(otherwise: bytes) -> None:
     async def scenario() -> None:
         async with shop() as proxy:
             one, two = await clients(proxy, 2)
             await one.ask(Command.STMT_PREPARE, PREPARED_READ)
             for each in (one, two):
-                await each.ask(Command.QUERY, b"SET " + variable)
+                await each.ask(Command.QUERY, otherwise)
             await two.ask(Command.STMT_PREPARE, PREPARED_READ)
 
             told = [await executed(each, b"\x05\0\0\0", NUMBER) for each in (one, two, one)]
