@@ -28,7 +28,7 @@ from dbmux.cache.cache import (
 )
 from dbmux.cache.eviction import Entry
 from dbmux.cache.fill import Fill, Herald
-from dbmux.cache.plans import Plan
+from dbmux.cache.plans import Plan, Reading
 from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
 from dbmux.cache.written import Written
@@ -224,6 +224,23 @@ class CachedTenant(Tenant):
 
     def _consult(self, cache: Cache, query: Query, policy: CachePolicy | None = None) -> bool:
         """Note what a command that is about to be sent means to the cache; True when it need not be sent."""
+        plan = self._find_plan(cache, query, policy)
+        key, self._key = self._key, b""
+        self._fill = None
+        self._verdict = plan.bypass.why
+        self._plan = None if plan.is_idle and self._written.is_empty else plan
+        self._advised = None
+        if plan.writes != ():
+            cache.writing(plan.writes, query.kind)
+        if plan.reading is not None:
+            return self._read_for_many(cache, key, plan, plan.reading)
+        if self._verdict:
+            cache.bypass(plan.bypass.cause)
+            if plan.watched and key and self.connection is None and not hash(key) & cache.advisor.mask:
+                self._advise(cache, key, plan, plan.watched)
+        return False
+
+    def _find_plan(self, cache: Cache, query: Query, policy: CachePolicy | None) -> Plan:
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
         orders = self._orders
@@ -233,29 +250,17 @@ class CachedTenant(Tenant):
         scope = cache.scope(self._away, self.carried.state.schema) if self._away else environment.scope
         self._scope = scope
         if policy is None or orders is None:
-            plan = cache.plan(scope, query)
-        else:
-            plan = cache.forced(scope, query, policy, orders.cached_by)
-        key, self._key = self._key, b""
-        self._fill = None
-        self._verdict = plan.bypass.why
-        self._plan = None if plan.is_idle and self._written.is_empty else plan
-        self._advised = None
-        if plan.writes != ():
-            cache.writing(plan.writes, query.kind)
-        reading = plan.reading
-        if reading is None:
-            if self._verdict:
-                cache.bypass(plan.bypass.cause)
-                if plan.watched and key and self.connection is None and not hash(key) & cache.advisor.mask:
-                    self._advise(cache, key, plan, plan.watched)
-            return False
+            return cache.plan(scope, query)
+        return cache.forced(scope, query, policy, orders.cached_by)
+
+    def _read_for_many(self, cache: Cache, key: bytes, plan: Plan, reading: Reading) -> bool:
+        # What comes may be stored: unless it is there already, or on its way to another session, this one fetches it.
         if not key or self.connection is not None:
             self._verdict = self._why_not()
             cache.bypass(self._verdict)
             return False
         if reading.is_shared:
-            key = environment.shared_key(key)
+            key = self._environment.shared_key(key)
             entry = cache.store.get(key)
             if entry is not None and self._serve(cache, entry):
                 self._plan = None
