@@ -243,6 +243,10 @@ class Cache:
 
     def know(self, source: Source, dictionary: Dictionary | None, why: str) -> None:
         """A group's dictionary was read, or is not known any more."""
+        known = source.dictionary
+        if known is not None and dictionary is not None and known != dictionary:
+            # Nobody had told that anything was defined: what was read through a view may be of the one before.
+            self.wrote(None, "something was defined past DbMux")
         source.dictionary, source.why = dictionary, why
         self._version += 1
 

@@ -243,15 +243,10 @@ class CachedTenant(Tenant):
     def _find_plan(self, cache: Cache, query: Query, policy: CachePolicy | None) -> Plan:
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
-        orders = self._orders
-        if self.connection is None:
-            self._away = orders.target.group.name if orders is not None and orders.target is not None else ""
-        # At another group's server there are other triggers.
-        scope = cache.scope(self._away, self.carried.state.schema) if self._away else environment.scope
-        self._scope = scope
-        if policy is None or orders is None:
+        if self._orders is None and not self._away:
+            scope = self._scope = environment.scope
             return cache.plan(scope, query)
-        return cache.forced(scope, query, policy, orders.cached_by)
+        return self._ordered(cache, environment, query, policy)
 
     def _read_for_many(self, cache: Cache, key: bytes, plan: Plan, reading: Reading) -> bool:
         # What comes may be stored: unless it is there already, or on its way to another session, this one fetches it.
@@ -276,6 +271,18 @@ class CachedTenant(Tenant):
             self._verdict = "a write to its tables may still come true"
             cache.bypass(self._verdict)
         return False
+
+    def _ordered(self, cache: Cache, environment: Environment, query: Query, policy: CachePolicy | None) -> Plan:
+        # A hint or a rule may choose another group's server, where there are other triggers, for as long as its
+        # connection is held.
+        orders = self._orders
+        if self.connection is None:
+            self._away = orders.target.group.name if orders is not None and orders.target is not None else ""
+        scope = cache.scope(self._away, self.carried.state.schema) if self._away else environment.scope
+        self._scope = scope
+        if policy is None or orders is None:
+            return cache.plan(scope, query)
+        return cache.forced(scope, query, policy, orders.cached_by)
 
     def _joins(self, cache: Cache, key: bytes) -> bool:
         # Who is owed something must be free to be paid at any time.
