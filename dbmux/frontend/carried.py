@@ -286,11 +286,17 @@ class Carried:
             told += [
                 b"SELECT IS_USED_LOCK(x'%b')=CONNECTION_ID()" % name.encode().hex().encode() for name in self._locks()
             ]
+        if told and self._counts_rows:
+            # Which these would count for.
+            told.insert(0, b"SELECT FOUND_ROWS()")
         return told
 
     def learn(self, answers: list[Answer], connection: Connection) -> None:
         """The answers to `questions`; raises ProtocolError for answers that are none."""
         told = iter(answers)
+        if self._counts_rows:
+            self.found_rows = next(told).number()
+        self.apart |= Needs.ROW_COUNT | Needs.FOUND_ROWS
         if not self._knows_client():
             values = next(told).row(4)
             names = names_set_one_by_one(values)
@@ -310,6 +316,11 @@ class Carried:
             self._asks_locks = False
         if connection.state == self.state:
             connection.state = self.state
+
+    @property
+    def _counts_rows(self) -> bool:
+        # Of a SELECT with SQL_CALC_FOUND_ROWS only the server knows how many it found.
+        return PinKey(PinReason.FOUND_ROWS, "") in self.pins
 
     def _knows_client(self) -> bool:
         # In some character sets a statement is not read.
