@@ -386,8 +386,12 @@ class Carried:
         # Warnings that the connection owes are there, whatever was counted since; those that are stored never are.
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             return True
+        is_owed = bool(connection.debt & Debt.WARNINGS)
+        if query.needs & Needs.WARNINGS and self._warnings_last is Warnings.UNTIL_A_TABLE and not is_owed:
+            # This session has none; the connection may still have those of the one before.
+            return not self._counts_rows
         asked = self.apart & query.needs
-        return bool(asked & ~Needs.WARNINGS if connection.debt & Debt.WARNINGS else asked)
+        return bool(asked & ~Needs.WARNINGS if is_owed else asked)
 
     def _prelude(self) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
