@@ -212,6 +212,7 @@ class Session(StatementTenant):
         if query is None:
             self._run(data)
             return
+        self._orders = None
         if cache is not None and self._consult(cache, query):
             self._resume_with(query, data)
             return
@@ -225,7 +226,6 @@ class Session(StatementTenant):
             connection.state is self.carried.state and (connection.creditor is self or not connection.debt)
         ):
             self._query = query
-            self._orders = None
             self._is_plain = True
             self._command = QUERY
             self._sent = data

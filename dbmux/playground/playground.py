@@ -182,7 +182,8 @@ class _Start:
         primaries = self._recipe.primaries
         if name in primaries:
             return replication.options(Part.REPLICA, kind, 2 + list(primaries).index(name))
-        return replication.options(Part.PRIMARY, kind, 1) if name in primaries.values() else ()
+        is_logged = name in primaries.values() or name in self._recipe.logged
+        return replication.options(Part.PRIMARY, kind, 1) if is_logged else ()
 
     def _bring_up(self, starting: Node) -> None:
         self.begun.append(starting)

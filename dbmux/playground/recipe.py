@@ -32,7 +32,7 @@ class Check:
 class Recipe:
     """A scenario: servers by node name, accounts by name with their passwords, and checks.
 
-    `primaries` has the node that each replica follows.
+    `primaries` has the node that each replica follows, `logged` those that keep a binary log without a replica.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Recipe:
     accounts: Mapping[str, str]
     checks: tuple[Check, ...]
     primaries: Mapping[str, str] = field(default_factory=dict)
+    logged: frozenset[str] = frozenset()
 
     @property
     def config(self) -> Path:
@@ -88,4 +89,5 @@ def load(name: str) -> Recipe:
         accounts=told.get("accounts", {}),
         checks=checks,
         primaries=primaries,
+        logged=frozenset(node for node, entry in told["nodes"].items() if entry.get("binlog", False)),
     )

@@ -28,6 +28,11 @@ def test_a_recipe_is_read_from_its_folder() -> None:
     assert found.primaries == {}
 
 
+def test_a_node_may_keep_a_binary_log() -> None:
+    assert load("query-cache").logged == {"db"}
+    assert load("single").logged == frozenset()
+
+
 def test_a_node_may_be_a_replica_of_another() -> None:
     assert load("replicas").primaries == {"replica1": "primary", "replica2": "primary"}
 

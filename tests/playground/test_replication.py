@@ -86,6 +86,14 @@ def test_a_replica_is_read_only_and_follows(
     assert ran.count("CREATE DATABASE shop;") == ran.count("CREATE USER 'app'") == 1
 
 
+def test_a_node_without_replicas_may_keep_a_log(places: Places, recipe: Recipe) -> None:
+    alone = replace(recipe, nodes={"one": MARIADB}, primaries={}, logged=frozenset({"one"}))
+
+    (node,) = playground.up(alone, (), places, print).nodes
+
+    assert "--log-bin=binlog" in node.options
+
+
 def test_a_node_that_is_found_again_is_known_for_a_replica(places: Places, recipe: Recipe) -> None:
     playground.up(recipe, (), places, print)
 
