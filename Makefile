@@ -34,9 +34,9 @@ test: check $(VENV)/mysqlclient
 differential: $(VENV)/developed
 	$(BIN)/pytest -m differential
 
-# Kills and stalls under load, for ten minutes a server.
+# Kills and stalls under load, for ten minutes a server; random reads and writes through the cache, for ten in all.
 soak: $(VENV)/developed
-	DBMUX_SOAK_SECONDS=600 $(BIN)/pytest -m real tests/real/test_chaos.py
+	DBMUX_SOAK_SECONDS=600 $(BIN)/pytest -m real tests/real/test_chaos.py tests/real/test_cache_checker.py
 
 bench: $(VENV)/developed
 	$(BIN)/python -m benchmarks all

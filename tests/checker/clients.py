@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from tests.checker.history import History, Outcome, Read, Write
 from tests.checker.registers import HOMES, VAULT, Mode, Register, Way
@@ -21,8 +21,6 @@ from tests.checker.sessions import FORMS, LETTERS, MOMENTS, Lost, Refused, Sessi
 
 REFUSED = "a refusal"
 DENIED = 1142
-# So many fragile registers are looked at, and so often right after a write.
-HOT, LOOKS = 5, 4
 UNCACHED = "/* dbmux: nocache */ "
 
 PLACE = re.compile(r"\{(id|ver)\}")
@@ -59,9 +57,9 @@ class Client:
 
     def __init__(self, number: int, port: int, board: Board, dice: random.Random, writes: float) -> None:
         self.number = number
-        self._port = port
-        self._board = board
-        self._dice = dice
+        self.port = port
+        self.board = board
+        self.dice = dice
         self._writes = writes
         self._session: Session | None = None
 
@@ -69,11 +67,11 @@ class Client:
         """Go on until then."""
         while clock() < until:
             try:
-                self._step(self._session or self._connect())
+                self.step(self._session or self._connect())
             except Refused as error:
-                self._board.errors[error.number] += 1
+                self.board.errors[error.number] += 1
             except Lost as why:
-                self._board.lost.append(str(why))
+                self.board.lost.append(str(why))
                 self.hang_up()
 
     def hang_up(self) -> None:
@@ -83,46 +81,46 @@ class Client:
             self._session = None
 
     def _connect(self) -> Session:
-        self._session = Session(self._port, self._setting(FORMS[self._dice.random() < 0.15]))
+        self._session = Session(self.port, self._setting(FORMS[self.dice.random() < 0.15]))
         return self._session
 
     def _setting(self, form: int) -> Setting:
         # Mostly the same, so that clients share what is stored.
-        dice = self._dice
+        dice = self.dice
         rare = dice.choice(("user", "names", "zone", *[""] * 6))
         return Setting(
-            user=self._board.users[rare == "user"],
+            user=self.board.users[rare == "user"],
             schema=dice.choice(HOMES),
             names="latin1" if rare == "names" else "utf8mb4",
             zone="+05:00" if rare == "zone" else "+00:00",
             form=form,
         )
 
-    def _step(self, session: Session) -> None:
-        dice = self._dice
+    def step(self, session: Session) -> None:
+        dice = self.dice
         if dice.random() < 0.01:
             session.change(self._setting(session.setting.form))
         if dice.random() < 0.002:
             self.hang_up()
         elif dice.random() >= self._writes:
-            self._read(session, self._choose(session))
+            self.read(session, self._choose(session))
         elif dice.random() < 0.6:
             self._write_alone(session, self._choose(session))
         else:
             self._write_together(session)
 
     def _choose(self, session: Session) -> Register:
-        board, schema = self._board, session.setting.schema
-        if self._dice.random() < board.hot_share:
-            return board.hot[0] if self._dice.random() < 0.5 else self._dice.choice(board.hot)
+        board, schema = self.board, session.setting.schema
+        if self.dice.random() < board.hot_share:
+            return board.hot[0] if self.dice.random() < 0.5 else self.dice.choice(board.hot)
         while True:
-            (register,) = self._dice.choices(board.registers, board.weights)
+            (register,) = self.dice.choices(board.registers, board.weights)
             if register.is_qualified or register.home == schema:
                 return register
 
     # Reading.
 
-    def _read(self, session: Session, register: Register, own: int = 0, since: float | None = None) -> None:
+    def read(self, session: Session, register: Register, own: int = 0, since: float | None = None) -> None:
         text = self._wording(register)
         versions: tuple[int, ...] = ()
         begin = clock()
@@ -134,7 +132,7 @@ class Client:
             seen, how = REFUSED, text
         else:
             versions, seen = _understood(values)
-        self._board.history.reads.append(
+        self.board.history.reads.append(
             Read(
                 session=self.number,
                 register=register.name,
@@ -151,10 +149,10 @@ class Client:
     def _wording(self, register: Register) -> str:
         # Mostly the same, so that it is found in the cache.
         reads = register.family.reads
-        return reads[0] if self._dice.random() < 0.75 else self._dice.choice(reads)
+        return reads[0] if self.dice.random() < 0.75 else self.dice.choice(reads)
 
     def _ask(self, session: Session, register: Register, text: str) -> tuple[Values | None, str]:
-        dice = self._dice
+        dice = self.dice
         if dice.random() < 0.3 and (register.is_qualified or session.can_execute(register.home, text)):
             text = text.replace("{id}", "?")
             bound: int | str = register.id if dice.random() < 0.95 else str(register.id)
@@ -173,7 +171,7 @@ class Client:
         if not _may_write(session, register) or not register.writing.acquire(blocking=False):
             return
         try:
-            way, version = self._dice.choice(ways), register.next()
+            way, version = self.dice.choice(ways), register.next()
             self._prepare(session, register, way, version)
             (statement,) = way.statements
             begin, outcome = clock(), Outcome.FAILED
@@ -187,17 +185,17 @@ class Client:
                 outcome = _after(error)
                 raise
             finally:
-                self._note(register, version, begin, outcome, statement)
+                self.note(register, version, begin, outcome, statement)
         finally:
             register.writing.release()
-        self._read(session, register)
+        self.read(session, register)
 
     def _write_together(self, session: Session) -> None:
         with ExitStack() as locks:
             chosen = [each for each in self._candidates(session) if _acquire(each, locks)]
             if not chosen:
                 return
-            begun, ended = self._dice.choice(_TRANSACTIONS)
+            begun, ended = self.dice.choice(_TRANSACTIONS)
             versions = {register: register.next() for register in chosen}
             begin, outcome = clock(), Outcome.FAILED
             try:
@@ -216,16 +214,16 @@ class Client:
                 raise
             finally:
                 for register, version in versions.items():
-                    self._note(register, version, begin, outcome, f"{begun} … {ended}")
+                    self.note(register, version, begin, outcome, f"{begun} … {ended}")
                 if self._session is not None:
                     session.ask("ROLLBACK")
                 if self._session is not None and begun != "BEGIN":
                     session.ask("SET autocommit = 1")
         for register in chosen:
-            self._read(session, register)
+            self.read(session, register)
 
     def _candidates(self, session: Session) -> Iterator[Register]:
-        for _ in range(self._dice.randint(1, 3)):
+        for _ in range(self.dice.randint(1, 3)):
             register = self._choose(session)
             if _may_write(session, register) and any(way.mode is not Mode.ALONE for way in register.family.ways):
                 yield register
@@ -234,30 +232,30 @@ class Client:
         since = clock()
         session.ask(begun)
         for register, version in versions.items():
-            way = self._dice.choice([way for way in register.family.ways if way.mode is not Mode.ALONE])
+            way = self.dice.choice([way for way in register.family.ways if way.mode is not Mode.ALONE])
             self._prepare(session, register, way, version)
             for statement in way.statements:
                 self._write(session, register, statement, version)
-            if self._dice.random() < 0.5:
-                self._read(session, register, own=version, since=since)
-            if self._dice.random() < 0.3:
+            if self.dice.random() < 0.5:
+                self.read(session, register, own=version, since=since)
+            if self.dice.random() < 0.3:
                 other = self._choose(session)
                 if other not in versions and Mode.ALONE not in {way.mode for way in other.family.ways}:
-                    self._read(session, other, since=since)
+                    self.read(session, other, since=since)
 
     def _prepare(self, session: Session, register: Register, way: Way, version: int) -> None:
         for statement in way.ahead:
             self._write(session, register, statement, version)
 
     def _write(self, session: Session, register: Register, text: str, version: int) -> None:
-        if self._dice.random() < 0.3 and session.can_execute(register.home, text):
+        if self.dice.random() < 0.3 and session.can_execute(register.home, text):
             values = [version if name == "ver" else register.id for name in PLACE.findall(text)]
             session.execute(register.home, PLACE.sub("?", text), *values)
         else:
-            session.ask(_filled(text, register, version))
+            session.ask(filled(text, register, version))
 
-    def _note(self, register: Register, version: int, begin: float, outcome: Outcome, how: str) -> None:
-        self._board.history.writes.append(
+    def note(self, register: Register, version: int, begin: float, outcome: Outcome, how: str) -> None:
+        self.board.history.writes.append(
             Write(
                 session=self.number,
                 register=register.name,
@@ -289,57 +287,6 @@ _TRANSACTIONS: tuple[tuple[str, str | None], ...] = (
 )
 
 
-class Breaker(Client):
-    """A client that goes away, or is killed, in the middle of a write to a fragile register."""
-
-    def __init__(
-        self, number: int, port: int, board: Board, dice: random.Random, fragile: Sequence[Register], pause_s: float
-    ) -> None:
-        super().__init__(number, port, board, dice, writes=1.0)
-        self._fragile = fragile
-        self._pause_s = pause_s
-        self._turn = 0
-
-    def _step(self, session: Session) -> None:
-        register = self._board.hot[0]
-        time.sleep(self._pause_s)
-        self._break(replace_user(session, self._board.users[0]), register)
-        time.sleep(self._pause_s)
-        self._turn += 1
-        self._board.hot = [self._fragile[(self._turn - late) % len(self._fragile)] for late in range(HOT)]
-
-    def _break(self, session: Session, register: Register) -> None:
-        version = register.next()
-        short, long = register.family.ways
-        is_transaction = self._dice.random() < 0.6
-        (statement,) = (short if is_transaction else long).statements
-        last = statement = _filled(statement, register, version)
-        if is_transaction:
-            session.ask("BEGIN")
-            session.ask(statement)
-            # So that others read what was there before.
-            time.sleep(self._pause_s / 2)
-            last = "COMMIT"
-        # Whoever looks at once may see the server before it has carried out what was sent.
-        witness = Session(self._port, session.setting)
-        begin = clock()
-        session.send(last)
-        if self._dice.random() < 0.3:
-            witness.ask(f"KILL {session.number}")
-        self.hang_up()
-        self._note(register, version, begin, Outcome.UNKNOWN, f"{statement}; {last}, and was gone")
-        for _ in range(LOOKS):
-            self._read(witness, register)
-        witness.close()
-
-
-def replace_user(session: Session, user: User) -> Session:
-    """The session, of that user."""
-    if session.setting.user != user:
-        session.change(replace(session.setting, user=user))
-    return session
-
-
 def _acquire(register: Register, locks: ExitStack) -> bool:
     if not register.writing.acquire(blocking=False):
         return False
@@ -368,7 +315,7 @@ def _after(error: Refused) -> Outcome:
     return Outcome.UNKNOWN if error.number == LOST_IN_REPLY else Outcome.FAILED
 
 
-def _filled(text: str, register: Register, version: int) -> str:
+def filled(text: str, register: Register, version: int) -> str:
     return text.replace("{id}", str(register.id)).replace("{ver}", str(version))
 
 

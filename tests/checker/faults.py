@@ -156,6 +156,9 @@ class _Loose:
     def __init__(self, store: Store) -> None:
         self._store = store
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
     def get(self, key: bytes) -> object:
         return self._store.get(_without_values(key))
 

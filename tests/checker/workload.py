@@ -10,7 +10,8 @@ import random
 import threading
 from collections.abc import Collection, Sequence
 
-from tests.checker.clients import Board, Breaker, Client, clock
+from tests.checker.breaker import Breaker
+from tests.checker.clients import Board, Client, clock
 from tests.checker.registers import fragile_registers, registers
 from tests.checker.sessions import User
 

@@ -534,3 +534,20 @@ def test_a_session_whose_query_was_killed_shares_its_connection_again() -> None:
             victim.close()
 
     run(scenario)
+
+
+def test_a_connection_that_was_killed_goes_to_no_other_session() -> None:
+    async def scenario() -> None:
+        async with running(Transactions(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            killer, victim = await client(proxy.port), await client(proxy.port)
+            session = max(proxy.engine.frontend.sessions.items())[1]
+            await victim.ask(Command.QUERY, b"BEGIN")
+            await killer.ask(Command.QUERY, b"KILL %d" % session.id)
+
+            await victim.ask(Command.QUERY, b"COMMIT")
+
+            assert session.connection is not None
+            killer.close()
+            victim.close()
+
+    run(scenario)

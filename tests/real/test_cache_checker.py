@@ -28,10 +28,12 @@ from tests.real.conftest import ACCOUNT, PASSWORD
 pytestmark = pytest.mark.real
 
 SERVERS = ("mariadb:10.11", "mysql:9")
-# A round has tables and a DbMux of its own: what was in doubt in one is not in the next. `make soak` has more of them.
+# A round has tables and a DbMux of its own: what was in doubt in one is not in the next. `make soak` has more of them
+# in the time that it gives to all servers, with one DbMux and with two.
 SECONDS = 5.0
 SEED = 4
-SEEDS = range(SEED, SEED + max(1, int(float(os.environ.get("DBMUX_SOAK_SECONDS", "0")) / SECONDS)))
+SOAK_S = float(os.environ.get("DBMUX_SOAK_SECONDS", "0"))
+SEEDS = range(SEED, SEED + max(1, int(SOAK_S / SECONDS / (2 * len(SERVERS)))))
 # A fault is looked for in so many rounds, each with another seed.
 ROUND_S, ROUNDS = 0.7, 12
 # How late one proxy may see what was written through another, on a machine that has much else to do.
