@@ -48,7 +48,18 @@ TEXTS, EXECUTIONS, ORDERED_TEXTS, ORDERED_EXECUTIONS, KINDS = range(5)
 # A write whose connection broke may still be carried out at the server: for so long nothing is stored of its tables.
 DOUBT_S = 60.0
 FLUSHED = "flushed"
-_ON = (b"1", b"ON", b"TRUE")
+# Variables with whose other values a result is not stored: what they must be, and why.
+_TELLING = {
+    "autocommit": ((b"1", b"ON", b"TRUE"), "autocommit is off"),
+    "group_replication_consistency": ((b"EVENTUAL",), "the session waits for what other servers have written"),
+    # IS NULL then finds the row that the session inserted last.
+    "sql_auto_is_null": ((b"0", b"OFF", b"FALSE"), "sql_auto_is_null is on"),
+    "transaction_isolation": (
+        (b"READ-UNCOMMITTED", b"READ-COMMITTED", b"REPEATABLE-READ"),
+        "the isolation level is SERIALIZABLE",
+    ),
+    "wsrep_sync_wait": ((b"0",), "the session waits for what other servers have written"),
+}
 
 
 class Verdict(StrEnum):
@@ -213,11 +224,12 @@ class Cache:
             shared = self._shared.get((group, *values))
             if shared is None:
                 shared = self._shared[group, *values] = self._prefix()
-            scope = self._scope(group, state.schema)
+            scope = self.scope(group, state.schema)
             known = self._environments[key] = Environment(scope, self._prefix(), shared, refusal)
         return known
 
-    def _scope(self, group: str, schema: bytes) -> Scope:
+    def scope(self, group: str, schema: bytes) -> Scope:
+        """Where names without a schema are of this one, at a group's servers."""
         known = self._scopes.get((group, schema))
         if known is None:
             known = Scope(self.source(group), schema.decode("utf-8", "backslashreplace"))
@@ -471,11 +483,7 @@ def _refusal(state: SessionState) -> str:
     if state.names.client.strip(b"'").decode("ascii", "replace") in UNREADABLE:
         return "statements in the session's character set are not read"
     for name, value in state.variables:
-        if name == "autocommit" and value.strip(b"'").upper() not in _ON:
-            return "autocommit is off"
-        if name == "sql_auto_is_null" and value.strip(b"'").upper() in _ON:
-            # IS NULL then finds the row that the session inserted last.
-            return "sql_auto_is_null is on"
-        if name == "transaction_isolation" and value.strip(b"'").upper() == b"SERIALIZABLE":
-            return "the isolation level is SERIALIZABLE"
+        harmless, why = _TELLING.get(name, ((), ""))
+        if why and value.strip(b"'").upper() not in harmless:
+            return why
     return ""

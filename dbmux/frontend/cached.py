@@ -22,12 +22,13 @@ from dbmux.cache.cache import (
     TEXTS,
     Cache,
     Environment,
+    Scope,
     Verdict,
     text_of,
 )
 from dbmux.cache.eviction import Entry
 from dbmux.cache.fill import Fill, Herald
-from dbmux.cache.plans import Plan
+from dbmux.cache.plans import Plan, Reading
 from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
 from dbmux.cache.written import Written
@@ -80,6 +81,7 @@ class CachedTenant(Tenant):
 
     __slots__ = (
         "_advised",
+        "_away",
         "_cache",
         "_environment",
         "_environment_state",
@@ -88,6 +90,7 @@ class CachedTenant(Tenant):
         "_key",
         "_may_lack",
         "_resume",
+        "_scope",
         "_written",
         "user",
     )
@@ -109,6 +112,9 @@ class CachedTenant(Tenant):
         # Another session's reading that this one waits for, and how it goes on without.
         self._joined: Fill | None = None
         self._resume: Callable[[], None]
+        # The group that a hint or a rule chose for the connection, and where the command under way is carried out.
+        self._away = ""
+        self._scope: Scope
         # What the open transaction has written.
         self._written = Written()
 
@@ -133,7 +139,7 @@ class CachedTenant(Tenant):
             if self.connection is not None:
                 self._written.add(None)
             if self.state in _UNDER_WAY:
-                self._enter_environment(cache)
+                self._scope = self._enter_environment(cache).scope
                 self._plan = Plan(query=self._query, writes=None)
         self._cache = cache
         self._environment_state = None
@@ -226,14 +232,7 @@ class CachedTenant(Tenant):
 
     def _consult(self, cache: Cache, query: Query, policy: CachePolicy | None = None) -> bool:
         """Note what a command that is about to be sent means to the cache; True when it need not be sent."""
-        is_same = self.carried.state is self._environment_state
-        environment = self._environment if is_same else self._enter_environment(cache)
-        scope = environment.scope
-        orders = self._orders
-        if policy is None or orders is None:
-            plan = cache.plan(scope, query)
-        else:
-            plan = cache.forced(scope, query, policy, orders.cached_by)
+        plan = self._find_plan(cache, query, policy)
         key, self._key = self._key, b""
         self._fill = None
         self._verdict = plan.bypass.why
@@ -241,19 +240,35 @@ class CachedTenant(Tenant):
         self._advised = None
         if plan.writes != ():
             cache.writing(plan.writes, query.kind)
-        reading = plan.reading
-        if reading is None:
-            if self._verdict:
-                cache.bypass(plan.bypass.cause)
-                if plan.watched and key and self.connection is None and not hash(key) & cache.advisor.mask:
-                    self._advise(cache, key, plan, plan.watched)
-            return False
+        if plan.reading is not None:
+            return self._read_for_many(cache, key, plan, plan.reading)
+        if self._verdict:
+            cache.bypass(plan.bypass.cause)
+            if plan.watched and key and self.connection is None and not hash(key) & cache.advisor.mask:
+                self._advise(cache, key, plan, plan.watched)
+        return False
+
+    def _find_plan(self, cache: Cache, query: Query, policy: CachePolicy | None) -> Plan:
+        is_same = self.carried.state is self._environment_state
+        environment = self._environment if is_same else self._enter_environment(cache)
+        orders = self._orders
+        if self.connection is None:
+            self._away = orders.target.group.name if orders is not None and orders.target is not None else ""
+        # At another group's server there are other triggers.
+        scope = cache.scope(self._away, self.carried.state.schema) if self._away else environment.scope
+        self._scope = scope
+        if policy is None or orders is None:
+            return cache.plan(scope, query)
+        return cache.forced(scope, query, policy, orders.cached_by)
+
+    def _read_for_many(self, cache: Cache, key: bytes, plan: Plan, reading: Reading) -> bool:
+        # What comes may be stored: unless it is there already, or on its way to another session, this one fetches it.
         if not key or self.connection is not None:
             self._verdict = self._why_not()
             cache.bypass(self._verdict)
             return False
         if reading.is_shared:
-            key = environment.shared_key(key)
+            key = self._environment.shared_key(key)
             entry = cache.store.get(key)
             if entry is not None and self._serve(cache, entry):
                 self._plan = None
@@ -335,8 +350,6 @@ class CachedTenant(Tenant):
         """Have a text that waits for another session's reading sent, should that come to nothing."""
 
         def resume() -> None:
-            # Both may be an earlier command's.
-            self._orders = None
             self._shape = int(Shape.RESULT)
             self._request_alone(query, data, self._send_pending)
 
@@ -414,11 +427,11 @@ class CachedTenant(Tenant):
             cache.finish(fill, self._storable(fill, connection), connection.scanner.rows)
         if plan.writes != () or not self._written.is_empty:
             self._follow_writes(cache, plan, connection)
-        if plan.writes != () and (now := cache.plan(self._environment.scope, plan.query)) is not plan:
+        if plan.writes != () and (now := cache.plan(self._scope, plan.query)) is not plan:
             # By now a trigger may be there that was not known when it was sent.
             self._follow_writes(cache, now, connection)
         if plan.defines:
-            self._environment.source.doubt()
+            self._scope.source.doubt()
 
     def _storable(self, fill: Fill, connection: Connection) -> bytes | str:
         # The reply, or why it must not be stored.
@@ -462,10 +475,10 @@ class CachedTenant(Tenant):
         if plan is not None:
             self._written.add(plan.writes)
             if plan.defines:
-                self._environment.source.doubt()
+                self._scope.source.doubt()
         if not self._written.is_empty:
             written = self._written.tables
-            if plan is not None and self.state not in (IDLE, WAITING) and not self._environment.source.is_followed:
+            if plan is not None and self.state not in (IDLE, WAITING) and not self._scope.source.is_followed:
                 # It was sent, perhaps, and the server may still carry it out.
                 cache.doubt(written, "a connection was lost")
             else:

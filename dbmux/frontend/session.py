@@ -135,7 +135,7 @@ class Session(StatementTenant):
         self._is_backend_congested = False
         self._held: bytearray | None = None
         self._upload: Upload | None = None
-        self._killing: Session | None = None
+        self._killing: tuple[Session, KillScope] | None = None
         self._retiring: MySQLError | None = None
 
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
@@ -212,6 +212,7 @@ class Session(StatementTenant):
         if query is None:
             self._run(data)
             return
+        self._orders = None
         if cache is not None and self._consult(cache, query):
             self._resume_with(query, data)
             return
@@ -225,7 +226,6 @@ class Session(StatementTenant):
             connection.state is self.carried.state and (connection.creditor is self or not connection.debt)
         ):
             self._query = query
-            self._orders = None
             self._is_plain = True
             self._command = QUERY
             self._sent = data
@@ -295,7 +295,11 @@ class Session(StatementTenant):
                     return
         else:
             if self._killing is not None:
-                self._spare(self._killing)
+                victim, scope = self._killing
+                self._killing = None
+                # A connection that was killed is closed in a moment: until then no other session may have it.
+                if scope is KillScope.QUERY or scanner.error:
+                    _spare(victim)
             self._follow(connection, now)
             if self.state != IDLE:
                 return
@@ -785,7 +789,7 @@ class Session(StatementTenant):
                 return
             # Until the server has done it, the connection must not become another session's.
             victim.connection.kills += 1
-            self._killing = victim
+            self._killing = victim, plan.scope
             number = victim.connection.id
         if behind is None:
             data = packet.encode(before[4:] + number.to_bytes(4, "little"), 0)
@@ -819,13 +823,13 @@ class Session(StatementTenant):
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
 
-    def _spare(self, victim: Session) -> None:
-        self._killing = None
-        connection = victim.connection
-        if connection is not None:
-            connection.kills -= 1
-            if victim.state == IDLE:
-                victim._let_go(connection, perf_counter())
+
+def _spare(victim: Session) -> None:
+    connection = victim.connection
+    if connection is not None:
+        connection.kills -= 1
+        if victim.state == IDLE:
+            victim._let_go(connection, perf_counter())
 
 
 def _window(limit: list[bytes]) -> tuple[int, int] | None:

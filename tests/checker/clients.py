@@ -183,6 +183,9 @@ class Client:
             except Lost:
                 outcome = Outcome.UNKNOWN
                 raise
+            except Refused as error:
+                outcome = _after(error)
+                raise
             finally:
                 self._note(register, version, begin, outcome, statement)
         finally:
@@ -206,8 +209,8 @@ class Client:
                 outcome = Outcome.UNKNOWN
                 _end(session, ended)
                 outcome = Outcome.FAILED if ended == "ROLLBACK" else Outcome.DONE
-            except Refused:
-                outcome = Outcome.FAILED
+            except Refused as error:
+                outcome = _after(error)
                 with contextlib.suppress(Refused):
                     session.ask("ROLLBACK")
                 raise
@@ -270,6 +273,7 @@ class Client:
 # It fails, and commits all the same.
 FUTILE = "TRUNCATE TABLE nowhere"
 FUTILE_ERROR = 1146
+LOST_IN_REPLY = 2013
 # How transactions begin and end; None for a client that is gone.
 _TRANSACTIONS: tuple[tuple[str, str | None], ...] = (
     *[("BEGIN", "COMMIT")] * 12,
@@ -358,6 +362,10 @@ def _end(session: Session, ended: str) -> None:
     except Refused as error:
         if error.number != FUTILE_ERROR:
             raise
+
+
+def _after(error: Refused) -> Outcome:
+    return Outcome.UNKNOWN if error.number == LOST_IN_REPLY else Outcome.FAILED
 
 
 def _filled(text: str, register: Register, version: int) -> str:

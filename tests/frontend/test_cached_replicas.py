@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from time import perf_counter
 
 import pytest
 
+from dbmux.cache.dictionary import Dictionary
 from dbmux.wire.commands import Command
 from tests.fakes import (
     client,
@@ -92,5 +94,63 @@ def test_a_read_after_ones_own_write_is_answered_by_the_primary_and_stored() -> 
 
             assert told == ["primary"] * 3
             assert statements(found, "primary") == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "has_trigger, statements",
+    [
+        ("far", [b"/* dbmux: route=far */ UPDATE shop.t SET a = 1"]),
+        ("far", [b"START /* dbmux: route=far */ TRANSACTION", b"UPDATE shop.t SET a = 1", b"COMMIT"]),
+        ("far", [b"/* dbmux: route=far */ CREATE TEMPORARY TABLE shop.x (a INT)", b"UPDATE shop.t SET a = 1"]),
+        ("main", [b"BEGIN", b"/* dbmux: route=far */ UPDATE shop.t SET a = 1", b"COMMIT"]),
+        ("main", [b"/* dbmux: route=far */ SELECT 1", b"UPDATE shop.t SET a = 1"]),
+    ],
+)
+def test_a_write_that_goes_to_another_group_meets_the_triggers_there(has_trigger: str, statements: list[bytes]) -> None:
+    async def scenario() -> None:
+        groups = {"main": {"primary": "primary"}}
+        async with group(names=("primary", "far"), top={"cache": ON, "groups": groups}) as found:
+            cache = found.engine.cache
+            for name in ("main", "far"):
+                there = dictionary() if name == has_trigger else without_triggers()
+                cache.know(cache.source(name), there, "")
+            one, two = await client(found.port), await client(found.port)
+            read = b"SELECT a FROM shop.audit"
+            # Known by now, so that it takes the quickest way.
+            await one.ask(Command.QUERY, b"UPDATE shop.t SET a = 1")
+            for _ in range(2):
+                await value(two, read)
+
+            for sql in statements:
+                await one.ask(Command.QUERY, sql)
+
+            await value(two, read)
+            assert found.members["primary"].statements.count(read) == 2
+
+    run(scenario)
+
+
+def without_triggers() -> Dictionary:
+    found = Dictionary()
+    for table in ("t", "audit"):
+        found.add_table("shop", table, "BASE TABLE", "InnoDB")
+    return found
+
+
+def test_a_definition_at_another_group_has_the_dictionary_there_read_anew() -> None:
+    async def scenario() -> None:
+        groups = {"main": {"primary": "primary"}}
+        async with group(names=("primary", "far"), top={"cache": ON, "groups": groups}) as found:
+            cache = found.engine.cache
+            doubted: list[str] = []
+            for name in ("main", "far"):
+                cache.source(name).doubt = partial(doubted.append, name)
+            one = await client(found.port)
+
+            await one.ask(Command.QUERY, b"/* dbmux: route=far */ ALTER TABLE shop.t ADD b INT")
+
+            assert doubted == ["far"]
 
     run(scenario)
