@@ -189,8 +189,7 @@ class Cache:
 
     def idle_patterns(self) -> list[str]:
         """What to tell of patterns that have matched nothing in many queries; each is told once."""
-        asked = self._asked()
-        if self._is_idle_told or asked - self._asked_before < ENOUGH_QUERIES:
+        if self._is_idle_told or self._asked() - self._asked_before < ENOUGH_QUERIES:
             return []
         self._is_idle_told = True
         return [

@@ -43,14 +43,20 @@ from dbmux.query import Kind, Query
 from dbmux.routes import CACHED
 from dbmux.session import SessionState
 from dbmux.wire import packet
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
-from dbmux.wire.replies import Ok, Status
+from dbmux.wire.replies import Ok, Status, tells_only_charsets
 
 # Where an answer from memory came from, for those who count by backend.
 BACKEND = "cache"
 # A reply with any other flag says something of the moment or of the session.
 STORED_STATUS = int(
-    Status.AUTOCOMMIT | Status.NO_GOOD_INDEX | Status.NO_INDEX | Status.SLOW_QUERY | Status.NO_BACKSLASH_ESCAPES
+    Status.AUTOCOMMIT
+    | Status.NO_GOOD_INDEX
+    | Status.NO_INDEX
+    | Status.SLOW_QUERY
+    | Status.NO_BACKSLASH_ESCAPES
+    | Status.SESSION_STATE_CHANGED
 )
 QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
 HIT, MISS = Verdict.HIT, Verdict.MISS
@@ -142,6 +148,8 @@ class CachedTenant(Tenant):
         shelf, group, state = self.shelf, self.group, self.carried.state
         assert group is not None
         account, form = (b"", 0) if shelf is None else (shelf.key.user, shelf.key.capabilities)
+        # Whoever asked for it is told the session's state in a form that others cannot read.
+        form |= self.capabilities & Capability.SESSION_TRACK
         self._environment = cache.environment(group.name, self.user, account, form, state)
         self._environment_state = state
         return self._environment
@@ -405,6 +413,7 @@ class CachedTenant(Tenant):
         self._may_lack = self._cache is None or self._is_behind(self._cache, fill)
         fill.record(self.channel.write)
         connection.client = fill
+        connection.reported_state = b""
 
     def _is_behind(self, cache: Cache, fill: Fill) -> bool:
         if self.group is None or self.backend is None:
@@ -438,8 +447,10 @@ class CachedTenant(Tenant):
             return "it is an error"
         if scanner.warnings:
             return "it has warnings"
+        if scanner.status & Status.SESSION_STATE_CHANGED and not tells_only_charsets(connection.reported_state):
+            return "it tells of the session"
         if not scanner.status & AUTOCOMMIT or scanner.status & ~STORED_STATUS:
-            return "its status tells of the session"
+            return "its status tells of the moment"
         if self._may_lack:
             # Its result must not outlive this moment.
             return "a replica gave it that may lack what was written"
