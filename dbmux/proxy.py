@@ -312,7 +312,7 @@ class Engine:
         if isinstance(event, BackendDown) and event.backend in self._backends:
             self.frontend.leave_hanging(self._backends[event.backend])
             groups = (self.frontend.topology.groups[name] for name in set(self._groups.values()))
-            if any(group.primary.name == event.backend for group in groups):
+            if len(self.cache.store) and any(group.primary.name == event.backend for group in groups):
                 # When it is back it may lack what it had.
                 self.cache.wrote(None, f"{event.backend} was away")
         elif isinstance(event, PrimaryChanged):
