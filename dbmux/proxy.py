@@ -131,7 +131,7 @@ class Engine:
         backends = self._new_backends(config)
         settings = self._settings(config, backends)
         opened = await self._open_listeners(config)
-        if (config.cache, config.rules) != (self.config.cache, self.config.rules):
+        if _is_stored_otherwise(config, self.config):
             self.cache.configure(config.cache)
         self.frontend.take(settings)
         leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
@@ -311,6 +311,10 @@ class Engine:
         self.emit(event)
         if isinstance(event, BackendDown) and event.backend in self._backends:
             self.frontend.leave_hanging(self._backends[event.backend])
+            groups = (self.frontend.topology.groups[name] for name in set(self._groups.values()))
+            if any(group.primary.name == event.backend for group in groups):
+                # When it is back it may lack what it had.
+                self.cache.wrote(None, f"{event.backend} was away")
         elif isinstance(event, PrimaryChanged):
             # It may lack what the one before had.
             self.cache.wrote(None, f"another primary of {event.group}")
@@ -385,6 +389,10 @@ class Engine:
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
+
+
+def _is_stored_otherwise(new: Config, old: Config) -> bool:
+    return (new.cache, new.rules, new.backends, new.groups) != (old.cache, old.rules, old.backends, old.groups)
 
 
 def _must_leave(session: Session, topology: Topology, old: Config, new: Config) -> bool:

@@ -271,6 +271,7 @@ class Connection:
         "opened_at",
         "reported_gtid",
         "reported_schema",
+        "reported_state",
         "reply_bytes",
         "scanner",
         "state",
@@ -302,6 +303,8 @@ class Connection:
         self.idle_since = 0.0
         self.reply_bytes = 0
         # What the server said of the schema in this reply.
+        # All that the last OK reported, until somebody empties it.
+        self.reported_state = b""
         self.reported_schema: bytes | None = None
         # And as what it recorded what was written.
         self.reported_gtid = b""
@@ -514,6 +517,7 @@ class Connection:
 
     def note(self, ok: Ok) -> None:
         """Remember what an OK reports of the session's state; raises ProtocolError."""
+        self.reported_state = ok.state
         for kind, change in changes(ok.state):
             if kind == Track.SCHEMA:
                 self.reported_schema = Reader(change).lenenc_bytes()

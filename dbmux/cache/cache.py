@@ -189,8 +189,7 @@ class Cache:
 
     def idle_patterns(self) -> list[str]:
         """What to tell of patterns that have matched nothing in many queries; each is told once."""
-        asked = self._asked()
-        if self._is_idle_told or asked - self._asked_before < ENOUGH_QUERIES:
+        if self._is_idle_told or self._asked() - self._asked_before < ENOUGH_QUERIES:
             return []
         self._is_idle_told = True
         return [
@@ -243,6 +242,10 @@ class Cache:
 
     def know(self, source: Source, dictionary: Dictionary | None, why: str) -> None:
         """A group's dictionary was read, or is not known any more."""
+        known = source.dictionary
+        if known is not None and dictionary is not None and known != dictionary:
+            # Nobody had told that anything was defined: what was read through a view may be of the one before.
+            self.wrote(None, "something was defined past DbMux")
         source.dictionary, source.why = dictionary, why
         self._version += 1
 

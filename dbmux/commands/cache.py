@@ -110,7 +110,7 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, ...]]:
         rate = answered / max(answered + one["misses"], 1)
         figures = (str(one[key]) for key in ("hits", "stale", "coalesced", "misses"))
         saved = f"{one['saved_seconds']:.3g} s"
-        rows.append((one["tables"], one["by"] or "-", f"{one['ttl']:g} s", *figures, f"{rate:.0%}", saved))
+        rows.append((one["tables"], one["by"] or "-", f"{one['ttl']:g} s", *figures, f"{rate:.1%}", saved))
     return rows
 
 

@@ -49,7 +49,7 @@ def statistics(cache: Cache) -> dict[str, Any]:
 
 def _advice(advice: Advice) -> dict[str, Any]:
     return {
-        "statement": shown(advice.digest),
+        "statement": None if b"/*" in advice.digest else _text(advice.digest),
         "tables": advice.tables,
         "cached": advice.is_cached,
         "ttl": advice.ttl_s,
@@ -119,7 +119,11 @@ def shown(text: bytes) -> str | None:
     if b"\\" in text or b"/*" in text:
         return None
     # With ANSI_QUOTES, what is taken for a string here is a name: it is hidden too.
-    return digest(text, 0, 0)[:LONGEST_TEXT].decode("utf-8", "replace")
+    return _text(digest(text, 0, 0))
+
+
+def _text(shown: bytes) -> str:
+    return shown[:LONGEST_TEXT].decode("utf-8", "replace")
 
 
 def flush(cache: Cache, table: str | None) -> dict[str, Any]:

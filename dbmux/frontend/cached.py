@@ -43,14 +43,20 @@ from dbmux.query import Kind, Query
 from dbmux.routes import CACHED
 from dbmux.session import SessionState
 from dbmux.wire import packet
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
-from dbmux.wire.replies import Ok, Status
+from dbmux.wire.replies import Ok, Status, tells_only_charsets
 
 # Where an answer from memory came from, for those who count by backend.
 BACKEND = "cache"
 # A reply with any other flag says something of the moment or of the session.
 STORED_STATUS = int(
-    Status.AUTOCOMMIT | Status.NO_GOOD_INDEX | Status.NO_INDEX | Status.SLOW_QUERY | Status.NO_BACKSLASH_ESCAPES
+    Status.AUTOCOMMIT
+    | Status.NO_GOOD_INDEX
+    | Status.NO_INDEX
+    | Status.SLOW_QUERY
+    | Status.NO_BACKSLASH_ESCAPES
+    | Status.SESSION_STATE_CHANGED
 )
 QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
 HIT, MISS = Verdict.HIT, Verdict.MISS
@@ -142,6 +148,8 @@ class CachedTenant(Tenant):
         shelf, group, state = self.shelf, self.group, self.carried.state
         assert group is not None
         account, form = (b"", 0) if shelf is None else (shelf.key.user, shelf.key.capabilities)
+        # Whoever asked for it is told the session's state in a form that others cannot read.
+        form |= self.capabilities & Capability.SESSION_TRACK
         self._environment = cache.environment(group.name, self.user, account, form, state)
         self._environment_state = state
         return self._environment
@@ -243,15 +251,10 @@ class CachedTenant(Tenant):
     def _find_plan(self, cache: Cache, query: Query, policy: CachePolicy | None) -> Plan:
         is_same = self.carried.state is self._environment_state
         environment = self._environment if is_same else self._enter_environment(cache)
-        orders = self._orders
-        if self.connection is None:
-            self._away = orders.target.group.name if orders is not None and orders.target is not None else ""
-        # At another group's server there are other triggers.
-        scope = cache.scope(self._away, self.carried.state.schema) if self._away else environment.scope
-        self._scope = scope
-        if policy is None or orders is None:
+        if self._orders is None and not self._away:
+            scope = self._scope = environment.scope
             return cache.plan(scope, query)
-        return cache.forced(scope, query, policy, orders.cached_by)
+        return self._ordered(cache, environment, query, policy)
 
     def _read_for_many(self, cache: Cache, key: bytes, plan: Plan, reading: Reading) -> bool:
         # What comes may be stored: unless it is there already, or on its way to another session, this one fetches it.
@@ -276,6 +279,18 @@ class CachedTenant(Tenant):
             self._verdict = "a write to its tables may still come true"
             cache.bypass(self._verdict)
         return False
+
+    def _ordered(self, cache: Cache, environment: Environment, query: Query, policy: CachePolicy | None) -> Plan:
+        # A hint or a rule may choose another group's server, where there are other triggers, for as long as its
+        # connection is held.
+        orders = self._orders
+        if self.connection is None:
+            self._away = orders.target.group.name if orders is not None and orders.target is not None else ""
+        scope = cache.scope(self._away, self.carried.state.schema) if self._away else environment.scope
+        self._scope = scope
+        if policy is None or orders is None:
+            return cache.plan(scope, query)
+        return cache.forced(scope, query, policy, orders.cached_by)
 
     def _joins(self, cache: Cache, key: bytes) -> bool:
         # Who is owed something must be free to be paid at any time.
@@ -398,6 +413,7 @@ class CachedTenant(Tenant):
         self._may_lack = self._cache is None or self._is_behind(self._cache, fill)
         fill.record(self.channel.write)
         connection.client = fill
+        connection.reported_state = b""
 
     def _is_behind(self, cache: Cache, fill: Fill) -> bool:
         if self.group is None or self.backend is None:
@@ -431,8 +447,10 @@ class CachedTenant(Tenant):
             return "it is an error"
         if scanner.warnings:
             return "it has warnings"
+        if scanner.status & Status.SESSION_STATE_CHANGED and not tells_only_charsets(connection.reported_state):
+            return "it tells of the session"
         if not scanner.status & AUTOCOMMIT or scanner.status & ~STORED_STATUS:
-            return "its status tells of the session"
+            return "its status tells of the moment"
         if self._may_lack:
             # Its result must not outlive this moment.
             return "a replica gave it that may lack what was written"

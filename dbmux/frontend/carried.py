@@ -286,11 +286,17 @@ class Carried:
             told += [
                 b"SELECT IS_USED_LOCK(x'%b')=CONNECTION_ID()" % name.encode().hex().encode() for name in self._locks()
             ]
+        if told and self._counts_rows:
+            # Which these would count for.
+            told.insert(0, b"SELECT FOUND_ROWS()")
         return told
 
     def learn(self, answers: list[Answer], connection: Connection) -> None:
         """The answers to `questions`; raises ProtocolError for answers that are none."""
         told = iter(answers)
+        if self._counts_rows:
+            self.found_rows = next(told).number()
+        self.apart |= Needs.ROW_COUNT | Needs.FOUND_ROWS
         if not self._knows_client():
             values = next(told).row(4)
             names = names_set_one_by_one(values)
@@ -310,6 +316,11 @@ class Carried:
             self._asks_locks = False
         if connection.state == self.state:
             connection.state = self.state
+
+    @property
+    def _counts_rows(self) -> bool:
+        # Of a SELECT with SQL_CALC_FOUND_ROWS only the server knows how many it found.
+        return PinKey(PinReason.FOUND_ROWS, "") in self.pins
 
     def _knows_client(self) -> bool:
         # In some character sets a statement is not read.
@@ -375,8 +386,12 @@ class Carried:
         # Warnings that the connection owes are there, whatever was counted since; those that are stored never are.
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             return True
+        is_owed = bool(connection.debt & Debt.WARNINGS)
+        if query.needs & Needs.WARNINGS and self._warnings_last is Warnings.UNTIL_A_TABLE and not is_owed:
+            # This session has none; the connection may still have those of the one before.
+            return not self._counts_rows
         asked = self.apart & query.needs
-        return bool(asked & ~Needs.WARNINGS if connection.debt & Debt.WARNINGS else asked)
+        return bool(asked & ~Needs.WARNINGS if is_owed else asked)
 
     def _prelude(self) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.

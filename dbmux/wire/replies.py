@@ -42,6 +42,9 @@ class Status(IntFlag):
     ANSI_QUOTES = 0x8000
 
 
+_CHARSETS = frozenset((b"character_set_client", b"character_set_connection", b"character_set_results"))
+
+
 class Track(IntEnum):
     """What a piece of reported session state is about."""
 
@@ -156,6 +159,22 @@ def changes(state: bytes) -> Iterator[tuple[int, bytes]]:
     while reader.remaining:
         kind = reader.integer(1)
         yield kind, reader.lenenc_bytes()
+
+
+def tells_only_charsets(state: bytes) -> bool:
+    """Whether nothing is reported but which character sets the session has.
+
+    MariaDB sets them for a moment whenever it reads a view, and then reports them as they are again.
+    """
+    for kind, change in changes(state):
+        reader = Reader(change, ErrorCode.MALFORMED_REPLY)
+        if kind != Track.SYSTEM_VARIABLE:
+            return False
+        while reader.remaining:
+            name, _ = reader.lenenc_bytes(), reader.lenenc_bytes()
+            if name not in _CHARSETS:
+                return False
+    return True
 
 
 def staying(state: bytes) -> bytes:

@@ -12,7 +12,7 @@ from dbmux.cache.cache import DOUBT_S, TEXTS, Cache, Environment
 from dbmux.cache.dictionary import Dictionary
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Reading
-from dbmux.cache.tables import Table
+from dbmux.cache.tables import Table, capture, is_current
 from dbmux.config.model import CacheConfig, CachePolicy
 from dbmux.query import SetVariable
 from dbmux.session import Names, SessionState
@@ -425,3 +425,19 @@ def test_a_table_without_a_share_any_more_may_take_all_the_room(consistency: str
 
     assert on.reading().tables == (table,)
     assert table.share is None
+
+
+def test_a_dictionary_that_changed_by_itself_ends_everything() -> None:
+    cache = Cache(CacheConfig(), Clock())
+    source = cache.source("main")
+    before, after = Dictionary(), Dictionary()
+    after.add_view("shop", "v", "select 1")
+    cache.know(source, before, "")
+    table = cache.tables.table("shop", "t")
+    captured = capture((table,))
+
+    cache.know(source, Dictionary(), "")
+    assert is_current((table,), captured)
+    cache.know(source, after, "")
+
+    assert not is_current((table,), captured)

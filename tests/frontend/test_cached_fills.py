@@ -8,11 +8,14 @@ import pytest
 
 from dbmux.events import SessionClosed
 from dbmux.wire import packet
+from dbmux.wire.buffer import lenenc_bytes
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.replies import Err, Ok, Status, Track
 from tests.fakes import (
     COLUMN,
     PASSWORD,
+    PLAIN,
     TestClient,
     client,
     connect,
@@ -234,7 +237,6 @@ def test_a_waiter_that_kills_another_as_soon_as_it_is_served_does_not_bring_it_b
     "odd",
     [
         pytest.param(lambda p: p.send_err(Err(number=1205, sqlstate=b"HY000", message=b"no")), id="an error"),
-        pytest.param(lambda p: rows(p, Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED), id="other state"),
         pytest.param(lambda p: rows(p, Status(0)), id="autocommit off"),
         pytest.param(lambda p: rows(p, Status.AUTOCOMMIT | Status.IN_TRANSACTION), id="a transaction"),
         pytest.param(
@@ -261,6 +263,67 @@ def test_what_says_more_than_rows_is_neither_stored_nor_shared(odd: Odd) -> None
             await second
             await arrived(proxy, READ, 2)
             assert len(proxy.engine.cache.store) == 0
+
+    run(scenario)
+
+
+CHARSET = bytes((Track.SYSTEM_VARIABLE,)) + lenenc_bytes(
+    lenenc_bytes(b"character_set_client") + lenenc_bytes(b"utf8mb4")
+)
+SCHEMA = bytes((Track.SCHEMA,)) + lenenc_bytes(lenenc_bytes(b"other"))
+GTID = bytes((Track.SYSTEM_VARIABLE,)) + lenenc_bytes(lenenc_bytes(b"last_gtid") + lenenc_bytes(b"0-1-7"))
+TRACKING = PLAIN | Capability.DEPRECATE_EOF | Capability.SESSION_TRACK
+
+
+def reporting(state: bytes) -> Odd:
+    """Rows, for clients that know no EOF, and what has become of the session."""
+    end = Ok(status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED, state=state, header=0xFE)
+    return lambda p: b"".join(p.send(part) for part in (b"\x01", COLUMN, row(b"1"), end.build(p.capabilities)))
+
+
+@pytest.mark.parametrize(
+    ("state", "is_stored"), [(CHARSET, True), (GTID, False), (SCHEMA, False), (CHARSET + SCHEMA, False)]
+)
+def test_a_result_that_reports_only_the_charsets_that_the_session_has_anyway_is_stored(
+    state: bytes, is_stored: bool
+) -> None:
+    async def scenario() -> None:
+        async with shop(Shop({READ: reporting(state)})) as proxy:
+            one = await client(proxy.port, TRACKING)
+
+            told = [await one.ask(Command.QUERY, READ) for _ in range(2)]
+
+            assert told[0] == told[1]
+            assert asked(proxy) == (1 if is_stored else 2)
+
+    run(scenario)
+
+
+def test_mariadb_says_that_something_changed_whenever_it_reads_a_view_and_not_what() -> None:
+    async def scenario() -> None:
+        odd = {READ: lambda p: rows(p, Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED)}
+        async with shop(Shop(odd)) as proxy:
+            one = await client(proxy.port)
+
+            told = [await one.ask(Command.QUERY, READ) for _ in range(2)]
+
+            assert told[0] == told[1]
+            assert asked(proxy) == 1
+
+    run(scenario)
+
+
+def test_who_wants_no_report_of_the_session_is_not_answered_with_one() -> None:
+    async def scenario() -> None:
+        async with shop(Shop({READ: reporting(CHARSET)})) as proxy:
+            one = await client(proxy.port, TRACKING)
+            two = await client(proxy.port, TRACKING & ~Capability.SESSION_TRACK)
+
+            tracked, other = await one.ask(Command.QUERY, READ), await two.ask(Command.QUERY, READ)
+
+            ends = [told[-1] for told in (tracked, other)]
+            assert [end.state for end in ends if isinstance(end, Ok)] == [CHARSET, b""]
+            assert asked(proxy) == 2
 
     run(scenario)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import MULTI, TABLE, execute, on, prepare, scenario
+from tests.differential.steps import MULTI, TABLE, Quit, execute, on, prepare, scenario
 
 WARNS = "SELECT CAST('x' AS SIGNED), CAST('1y' AS SIGNED)"
 COUNTS = "SELECT @@warning_count, @@error_count"
@@ -261,5 +261,17 @@ SCENARIOS = (
             )
             for line in ("SELECT 1 / 0", use, "SHOW WARNINGS")
         ),
+    ),
+    scenario(
+        "warnings of a session that left are nobody's",
+        "SELECT 1 / 0",
+        "SELECT * FROM missing",
+        Quit(),
+        "SELECT 1",
+        "SHOW WARNINGS",
+        "SHOW ERRORS",
+        "SELECT @@warning_count",
+        on("b", "SELECT 2"),
+        on("b", "SHOW WARNINGS"),
     ),
 )

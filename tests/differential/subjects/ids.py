@@ -405,6 +405,15 @@ COUNTS = (
         capabilities=FOUND_ROWS,
     ),
     scenario(
+        "counts stay while DbMux asks for a value that was set to an expression",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
+        "SET net_read_timeout = 60 + 1",
+        "SELECT ROW_COUNT()",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
+        "SET net_read_timeout = 60 + 2, sql_mode = 4",
+        "SELECT FOUND_ROWS()",
+    ),
+    scenario(
         "counts of several sessions",
         # MariaDB begins with what another client found.
         on("b", "SELECT 1"),
