@@ -46,7 +46,7 @@ class Breaker(Client):
     def _break(self, session: Session, register: Register) -> None:
         version = register.next()
         short, long = register.family.ways
-        is_transaction = self.dice.random() < 0.6
+        is_transaction = self.dice.random() < 0.8
         (statement,) = (short if is_transaction else long).statements
         last = statement = filled(statement, register, version)
         if is_transaction:
@@ -59,7 +59,7 @@ class Breaker(Client):
         witness = Session(self.port, session.setting)
         begin = clock()
         session.send(last)
-        if self.dice.random() < 0.3:
+        if self.dice.random() < 0.2:
             with contextlib.suppress(Refused):
                 witness.ask(f"KILL {session.number}")
         self.hang_up()

@@ -18,7 +18,7 @@ from tests.checker.sessions import User
 READERS, WRITERS = 16, 4
 # The part of its steps that a writer writes.
 WRITES = 0.2
-BREAK_PAUSE_S = 0.05
+BREAK_PAUSE_S = 0.04
 # This part of all steps is about the fragile register of the moment.
 HOT_SHARE = 0.1
 # So much more often are registers of a focus chosen.

@@ -35,7 +35,7 @@ SEED = 4
 SOAK_S = float(os.environ.get("DBMUX_SOAK_SECONDS", "0"))
 SEEDS = range(SEED, SEED + max(1, int(SOAK_S / SECONDS / (2 * len(SERVERS)))))
 # A fault is looked for in so many rounds, each with another seed.
-ROUND_S, ROUNDS = 0.7, 12
+ROUND_S, ROUNDS = 0.7, 20
 # How late one proxy may see what was written through another, on a machine that has much else to do.
 STALENESS_S = 1.0
 # Fewer clients than connections would make for few surprises.
