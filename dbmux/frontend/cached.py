@@ -331,6 +331,8 @@ class CachedTenant(Tenant):
             return "in a transaction"
         if connection is not None:
             return "pinned to its connection"
+        if self._orders is not None and self._orders.cache is False:
+            return f"nocache by {self._orders.cached_by}"
         return "not asked for"
 
     def _request(self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None) -> None:

@@ -355,7 +355,7 @@ def test_commands_sent_ahead_are_answered_in_their_order() -> None:
         ([b"SET @dbmux_cache = off"], READ, "the session has the cache switched off"),
         ([], b"SELECT NOW() FROM shop.t", "NOW"),
         ([], b"SELECT a FROM bank.t", "bank.t is not in the server's dictionary"),
-        ([], b"SELECT /* dbmux: nocache */ a FROM shop.t", "not asked for"),
+        ([], b"SELECT /* dbmux: nocache */ a FROM shop.t", "nocache by hint"),
         ([], WRITE, ""),
         ([], b"SHOW TABLES", ""),
         ([READ], b"COMMIT", ""),
