@@ -26,6 +26,10 @@ from dbmux.events import Emit, Warned
 # Without the binary log the cache goes on if these are why: they are how the server is set up, and do not pass.
 _LASTING = frozenset((Cause.FILTERED, Cause.NO_LOG, Cause.NO_RIGHT))
 
+# After what nobody foresaw.
+AGAIN_S = 5.0
+
+Work = Callable[[], Coroutine[None, None, None]]
 Start = Callable[[Coroutine[None, None, None], str], asyncio.Task[None]]
 
 
@@ -79,15 +83,29 @@ class Upkeep:
         source = self._cache.source(name)
         reader = Reader(backend, account, partial(self._cache.know, source), self._warn)
         source.doubt, source.renew = reader.doubt, reader.renew
-        tasks = [self._start(reader.follow(), f"dictionary {name}")]
+
+        def blind(error: Exception) -> None:
+            self._cache.know(source, None, f"its dictionary cannot be read: {error!r}")
+
+        tasks = [self._start(self._keep_at(reader.follow, blind), f"dictionary {name}")]
         if mode is InvalidateFrom.OFF:
             self._cache.follow(source, is_followed=False, broken="")
         else:
             follower = Follower(self._cache, source, mode, _is_lasting, self._warn)
             log = Binlog(backend, account, follower, randomness=self._randomness)
             source.delay_s = lambda: None if log.stream is None else log.stream.delay_s
-            tasks.append(self._start(log.follow(), f"binary log {name}"))
+            tasks.append(self._start(self._keep_at(log.follow, follower.broke), f"binary log {name}"))
         return Care(backend, account, mode, tuple(tasks))
+
+    async def _keep_at(self, work: Work, failed: Callable[[Exception], None]) -> None:
+        # What nobody foresaw is told, and ends neither the work nor the proxy.
+        while True:
+            try:
+                await work()
+            except Exception as error:
+                failed(error)
+                self._warn(f"keeping the cache true failed for an unforeseen reason: {error!r}")
+            await asyncio.sleep(AGAIN_S)
 
     def _warn(self, message: str) -> None:
         self._emit(Warned(time.time(), message))

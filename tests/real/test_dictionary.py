@@ -81,9 +81,10 @@ def test_with_the_printed_rights_nothing_is_hidden(node: Node) -> None:
     assert hidden(found) == []
     assert found.has_all_routines
     call = classify(b"CALL p()", 0, 0).footprint
-    assert found.written(call, "dictionary_shop") == frozenset(
-        ("dictionary_shop", name) for name in ("t", "log", "child")
-    )
+    # Tables of the same names in other schemas count, too.
+    assert {name for schema, name in found.written(call, "dictionary_shop") or () if schema == "dictionary_shop"} == {
+        *("t", "log", "child")
+    }
 
 
 def test_without_the_right_to_read_it_is_hidden_how_views_and_routines_are_made(node: Node) -> None:
