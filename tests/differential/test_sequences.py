@@ -51,8 +51,15 @@ def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str,
     examine(stages(SPLIT, server), scenario)
 
 
+# MySQL tells of a read-only transaction that ended on the connection before it was asked to tell, whoever's it was:
+# here also that of the sessions which make the schemas.
+FROM_MEMORY = [
+    each for each in SCENARIOS if each.name != "the state of transactions as reported to clients that track it"
+]
+
+
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
+@pytest.mark.parametrize("scenario, server", cases(FROM_MEMORY, KNOWN))
 def test_the_same_from_memory(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(CACHED, server), scenario)
 
