@@ -17,7 +17,7 @@ from dbmux.config.values import DEFAULT_PORT, read_address
 from dbmux.errors import ConfigError
 from dbmux.proxysql.findings import Finding, Findings
 from dbmux.proxysql.hostgroups import Hostgroups, carry_servers
-from dbmux.proxysql.rules import carry_rules, usual_split
+from dbmux.proxysql.rules import Rules, carry_rules, usual_split
 from dbmux.proxysql.tables import VARIABLES, Tables
 from dbmux.proxysql.users import Passwords, Secrets, carry_users, homes
 from dbmux.proxysql.variables import (
@@ -40,7 +40,7 @@ _TABLES = {
     "proxysql_servers": "processes do not tell each other their configuration; give each the same file",
 }
 # The order in which the parts of a configuration are read best.
-_ORDER = ("listen", "default", "backends", "groups", "users", "login", "service", "rules", "timeouts",
+_ORDER = ("listen", "default", "backends", "groups", "users", "login", "service", "cache", "rules", "timeouts",
           "limits")  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def carry(tables: Tables, passwords: Passwords) -> Carried:
         "users": users,
         "rules": {**rules.rules, **own_rules},
         **carry_variables(tables, findings),
-        **_service(tables, hostgroups, secrets),
+        **_service(tables, hostgroups, rules, secrets),
     }
     if not users:
         made["login"] = "learn"
@@ -93,9 +93,11 @@ def _observe_without_split(hostgroups: Hostgroups, split: frozenset[str], findin
             findings.told.append(Finding("mysql_query_rules", f"group {name}", why))
 
 
-def _service(tables: Tables, hostgroups: Hostgroups, secrets: Secrets) -> dict[str, Any]:
-    # Groups with replicas ask their servers how far they are; that is what ProxySQL's monitor is for.
-    is_needed = any("replicas" in group for group in hostgroups.groups.values())
+def _service(tables: Tables, hostgroups: Hostgroups, rules: Rules, secrets: Secrets) -> dict[str, Any]:
+    # Groups with replicas ask their servers how far they are; that is what ProxySQL's monitor is for. The query cache
+    # asks them what there is.
+    is_cached = any("cache" in rule for rule in rules.rules.values())
+    is_needed = is_cached or any("replicas" in group for group in hostgroups.groups.values())
     return carry_monitor(tables, secrets, usual=DEFAULT_MONITOR if is_needed else "")
 
 

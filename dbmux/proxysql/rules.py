@@ -37,9 +37,8 @@ _WHOLE = {
 }
 # What a rule can do without.
 _PARTS = {
-    "cache_ttl": "the query cache is not in this version",
-    "cache_empty_result": "the query cache is not in this version",
-    "cache_timeout": "the query cache is not in this version",
+    "cache_empty_result": "an empty result is stored like any other",
+    "cache_timeout": "there is no time limit for it",
     "reconnect": "a read that a server did not begin to answer is sent to another by itself",
     "retries": "a read that a server did not begin to answer is sent to another by itself; a write never is",
     "delay": "statements are not delayed",
@@ -52,7 +51,7 @@ _PARTS = {
 }
 _KNOWN = frozenset((
     *_WHOLE, *_PARTS, "rule_id", "active", "username", "schemaname", "client_addr", "match_digest", "match_pattern",
-    "re_modifiers", "destination_hostgroup", "timeout", "error_msg", "multiplex", "apply", "comment",
+    "re_modifiers", "destination_hostgroup", "timeout", "cache_ttl", "error_msg", "multiplex", "apply", "comment",
 ))  # fmt: skip
 
 
@@ -217,6 +216,8 @@ def _actions(row: Row, served: Mapping[int, Served]) -> dict[str, Any]:
         made["reject"] = {"code": REJECTED, "message": row.text("error_msg")}
     if row.number("timeout"):
         made["timeout"] = f"{row.number('timeout')}ms"
+    if row.number("cache_ttl"):
+        made["cache"] = f"{row.number('cache_ttl')}ms"
     return made
 
 

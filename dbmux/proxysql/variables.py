@@ -25,6 +25,7 @@ _TIMEOUTS = {
 _CARRIED = frozenset((
     *_TIMEOUTS, "mysql-interfaces", "mysql-max_connections", "mysql-monitor_username", "mysql-monitor_password",
 ))  # fmt: skip
+_CACHE_SIZE = "mysql-query_cache_size_mb"
 # What somebody set on purpose, and would miss.
 _TOLD = {
     "mysql-threads": "one process uses one core",
@@ -32,15 +33,13 @@ _TOLD = {
     "mysql-ssl_p2s_ca": 'name it for each server: "tls": {"mode": "verify_ca", "ca": …}',
     "mysql-ssl_p2s_cert": "name it for each server: backends.NAME.tls.certificate",
     "mysql-ssl_p2s_key": "name it for each server: backends.NAME.tls.key",
-    "mysql-query_cache_size_MB": "the query cache is not in this version",
-    "mysql-query_cache_size_mb": "the query cache is not in this version",
     "mysql-max_transaction_time": "transactions have no time limit of their own",
     "mysql-firewall_whitelist_enabled": "there is no whitelist; `reject` rules refuse what they name",
     "mysql-eventslog_filename": "the log and the events are in docs/metrics.md",
     "mysql-default_schema": "let clients name their schema when they connect",
 }
 _USUAL = {
-    "mysql-threads": "4", "mysql-query_cache_size_MB": "256", "mysql-max_transaction_time": "14400000",
+    "mysql-threads": "4", "mysql-max_transaction_time": "14400000",
     "mysql-default_schema": "information_schema",
 }  # fmt: skip
 
@@ -53,7 +52,7 @@ def interfaces(tables: Tables) -> list[tuple[Row, str]]:
 
 
 def carry_variables(tables: Tables, findings: Findings) -> dict[str, Any]:
-    """Time limits and limits."""
+    """Time limits and limits, and the room of the query cache."""
     made: dict[str, Any] = {}
     timeouts: dict[str, str] = {}
     for row in tables.get(VARIABLES, ()):
@@ -64,6 +63,8 @@ def carry_variables(tables: Tables, findings: Findings) -> dict[str, Any]:
                 timeouts[key] = f"{ms // 1000}s" if ms % 1000 == 0 else f"{ms}ms"
         elif name == "mysql-max_connections" and _whole(row):
             made["limits"] = {"clients": _whole(row)}
+        elif name.lower() == _CACHE_SIZE and _whole(row):
+            made["cache"] = {"memory": f"{_whole(row)}MB"}
         elif name in _TOLD:
             if value not in ("", "0", "false", _USUAL.get(name)):
                 findings.tell(row, name, _TOLD[name])

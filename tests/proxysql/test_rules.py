@@ -67,7 +67,7 @@ def test_a_rule_that_cannot_be_carried_over_is_told_with_why(row: str, words: st
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("cache_ttl=1000", "cache_ttl 1000: the query cache is not in this version"),
+        ("cache_empty_result=1", "cache_empty_result 1: an empty result is stored like any other"),
         ("mirror_hostgroup=20", "mirror_hostgroup 20: mirroring is not in this version"),
         ("multiplex=0", "multiplex 0: "),
         ("delay=5", "delay 5: "),
@@ -79,6 +79,13 @@ def test_what_a_rule_can_do_without_is_told_and_the_rest_carried_over(row: str, 
 
     assert made(text)["rules"] == {"rule_7": {"timeout": "50ms"}}
     assert any(line.startswith(f"p.cnf:7: rule 7, {words}") for line in told(text))
+
+
+def test_what_a_rule_stores_is_stored_and_the_service_account_looks_what_there_is() -> None:
+    found = made(rules(r'rule_id=7 match_pattern="^SELECT .* FROM products\\b" cache_ttl=5000 apply=1'))
+
+    assert found["rules"]["rule_7"]["cache"] == "5000ms"
+    assert "service" in found
 
 
 def test_a_rule_that_later_ones_may_change_is_told() -> None:
