@@ -35,6 +35,7 @@ from dbmux.cache.written import Written
 from dbmux.config.model import CachePolicy
 from dbmux.events import QueryFinished
 from dbmux.frontend.carried import COUNTS
+from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import HELD, Statement
 from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, State, Tenant, new_tuple
 from dbmux.lexer import digest, uncommented
@@ -331,6 +332,8 @@ class CachedTenant(Tenant):
             return "in a transaction"
         if connection is not None:
             return "pinned to its connection"
+        if self._orders is not None and self._is_sent_away(self._orders):
+            return "its server was chosen"
         if self._orders is not None and self._orders.cache is False:
             return f"nocache by {self._orders.cached_by}"
         return "not asked for"
@@ -350,10 +353,14 @@ class CachedTenant(Tenant):
     def _is_bypassed(self) -> bool:
         """Whether it is ordered otherwise than to answer from memory, or the answer could not be given so."""
         orders = self._orders
-        is_ordered = orders is not None and (
-            orders.cache is False or orders.target is not None or orders.max_rows is not None or bool(orders.gtid)
-        )
-        return is_ordered or self.connection is not None
+        if orders is None:
+            return self.connection is not None
+        is_ordered = orders.cache is False or orders.max_rows is not None or bool(orders.gtid)
+        return is_ordered or self._is_sent_away(orders) or self.connection is not None
+
+    def _is_sent_away(self, orders: Orders) -> bool:
+        # Who chooses a server wants its answer, unless he says that it may be stored. Other groups' are not kept here.
+        return orders.target is not None and not (orders.cache and orders.target.group is self.group)
 
     def _resume_with(self, query: Query, data: bytes) -> None:
         """Have a text that waits for another session's reading sent, should that come to nothing."""

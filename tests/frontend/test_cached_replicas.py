@@ -154,3 +154,27 @@ def test_a_definition_at_another_group_has_the_dictionary_there_read_anew() -> N
             assert doubted == ["far"]
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    "hint, asked", [("route=main.primary, cache ttl=60s", 1), ("route=main.primary", 2), ("cache ttl=60s", 1)]
+)
+def test_who_chooses_a_server_gets_its_answer_unless_it_may_be_stored(hint: str, asked: int) -> None:
+    statement = READ.replace(b"SELECT", f"SELECT /* dbmux: {hint} */".encode())
+
+    async def scenario() -> None:
+        async with replicated() as found:
+            known(found)
+            one = await client(found.port)
+            found.backend("one").applied_until = perf_counter()
+
+            for _ in range(2):
+                await one.ask(Command.QUERY, statement)
+
+            sent = [
+                member.statements.count(statement) for member in found.members.values() if isinstance(member, Member)
+            ]
+            assert sum(sent) == asked
+            one.close()
+
+    run(scenario)
