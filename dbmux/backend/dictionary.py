@@ -11,16 +11,14 @@ import time
 from collections.abc import Callable
 
 from dbmux.backend.connection import Answer
-from dbmux.backend.opening import open_connection
-from dbmux.backend.pool import Account, ShelfKey
+from dbmux.backend.opening import open_own
 from dbmux.backend.server import Backend
 from dbmux.backend.turn import run
 from dbmux.cache.dictionary import Dictionary
-from dbmux.config.model import Account as ServiceAccount
+from dbmux.config.model import Account
 from dbmux.errors import DbMuxError, ErrorCode, MySQLError
 from dbmux.wire.commands import Command
 
-UTF8MB4 = 45
 ANSWER_S = 30.0
 # What is defined behind DbMux's back is noticed after so long, where the binlog does not tell it.
 REREAD_S = 60.0
@@ -82,11 +80,10 @@ def _text(value: bytes | None) -> str:
     return "" if value is None else value.decode("utf-8", "replace")
 
 
-async def read_dictionary(backend: Backend, account: ServiceAccount) -> Dictionary:
+async def read_dictionary(backend: Backend, account: Account) -> Dictionary:
     """Ask a server for its dictionary; raises MySQLError, BackendRefused or TimeoutError."""
-    key = ShelfKey(account.user.encode(), 0, has_schema=False)
     async with asyncio.timeout(ANSWER_S):
-        connection = await open_connection(backend, key, Account(account.password.encode(), UTF8MB4))
+        connection = await open_own(backend, account)
         try:
             return build(await run(connection, [(Command.QUERY, question) for question in _QUESTIONS]))
         finally:
@@ -102,7 +99,7 @@ class Reader:
     def __init__(
         self,
         backend: Backend,
-        account: ServiceAccount,
+        account: Account,
         take: Callable[[Dictionary | None, str], None],
         warn: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,

@@ -14,8 +14,7 @@ from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection
 from dbmux.backend.group import Group
-from dbmux.backend.opening import open_connection
-from dbmux.backend.pool import Account, ShelfKey
+from dbmux.backend.opening import open_own
 from dbmux.backend.replication import (
     History,
     Standing,
@@ -27,8 +26,7 @@ from dbmux.backend.replication import (
 )
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.turn import run
-from dbmux.config.model import Account as ServiceAccount
-from dbmux.config.model import Roles
+from dbmux.config.model import Account, Roles
 from dbmux.errors import BackendRefused, DbMuxError, ProtocolError
 from dbmux.events import Emit, PrimaryChanged, ReplicaCaughtUp, ReplicaFellBehind, Warned
 from dbmux.wire.commands import Command
@@ -38,7 +36,6 @@ POLL_S = 1.0
 # In a group without a primary every moment counts.
 URGENT_POLL_S = 0.1
 ANSWER_S = 3.0
-UTF8MB4 = 45
 
 # Between two logins of an account that is refused; doubled up to the longest.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
@@ -49,12 +46,11 @@ Sleep = Callable[[float], Awaitable[None]]
 class Probe:
     """One server, and the connection on which it is asked."""
 
-    def __init__(self, backend: Backend, account: ServiceAccount, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, backend: Backend, account: Account, clock: Callable[[], float] = perf_counter) -> None:
         self.backend = backend
         self._clock = clock
         self._pause_s, self._retry_at = FIRST_PAUSE_S, 0.0
-        self._key = ShelfKey(account.user.encode(), 0, has_schema=False)
-        self._account = Account(account.password.encode(), UTF8MB4)
+        self._account = account
         self._connection: Connection | None = None
         self.problem = ""
 
@@ -104,7 +100,7 @@ class Probe:
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed:
             try:
-                self._connection = await open_connection(self.backend, self._key, self._account)
+                self._connection = await open_own(self.backend, self._account)
             except BackendRefused:
                 # Servers log each of these.
                 self._retry_at = self._clock() + self._pause_s
@@ -117,7 +113,7 @@ class Probe:
 class Monitor:
     """Of one group."""
 
-    def __init__(self, group: Group, account: ServiceAccount, emit: Emit) -> None:
+    def __init__(self, group: Group, account: Account, emit: Emit) -> None:
         self._group = group
         self._emit = emit
         self._probes = {member: Probe(member, account) for member in group.members}
@@ -221,7 +217,7 @@ class Monitor:
             self._emit(ReplicaCaughtUp(time.time(), self._group.name, replica.name))
 
 
-async def watch(group: Group, account: ServiceAccount, emit: Emit) -> None:
+async def watch(group: Group, account: Account, emit: Emit) -> None:
     """Follow a group until cancelled; what nobody foresaw is told, and does not end it."""
     while True:
         try:

@@ -14,11 +14,13 @@ from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.pool import Account, Shelf, ShelfKey
 from dbmux.backend.server import Backend, Wish
 from dbmux.backend.turn import run
+from dbmux.config.model import Account as ServiceAccount
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.net.conversation import ConnectionClosed
 from dbmux.session import SessionState, names_of
 from dbmux.wire.client import ClientProtocol
 from dbmux.wire.commands import Command
+from dbmux.wire.handshake import UTF8MB4
 
 MAX_PACKET = 1 << 30
 KILL_TIMEOUT_S = 5.0
@@ -51,6 +53,12 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     connection.scanner.status = protocol.status
     conversation.channel.resume()
     return connection
+
+
+async def open_own(backend: Backend, account: ServiceAccount) -> Connection:
+    """The same for DbMux's own questions, through the service account: outside the pool, and the caller's to close."""
+    key = ShelfKey(account.user.encode(), 0, has_schema=False)
+    return await open_connection(backend, key, Account(account.password.encode(), UTF8MB4))
 
 
 async def kill(backend: Backend, shelf: Shelf, connection_id: int) -> None:

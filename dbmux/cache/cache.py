@@ -104,11 +104,10 @@ class Environment:
     `prefixes` are what keys begin with, by what they are of. `refusal` says why nothing is read or stored here.
     """
 
-    __slots__ = ("_shared", "prefixes", "refusal", "scope", "source")
+    __slots__ = ("_shared", "prefixes", "refusal", "scope")
 
     def __init__(self, scope: Scope, prefix: bytes, shared: bytes, refusal: str) -> None:
         self.scope = scope
-        self.source = scope.source
         self.prefixes = tuple(prefix + bytes((kind,)) for kind in range(KINDS))
         self._shared = shared
         self.refusal = refusal

@@ -24,8 +24,8 @@ from dbmux.net.certificate import backend_context
 from dbmux.net.dial import dial
 from dbmux.process import FINDINGS
 from dbmux.wire.capabilities import NEEDED, Capability
+from dbmux.wire.handshake import UTF8MB4
 
-UTF8MB4 = 45
 _MOST_NAMES = 5
 
 

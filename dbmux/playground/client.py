@@ -16,11 +16,10 @@ from dbmux.wire import auth
 from dbmux.wire.capabilities import Capability as C
 from dbmux.wire.client import AuthMore, ClientProtocol, ColumnCount, Row, ServerMessage
 from dbmux.wire.commands import Command
-from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest
+from dbmux.wire.handshake import UTF8MB4, AuthSwitch, Greeting, LoginRequest
 from dbmux.wire.replies import Err, Ok
 from dbmux.wire.rows import parse_text_row
 
-UTF8MB4 = 45
 CAPABILITIES = int(
     C.LONG_PASSWORD | C.PROTOCOL_41 | C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.TRANSACTIONS | C.MULTI_RESULTS
 )

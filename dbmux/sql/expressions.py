@@ -261,7 +261,7 @@ def _found_rows_wanted(statement: Statement, at: int, found: Expressions) -> Non
 
 def _table(statement: Statement, at: int, found: Expressions) -> None:
     # FROM, JOIN, UPDATE and TABLE are followed by tables, in parentheses or not, with commas between them.
-    if statement.words[at] == "FROM" and _is_in_function(statement, at):
+    if statement.words[at] == "FROM" and is_in_function(statement, at):
         return
     if statement.words[at] == "UPDATE" and statement.word(at - 1) in ("FOR", "KEY", "ON"):
         return
@@ -293,8 +293,8 @@ def _behind_alias(statement: Statement, at: int) -> int:
     return at + 1 if is_alias else at
 
 
-def _is_in_function(statement: Statement, at: int) -> bool:
-    # TRIM(x FROM y) and its like; IS DISTINCT FROM.
+def is_in_function(statement: Statement, at: int) -> bool:
+    """Whether the FROM at `at` is no clause: TRIM(x FROM y) and its like; IS DISTINCT FROM."""
     if statement.word(at - 1) == "DISTINCT" and statement.word(at - 2) in ("IS", "NOT"):
         return True
     opened = [start for start, end in statement.closings.items() if start < at < end]

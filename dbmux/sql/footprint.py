@@ -13,6 +13,7 @@ from dataclasses import replace
 from dbmux.footprint import ANYWHERE, NOWHERE, Footprint, RoutineName, TableName
 from dbmux.lexer import Token
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, RenameTable
+from dbmux.sql.expressions import is_in_function
 from dbmux.sql.functions import VOLATILE, VOLATILE_WITHOUT_ARGUMENTS, VOLATILE_WORDS
 from dbmux.sql.names import NAME, unquote
 from dbmux.sql.statement import Statement
@@ -27,7 +28,6 @@ _JOINS = ("JOIN", "STRAIGHT_JOIN")
 _QUERIES = ("SELECT", "TABLE", "VALUES", "WITH")
 # By these a partition becomes a table, or a table a partition.
 _SWAPS = (("EXCHANGE", "PARTITION"), ("CONVERT", "PARTITION"), ("CONVERT", "TABLE"))
-_WITH_FROM = ("EXTRACT", "MID", "SUBSTR", "SUBSTRING", "TRIM", "TRIM_ORACLE")
 _OBJECTS = frozenset(("EVENT", "FUNCTION", "INDEX", "PROCEDURE", "SEQUENCE", "TABLE", "TABLES", "TRIGGER", "VIEW"))
 # Words of a SELECT by which it is another one each time, or wants to be.
 _UNREPEATABLE = frozenset(("PROCEDURE", "SQL_NO_CACHE", "SYSTEM_TIME"))
@@ -172,7 +172,7 @@ def _sources(statement: Statement) -> Iterator[TableName]:
     # Behind FROM and TABLE, wherever they stand; names that WITH gives to queries are no tables where they hold.
     given = _common_names(statement)
     for at, word in enumerate(statement.words):
-        if word == "FROM" and not _is_in_function(statement, at):
+        if word == "FROM" and not is_in_function(statement, at):
             for where in _factors(statement, at + 1, _end_of_list(statement, at + 1)):
                 name, _ = _name(statement, where)
                 if not _is_given(name, where, given):
@@ -208,14 +208,6 @@ def _common_names(statement: Statement) -> dict[str, int]:
         if statement.word(closed + 1) != ",":
             return given
         at = closed + 2
-
-
-def _is_in_function(statement: Statement, at: int) -> bool:
-    # TRIM(x FROM y) and its like; IS DISTINCT FROM.
-    if statement.word(at - 1) == "DISTINCT" and statement.word(at - 2) in ("IS", "NOT"):
-        return True
-    innermost = max((opened for opened, closed in statement.closings.items() if opened < at < closed), default=-1)
-    return innermost > 0 and statement.word(innermost - 1) in _WITH_FROM
 
 
 def _end_of_list(statement: Statement, start: int) -> int:

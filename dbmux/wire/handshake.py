@@ -18,6 +18,8 @@ PROTOCOL_VERSION = 10
 SCRAMBLE_LENGTH = 20
 TLS_REQUEST_LENGTH = 32
 AUTH_SWITCH, AUTH_MORE = 0xFE, 0x01
+# The collation with which DbMux itself logs in: every server has it.
+UTF8MB4 = 45
 # Plugins whose answers are made of a scramble.
 SCRAMBLED = frozenset((b"mysql_native_password", b"caching_sha2_password", b"sha256_password"))
 

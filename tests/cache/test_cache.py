@@ -144,7 +144,7 @@ def test_while_the_dictionary_is_not_known_nothing_is_stored_and_a_write_ends_ev
     on = bench()
     on.read()
 
-    on.cache.know(on.environment.source, None, "it is being read")
+    on.cache.know(on.environment.scope.source, None, "it is being read")
 
     assert on.why_not(b"SELECT a FROM t") == "it is being read"
     assert on.writes(b"UPDATE u SET a = 1") is None
@@ -155,10 +155,10 @@ def test_while_the_dictionary_is_not_known_nothing_is_stored_and_a_write_ends_ev
 def test_while_the_binary_log_should_be_read_and_is_not_nothing_is_stored() -> None:
     on = bench()
 
-    on.cache.follow(on.environment.source, is_followed=False, broken="it is not read")
+    on.cache.follow(on.environment.scope.source, is_followed=False, broken="it is not read")
 
     assert on.why_not(b"SELECT a FROM t") == "it is not read"
-    on.cache.follow(on.environment.source, is_followed=True, broken="")
+    on.cache.follow(on.environment.scope.source, is_followed=True, broken="")
     assert on.reading().tables
 
 
@@ -376,7 +376,7 @@ def test_a_query_that_is_not_stored_says_why(sql: bytes, why: str) -> None:
 def test_a_table_that_is_missing_has_the_dictionary_read_anew() -> None:
     on = bench()
     asked: list[str] = []
-    on.environment.source.renew = lambda: asked.append("anew")
+    on.environment.scope.source.renew = lambda: asked.append("anew")
 
     on.why_not(b"SELECT NOW() FROM x")
     assert asked == []

@@ -19,6 +19,7 @@ from dbmux.backend.binlog.listener import Broken, Cause, Pace
 from dbmux.backend.binlog.settling import LONGEST_TOLD_S, Seen
 from dbmux.backend.inquiry import TextRow, ask
 from dbmux.backend.login import Credentials, log_in
+from dbmux.backend.opening import MAX_PACKET
 from dbmux.backend.replication import Position as Gtids
 from dbmux.backend.replication import parse_position
 from dbmux.backend.server import Backend, Wish
@@ -29,9 +30,9 @@ from dbmux.wire.binlog.events import Position
 from dbmux.wire.capabilities import NEEDED, Capability
 from dbmux.wire.client import ClientProtocol, ServerMessage
 from dbmux.wire.commands import Command
+from dbmux.wire.handshake import UTF8MB4
 from dbmux.wire.replies import Eof, Err
 
-UTF8MB4 = 45
 # Who asks, in the server's list of its replicas.
 NAME = b"dbmux"
 ACCESS_DENIED, PRIVILEGE_MISSING = 1045, 1227
@@ -225,7 +226,7 @@ def _single(gtids: Gtids) -> set[tuple[bytes, int]]:
 
 
 async def _connect(backend: Backend, who: Credentials, pace: Pace) -> Conversation[ServerMessage]:
-    wish = Wish(capabilities=NEEDED | Capability.LONG_PASSWORD, charset=UTF8MB4, max_packet=1 << 30)
+    wish = Wish(capabilities=NEEDED | Capability.LONG_PASSWORD, charset=UTF8MB4, max_packet=MAX_PACKET)
     try:
         async with asyncio.timeout(pace.answer):
             conversation = await backend.reach(wish)
