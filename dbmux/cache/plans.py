@@ -6,7 +6,7 @@ tables whose epochs matter. Never sees a key or a reply.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dbmux.cache.tables import Table
@@ -41,7 +41,8 @@ class Plan:
     """For one query: a reading, or `bypass`, which says why there is none; and what is written.
 
     `watched` are the tables of a result that would be stored if they were configured. `writes` is None for anything at
-    all. A plan keeps its query alive, so that nothing else can be taken for it.
+    all; `is_idle` tells that the cache has nothing to do with it. A plan keeps its query alive, so that nothing else
+    can be taken for it.
     """
 
     query: Query
@@ -50,8 +51,8 @@ class Plan:
     watched: tuple[Table, ...] = ()
     writes: tuple[Table, ...] | None = ()
     defines: bool = False
+    is_idle: bool = field(init=False)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether the cache has nothing to do with it."""
-        return self.reading is None and self.writes == ()
+    def __post_init__(self) -> None:
+        # Once a plan, and not once a query.
+        object.__setattr__(self, "is_idle", self.reading is None and self.writes == ())
