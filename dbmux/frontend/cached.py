@@ -14,6 +14,7 @@ from enum import Enum, auto
 from time import perf_counter, time
 
 from dbmux.backend.connection import Connection, Debt
+from dbmux.backend.group import Group
 from dbmux.cache.advisor import Subject
 from dbmux.cache.cache import (
     EXECUTIONS,
@@ -419,16 +420,16 @@ class CachedTenant(Tenant):
 
     def _record(self, fill: Fill, connection: Connection) -> None:
         # Asked before it is sent: the replica may catch up while it reads.
-        self._may_lack = self._cache is None or self._is_behind(self._cache, fill)
+        self._may_lack = self.course is not None and self._is_behind(self.course.group, fill)
         fill.record(self.channel.write)
         connection.client = fill
         connection.reported_state = b""
 
-    def _is_behind(self, cache: Cache, fill: Fill) -> bool:
-        if self.group is None or self.backend is None:
+    def _is_behind(self, group: Group, fill: Fill) -> bool:
+        if self._cache is None or self.backend is None:
             return True
-        is_primary = self.backend is self.group.primary
-        return not is_primary and self.backend.applied_until <= cache.written_at(fill.reading.tables)
+        is_primary = self.backend is group.primary
+        return not is_primary and self.backend.applied_until <= self._cache.written_at(fill.reading.tables)
 
     def _conclude(self, plan: Plan, connection: Connection) -> None:
         cache, self._plan = self._cache, None
