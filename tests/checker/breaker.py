@@ -25,9 +25,9 @@ class Breaker(Client):
     """A client that goes away, or is killed, in the middle of a write to a fragile register."""
 
     def __init__(
-        self, number: int, port: int, board: Board, dice: random.Random, fragile: Sequence[Register], pause_s: float
+        self, port: int, board: Board, dice: random.Random, fragile: Sequence[Register], pause_s: float
     ) -> None:
-        super().__init__(number, port, board, dice, writes=1.0)
+        super().__init__(port, board, dice, writes=1.0)
         self._fragile = fragile
         self._pause_s = pause_s
         self._turn = 0
@@ -37,7 +37,7 @@ class Breaker(Client):
         time.sleep(self._pause_s)
         trusted = self.board.users[0]
         if session.setting.user != trusted:
-            session.change(replace(session.setting, user=trusted))
+            self.change(session, replace(session.setting, user=trusted))
         self._break(session, register)
         time.sleep(self._pause_s)
         self._turn += 1

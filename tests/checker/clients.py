@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import count
 
 from tests.checker.history import History, Outcome, Read, Write
 from tests.checker.registers import HOMES, VAULT, Mode, Register, Way
@@ -44,6 +45,7 @@ class Board:
     history: History = field(default_factory=History)
     errors: Counter[int] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
+    sessions: Iterator[int] = field(default_factory=lambda: count(1))
 
     def begin(self, registers: Sequence[Register]) -> None:
         """All have their first version."""
@@ -53,10 +55,13 @@ class Board:
 
 
 class Client:
-    """One client at a port; `writes` is the part of its steps that are writes."""
+    """One client at a port; `writes` is the part of its steps that are writes.
 
-    def __init__(self, number: int, port: int, board: Board, dice: random.Random, writes: float) -> None:
-        self.number = number
+    `number` is its session's, another one after each login: only a session is promised that it sees its own writes.
+    """
+
+    def __init__(self, port: int, board: Board, dice: random.Random, writes: float) -> None:
+        self.number = 0
         self.port = port
         self.board = board
         self.dice = dice
@@ -82,7 +87,15 @@ class Client:
 
     def _connect(self) -> Session:
         self._session = Session(self.port, self._setting(FORMS[self.dice.random() < 0.15]))
+        self.number = next(self.board.sessions)
         return self._session
+
+    def change(self, session: Session, setting: Setting) -> None:
+        """Go on as another."""
+        user = session.setting.user
+        session.change(setting)
+        if setting.user != user:
+            self.number = next(self.board.sessions)
 
     def _setting(self, form: int) -> Setting:
         # Mostly the same, so that clients share what is stored.
@@ -99,7 +112,7 @@ class Client:
     def step(self, session: Session) -> None:
         dice = self.dice
         if dice.random() < 0.01:
-            session.change(self._setting(session.setting.form))
+            self.change(session, self._setting(session.setting.form))
         if dice.random() < 0.002:
             self.hang_up()
         elif dice.random() >= self._writes:

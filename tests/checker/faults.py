@@ -182,6 +182,13 @@ class ParametersLeftOut(Cache):
         self.store = cast(Store, _Loose(self.store))
 
 
+class ReplicasHaveAll(Cache):
+    """Whatever a replica gives is stored."""
+
+    def written_at(self, tables: tuple[Table, ...]) -> float:
+        return -1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """A faulty cache, and the families of registers that show it soonest."""
@@ -190,6 +197,7 @@ class Fault:
     focus: tuple[str, ...] = ("plain",)
 
 
+WITH_REPLICAS = {"a replica is taken for one that has everything": Fault(ReplicasHaveAll)}
 FAULTS = {
     "epochs are captured at the end": Fault(CapturedAtTheEnd, ("slow",)),
     "a write moves its tables only when it is sent": Fault(MovedOnlyWhenSent),

@@ -20,7 +20,7 @@ from dbmux.config import load
 from dbmux.config.model import Config
 from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
-from tests.checker.faults import FAULTS
+from tests.checker.faults import FAULTS, WITH_REPLICAS
 
 READY = "ready"
 
@@ -49,7 +49,8 @@ async def serve(config: Config, cache: type[Cache]) -> Counter[str]:
 
 def main(config: str, counts: str, fault: str = "") -> None:
     """Serve, and write the counts."""
-    verdicts = uvloop.run(serve(load.load(Path(config), {}), FAULTS[fault].cache if fault else Cache))
+    faults = {**FAULTS, **WITH_REPLICAS}
+    verdicts = uvloop.run(serve(load.load(Path(config), {}), faults[fault].cache if fault else Cache))
     Path(counts).write_text(json.dumps(verdicts))
 
 

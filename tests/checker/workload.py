@@ -40,7 +40,6 @@ class Workload:
         hot_share = HOT_SHARE * (FOCUS_HOT if hot[0].family.name in focus else 1)
         self.board = Board(users, usual, weights, hot, hot_share)
         self.board.begin((*usual, *self._fragile))
-        self._sessions = 0
 
     def run(self, seed: int, seconds: float) -> None:
         """One more round."""
@@ -56,9 +55,7 @@ class Workload:
             client.hang_up()
 
     def _client(self, seed: int, number: int) -> Client:
-        # Sessions that read their own writes are those of one client: it gets a number of its own each round.
-        self._sessions += 1
         port, dice = self._ports[number % len(self._ports)], random.Random(f"{seed} {number}")
         if number == READERS + WRITERS:
-            return Breaker(self._sessions, port, self.board, dice, self._fragile, BREAK_PAUSE_S)
-        return Client(self._sessions, port, self.board, dice, WRITES if number >= READERS else 0.0)
+            return Breaker(port, self.board, dice, self._fragile, BREAK_PAUSE_S)
+        return Client(port, self.board, dice, WRITES if number >= READERS else 0.0)

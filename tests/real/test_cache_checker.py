@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ import platformdirs
 import pytest
 
 from dbmux.cache.cache import Verdict
+from dbmux.playground import playground, recipe
 from dbmux.playground.node import Node, next_free_port
 from dbmux.playground.packages import Kind, find, parse_wish
+from dbmux.playground.playground import Places
 from tests.checker.faults import FAULTS
-from tests.checker.judge import Violation, judge
+from tests.checker.judge import Promise, Violation, judge
 from tests.checker.registers import HOMES, VAULT, definitions
 from tests.checker.serve import READY
 from tests.checker.sessions import User
@@ -38,6 +41,9 @@ SEEDS = range(SEED, SEED + max(1, int(SOAK_S / SECONDS / (2 * len(SERVERS)))))
 ROUND_S, ROUNDS = 0.7, 20
 # How late one proxy may see what was written through another, on a machine that has much else to do.
 STALENESS_S = 1.0
+# How late a session may see what another wrote when it reads from a replica that is as much behind, by itself, and as
+# it is measured once a second.
+DELAY_S, BEHIND_S = 1, 4.0
 # Fewer clients than connections would make for few surprises.
 CONNECTIONS = 8
 STRANGER, STRANGERS_PASSWORD = "stranger", "stranger-password"
@@ -83,13 +89,42 @@ def logging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node
             node.start()
             if software.kind is Kind.MARIADB:
                 node.run("DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES")
-            password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
-            node.run(f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'")
+            _let_in(node)
             _let_in_stranger(node)
         yield started
     finally:
         for node in started.values():
             node.stop()
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def replicated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
+    """A primary and two replicas, of which the second is a second behind."""
+    usual = playground.default_places()
+    places = Places(data=tmp_path_factory.mktemp("replicated"), cache=usual.cache, machine=usual.machine)
+    wish = parse_wish(request.param)
+    try:
+        nodes = {node.name: node for node in playground.up(recipe.load("replicas"), (wish,), places, print).nodes}
+        primary, replicas = nodes["primary"], [nodes["replica1"], nodes["replica2"]]
+        # The recipe's own has another password.
+        primary.run(f"DROP USER '{ACCOUNT}'@'%'")
+        _let_in(primary)
+        _let_in_stranger(primary)
+        replicas[1].run(_DELAY[replicas[1].software.kind].format(DELAY_S))
+        yield [primary, *replicas]
+    finally:
+        playground.stop(list(playground.nodes(places)))
+
+
+_DELAY = {
+    Kind.MARIADB: "STOP SLAVE; CHANGE MASTER TO MASTER_DELAY={}; START SLAVE",
+    Kind.MYSQL: "STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY={}; START REPLICA",
+}
+
+
+def _let_in(node: Node) -> None:
+    password = PASSWORD.replace("\\", "\\\\").replace("'", "''")
+    node.run(f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{password}'; GRANT ALL ON *.* TO '{ACCOUNT}'@'%'")
 
 
 def _let_in_stranger(node: Node) -> None:
@@ -99,16 +134,23 @@ def _let_in_stranger(node: Node) -> None:
 
 
 @contextmanager
-def _proxy(node: Node, folder: Path, fault: str = "", invalidate_from: str = "off") -> Iterator[Proxy]:
+def _proxy(
+    node: Node, folder: Path, fault: str = "", invalidate_from: str = "off", replicas: Sequence[Node] = ()
+) -> Iterator[Proxy]:
     folder.mkdir(exist_ok=True)
     port = next_free_port()
     file, counts, log = folder / "appconfig.json", folder / "counts.json", folder / "log"
     tables: dict[str, object] = {f"{home}.*": "60s" for home in (*HOMES, VAULT)}
     # Of one schema, users share and old results are fetched anew.
     tables[f"{HOMES[1]}.*"] = {"ttl": "60s", "soft_ttl": "100ms", "share": True}
+    servers = {"db": node, **{f"replica{number}": replica for number, replica in enumerate(replicas)}}
     config = {
         "listen": f"127.0.0.1:{port}",
-        "backends": {"db": {"address": f"127.0.0.1:{node.port}", "max_connections": CONNECTIONS}},
+        "backends": {
+            name: {"address": f"127.0.0.1:{each.port}", "max_connections": CONNECTIONS}
+            for name, each in servers.items()
+        },
+        "groups": {"all": {"primary": "db", "replicas": list(servers)[1:], "slow_start": "1ms"}},
         "users": {user.name: user.password for user in USERS},
         "service": {"user": ACCOUNT, "password": PASSWORD},
         "cache": {"tables": tables, "invalidate_from": invalidate_from},
@@ -187,6 +229,52 @@ def test_of_two_proxies_each_sees_the_others_writes_soon(
     assert not work.board.lost
     assert work.board.errors.keys() <= EXPECTED_ERRORS
     assert min(one.served, other.served) > 0.15
+
+
+def _define(primary: Node, replicas: Sequence[Node]) -> None:
+    """All tables anew, also at the replicas."""
+    begun = time.time_ns()
+    primary.run(";\n".join((*definitions(), f"CREATE TABLE {VAULT}.defined_{begun} (id INT)")))
+    deadline = time.monotonic() + 30
+    for replica in replicas:
+        while str(begun) not in replica.run(
+            f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{VAULT}'"
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def test_with_replicas_nobody_reads_what_is_older_than_his_own_writes(replicated: list[Node], tmp_path: Path) -> None:
+    primary, *replicas = replicated
+    _define(primary, replicas)
+
+    with _proxy(primary, tmp_path, replicas=replicas) as proxy:
+        work = Workload((proxy.port,), USERS)
+        work.run(SEED, SECONDS)
+
+    _tell(work, SEED, proxy)
+    violations = judge(work.board.history, BEHIND_S)
+    assert not violations, _shown(violations)
+    assert not work.board.lost
+    assert work.board.errors.keys() <= EXPECTED_ERRORS
+    assert proxy.verdicts[Verdict.HIT] > 100
+
+
+def test_a_replicas_result_that_is_stored_in_any_case_is_found(replicated: list[Node], tmp_path: Path) -> None:
+    primary, *replicas = replicated
+    _define(primary, replicas)
+    violations: list[Violation] = []
+
+    with _proxy(primary, tmp_path, "a replica is taken for one that has everything", replicas=replicas) as proxy:
+        work = Workload((proxy.port,), USERS)
+        for round in range(ROUNDS):
+            work.run(SEED + round, ROUND_S)
+            violations = [one for one in judge(work.board.history, BEHIND_S) if one.promise is Promise.OWN_WRITES]
+            if violations:
+                break
+
+    print(f"seeds {SEED} to {SEED + round}: {len(violations)} violations\n{_shown(violations)}")
+    assert violations
 
 
 @pytest.mark.parametrize("fault", FAULTS)
