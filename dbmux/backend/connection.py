@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntFlag
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from dbmux.backend.occupation import Occupation
@@ -83,7 +84,9 @@ class Sink(Protocol):
 
 
 class Creditor(Protocol):
-    """Who used a connection last: a session."""
+    """Who used a connection last: a session. `latest` is where its own last statement ran."""
+
+    latest: Connection | None
 
     def collect(self, connection: Connection) -> None:
         """Have the connection, which is not idle any more, pay its debt, and give it back."""
@@ -259,7 +262,9 @@ class Connection:
         "client_capabilities",
         "creditor",
         "debt",
+        "error",
         "exchange",
+        "first_at",
         "greeting",
         "holder",
         "home",
@@ -302,6 +307,9 @@ class Connection:
         self.opened_at = 0.0
         self.idle_since = 0.0
         self.reply_bytes = 0
+        # When the first of several pieces of a reply came, and the ERR packet of the last that was one.
+        self.first_at = 0.0
+        self.error = b""
         # What the server said of the schema in this reply.
         # All that the last OK reported, until somebody empties it.
         self.reported_state = b""
@@ -382,6 +390,14 @@ class Connection:
             self.bound.pop(number, None)
             self.channel.write(packet.encode(bytes((Command.STMT_CLOSE,)) + number.to_bytes(4, "little"), 0))
 
+    def serve(self, creditor: Creditor) -> None:
+        """This session uses it now, and no other connection knows its last statement any more."""
+        latest = creditor.latest
+        if latest is not None and latest is not self and latest.creditor is creditor and not latest.debt:
+            latest.creditor = None
+        creditor.latest = self
+        self.creditor = creditor
+
     def forget_debt(self) -> None:
         """Its creditor has gone; whatever the server still knows is nobody's."""
         self.debt = Debt.NONE
@@ -430,8 +446,10 @@ class Connection:
         verdict = scanner.scan(data)
         consumed = scanner.consumed
         if verdict == DONE and consumed == len(data):
-            if scanner.error and not self.reply_bytes and holder.withholds(scanner.error, data):
-                return
+            if scanner.error:
+                self.error = packet.last(data)
+                if not self.reply_bytes and holder.withholds(scanner.error, data):
+                    return
             self.reply_bytes += consumed
             self.client.write(data)
             holder.reply_ended()
@@ -444,6 +462,8 @@ class Connection:
     def _relay(self, holder: Holder, data: bytes, verdict: int) -> None:
         # Anything but the end of a reply at the end of what came.
         scanner = self.scanner
+        if not self.reply_bytes:
+            self.first_at = perf_counter()
         while True:
             consumed = scanner.consumed
             self.reply_bytes += consumed

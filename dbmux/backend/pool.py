@@ -54,8 +54,6 @@ class RelayKey(ShelfKey):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What proves an account at the server, never shown, and the collation with which to log in."""
-
     """An account's password at the server, never shown, and the collation with which to log in.
 
     `since` is when a client brought it, by time.perf_counter: of two the newer one holds.

@@ -436,7 +436,7 @@ class Carried:
             connection.insert_id = self.insert_id
         if connection.creditor is not owner:
             connection.forget_debt()
-            connection.creditor = owner
+            connection.serve(owner)
         self.apart = COUNTS
         connection.state = self._there(query, connection)
 

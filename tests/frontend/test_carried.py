@@ -166,6 +166,40 @@ async def _warned(proxy: Running) -> tuple[TestClient, TestClient]:
     return one, two
 
 
+class Counting(FakeBackend):
+    """An UPDATE changes three rows."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"UPDATE"):
+            return protocol.send_ok(Ok(affected_rows=3, status=2))
+        if command.body == b"BEGIN":
+            return protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.IN_TRANSACTION))
+        return select(protocol, command)
+
+
+def test_counts_are_not_asked_of_a_connection_that_the_session_used_before_its_last_one() -> None:
+    async def scenario() -> None:
+        async with running(Counting(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.QUERY, b"BEGIN")
+            await one.ask(Command.QUERY, b"SELECT 1")
+            await two.ask(Command.QUERY, b"COMMIT")
+            await one.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            await two.ask(Command.QUERY, b"BEGIN")
+
+            await one.ask(Command.QUERY, b"SELECT ROW_COUNT()")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert asked[-1] == b"SELECT GREATEST(ROW_COUNT(),3) AS `ROW_COUNT()`"
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def _codes(reply: list[ServerMessage]) -> list[bytes]:
     return [message.payload.split(b"\x04text")[0][-1:] for message in reply if isinstance(message, Row)]
 
