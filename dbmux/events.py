@@ -10,7 +10,26 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
+from dbmux.query import Query
 from dbmux.routes import Route
+
+
+# Of a command and of an error more than this many bytes are not kept.
+KEPT = 4096
+KEPT_ERROR = 512
+
+
+class Who(NamedTuple):
+    """A client as its login told it: one value for all that it does. `program` is what it calls itself, or nothing."""
+
+    user: str
+    client: str
+    program: str
+    group: str
+    capabilities: int
+
+
+NOBODY = Who("", "", "", "", 0)
 
 
 class CloseReason(StrEnum):
@@ -92,7 +111,11 @@ class AddressBlocked(NamedTuple):
 class QueryFinished(NamedTuple):
     """A command was answered whole; `command` is the COM_* number, `code` 0 or the error's number.
 
-    `cache` says what the query cache had to do with it, or why nothing; it is empty where there was no question.
+    `seconds` are all of it; `waited` of them passed before it was sent, `fetched` between the first piece of the reply
+    and its end, 0.0 when it came in one. `cache` says what the query cache had to do with it, or why nothing; it is
+    empty where there was no question. `sent` is the command's packet as far as it is kept, `statement` the text of
+    which a prepared one was made, `query` what it means, None where nobody had to ask. `rows` is -1 where unknown;
+    `status` has the flags of the reply, `error` its ERR packet.
     """
 
     at: float
@@ -104,6 +127,17 @@ class QueryFinished(NamedTuple):
     code: int
     route: Route
     cache: str = ""
+    who: Who = NOBODY
+    schema: bytes = b""
+    sent: bytes = b""
+    statement: bytes = b""
+    query: Query | None = None
+    waited: float = 0.0
+    fetched: float = 0.0
+    rows: int = -1
+    status: int = 0
+    error: bytes = b""
+    is_pinned: bool = False
 
 
 class Pinned(NamedTuple):

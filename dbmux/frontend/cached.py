@@ -34,7 +34,7 @@ from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
 from dbmux.cache.written import Written
 from dbmux.config.model import CachePolicy
-from dbmux.events import QueryFinished
+from dbmux.events import KEPT, QueryFinished
 from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import HELD, Statement
@@ -166,6 +166,7 @@ class CachedTenant(Tenant):
         if environment.refusal or self._is_cache_off or self._is_congested or (course is not None and course.has_token):
             self._key = b""
             return False
+        self._sent, self._statement = data, None
         text = data[start:]
         if b"/*" in text or b"#" in text or b"--" in text:
             text = uncommented(text, 0, self._flags)
@@ -181,8 +182,9 @@ class CachedTenant(Tenant):
             return False
         return self._recall(cache, data, start, TEXTS if self._cache_policy is None else ORDERED_TEXTS)
 
-    def _recall_prepared(self, cache: Cache, statement: Statement, types: bytes, values: bytes) -> bool:
+    def _recall_prepared(self, cache: Cache, statement: Statement, types: bytes, data: bytes) -> bool:
         """The same for an execution."""
+        self._sent, self._statement = data, statement
         was, now = statement.state, self.carried.state
         environment = self._environment if now is self._environment_state else self._enter_environment(cache)
         is_unlike = statement.query.footprint.uncacheable or (was is not now and not _reads_alike(was, now))
@@ -192,7 +194,7 @@ class CachedTenant(Tenant):
         self._command = EXECUTE
         sizes = len(statement.text).to_bytes(4, "little") + len(types).to_bytes(4, "little")
         kind = EXECUTIONS if self._cache_policy is None else ORDERED_EXECUTIONS
-        key = self._key = b"".join((environment.prefixes[kind], sizes, statement.text, types, values))
+        key = self._key = b"".join((environment.prefixes[kind], sizes, statement.text, types, data[9:]))
         entry = cache.store.get(key)
         return entry is not None and self._serve(cache, entry)
 
@@ -223,10 +225,32 @@ class CachedTenant(Tenant):
             # What else it still knew is of before this statement.
             self._debtor.debt &= Debt.INSERT_ID
         self._ended = now = perf_counter()
+        sent, statement = self._sent, self._statement
         self._emit(
             new_tuple(
                 QueryFinished,
-                (time(), self.id, BACKEND, self._command, now - started, len(reply), 0, CACHED, verdict),
+                (
+                    time(),
+                    self.id,
+                    BACKEND,
+                    self._command,
+                    now - started,
+                    len(reply),
+                    0,
+                    CACHED,
+                    verdict,
+                    self.who,
+                    carried.state.schema,
+                    sent if len(sent) <= KEPT else sent[:KEPT],
+                    b"" if statement is None else statement.text[:KEPT],
+                    None,
+                    0.0,
+                    0.0,
+                    rows,
+                    0,
+                    b"",
+                    False,
+                ),
             )
         )
 

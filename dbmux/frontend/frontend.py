@@ -24,7 +24,7 @@ from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
 from dbmux.config.model import ClientTlsMode, LoginMode, User
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import AddressBlocked, CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned
+from dbmux.events import AddressBlocked, CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned, Who
 from dbmux.frontend import admission
 from dbmux.frontend.admission import Admitted, Learnt
 from dbmux.frontend.census import Census
@@ -41,7 +41,7 @@ from dbmux.net.tls import TlsLayer
 from dbmux.planner.planner import Planner
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
-from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user
+from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user, program_name
 from dbmux.wire.replies import Err, Status, err_from, staying
 from dbmux.wire.server import ClientMessage, ServerProtocol
 
@@ -151,6 +151,7 @@ class Frontend:
         group = session.group and self.topology.groups.get(session.group.name)
         if group is not None:
             host = session.peer.rpartition(":")[0]
+            session.who = Who(session.user, session.peer, session.program, group.name, session.capabilities)
             session.regroup(group, self.settings.rules.lens(session.user, host))
 
     def leave_hanging(self, backend: Backend) -> None:
@@ -298,6 +299,7 @@ class Frontend:
         started = time.perf_counter()
         backend = _entrance(group, settings)
         session.user = door.claim.user.decode("utf-8", "replace")
+        session.program = program_name(door.claim.attributes)
         admitted = await self._prove(session, door, backend, settings)
         try:
             if session.state != 0 or door.client.is_gone:
@@ -423,6 +425,7 @@ class Frontend:
             self._refuse(session, client, _UNFORESEEN, CloseReason.PROTOCOL_ERROR)
             return
         session.user = change.user.decode("utf-8", "replace")
+        session.program = program_name(change.attributes)
         self._begin(session, door, group, backend, admitted)
 
     async def _readmit(self, session: Session, door: Door, backend: Backend) -> Admitted:

@@ -21,7 +21,7 @@ from dbmux.cache.cache import Cache
 from dbmux.config.model import ReadYourWrites
 from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import CloseReason, SessionClosed
+from dbmux.events import KEPT, CloseReason, SessionClosed
 from dbmux.footprint import ANYWHERE
 from dbmux.frontend.cached import switches_cache
 from dbmux.frontend.carried import Carried, PinKey, Warnings, count_errors
@@ -120,6 +120,7 @@ class Session(StatementTenant):
         "origin",
         "peer",
         "place",
+        "program",
     )
 
     def __init__(self, session_id: int, channel: Channel, peer: str, listener: str, surroundings: Surroundings) -> None:
@@ -129,6 +130,8 @@ class Session(StatementTenant):
         # For limits on addresses; nothing where none counts.
         self.place = ""
         self.listener = listener
+        # What the client says that it is.
+        self.program = ""
         self.origin: Origin | None = None
         self.greeter: ServerProtocol | None = None
         self._is_advancing = False
@@ -170,7 +173,7 @@ class Session(StatementTenant):
         connection.hold(self, self.capabilities)
         assert self.backend is not None
         self.backend.pool.busy += 1
-        connection.creditor = self
+        connection.serve(self)
         self.connection = connection
         # Of a change of user it is the same connection, which still has the option.
         connection.state = replace(connection.state, option=self.carried.state.option)
@@ -230,7 +233,8 @@ class Session(StatementTenant):
             self._command = QUERY
             self._sent = data
             self.state = REPLYING
-            connection.creditor = self
+            if connection.creditor is not self:
+                connection.serve(self)
             connection.reply_bytes = 0
             connection.scanner.begin(RESULT, 1)
             if self._fill is not None:
@@ -265,7 +269,6 @@ class Session(StatementTenant):
         assert connection is not None
         scanner = connection.scanner
         self.state = IDLE
-        self._sent = b""
         now = self._ended = self._finish(connection)
         carried = self.carried
         shelf = self.shelf
@@ -328,9 +331,11 @@ class Session(StatementTenant):
             self.end(CloseReason.BACKEND_GONE, str(error))
             return
         self.state = IDLE
-        self._pending = b""
+        sent, self._pending = self._pending, b""
         self.carried.count(-1)
-        self.channel.write(packet.encode(told.build(), 1))
+        error_packet = told.build()
+        self.channel.write(packet.encode(error_packet, 1))
+        self._emit_refusal(sent or self._sent, self._query, error_packet, perf_counter() - self._started)
         self.channel.resume()
         self._go_on()
 
@@ -590,6 +595,7 @@ class Session(StatementTenant):
         # One whole command, in one packet.
         command = data[4]
         self._orders = None
+        self._sent = data
         if command != QUERY:
             self._execute(COMMAND_PLANS[command], command_query(command, data[5:]), data)
             return
@@ -637,7 +643,9 @@ class Session(StatementTenant):
         if named is not None:
             self.surroundings.count_rule(named[0])
         if told is not None and told.refusal is not None:
-            self.channel.write(packet.encode(told.refusal.build(), 1))
+            refusal = told.refusal.build()
+            self.channel.write(packet.encode(refusal, 1))
+            self._emit_refusal(self._sent, query, refusal, 0.0)
             return False
         if told is not None and told.target is not None and self.course is None and self.shelf is not None:
             self._set_out(group)
@@ -667,7 +675,9 @@ class Session(StatementTenant):
     def refuse(self, error: MySQLError) -> None:
         """Answer the command with an error of DbMux's own; the session goes on."""
         self.carried.count(-1)
-        self.channel.write(packet.encode(err_from(error).build(), 1))
+        told = err_from(error).build()
+        self.channel.write(packet.encode(told, 1))
+        self._emit_refusal(self._sent, None, told, 0.0)
 
     def _misbehaved(self, error: ProtocolError) -> None:
         sequence = self._upload.sequence if self._upload is not None else 1
@@ -711,9 +721,10 @@ class Session(StatementTenant):
     def _begin_stream(self) -> None:
         assert self.connection is not None
         self.state = State.STATEMENT_UPLOAD
-        self.connection.creditor = self
+        self.connection.serve(self)
         self.connection.reply_bytes = 0
         held, self._pending = self._pending, b""
+        self._sent = held[:KEPT]
         self.channel.resume()
         self._uploaded(held)
 

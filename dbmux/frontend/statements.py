@@ -190,6 +190,8 @@ class StatementTenant(CachedTenant):
         # As if the reply had told it: a preparation leaves it as it is.
         scanner.has_rows, scanner.affected = int(row_count < 0), max(row_count, 0)
         connection.reply_bytes = len(reply)
+        connection.error = packet.last(reply) if error and reply else b""
+        self._sent, self._pending = self._pending, b""
         self._claim(connection)
         self.channel.write(reply)
         self.reply_ended()
@@ -230,7 +232,7 @@ class StatementTenant(CachedTenant):
         elif self._cache is not None and not self._is_bypassed:
             # Clients tell them once, also when the answer comes from memory.
             statement.types = types or statement.types
-            if self._recall_prepared(self._cache, statement, types, data[9:]):
+            if self._recall_prepared(self._cache, statement, types, data):
                 return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
 

@@ -23,7 +23,7 @@ from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan
 from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import CloseReason, Emit, Pinned, QueryFinished, Unpinned
+from dbmux.events import KEPT, KEPT_ERROR, NOBODY, CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import LASTING
@@ -53,6 +53,8 @@ _READ_ONLY = (1290, 1836)
 _OFF = (b"0", b"OFF", b"FALSE")
 # A `row_limit` that no number of rows reaches.
 ANY = -2
+# Who answered, where DbMux did without a server, for those who count by backend.
+OWN = "dbmux"
 new_tuple = tuple.__new__
 
 
@@ -112,6 +114,7 @@ class Tenant(Holder, ABC):
         "_plan",
         "_query",
         "_sent",
+        "_sent_at",
         "_shape",
         "_started",
         "_statement",
@@ -129,9 +132,11 @@ class Tenant(Holder, ABC):
         "deadline",
         "group",
         "id",
+        "latest",
         "shelf",
         "state",
         "surroundings",
+        "who",
     )
 
     def __init__(self, session_id: int, channel: Channel, surroundings: Market) -> None:
@@ -147,7 +152,9 @@ class Tenant(Holder, ABC):
         self.shelf: Shelf | None = None
         self.connection: Connection | None = None
         self.deadline = 0.0
+        self.who = NOBODY
         self.carried: Carried
+        self.latest: Connection | None = None
         self._debtor: Connection | None = None
         self._debtor_backend: Backend | None = None
         self._emit = surroundings.emit
@@ -166,6 +173,8 @@ class Tenant(Holder, ABC):
         self._orders: Orders | None = None
         self._lens: Lens | None = None
         self._sent = b""
+        # When it was, where that was not at once.
+        self._sent_at = 0.0
         self._pending = b""
         self._then: Callable[[], None] = self._send_pending
         # What the cache has to do with the command under way, and its reading, if that is to be stored.
@@ -537,6 +546,7 @@ class Tenant(Holder, ABC):
         assert connection is not None
         data, self._pending = self._pending, b""
         self._sent = data
+        self._sent_at = perf_counter()
         self.state = REPLYING
         self._claim(connection)
         connection.reply_bytes = 0
@@ -550,9 +560,11 @@ class Tenant(Holder, ABC):
         connection.channel.write(data)
 
     def _claim(self, connection: Connection) -> None:
-        if self._query.is_bystander and connection.creditor is not self:
+        if connection.creditor is self:
+            return
+        if self._query.is_bystander:
             self.carried.apart = COUNTS
-        connection.creditor = self
+        connection.serve(self)
 
     def _limit(self, orders: Orders, connection: Connection) -> None:
         if orders.max_rows is not None:
@@ -587,6 +599,7 @@ class Tenant(Holder, ABC):
             self.backend.note(now - self._started)
         if self._orders is not None:
             route = self._obeyed(self._orders, route, connection)
+        started, sent, scanner = self._started, self._sent, connection.scanner
         self._emit(
             # Half the price of calling QueryFinished.
             new_tuple(
@@ -596,15 +609,52 @@ class Tenant(Holder, ABC):
                     self.id,
                     self.backend_name,
                     self._command,
-                    now - self._started,
+                    now - started,
                     connection.reply_bytes,
-                    connection.scanner.error,
+                    scanner.error,
                     route,
                     self._verdict,
+                    self.who,
+                    self.carried.state.schema,
+                    sent if len(sent) <= KEPT else sent[:KEPT],
+                    b"" if self._command == QUERY or self._statement is None else self._statement.text[:KEPT],
+                    self._query,
+                    self._sent_at - started if self._sent_at > started else 0.0,
+                    now - connection.first_at if connection.first_at > started else 0.0,
+                    scanner.rows if scanner.has_rows else scanner.affected,
+                    scanner.status,
+                    connection.error[:KEPT_ERROR] if scanner.error else b"",
+                    bool(self.carried.pins),
                 ),
             )
         )
+        self._sent = b""
         return now
+
+    def _emit_refusal(self, sent: bytes, query: Query | None, error: bytes, seconds: float) -> None:
+        # A command that no server answered: `error` is the ERR packet that the client got.
+        route = ONLY if self.course is None else self.course.route
+        if self._orders is not None:
+            route = route._replace(rule=self._orders.rule, would=self._orders.would or route.would)
+        self._emit(
+            QueryFinished(
+                time(),
+                self.id,
+                OWN,
+                sent[packet.HEADER] if sent else self._command,
+                seconds,
+                len(error) + packet.HEADER,
+                int.from_bytes(error[1:3], "little"),
+                route,
+                who=self.who,
+                schema=self.carried.state.schema,
+                sent=sent[:KEPT],
+                query=query,
+                waited=seconds,
+                error=error[:KEPT_ERROR],
+                is_pinned=bool(self.carried.pins),
+            )
+        )
 
     def _obeyed(self, orders: Orders, route: Route, connection: Connection) -> Route:
         connection.scanner.row_limit = ANY
@@ -777,6 +827,7 @@ class Tenant(Holder, ABC):
         if self._debtor is not None:
             self._debtor.forget_debt()
             self._debtor = None
+        self.latest = None
 
     @property
     def status(self) -> int:

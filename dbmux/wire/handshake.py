@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dbmux.errors import ErrorCode
+from dbmux.errors import ErrorCode, ProtocolError
 from dbmux.wire.buffer import Reader, lenenc_bytes
 from dbmux.wire.capabilities import NEEDED, REFRAMING, Capability, names
 from dbmux.wire.commands import Command
@@ -207,6 +207,19 @@ def parse_login(payload: bytes, offered: int) -> LoginRequest | TlsRequest:
         plugin=plugin,
         attributes=attributes,
     )
+
+
+def program_name(attributes: bytes) -> str:
+    """What the client calls itself in its connection attributes; nothing where it says nothing readable."""
+    reader = Reader(attributes)
+    try:
+        while reader.remaining:
+            name, value = reader.lenenc_bytes(), reader.lenenc_bytes()
+            if name == b"program_name":
+                return value.decode("utf-8", "replace")
+    except ProtocolError:
+        pass
+    return ""
 
 
 def parse_auth_switch(payload: bytes) -> AuthSwitch:

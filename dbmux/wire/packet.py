@@ -24,6 +24,16 @@ def encode(payload: bytes, sequence: int) -> bytes:
     return b"".join(packets)
 
 
+def last(packets: bytes) -> bytes:
+    """The payload of the last of these packets, which are whole."""
+    at = 0
+    while True:
+        end = at + HEADER + int.from_bytes(packets[at : at + 3], "little")
+        if end >= len(packets):
+            return packets[at + HEADER : end]
+        at = end
+
+
 class PacketReader:
     """Cuts a stream into payloads and checks that their sequence numbers follow one another."""
 
