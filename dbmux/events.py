@@ -13,7 +13,6 @@ from typing import NamedTuple
 from dbmux.query import Query
 from dbmux.routes import Route
 
-
 # Of a command and of an error more than this many bytes are not kept.
 KEPT = 4096
 KEPT_ERROR = 512

@@ -86,7 +86,7 @@ def test_every_metric_stands_in_the_list_of_metrics_and_no_other() -> None:
     figures.record(BackendUp(0, "db", "db:3306", "11.8"))
     figures.record(LoginFailed(0, 1, "app", 1045, "wrong"))
     figures.record(SessionClosed(0, 1, CloseReason.QUIT, ""))
-    figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064, ONLY))
+    figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064, ONLY), 1)
 
     rendered = re.findall(r"^# TYPE (\w+) ", render(figures, Now(backends=["db"])).decode(), re.MULTILINE)
 

@@ -324,9 +324,9 @@ class Cache:
                 return terms
         else:
             terms = self._policies.forced(found.tables, policy)
-        return self._reading(terms, found.tables, self._tally(named, by, terms))
+        return self._reading(query, terms, found.tables, self._tally(named, by, terms))
 
-    def _reading(self, terms: Terms, tables: frozenset[Key], tally: Tally) -> Reading:
+    def _reading(self, query: Query, terms: Terms, tables: frozenset[Key], tally: Tally) -> Reading:
         unfollowed = tables - terms.followed
         epochs = self._tables(terms.followed) + tuple(self._unfollowed.table(*key) for key in sorted(unfollowed))
         for table in epochs:
@@ -334,6 +334,7 @@ class Cache:
             if memory is not None and table.share is None:
                 table.share = Room(memory)
         return Reading(
+            query=query,
             tables=epochs,
             tally=tally,
             ttl_s=terms.ttl_s,
@@ -402,6 +403,7 @@ class Cache:
             rows=rows,
             cost_s=cost_s,
             tally=tally,
+            query=reading.query,
         )
         if put is Put.STORED:
             tally.stored += 1

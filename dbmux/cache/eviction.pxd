@@ -16,6 +16,7 @@ cdef class Entry:
     cdef public long long rows
     cdef public long long size
     cdef public object tally
+    cdef public object query
     cdef public int uses
     cdef readonly Room room
     cdef readonly Chain chain

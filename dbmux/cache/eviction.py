@@ -17,6 +17,7 @@ from array import array
 
 from dbmux.cache.tables import Table
 from dbmux.cache.tally import Tally
+from dbmux.query import Query
 
 try:
     import cython
@@ -42,7 +43,8 @@ class Entry:
     `cost_s` are what the reading found and took.
 
     Compiled, the garbage collector does not know of it: a million entries cost it nothing. So whoever chains entries
-    must unchain them, or they stay in memory for ever. `tally` is where whoever serves it counts.
+    must unchain them, or they stay in memory for ever. `tally` is where whoever serves it counts, `query` what it
+    answers.
     """
 
     __slots__ = (
@@ -53,6 +55,7 @@ class Entry:
         "key",
         "newer",
         "older",
+        "query",
         "refresh_at",
         "reply",
         "room",
@@ -70,6 +73,7 @@ class Entry:
         self.captured = captured
         self.expires = expires
         self.refresh_at = expires
+        self.query: Query | None = None
         self.rows = 0
         self.cost_s = 0.0
         self.size = 0

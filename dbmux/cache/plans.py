@@ -18,6 +18,7 @@ from dbmux.query import Query
 class Reading:
     """A result that may be stored, on these terms."""
 
+    query: Query
     tables: tuple[Table, ...]
     tally: Tally
     ttl_s: float

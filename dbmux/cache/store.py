@@ -19,6 +19,7 @@ from sys import getsizeof
 from dbmux.cache.eviction import NOBODYS, Entry, Ghosts, Room, count_use
 from dbmux.cache.tables import Table, capture, is_current
 from dbmux.cache.tally import Tally
+from dbmux.query import Query
 
 COMPILED = not __file__.endswith(".py")
 
@@ -145,6 +146,7 @@ class Store:
         rows: int = 0,
         cost_s: float = 0.0,
         tally: Tally = NOBODYS,
+        query: Query | None = None,
     ) -> Put:
         """Store a reply whose reading began when `captured` was taken of its tables.
 
@@ -158,6 +160,7 @@ class Store:
         entry.rows = rows
         entry.cost_s = cost_s
         entry.tally = tally
+        entry.query = query
         if refresh_at >= 0:
             entry.refresh_at = refresh_at
         return self._put(entry)

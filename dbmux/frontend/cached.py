@@ -211,10 +211,10 @@ class CachedTenant(Tenant):
             tally.stale += 1
         tally.hits += 1
         tally.saved_s += entry.cost_s
-        self._answer(entry.reply, entry.rows, verdict, now)
+        self._answer(entry.reply, entry.rows, verdict, now, entry.query)
         return True
 
-    def _answer(self, reply: bytes, rows: int, verdict: str, started: float) -> None:
+    def _answer(self, reply: bytes, rows: int, verdict: str, started: float, query: Query | None) -> None:
         self.channel.write(reply)
         carried = self.carried
         carried.row_count = -1
@@ -243,7 +243,7 @@ class CachedTenant(Tenant):
                     carried.state.schema,
                     sent if len(sent) <= KEPT else sent[:KEPT],
                     b"" if statement is None else statement.text[:KEPT],
-                    None,
+                    query,
                     0.0,
                     0.0,
                     rows,
@@ -406,12 +406,12 @@ class CachedTenant(Tenant):
 
     def filled(self, reply: bytes, rows: int) -> None:
         """The other session's reading is over, and this is the result."""
-        if self._joined is None:
+        joined, self._joined = self._joined, None
+        if joined is None:
             # Whoever was told before has ended this session.
             return
-        self._joined = None
         self.state = IDLE
-        self._answer(reply, rows, Verdict.COALESCED, self._started)
+        self._answer(reply, rows, Verdict.COALESCED, self._started, joined.reading.query)
         self._go_on()
 
     def not_filled(self) -> None:

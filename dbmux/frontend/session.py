@@ -62,9 +62,9 @@ ALL_ROWS = 1 << 16
 
 # Never plain: when it has ended, its victim is let go.
 KILL = Query(kind=Kind.KILL, access=Access.UNSURE, is_digest_wide=False)
-COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
+COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS, is_digest_wide=False)
 # A prepared statement's execution: what it does is known from its text, but for the id.
-EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True)
+EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True, is_digest_wide=False)
 # In these a byte of a character may look like a quote or a backslash.
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
 # Of these a server may keep something on a connection even when it is reset.

@@ -12,9 +12,11 @@ _BUCKETS = SUB_BUCKETS * (MAX_MICROSECONDS.bit_length() - 4)
 
 
 def bucket_of(microseconds: int) -> int:
-    """The bucket of a duration."""
+    """The bucket of a duration; over 19 hours counts as 19 hours."""
     if microseconds < SUB_BUCKETS:
-        return microseconds
+        return max(microseconds, 0)
+    if microseconds > MAX_MICROSECONDS:
+        microseconds = MAX_MICROSECONDS
     shift = microseconds.bit_length() - 6
     return (shift << 5) + (microseconds >> shift)
 
@@ -38,13 +40,11 @@ class Histogram:
         self.sum_s = 0.0
 
     def record(self, seconds: float) -> None:
-        """Count one duration; over 19 hours counts as 19 hours."""
-        microseconds = int(seconds * 1_000_000)
-        if microseconds < SUB_BUCKETS:
-            bucket = max(microseconds, 0)
-        else:
-            shift = min(microseconds, MAX_MICROSECONDS).bit_length() - 6
-            bucket = (shift << 5) + (min(microseconds, MAX_MICROSECONDS) >> shift)
+        """Count one duration."""
+        self.count_in(bucket_of(int(seconds * 1_000_000)), seconds)
+
+    def count_in(self, bucket: int, seconds: float) -> None:
+        """The same with the bucket known."""
         self._buckets[bucket] += 1
         self.count += 1
         self.sum_s += seconds

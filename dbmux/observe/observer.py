@@ -1,34 +1,47 @@
 """Everything that watches an engine, behind one call.
 
-Events come in through `emit`, which is handed to the engine; the ring, the figures and the log get them.
+Events come in through `emit`, which is handed to the engine; rings, figures and the log get them.
 """
 
 from __future__ import annotations
 
 from dbmux.events import Event, QueryFinished
+from dbmux.observe.digests import Digests
+from dbmux.observe.histogram import bucket_of
 from dbmux.observe.logfile import Log
 from dbmux.observe.metrics import Metrics
 from dbmux.observe.ring import Ring
 
-RING_SIZE = 16_384
+# Statements that are remembered, and all other events, which are rare and must not be washed away by them.
+KEPT_QUERIES = 16_384
+KEPT_QUERY_BYTES = 64 << 20
+KEPT_EVENTS = 4096
+KEPT_EVENT_BYTES = 4 << 20
+# What an event takes in memory besides its texts, measured with sys.getsizeof of all that is its own.
+WEIGHT = 450
 
 
 class Observer:
-    """Owns ring and metrics; the log may be absent."""
+    """Owns rings and figures; the log may be absent."""
 
-    __slots__ = ("_log", "metrics", "ring")
+    __slots__ = ("_log", "digests", "events", "metrics", "queries")
 
-    def __init__(self, log: Log | None) -> None:
-        self.ring = Ring(RING_SIZE)
+    def __init__(self, log: Log | None, kept_queries: int = KEPT_QUERIES) -> None:
+        self.queries: Ring[QueryFinished] = Ring(kept_queries, KEPT_QUERY_BYTES)
+        self.events: Ring[Event] = Ring(KEPT_EVENTS, KEPT_EVENT_BYTES)
         self.metrics = Metrics()
+        self.digests = Digests()
         self._log = log
 
     def emit(self, event: Event) -> None:
         """Take an event; never waits. Runs once a query."""
-        self.ring.append(event)
         if type(event) is QueryFinished:
-            self.metrics.query_finished(event)
+            self.queries.append(event, WEIGHT + len(event[11]) + len(event[18]))
+            bucket = bucket_of(int(event[4] * 1_000_000))
+            self.metrics.query_finished(event, bucket)
+            self.digests.record(event, bucket)
             return
+        self.events.append(event, WEIGHT)
         self.metrics.record(event)
         if self._log is not None:
             self._log.write(event)

@@ -1,43 +1,78 @@
-"""The last events, in a bounded ring.
+"""The last events, in a ring bounded by their number and by their bytes.
 
 Events come in and are never waited for; readers with a place of their own get what came since, and are told how many
-they missed. The oldest is forgotten first.
+they missed. The oldest is forgotten first. One thread may append while another one reads.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from dataclasses import dataclass
-from itertools import islice
+from typing import Generic, TypeVar
 
-from dbmux.events import Event
+E = TypeVar("E")
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[E]):
     """What came since a reader's place: the events, how many were lost before them, and the reader's new place."""
 
-    events: tuple[Event, ...]
+    events: tuple[E, ...]
     missed: int
     place: int
 
 
-class Ring:
-    """Holds at most `size` events; `count` is how many there ever were."""
+class Ring(Generic[E]):
+    """Holds at most `size` events, and as many as weigh `limit` bytes.
 
-    __slots__ = ("count", "events")
+    `count` is how many there ever were, so that each has a number, from 0; `oldest` is that of the first still there.
+    """
 
-    def __init__(self, size: int) -> None:
-        self.events: deque[Event] = deque(maxlen=size)
+    __slots__ = ("_events", "_weights", "bytes", "count", "limit", "oldest", "size")
+
+    def __init__(self, size: int, limit: int) -> None:
+        self.size = size
+        self.limit = limit
         self.count = 0
+        self.oldest = 0
+        self.bytes = 0
+        self._events: list[E | None] = [None] * size
+        self._weights = array("L", bytes(size * array("L").itemsize))
 
-    def append(self, event: Event) -> None:
+    def append(self, event: E, weight: int) -> None:
         """Remember an event."""
-        self.count += 1
-        self.events.append(event)
+        count = self.count
+        if count - self.oldest == self.size:
+            self._forget()
+        at = count % self.size
+        self._events[at] = event
+        self._weights[at] = weight
+        self.bytes += weight
+        self.count = count + 1
+        while self.bytes > self.limit:
+            self._forget()
 
-    def since(self, place: int) -> Batch:
-        """What came after `place`, which is 0 or the place of an earlier batch."""
-        oldest = self.count - len(self.events)
-        start = max(place, oldest)
-        return Batch(tuple(islice(self.events, start - oldest, None)), start - place, self.count)
+    def _forget(self) -> None:
+        at = self.oldest % self.size
+        # First, so that who reads meanwhile does not take the gap for an event.
+        self.oldest += 1
+        self._events[at] = None
+        self.bytes -= self._weights[at]
+
+    def since(self, place: int, most: int | None = None) -> Batch[E]:
+        """What came after `place`, which is 0 or the place of an earlier batch; of that the first `most`."""
+        start = max(place, self.oldest)
+        end = self.count if most is None else min(self.count, start + most)
+        size, events = self.size, self._events
+        found = [events[number % size] for number in range(start, end)]
+        # What was forgotten, and perhaps replaced, while this was read.
+        late = min(max(self.oldest - start, 0), len(found))
+        kept = tuple(event for event in found[late:] if event is not None)
+        return Batch(kept, start + late - place, end)
+
+    def get(self, number: int) -> E | None:
+        """The event with this number, if it is still there."""
+        if not self.oldest <= number < self.count:
+            return None
+        event = self._events[number % self.size]
+        return event if number >= self.oldest else None

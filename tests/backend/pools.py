@@ -36,6 +36,7 @@ class Client:
         self.account = account if shelf is None else shelf.key.user
         self.deadline = deadline
         self.connection: Connection | None = None
+        self.latest: Connection | None = None
         self.places = 0
         self.errors: list[MySQLError | BackendRefused] = []
         self.answers = 0

@@ -24,7 +24,7 @@ from dbmux.events import (
 )
 from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat
 from dbmux.observe.metrics import Metrics
-from dbmux.observe.observer import RING_SIZE, Observer
+from dbmux.observe.observer import KEPT_QUERIES, Observer
 from dbmux.observe.prometheus import Now, render
 from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
@@ -59,7 +59,10 @@ def test_ring_figures_and_log_get_every_event() -> None:
     for event in EVENTS:
         observer.emit(event)
 
-    assert observer.ring.since(0).events == EVENTS
+    queries = tuple(event for event in EVENTS if isinstance(event, QueryFinished))
+    assert observer.queries.since(0).events == queries
+    assert observer.events.since(0).events == tuple(event for event in EVENTS if event not in queries)
+    assert [told.counted.count for told in observer.digests.over(None)] == [1]
     assert len(stream.getvalue().splitlines()) == sum(not isinstance(event, NOT_LOGGED) for event in EVENTS)
     assert observer.metrics.backends["db"].latency.count == 1
 
@@ -77,10 +80,10 @@ def test_queries_are_not_logged_one_by_one() -> None:
 def test_memory_is_bounded() -> None:
     observer = Observer(None)
 
-    for _ in range(RING_SIZE + 5):
+    for _ in range(KEPT_QUERIES + 5):
         observer.emit(finished())
 
-    assert (len(observer.ring.events), observer.ring.count) == (RING_SIZE, RING_SIZE + 5)
+    assert (observer.queries.oldest, observer.queries.count) == (5, KEPT_QUERIES + 5)
 
 
 def test_every_count_is_exact() -> None:
