@@ -114,7 +114,7 @@ class QueryFinished(NamedTuple):
     and its end, 0.0 when it came in one. `cache` says what the query cache had to do with it, or why nothing; it is
     empty where there was no question. `sent` is the command's packet as far as it is kept, `statement` the text of
     which a prepared one was made, `query` what it means, None where nobody had to ask. `rows` is -1 where unknown;
-    `status` has the flags of the reply, `error` its ERR packet.
+    `status` has the flags of the reply, `error` its ERR packet. `transaction` is the number of the open one, or 0.
     """
 
     at: float
@@ -137,6 +137,7 @@ class QueryFinished(NamedTuple):
     status: int = 0
     error: bytes = b""
     is_pinned: bool = False
+    transaction: int = 0
 
 
 class Pinned(NamedTuple):

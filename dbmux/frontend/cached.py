@@ -250,6 +250,7 @@ class CachedTenant(Tenant):
                     0,
                     b"",
                     False,
+                    0,
                 ),
             )
         )

@@ -31,6 +31,7 @@ from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
+from dbmux.kernel import ReplyScanner
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.channel import Channel
 from dbmux.planner.planner import (
@@ -121,6 +122,7 @@ class Tenant(Holder, ABC):
         "_text_at",
         "_then",
         "_transaction_since",
+        "_transactions",
         "_verdict",
         "backend",
         "backend_name",
@@ -184,6 +186,7 @@ class Tenant(Holder, ABC):
         self._ended = 0.0
         # When the transaction began for which the connection is kept; 0.0 for none.
         self._transaction_since = 0.0
+        self._transactions = 0
 
     @abstractmethod
     def end(self, reason: CloseReason, detail: str = "") -> None:
@@ -625,11 +628,18 @@ class Tenant(Holder, ABC):
                     scanner.status,
                     connection.error[:KEPT_ERROR] if scanner.error else b"",
                     bool(self.carried.pins),
+                    self._count_transaction(scanner) if (scanner.before | scanner.status) & IN_TRANSACTION else 0,
                 ),
             )
         )
         self._sent = b""
         return now
+
+    def _count_transaction(self, scanner: ReplyScanner) -> int:
+        # Its number: unique among all sessions, as long as none has more than 16 million of them.
+        if not scanner.before & IN_TRANSACTION:
+            self._transactions += 1
+        return self.id << 24 | self._transactions & 0xFFFFFF
 
     def _emit_refusal(self, sent: bytes, query: Query | None, error: bytes, seconds: float) -> None:
         # A command that no server answered: `error` is the ERR packet that the client got.

@@ -1,0 +1,1 @@
+"""What anyone who looks at a running engine can see and ask."""

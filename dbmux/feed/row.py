@@ -1,0 +1,217 @@
+"""A finished statement as people see it: a line of the live view, what filters look at, what is copied and exported.
+
+An event comes in; its attributes are made when somebody asks for them, since of most rows few are ever looked at. Over
+the control socket a row travels as its attributes, and is the same on the other side. Never changes once it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from dbmux.events import QueryFinished
+from dbmux.frontend.cached import BACKEND
+from dbmux.frontend.tenant import OWN
+from dbmux.lexer import digest
+from dbmux.observe.digests import identity
+from dbmux.observe.statement import text_of
+from dbmux.query import Kind, Query
+from dbmux.routes import Reason
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Status
+
+# Behind the mark of an error and its number come a mark and the SQLSTATE (manual page "ERR_Packet").
+_MESSAGE_AT = 9
+_VERBS = {
+    Command.QUERY: "query",
+    Command.STMT_PREPARE: "prepare",
+    Command.STMT_EXECUTE: "execute",
+    Command.MARIADB_STMT_BULK_EXECUTE: "bulk execute",
+    Command.STMT_FETCH: "fetch",
+    Command.STMT_RESET: "reset statement",
+    Command.STMT_SEND_LONG_DATA: "long data",
+    Command.INIT_DB: "use",
+}
+
+
+class Origin(Protocol):
+    """What a statement's comments say of where it comes from; nothing where they say nothing."""
+
+    app: str
+    trace: str
+    site: str
+
+
+class Notes(Protocol):
+    """What is known of a statement besides its event."""
+
+    @property
+    def slow_s(self) -> float:
+        """From how many seconds on it is slow."""
+
+    def meaning(self, text: bytes) -> Query:
+        """What a statement means of which nobody had to know it."""
+
+    def origin(self, text: bytes) -> Origin:
+        """What its comments say."""
+
+    def repeated(self, seq: int) -> int:
+        """How often its like ran, when that is an N+1; 0 otherwise."""
+
+
+class Row:
+    """One statement. `seq` is its number; the other attributes stand in FIELDS, in the order in which they are told."""
+
+    seq: int
+    at: float
+    session: int
+    transaction: int
+    seconds: float
+    waited: float
+    fetched: float
+    command: str
+    kind: str
+    sql: str
+    digest: str
+    digest_text: str
+    tables: tuple[str, ...]
+    user: str
+    client: str
+    app: str
+    schema: str
+    group: str
+    backend: str
+    role: str
+    reason: str
+    rule: str
+    would: str
+    cache: str
+    rows: int
+    bytes: int
+    code: int
+    error: str
+    trace: str
+    site: str
+    is_in_transaction: bool
+    is_pinned: bool
+    is_slow: bool
+    nplus1: int
+
+    # What it is made of; of a row that came over the socket there is none.
+    event: QueryFinished | None
+
+    def __init__(self, seq: int, event: QueryFinished, notes: Notes) -> None:
+        self.seq = seq
+        self.event = event
+        self._notes = notes
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Row:
+        """The row that was told; raises KeyError when something is missing."""
+        row = cls.__new__(cls)
+        row.__dict__.update({name: told[name] for name in FIELDS})
+        row.__dict__["tables"] = tuple(told["tables"])
+        row.event = None
+        return row
+
+    def told(self) -> dict[str, Any]:
+        """All attributes, as JSON has them."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    def __getattr__(self, name: str) -> Any:
+        # Only asked for what is not there yet.
+        make = _MADE.get(name)
+        event = self.__dict__.get("event")
+        if make is None or event is None:
+            raise AttributeError(name)
+        value = self.__dict__[name] = make(event, self)
+        return value
+
+
+def _text(event: QueryFinished, row: Row) -> bytes:
+    return text_of(event)
+
+
+def _sql(event: QueryFinished, row: Row) -> str:
+    text: bytes = row._text
+    return text.decode("utf-8", "replace")
+
+
+def _digest_text(event: QueryFinished, row: Row) -> str:
+    text: bytes = row._digest
+    return text.decode("utf-8", "replace")
+
+
+def _meaning(event: QueryFinished, row: Row) -> Query:
+    return event.query if event.query is not None else row._notes.meaning(row._text)
+
+
+def _origin(event: QueryFinished, row: Row) -> Origin:
+    return row._notes.origin(row._text)
+
+
+def _kind(event: QueryFinished, row: Row) -> str:
+    meaning: Query = row._meaning
+    if event.command in _VERBS:
+        return str(meaning.kind)
+    return str(Kind.OTHER)
+
+
+def _command(event: QueryFinished, row: Row) -> str:
+    try:
+        number = Command(event.command)
+    except ValueError:
+        return f"command {event.command}"
+    return _VERBS.get(number, number.name.lower().replace("_", " "))
+
+
+def _role(event: QueryFinished, row: Row) -> str:
+    is_server = event.backend not in (BACKEND, OWN) and event.route.reason is not Reason.ONLY
+    return str(event.route.role) if is_server else ""
+
+
+def _error(event: QueryFinished, row: Row) -> str:
+    return event.error[_MESSAGE_AT:].decode("utf-8", "replace")
+
+
+_MADE: dict[str, Callable[[QueryFinished, Row], Any]] = {
+    # What others are made of.
+    "_text": _text,
+    "_digest": lambda event, row: digest(row._text, 0, 0),
+    "_meaning": _meaning,
+    "_origin": _origin,
+    "at": lambda event, row: event.at,
+    "session": lambda event, row: event.session,
+    "transaction": lambda event, row: event.transaction,
+    "seconds": lambda event, row: event.seconds,
+    "waited": lambda event, row: event.waited,
+    "fetched": lambda event, row: event.fetched,
+    "command": _command,
+    "kind": _kind,
+    "sql": _sql,
+    "digest": lambda event, row: identity(row._digest),
+    "digest_text": _digest_text,
+    "tables": lambda event, row: row._meaning.tables,
+    "user": lambda event, row: event.who.user,
+    "client": lambda event, row: event.who.client,
+    "app": lambda event, row: row._origin.app or event.who.program,
+    "schema": lambda event, row: event.schema.decode("utf-8", "replace"),
+    "group": lambda event, row: event.who.group,
+    "backend": lambda event, row: event.backend,
+    "role": _role,
+    "reason": lambda event, row: str(event.route.reason),
+    "rule": lambda event, row: event.route.rule,
+    "would": lambda event, row: event.route.would,
+    "cache": lambda event, row: str(event.cache),
+    "rows": lambda event, row: event.rows,
+    "bytes": lambda event, row: event.reply_bytes,
+    "code": lambda event, row: event.code,
+    "error": _error,
+    "trace": lambda event, row: row._origin.trace,
+    "site": lambda event, row: row._origin.site,
+    "is_in_transaction": lambda event, row: bool(event.status & Status.IN_TRANSACTION),
+    "is_pinned": lambda event, row: event.is_pinned,
+    "is_slow": lambda event, row: event.seconds >= row._notes.slow_s,
+    "nplus1": lambda event, row: row._notes.repeated(row.seq),
+}
+FIELDS = ("seq", *(name for name in _MADE if not name.startswith("_")))
