@@ -362,7 +362,8 @@ class Carried:
             if option is None:
                 option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
             told.append((Command.SET_OPTION, option))
-        if self.state.schema != connection.state.schema and query.kind is not Kind.USE:
+        has, wants = connection.state, self.state
+        if (wants.schema, wants.altered) != (has.schema, has.altered) and wants.schema and query.kind is not Kind.USE:
             # Whoever chooses another schema may do so because this one is there no more.
             told.append((Command.INIT_DB, self.state.schema))
         told += [(Command.QUERY, sql) for sql in assignments(have, self.state, spelling)]
