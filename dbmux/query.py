@@ -130,7 +130,7 @@ class ChangeSchema:
 
 @dataclass(frozen=True, slots=True)
 class AlterSchema:
-    """ALTER DATABASE: a schema has other defaults, which a connection learns by USE; no name means the session's own."""
+    """ALTER DATABASE: a schema has other defaults, which USE tells a connection; no name means the session's own."""
 
     name: bytes
 
