@@ -181,7 +181,8 @@ def test_who_altered_the_schema_has_its_new_defaults_on_every_connection() -> No
             await one.ask(Command.QUERY, b"SELECT @@character_set_database")
 
             asked = proxy.backend.commands[before:]
-            assert asked == [(Command.INIT_DB, b"shop"), (Command.QUERY, b"SELECT @@character_set_database")]
+            there = [(Command.INIT_DB, b"information_schema"), (Command.INIT_DB, b"shop")]
+            assert asked == [*there, (Command.QUERY, b"SELECT @@character_set_database")]
             for each in (one, two, three):
                 each.close()
 
