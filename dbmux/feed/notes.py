@@ -7,6 +7,7 @@ part of an N+1, goes out. Bounded. Never asks a server.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from dbmux.feed.row import Origin, Row
 from dbmux.planner.planner import Planner
@@ -17,6 +18,16 @@ from dbmux.query import Kind, Query
 REMEMBERED = 50_000
 MOST_LOOKED_AT = 2000
 _READS = str(Kind.SELECT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nowhere:
+    app: str = ""
+    trace: str = ""
+    site: str = ""
+
+
+NOWHERE = _Nowhere()
 
 
 class EngineNotes:
