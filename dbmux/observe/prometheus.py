@@ -44,6 +44,14 @@ def render(metrics: Metrics, now: Now) -> bytes:
     return generate_latest(registry)
 
 
+def _command(number: int) -> str:
+    # Clients may send any.
+    try:
+        return Command(number).name.lower()
+    except ValueError:
+        return f"0x{number:02x}"
+
+
 class _Figures(Collector):
     def __init__(self, metrics: Metrics, now: Now) -> None:
         self._metrics = metrics
@@ -93,7 +101,7 @@ class _Figures(Collector):
                 up.add_metric([name], int(figures.is_up))
             for number, count in enumerate(figures.commands):
                 if count:
-                    commands.add_metric([name, Command(number).name.lower()], count)
+                    commands.add_metric([name, _command(number)], count)
             for code, count in figures.errors.items():
                 errors.add_metric([name, str(code)], count)
             reply_bytes.add_metric([name], figures.bytes)

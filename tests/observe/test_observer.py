@@ -67,6 +67,14 @@ def test_ring_figures_and_log_get_every_event() -> None:
     assert observer.metrics.backends["db"].latency.count == 1
 
 
+def test_commands_that_nobody_knows_are_counted_by_their_number() -> None:
+    metrics = observed(finished("dbmux", command=0xF0, code=1047))
+
+    found = figures(metrics)
+
+    assert found["dbmux_commands_total", frozenset({("backend", "dbmux"), ("command", "0xf0")})] == 1
+
+
 def test_queries_are_not_logged_one_by_one() -> None:
     stream = io.StringIO()
     observer = Observer(Log(stream, LogFormat.TEXT))
