@@ -75,6 +75,12 @@ def test_one_statement_instead_of_many(texts: list[str], expected: str) -> None:
     "form",
     [
         "SELECT a FROM c WHERE id = 1 AND t = {}  OR x = 1",
+        "SELECT a FROM c WHERE x = 1 OR y AND id = {}",
+        "SELECT a FROM c WHERE x = 1 XOR y AND id = {}",
+        "SELECT a FROM c WHERE id = {} AND b GROUP BY a",
+        "SELECT a FROM c WHERE id = {} AND b FOR UPDATE",
+        "SELECT a FROM c WHERE x || y AND id = {}",
+        "SELECT a FROM c WHERE id = {} AND b UNION SELECT 1",
         "SELECT a FROM c WHERE NOT id = {}",
         "SELECT a FROM c WHERE NOT (id = {})",
         "SELECT a FROM c WHERE id <=> {}",
