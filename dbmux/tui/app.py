@@ -6,8 +6,12 @@ stops, hangs or breaks, the engine goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on, work
@@ -19,8 +23,11 @@ from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.tui.header import Header, Tabs, Words
 from dbmux.tui.look import Look, Theme
 from dbmux.tui.page import Page
+from dbmux.tui.pages import make
+from dbmux.tui.pages.happenings import Happenings
 from dbmux.tui.pages.live import Live
 from dbmux.tui.prompt import Prompt
+from dbmux.tui.question import Question
 
 RENEW_S = 1.0
 SMALLEST = (60, 16)
@@ -61,8 +68,8 @@ class Interface(App[Leave]):
         self,
         feed: Feed,
         look: Look,
-        pages: Callable[[Feed, Look], list[Page]],
         *,
+        pages: Callable[[Feed, Look], list[Page]] = make,
         address: str = "127.0.0.1:3307",
         is_hosting: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -144,9 +151,54 @@ class Interface(App[Leave]):
         """Say something for a few seconds; never reads it as markup."""
         self.notify(words, markup=False, timeout=4)
 
-    @on(Live.Told)
-    def _told(self, message: Live.Told) -> None:
+    @on(Page.Said)
+    def _said(self, message: Page.Said) -> None:
         self.say(message.words)
+
+    @on(Live.Happened)
+    def _happened(self, message: Live.Happened) -> None:
+        for page in self.query(Happenings):
+            page.hear(message.happenings)
+
+    @on(Page.Edit)
+    def _edit(self, message: Page.Edit) -> None:
+        file = Path(message.file)
+        if not file.is_file():
+            self.say(f"{message.file} is no file that could be edited")
+            return
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        # Without a repaint in between: a suspended terminal is written to by nobody.
+        with self.suspend(), self.batch_update():
+            subprocess.run([*shlex.split(editor), f"+{message.line}", str(file)], check=False)
+        self.refresh()
+
+    @on(Page.Wanted)
+    async def _wanted(self, message: Page.Wanted) -> None:
+        self.action_go(0)
+        if error := await self._filter(message.wanted):
+            self.say(error)
+
+    @on(Page.Order)
+    def _ordered(self, message: Page.Order) -> None:
+        if not message.question:
+            self._order(message.what, message.given)
+            return
+
+        def confirmed(is_meant: bool | None) -> None:
+            if is_meant:
+                self._order(message.what, message.given)
+
+        self.push_screen(Question(self.look_, message.question), confirmed)
+
+    @work(group="order")
+    async def _order(self, what: str, given: Mapping[str, Any]) -> None:
+        try:
+            told = await self.feed.ask(what, given)
+        except (Refused, Lost) as error:
+            self.say(str(error))
+            return
+        self.say(f"{what}: {', '.join(f'{name} {value}' for name, value in (told or {}).items()) or 'done'}")
+        self._renew()
 
     def on_click(self, event: events.Click) -> None:
         """The names of the pages can be clicked."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from textual.containers import Vertical
+from textual.message import Message
 
 from dbmux.feed.feed import Feed
 from dbmux.tui.look import Look
@@ -21,6 +23,37 @@ class Page(Vertical):
     hints: ClassVar[str] = ""
     # For the help: each key and what it does here.
     help_: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    class Wanted(Message):
+        """The statements that a filter lets through are to be seen in the live view."""
+
+        def __init__(self, wanted: str) -> None:
+            super().__init__()
+            self.wanted = wanted
+
+    class Order(Message):
+        """Something is to be ordered of the engine; `question` is asked before, if there is one."""
+
+        def __init__(self, question: str, what: str, given: Mapping[str, Any]) -> None:
+            super().__init__()
+            self.question = question
+            self.what = what
+            self.given = given
+
+    class Edit(Message):
+        """A file is to be opened in the user's editor, at a line."""
+
+        def __init__(self, file: str, line: int) -> None:
+            super().__init__()
+            self.file = file
+            self.line = line
+
+    class Said(Message):
+        """Something to be said at the bottom of the screen."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
 
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(id=f"page-{self.name_.lower()}")

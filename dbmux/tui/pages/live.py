@@ -19,7 +19,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dbmux.feed.feed import Feed, Lost, Refused, Subscription
+from dbmux.feed.feed import Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, size
 from dbmux.text import visible
@@ -207,12 +207,12 @@ class Live(Page):
         Binding("ctrl+l", "clear", "clear the view", show=False),
     ]
 
-    class Told(Message):
-        """Something to be said at the bottom of the screen."""
+    class Happened(Message):
+        """Something that is no statement."""
 
-        def __init__(self, words: str) -> None:
+        def __init__(self, happenings: tuple[Happening, ...]) -> None:
             super().__init__()
-            self.words = words
+            self.happenings = happenings
 
     def __init__(self, feed: Feed, look: Look, wanted: str = "") -> None:
         super().__init__(feed, look)
@@ -266,6 +266,8 @@ class Live(Page):
             batch = self._subscription.take()
             if batch.looked_at or batch.happenings or batch.missed:
                 gone = stream.add(batch)
+                if batch.happenings:
+                    self.post_message(self.Happened(batch.happenings))
                 if self.is_on_screen and not stream.is_paused:
                     view.show_batch(gone)
                     self._explain()
@@ -367,7 +369,7 @@ class Live(Page):
         stream = self.view.stream
         stream.hides_chatter = not stream.hides_chatter
         self.post_message(
-            self.Told(f"chatter of connections is {'hidden' if stream.hides_chatter else 'shown'} from now on")
+            self.Said(f"chatter of connections is {'hidden' if stream.hides_chatter else 'shown'} from now on")
         )
 
     def find(self, sought: str) -> None:
@@ -388,7 +390,7 @@ class Live(Page):
             if row is not None and self._sought in row.sql.lower():
                 view.move_to(at)
                 return
-        self.post_message(self.Told(f"no line has {one_line(self._sought, 40)!r}"))
+        self.post_message(self.Said(f"no line has {one_line(self._sought, 40)!r}"))
 
 
 def _wrapped(text: str, width: int, indent: int) -> list[str]:
