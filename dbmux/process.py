@@ -30,6 +30,7 @@ from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
+from dbmux.control.tables import observer_tables
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.net.inherited import Inherited, handed_over
@@ -154,6 +155,7 @@ async def _serve(
         _Control(engine, observer, wishes.stopping.set) as control,
         asyncio.TaskGroup() as tasks,
     ):
+        engine.frontend.desk.add(*observer_tables(observer.digests))
         observer.emit(ProxyStarted(time.time(), VERSION, process_age_s()))
         for address in inherited.unused():
             told = f"a socket for {address} was handed over, but `listen` does not name it: clients wait there in vain"
