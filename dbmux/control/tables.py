@@ -235,7 +235,9 @@ def _rules(frontend: Frontend, rules: Mapping[str, Rule]) -> Iterator[Row]:
             "user": rule.user,
             "schema_name": rule.schema_,
             "client": rule.client,
-            "digest": digest(rule.digest.encode(), 0, 0).decode("utf-8", "replace") if rule.digest is not None else None,
+            "digest": digest(rule.digest.encode(), 0, 0).decode("utf-8", "replace")
+            if rule.digest is not None
+            else None,
             "table_name": rule.table,
             "kind": ",".join(rule.kind) if rule.kind is not None else None,
             "route": rule.route,

@@ -69,7 +69,11 @@ class Result:
 
 
 async def answer(
-    select: Select, parameters: Sequence[Value], sources: Iterable[Source], functions: Mapping[str, Value]
+    select: Select,
+    parameters: Sequence[Value],
+    sources: Iterable[Source],
+    functions: Mapping[str, Value],
+    limit_s: float,
 ) -> Result:
     """Run a statement over these tables; `functions` have constant values. Raises MySQLError."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -77,11 +81,11 @@ async def answer(
         _prepare(connection, functions)
         for source in sources:
             await _fill(connection, source)
-        watch = _Watch(time.monotonic() + MAX_SECONDS)
+        watch = _Watch(limit_s)
         connection.set_authorizer(watch.allows)
         connection.set_progress_handler(watch.is_over, STEPS)
         try:
-            await _elsewhere(connection, select.sql, parameters)
+            await _elsewhere(connection, select.sql, parameters, watch)
         except (sqlite3.Error, MemoryError, UnicodeError, OverflowError) as error:
             raise _explained(error, watch) from None
         connection.set_authorizer(None)
@@ -96,7 +100,7 @@ def called(variable: str) -> str:
     return f"{_quoted(variable)}()"
 
 
-async def _elsewhere(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value]) -> None:
+async def _elsewhere(connection: sqlite3.Connection, sql: str, parameters: Sequence[Value], watch: _Watch) -> None:
     # Its result as a table: that is one step, however many rows it has, and tells the columns' types.
     task = asyncio.ensure_future(
         asyncio.to_thread(connection.execute, f"CREATE TEMP TABLE {_ANSWER} AS {sql}", parameters)
@@ -104,8 +108,8 @@ async def _elsewhere(connection: sqlite3.Connection, sql: str, parameters: Seque
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        # It cannot be closed under the thread's hands.
-        connection.interrupt()
+        # The connection cannot be closed under the thread's hands.
+        watch.end()
         await asyncio.wait((task,))
         raise
 
@@ -113,10 +117,15 @@ async def _elsewhere(connection: sqlite3.Connection, sql: str, parameters: Seque
 class _Watch:
     """Asked by SQLite what a statement may do, and whether it may go on."""
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self._deadline = time.monotonic() + limit_s
         self.is_late = False
         self.was_denied = False
+
+    def end(self) -> None:
+        """Nobody waits for the answer any more."""
+        self._deadline = 0.0
 
     def is_over(self) -> bool:
         """Whether it must stop."""
@@ -243,7 +252,7 @@ def _explained(error: Exception, watch: _Watch) -> MySQLError:
     told = visible(str(error))
     if watch.is_late:
         return MySQLError(
-            ErrorCode.TIMED_OUT_MYSQL, f"the statement ran longer than {MAX_SECONDS:g} s; ask for less at a time"
+            ErrorCode.TIMED_OUT_MYSQL, f"the statement ran longer than {watch.limit_s:g} s; ask for less at a time"
         )
     if isinstance(error, MemoryError):
         what = f"the statement takes more than {MAX_MEMORY >> 20} MB; ask for less at a time"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dbmux.door.catalogue import catalogue, definition, variables
-from dbmux.door.database import Result, Select, Value, answer, no_such_table
+from dbmux.door.database import MAX_SECONDS, Result, Select, Value, answer, no_such_table
 from dbmux.door.phrases import Define, Describe, Nothing, Phrase, Use, understood, values_of
 from dbmux.door.table import SCHEMA, Source, Type
 
@@ -31,9 +31,10 @@ class Visitor:
 class Desk:
     """The tables, by name, and the queue of those who ask."""
 
-    def __init__(self, sources: Iterable[Source] = ()) -> None:
+    def __init__(self, sources: Iterable[Source] = (), limit_s: float = MAX_SECONDS) -> None:
         self.tables: dict[str, Source] = {}
         self.add(*sources)
+        self._limit_s = limit_s
         self._turn = asyncio.Lock()
 
     def add(self, *sources: Source) -> None:
@@ -82,4 +83,4 @@ class Desk:
         sources = [*self.tables.values(), *catalogue(self.tables, known)]
         async with self._turn:
             named = [source for source in sources if source.table.name in words]
-            return await answer(select, parameters, named, functions)
+            return await answer(select, parameters, named, functions, self._limit_s)

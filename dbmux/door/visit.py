@@ -20,7 +20,7 @@ from dbmux.door.table import SCHEMA
 from dbmux.errors import ErrorCode, MySQLError, ProtocolError
 from dbmux.net.channel import Channel
 from dbmux.net.conversation import ConnectionClosed, Conversation
-from dbmux.version import VERSION
+from dbmux.version import VERSION, process_age_s
 from dbmux.wire.buffer import lenenc
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.columns import Column
@@ -61,7 +61,7 @@ class Visit(Conversation[ClientMessage]):
             Command.PING: lambda _: self._done(),
             Command.INIT_DB: self._choose,
             Command.FIELD_LIST: self._list_fields,
-            Command.STATISTICS: lambda _: self.send(self._server.send(f"DbMux {VERSION}".encode())),
+            Command.STATISTICS: lambda _: self.send(self._server.send(_statistics())),
             Command.RESET_CONNECTION: lambda _: self._reset(),
             Command.STMT_CLOSE: lambda body: self._preparations.close(parse_statement(body)),
             Command.STMT_SEND_LONG_DATA: lambda body: self._preparations.add(parse_long_data(body)),
@@ -195,6 +195,11 @@ class Visit(Conversation[ClientMessage]):
         # It may have been asked to leave while it waited.
         if self.is_gone or self.channel.transport.is_closing():
             raise ConnectionClosed("the connection was closed")
+
+
+def _statistics() -> bytes:
+    # Clients look for the first number and show the rest.
+    return f"Uptime: {int(process_age_s())}  DbMux: {VERSION}".encode()
 
 
 def _as_text(row: Iterable[Value], columns: list[Column]) -> bytes:

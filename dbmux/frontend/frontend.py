@@ -24,6 +24,7 @@ from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
 from dbmux.config.model import Admin, ClientTlsMode, LoginMode, User
+from dbmux.door.catalogue import COLLATION_ID
 from dbmux.door.desk import Desk, Visitor
 from dbmux.door.table import SCHEMA
 from dbmux.door.visit import STATUS, Visit
@@ -312,6 +313,9 @@ class Frontend:
             await self._receive_visitor(session, door, admin)
             self._tell_login(session, door, SCHEMA, SCHEMA, started)
             return
+        if door.protocol.greeting.server_version == _OWN.server_version:
+            await backend.meet()
+            raise MySQLError(ErrorCode.SHUTDOWN, f"backend {backend.name} was not there yet; connect again")
         admitted = await self._prove(session, door, backend, settings)
         try:
             if session.state != 0 or door.client.is_gone:
@@ -529,7 +533,13 @@ class Frontend:
     async def _greeting(self, session: Session, backend: Backend, settings: Settings) -> Greeting:
         if backend.greeting is None:
             # Never seen, in this life or an earlier one: the client waits until the server says what it is.
-            await backend.meet()
+            try:
+                await backend.meet()
+            except (MySQLError, BackendRefused):
+                if not settings.admins:
+                    raise
+                # It may be one of them, who wants to know why the server is not there.
+                return self._dressed(session.id, _OWN, settings)
         assert backend.greeting is not None
         return self._dressed(session.id, backend.greeting, settings)
 
@@ -637,6 +647,8 @@ class Frontend:
 _UNKNOWN_SERVER = Greeting(
     server_version=b"", connection_id=0, scramble=b"", capabilities=OFFERED, charset=0, status=0, plugin=auth.NATIVE
 )
+# In place of a server's, for those who visit DbMux itself.
+_OWN = replace(_UNKNOWN_SERVER, server_version=b"8.0.0-DbMux", charset=COLLATION_ID)
 
 
 def _overdue(session: Session, limit: float, was_stopped: object) -> MySQLError:
