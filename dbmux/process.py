@@ -21,22 +21,29 @@ from typing import Any
 
 import uvloop
 
-from dbmux.address import Address
+from dbmux.address import Address, UnixAddress
 from dbmux.backend.pool import Choice
 from dbmux.config.diff import changes
+from dbmux.config.history import History
+from dbmux.config.load import read
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
+from dbmux.control.answers import Answers
 from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
-from dbmux.control.tables import observer_tables
+from dbmux.control.socket import ControlSocket
+from dbmux.control.tables import watched_tables
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
+from dbmux.feed.direct import DirectFeed
+from dbmux.feed.feed import PROTOCOL, Hello, Passes
+from dbmux.feed.notes import NOWHERE, EngineNotes
 from dbmux.net.inherited import Inherited, handed_over
 from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
-from dbmux.observe.observer import Observer
+from dbmux.observe.observer import KEPT_QUERIES, Observer
 from dbmux.observe.prometheus import Now, render
 from dbmux.proxy import CannotListen, Engine
 from dbmux.text import why
@@ -45,8 +52,22 @@ from dbmux.version import VERSION, process_age_s
 # Set by tests that want every session moved to another connection between any two statements.
 FORCE_SWITCH = "DBMUX_TEST_FORCE_SWITCH"
 FINE, FINDINGS, USAGE, CANNOT_BIND = 0, 1, 2, 3
+# Where the configuration comes from when it is no file.
+NO_FILE = "the command line"
+# How often it is looked whether the loop is late, and how many times make a second.
+BEAT_S, BEATS = 0.1, 10
 # What a second signal leaves for telling clients that it is over.
 LAST_WORDS_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What runs: the engine, the control address with its port, the feed, and the control socket's path."""
+
+    engine: Engine
+    control: Address | None
+    feed: DirectFeed
+    socket: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +75,8 @@ class Options:
     """What `dbmux serve` was asked to do.
 
     `config` is what `source` said at the start. `adjust` puts the command line's own wishes into it and into each
-    configuration that is read later. `started` is told the engine and the control address once clients are accepted.
+    configuration that is read later. `started` is told what runs once clients are accepted. `socket` is where other
+    commands find this engine, `kept` how many statements are remembered for those who look.
     `environment` says whether a service manager hands over sockets, and where it wants to be told how DbMux is.
     """
 
@@ -63,8 +85,10 @@ class Options:
     source: Path | None
     log_format: LogFormat
     state_folder: Path | None
-    started: Callable[[Engine, Address | None], None]
+    started: Callable[[Started], None]
     environment: Mapping[str, str] = field(default_factory=dict)
+    socket: Path | None = None
+    kept: int = KEPT_QUERIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +151,9 @@ def _tell_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) ->
         loop.default_exception_handler(context)
 
 
-async def serve(options: Options, wishes: Wishes, log: Log) -> None:
+async def serve(options: Options, wishes: Wishes, log: Log | None) -> None:
     """Serve until told to stop; raises CannotListen or another ConfigError when that cannot even begin."""
-    observer, notifier = Observer(log), Notifier(options.environment)
+    observer, notifier = Observer(log, options.kept), Notifier(options.environment)
     with _inherited(options.environment) as inherited:
         await _serve(options, wishes, observer, notifier, inherited)
 
@@ -153,25 +177,86 @@ async def _serve(
             inherited=inherited,
         ) as engine,
         _Control(engine, observer, wishes.stopping.set) as control,
+        contextlib.AsyncExitStack() as stack,
         asyncio.TaskGroup() as tasks,
     ):
-        engine.frontend.desk.add(*observer_tables(observer.digests))
         observer.emit(ProxyStarted(time.time(), VERSION, process_age_s()))
         for address in inherited.unused():
             told = f"a socket for {address} was handed over, but `listen` does not name it: clients wait there in vain"
             observer.emit(Warned(time.time(), told))
         reload = _Reload(engine, control, options, notifier)
+        engine.frontend.desk.add(*watched_tables(observer.digests, reload.history))
+        feed = _feed(engine, observer, reload, wishes)
+        socket = await _open_socket(stack, feed, observer, options.socket)
         followers = (
             tasks.create_task(reload.follow(), name="watch configuration"),
             tasks.create_task(reload.obey(wishes.reloading), name="reload when asked"),
+            tasks.create_task(_feel(observer), name="pulse"),
         )
-        options.started(engine, control.address)
+        options.started(Started(engine, control.address, feed, socket))
         notifier.ready()
         await wishes.stopping.wait()
         notifier.stopping()
         for follower in followers:
             follower.cancel()
         await _drain(engine, wishes.hurrying)
+
+
+def _feed(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -> DirectFeed:
+    notes = EngineNotes(lambda: engine.config.live.slow, lambda text: NOWHERE, lambda row: 0)
+    history = reload.history
+    hello = Hello(VERSION, PROTOCOL, history.now.source, 0, os.getpid())
+    answers = Answers(engine, observer, notes, history, _Orders(reload, wishes))
+
+    def compiled(wanted: str) -> Passes:
+        return lambda row: wanted in row.sql
+
+    return DirectFeed(hello, observer, notes, compiled, answers.table(), asyncio.get_running_loop())
+
+
+async def _open_socket(
+    stack: contextlib.AsyncExitStack, feed: DirectFeed, observer: Observer, path: Path | None
+) -> Path | None:
+    if path is None:
+        return None
+    try:
+        await stack.enter_async_context(ControlSocket(UnixAddress(str(path)), feed))
+    except OSError as error:
+        # Without it commands cannot look at this engine, which serves all the same.
+        observer.emit(Warned(time.time(), f"no control socket at {path}: {why(error)}"))
+        return None
+    return path
+
+
+async def _feel(observer: Observer) -> None:
+    # Once a second, what happened in it; more often, whether the loop is late.
+    loop, late = asyncio.get_running_loop(), 0.0
+    beat = 0
+    while True:
+        expected = loop.time() + BEAT_S
+        await asyncio.sleep(BEAT_S)
+        late = max(late, loop.time() - expected)
+        beat += 1
+        if beat % BEATS == 0:
+            observer.pulse.tick(observer.metrics, time.time(), late)
+            late = 0.0
+
+
+class _Orders:
+    """What is ordered of the process."""
+
+    def __init__(self, reload: _Reload, wishes: Wishes) -> None:
+        self._reload = reload
+        self._wishes = wishes
+
+    def stop(self) -> None:
+        self._wishes.stopping.set()
+
+    def reload(self) -> None:
+        self._wishes.reloading.set()
+
+    async def roll_back(self, number: int) -> tuple[str, ...]:
+        return await self._reload.roll_back(number)
 
 
 async def _drain(engine: Engine, hurrying: asyncio.Event) -> None:
@@ -256,6 +341,8 @@ class _Reload:
         self._adjust = options.adjust
         self._source = options.source
         self._watch = Watch(options.source, os.environ, options.config) if options.source is not None else None
+        self._name = str(options.source) if options.source is not None else NO_FILE
+        self.history = History(engine.config, self._name, time.time(), self._text())
         # Two reloads at once would each take the other's old state for the present one.
         self._turn = asyncio.Lock()
 
@@ -281,23 +368,45 @@ class _Reload:
             self._notifier.ready()
 
     async def _apply(self, found: Config | ConfigError) -> None:
+        text = self._text()
         try:
             if isinstance(found, ConfigError):
                 raise found
             async with self._turn:
-                await self._put_in_force(self._adjust(found))
+                await self._put_in_force(self._adjust(found), self._name, text)
         except ConfigError as error:
-            self._engine.emit(ConfigRejected(time.time(), str(self._source), error.problems))
+            self.history.rejected(error.problems)
+            self._engine.emit(ConfigRejected(time.time(), self._name, error.problems))
 
-    async def _put_in_force(self, config: Config) -> None:
+    async def roll_back(self, number: int) -> tuple[str, ...]:
+        """Put an earlier version in force again, until the file says something new; raises ConfigError."""
+        version = self.history.find(number)
+        if version is None:
+            kept = ", ".join(str(one.number) for one in self.history)
+            raise ConfigError((f"version {number} is not kept; there are {kept}",))
+        async with self._turn:
+            return await self._put_in_force(version.config, f"version {number} of {self._name}", version.text)
+
+    def _text(self) -> str | None:
+        # A pipe can be read once only.
+        if self._source is None or not self._source.is_file():
+            return None
+        try:
+            return read(self._source)
+        except ConfigError:
+            return None
+
+    async def _put_in_force(self, config: Config, source: str, text: str | None) -> tuple[str, ...]:
         engine = self._engine
         told, moves = changes(engine.config, config), config.control != engine.config.control
         opened = await self._control.open(config.control) if moves and config.control is not None else None
         try:
-            await engine.apply(config, str(self._source), told)
+            await engine.apply(config, source, told)
         except BaseException:
             if opened is not None:
                 opened.close()
             raise
         if moves:
             self._control.take(opened)
+        self.history.applied(config, source, time.time(), told, text)
+        return told

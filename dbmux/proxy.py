@@ -171,6 +171,11 @@ class Engine:
                 )
         return Readiness(not reasons, tuple(reason.strip() for reason in reasons))
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where clients connect, and the group that each address serves."""
+        return {str(listener.address): self._groups[configured] for configured, listener in self.listeners.items()}
+
     def pools(self) -> tuple[PoolFigures, ...]:
         """How the connections to each backend stand."""
         return tuple(backend.pool.figures() for backend in self._backends.values())

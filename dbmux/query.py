@@ -129,6 +129,15 @@ class ChangeSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class AlterSchema:
+    """ALTER DATABASE: a schema has other defaults, which USE tells a connection; no name means the session's own."""
+
+    name: bytes
+
+    survives_errors = False
+
+
+@dataclass(frozen=True, slots=True)
 class SetOption:
     """COM_SET_OPTION, with its body: whether several statements in one text are taken."""
 
@@ -177,7 +186,18 @@ class AskLocks:
     survives_errors = True
 
 
-Effect = SetVariable | SetNames | SetUserVariable | ChangeSchema | SetOption | Pin | Unpin | RenameTable | AskLocks
+Effect = (
+    SetVariable
+    | SetNames
+    | SetUserVariable
+    | ChangeSchema
+    | AlterSchema
+    | SetOption
+    | Pin
+    | Unpin
+    | RenameTable
+    | AskLocks
+)
 
 _BEFORE_THE_ERROR = frozenset(
     (

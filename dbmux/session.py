@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from dbmux.query import ChangeSchema, Effect, SetNames, SetOption, SetUserVariable, SetVariable
+from dbmux.query import AlterSchema, ChangeSchema, Effect, SetNames, SetOption, SetUserVariable, SetVariable
 from dbmux.sql.variables import reset
 
 # The variables that SET NAMES sets; they belong together and are not among the other variables.
@@ -49,9 +49,11 @@ class SessionState:
 
     `names` None means that they are not known: whoever uses such a connection sets them. Literals mean the same in
     every sql_mode and consist of ASCII. `option` is the body of the last COM_SET_OPTION; None leaves it to the login.
+    `altered` counts how often the session altered its schema: a connection that chose it before has its old defaults.
     """
 
     schema: bytes = b""
+    altered: int = 0
     names: Names | None = None
     variables: Pairs = ()
     user_variables: Pairs = ()
@@ -62,6 +64,8 @@ class SessionState:
         match effect:
             case ChangeSchema(name):
                 return replace(self, schema=name)
+            case AlterSchema(name) if name.lower() in (b"", self.schema.lower()):
+                return replace(self, altered=self.altered + 1)
             case SetNames(charset=str() as charset, collation=collation, only_client=False):
                 literal = b"'%b'" % charset.encode()
                 told = b"" if collation is None else b" COLLATE '%b'" % collation.encode()
@@ -84,7 +88,7 @@ class SessionState:
 
     def when_reset(self) -> SessionState:
         """What COM_RESET_CONNECTION leaves; the names are not known."""
-        return SessionState(schema=self.schema, option=self.option)
+        return SessionState(schema=self.schema, altered=self.altered, option=self.option)
 
     def variable(self, name: str) -> bytes | None:
         """The literal of a variable, or None for the server's default."""

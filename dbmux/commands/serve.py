@@ -16,6 +16,7 @@ from dbmux.commands.files import usable
 from dbmux.commands.options import config_option
 from dbmux.config import load
 from dbmux.config.model import Config
+from dbmux.control import sockets
 from dbmux.kernel import COMPILED
 from dbmux.observe.logfile import LogFormat
 from dbmux.proxy import Engine
@@ -48,8 +49,18 @@ def command(config: Path | None, listen: str | None, backend: str | None, log_fo
         state_folder=platformdirs.user_state_path("dbmux"),
         started=_say,
         environment=os.environ,
+        socket=control_socket(),
     )
     sys.exit(process.run(options))
+
+
+def control_socket() -> Path | None:
+    """Where this process can be looked at; None, having said why, where there is no place for that."""
+    try:
+        return sockets.own(os.environ, os.getpid())
+    except sockets.NoRuntimeFolder as error:
+        click.echo(f"dbmux tail, top, attach and their like will not find this process: {error}", err=True)
+        return None
 
 
 def _configuration(config: Path | None, backend: str | None) -> tuple[Path | None, Config]:
@@ -64,9 +75,9 @@ def _configuration(config: Path | None, backend: str | None) -> tuple[Path | Non
     return usable(source)
 
 
-def _say(engine: Engine, control: Address | None) -> None:
+def _say(started: process.Started) -> None:
     try:
-        for line in banner(engine, control):
+        for line in banner(started.engine, started.control):
             click.echo(line)
     except OSError:
         # Whoever started it does not listen any more: `dbmux serve | head -1`. Python would try again at the end.

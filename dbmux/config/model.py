@@ -396,6 +396,17 @@ class Limits(Section):
     """Longer statements are passed on as they come."""
 
 
+class Live(Section):
+    """What is pointed out while it happens, and the filters that have names."""
+
+    slow: Seconds = 0.2
+    """From how long on a statement is slow."""
+    n_plus_1: Annotated[Positive, Field(ge=2)] = 5
+    """How often the same SELECT runs within a second, for one request or session, before that is called an N+1."""
+    filters: Mapping[Name, str] = Field(default_factory=dict)
+    """Filters by name: `@name` stands for them."""
+
+
 class ProxyProtocol(Section):
     """The addresses from which a PROXY header is expected, and only from those."""
 
@@ -457,6 +468,8 @@ class Config(Section):
     """Time limits."""
     limits: Limits = Limits()
     """Bounds on what clients may take."""
+    live: Live = Live()
+    """What is pointed out in the live interface and by `dbmux tail`."""
     proxy_protocol: ProxyProtocol = ProxyProtocol()
     """The PROXY protocol, as load balancers in front of DbMux speak it."""
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from dbmux.backend.pool import PoolFigures
 from dbmux.cache.cache import Cache
-from dbmux.config.flat import settings
+from dbmux.config.effective import NONE, settings
+from dbmux.config.history import History, Version
 from dbmux.config.model import Config, Rule
 from dbmux.control import caching, listings
 from dbmux.door.table import Row, Source, Table, integer, real, text
@@ -118,7 +119,7 @@ CACHE_ENTRIES = Table("cache_entries", "the stored results that are used most, a
 CONFIG = Table("config", "the configuration in force, passwords hidden", (
     text("setting", "the key, as in configuration.md"),
     text("value", "its value, times in seconds and sizes in bytes; NULL for none"),
-    integer("is_default", "whether it was left out"),
+    integer("line", "where it stands in the file; NULL for what was left out"),
 ))  # fmt: skip
 _DIGEST_COLUMNS = (
     text("digest", "16 hexadecimal digits"),
@@ -152,13 +153,13 @@ def engine_tables(
         Source(RULES, lambda: _rules(frontend, config().rules)),
         Source(CACHE, lambda: map(_tally, caching.statistics(cache)["statements"])),
         Source(CACHE_ENTRIES, lambda: map(_entry, caching.entries(cache))),
-        Source(CONFIG, lambda: _settings(config())),
     )
 
 
-def observer_tables(digests: Digests) -> tuple[Source, ...]:
+def watched_tables(digests: Digests, history: History) -> tuple[Source, ...]:
     """The tables that need somebody who has watched the engine."""
     return (
+        Source(CONFIG, lambda: _settings(history.now)),
         Source(DIGESTS, lambda: _digests(digests, None)),
         Source(DIGESTS_RECENT, lambda: _digests(digests, RECENT_S)),
     )
@@ -264,9 +265,9 @@ def _entry(told: Mapping[str, Any]) -> Row:
     }
 
 
-def _settings(config: Config) -> Iterator[Row]:
-    for one in settings(config):
-        yield {"setting": one.key, "value": one.value, "is_default": one.is_default}
+def _settings(version: Version) -> Iterator[Row]:
+    for one in settings(version.config, version.text):
+        yield {"setting": one.path, "value": None if one.value == NONE else one.value, "line": one.line or None}
 
 
 def _digests(digests: Digests, seconds: float | None) -> Iterator[Row]:

@@ -163,7 +163,8 @@ def known_schema(name: str) -> str:
 
 
 def _select(statement: Statement) -> Select:
-    # The text without its comments; system variables become functions, for SQLite has none.
+    # The text without its comments. System variables become functions, for SQLite has none, and strings in double
+    # quotes get single ones, for there they would be names.
     parts: list[str] = []
     variables: list[str] = []
     end, at = statement.spans[0][0], 0
@@ -180,7 +181,8 @@ def _select(statement: Statement) -> Select:
         else:
             if statement.kind(at) == Token.USER_VARIABLE:
                 raise MySQLError(ErrorCode.BAD_SQL, "schema dbmux has no user variables; write the value")
-            parts.append(_text(statement.spelling(at)))
+            spelling = _text(statement.spelling(at))
+            parts.append(_string(_unquoted(spelling)) if spelling[:1] == '"' else spelling)
         end, at = stop, at + 1
     return Select("".join(parts), tuple(variables))
 
@@ -233,7 +235,7 @@ def _filtered(asked: str, statement: Statement, at: int) -> Select:
             pattern = _text(statement.spelling(at + 1))
             if pattern[:1] not in ("'", '"'):
                 raise MySQLError(ErrorCode.BAD_SQL, "a string is expected behind LIKE")
-            value = _string(pattern[1:-1].replace(pattern[0] * 2, pattern[0]))
+            value = _string(_unquoted(pattern))
             return Select(f"SELECT * FROM ({asked}) WHERE {_first_column(asked)} LIKE {value} ESCAPE '\\'")
         case "WHERE":
             condition = _select(statement.part(at + 1, len(statement)))
@@ -261,7 +263,12 @@ def _last_name(statement: Statement, at: int) -> str:
 
 def _name(statement: Statement, at: int) -> str:
     spelling = _text(statement.spelling(at))
-    return spelling[1:-1].replace("``", "`") if spelling[:1] == "`" else spelling
+    return _unquoted(spelling) if spelling[:1] == "`" else spelling
+
+
+def _unquoted(spelling: str) -> str:
+    quote = spelling[0]
+    return spelling[1:-1].replace(quote * 2, quote)
 
 
 def _string(value: str) -> str:

@@ -37,9 +37,17 @@ _VERBS = {
 class Origin(Protocol):
     """What a statement's comments say of where it comes from; nothing where they say nothing."""
 
-    app: str
-    trace: str
-    site: str
+    @property
+    def app(self) -> str:
+        """The application."""
+
+    @property
+    def trace(self) -> str:
+        """The number of the trace that it belongs to."""
+
+    @property
+    def site(self) -> str:
+        """The place in the application's code."""
 
 
 class Notes(Protocol):

@@ -362,9 +362,13 @@ class Carried:
             if option is None:
                 option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
             told.append((Command.SET_OPTION, option))
-        if self.state.schema != connection.state.schema and query.kind is not Kind.USE:
+        has, wants = connection.state, self.state
+        if (wants.schema, wants.altered) != (has.schema, has.altered) and wants.schema and query.kind is not Kind.USE:
             # Whoever chooses another schema may do so because this one is there no more.
-            told.append((Command.INIT_DB, self.state.schema))
+            if wants.schema == has.schema:
+                # MariaDB does nothing for one that is chosen already.
+                told.append((Command.INIT_DB, b"information_schema"))
+            told.append((Command.INIT_DB, wants.schema))
         told += [(Command.QUERY, sql) for sql in assignments(have, self.state, spelling)]
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):

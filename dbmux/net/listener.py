@@ -15,6 +15,8 @@ from dbmux.address import Address, TcpAddress, UnixAddress
 from dbmux.net.channel import Channel, Owner
 
 BACKLOG = 4096
+# As MySQL's own socket: what a client may do is decided by its login.
+OPEN_TO_ALL = 0o777
 
 
 class Listener:
@@ -38,12 +40,16 @@ class Listener:
 
 
 async def listen(
-    address: Address, accepted: Callable[[Channel], Owner], inherited: socket.socket | None = None
+    address: Address,
+    accepted: Callable[[Channel], Owner],
+    inherited: socket.socket | None = None,
+    mode: int = OPEN_TO_ALL,
 ) -> Listener:
     """Open an address; raises OSError when it cannot be bound.
 
     A name is opened at each of its addresses. `::` takes IPv6 alone, so that 0.0.0.0 may stand beside it. A socket that
-    was `inherited` listens there already: it is taken as it is, and its file is left alone.
+    was `inherited` listens there already: it is taken as it is, and its file is left alone. `mode` is who may open the
+    file of a Unix socket.
     """
     loop = asyncio.get_running_loop()
     if inherited is not None:
@@ -57,19 +63,18 @@ async def listen(
             return Listener(server, TcpAddress(host, name[1]))
         case UnixAddress(path):
             server = await loop.create_unix_server(
-                lambda: Channel(accepted), sock=_unix_socket(Path(path)), backlog=BACKLOG
+                lambda: Channel(accepted), sock=_unix_socket(Path(path), mode), backlog=BACKLOG
             )
             return Listener(server, address, _identity(Path(path)))
 
 
-def _unix_socket(path: Path) -> socket.socket:
+def _unix_socket(path: Path, mode: int) -> socket.socket:
     # Bound here, because the loop itself would replace a living socket as well.
     _remove_stale(path)
     bound = socket.socket(socket.AF_UNIX)
     try:
         bound.bind(str(path))
-        # As MySQL's own: what a client may do is decided by its login.
-        path.chmod(0o777)
+        path.chmod(mode)
     except BaseException:
         bound.close()
         raise

@@ -59,6 +59,10 @@ class Histogram:
                 return middle(bucket) / 1_000_000
         return 0.0
 
+    def buckets(self) -> list[int]:
+        """How many durations each bucket has: a copy."""
+        return list(self._buckets)
+
     def below(self, seconds: float) -> int:
         """How many durations were at most as long as this, to the bucket's width."""
         return sum(self._buckets[: bucket_of(int(seconds * 1_000_000))])

@@ -10,6 +10,7 @@ from dbmux.observe.digests import Digests
 from dbmux.observe.histogram import bucket_of
 from dbmux.observe.logfile import Log
 from dbmux.observe.metrics import Metrics
+from dbmux.observe.pulse import Pulse
 from dbmux.observe.ring import Ring
 
 # Statements that are remembered, and all other events, which are rare and must not be washed away by them.
@@ -24,13 +25,14 @@ WEIGHT = 450
 class Observer:
     """Owns rings and figures; the log may be absent."""
 
-    __slots__ = ("_log", "digests", "events", "metrics", "queries")
+    __slots__ = ("_log", "digests", "events", "metrics", "pulse", "queries")
 
     def __init__(self, log: Log | None, kept_queries: int = KEPT_QUERIES) -> None:
         self.queries: Ring[QueryFinished] = Ring(kept_queries, KEPT_QUERY_BYTES)
         self.events: Ring[Event] = Ring(KEPT_EVENTS, KEPT_EVENT_BYTES)
         self.metrics = Metrics()
         self.digests = Digests()
+        self.pulse = Pulse()
         self._log = log
 
     def emit(self, event: Event) -> None:

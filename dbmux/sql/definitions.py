@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from dbmux.query import Access, Effect, Kind, Pin, PinReason, Query, RenameTable, Unpin
+from dbmux.query import Access, AlterSchema, Effect, Kind, Pin, PinReason, Query, RenameTable, Unpin
 from dbmux.sql.connection import read_deallocate
 from dbmux.sql.expressions import read_expressions
 from dbmux.sql.meanings import DEFINITION
-from dbmux.sql.names import NAME, read_name, read_names
+from dbmux.sql.names import NAME, read_name, read_names, unquote
 from dbmux.sql.statement import Statement
 
 _PROGRAMS = frozenset(("EVENT", "FUNCTION", "PACKAGE", "PROCEDURE", "TRIGGER"))
@@ -20,6 +20,9 @@ _OBJECTS = _PROGRAMS | {
     *("DATABASE", "INDEX", "INSTANCE", "LOGFILE", "RESOURCE", "ROLE", "SCHEMA", "SEQUENCE", "SERVER", "SPATIAL"),
     *("TABLE", "TABLES", "TABLESPACE", "UNDO", "USER", "VIEW"),
 }
+
+
+_SCHEMA_OPTIONS = ("CHARACTER", "CHARSET", "COLLATE", "COMMENT", "DEFAULT", "ENCRYPTION", "READ")
 
 
 def _object(statement: Statement) -> tuple[str, int]:
@@ -80,6 +83,8 @@ def _drop(statement: Statement) -> Query:
 
 def _alter(statement: Statement) -> Query:
     what, at = _object(statement)
+    if what in ("DATABASE", "SCHEMA"):
+        return _alter_schema(statement, at)
     if what not in ("TABLE", "SEQUENCE"):
         return DEFINITION
     old, at = read_name(statement, _behind(statement, at, "IF", "EXISTS"))
@@ -90,6 +95,12 @@ def _alter(statement: Statement) -> Query:
             effects.append(RenameTable(old, new))
         at = statement.outside(at, ",") + 1
     return Query(kind=Kind.DDL, access=Access.WRITE, effects=tuple(effects), tables=(old,))
+
+
+def _alter_schema(statement: Statement, at: int) -> Query:
+    # The name may be left out: then an option stands there.
+    name = b"" if statement.word(at) in _SCHEMA_OPTIONS else unquote(statement.spelling(at))
+    return replace(DEFINITION, effects=(AlterSchema(name),))
 
 
 def _rename(statement: Statement) -> Query:

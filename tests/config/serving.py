@@ -17,6 +17,7 @@ from dbmux import process
 from dbmux.address import Address, TcpAddress
 from dbmux.config.load import load
 from dbmux.config.model import Config
+from dbmux.feed.direct import DirectFeed
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.proxy import Engine
 from tests.fakes import FakeBackend
@@ -42,9 +43,10 @@ class Serving:
     started: asyncio.Event = field(default_factory=asyncio.Event)
     engine: Engine = field(init=False)
     control: Address | None = None
+    feed: DirectFeed = field(init=False)
 
-    def begun(self, engine: Engine, control: Address | None) -> None:
-        self.engine, self.control = engine, control
+    def begun(self, started: process.Started) -> None:
+        self.engine, self.control, self.feed = started.engine, started.control, started.feed
         self.started.set()
 
     @property

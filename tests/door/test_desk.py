@@ -62,6 +62,7 @@ def error_of(sql: str, at: Desk | None = None) -> tuple[int, str]:
         ("SELECT /* any */ IF(1, 'a', 'b'), CONCAT('a', 1), CONCAT('a', NULL) # end", [("a", "a1", None)]),
         ("SELECT 1 FROM DUAL;", [(1,)]),
         (r"SELECT 'a\', 'it''s'", [("a\\", "it's")]),
+        ('SELECT "name", "a""b\'", 1 AS `x` FROM trees LIMIT 1', [("name", "a\"b'", 1)]),
         ("SELECT x'00ff'", [(b"\x00\xff",)]),
         ("SELECT weight FROM fruit WHERE name = 'plum'", [(None,)]),
         ("SELECT height FROM trees WHERE fruit_name = 'plum'", [(1,)]),

@@ -166,6 +166,29 @@ async def _warned(proxy: Running) -> tuple[TestClient, TestClient]:
     return one, two
 
 
+def test_who_altered_the_schema_has_its_new_defaults_on_every_connection() -> None:
+    async def scenario() -> None:
+        async with running(Counting(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            one, two, three = [await client(proxy.port) for _ in range(3)]
+            for each in (one, two):
+                await each.ask(Command.INIT_DB, b"shop")
+            await two.ask(Command.QUERY, b"BEGIN")
+            await one.ask(Command.QUERY, b"ALTER DATABASE shop CHARACTER SET ascii")
+            await three.ask(Command.QUERY, b"BEGIN")
+            await two.ask(Command.QUERY, b"COMMIT")
+            before = len(proxy.backend.commands)
+
+            await one.ask(Command.QUERY, b"SELECT @@character_set_database")
+
+            asked = proxy.backend.commands[before:]
+            there = [(Command.INIT_DB, b"information_schema"), (Command.INIT_DB, b"shop")]
+            assert asked == [*there, (Command.QUERY, b"SELECT @@character_set_database")]
+            for each in (one, two, three):
+                each.close()
+
+    run(scenario)
+
+
 class Counting(FakeBackend):
     """An UPDATE changes three rows."""
 

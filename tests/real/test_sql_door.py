@@ -83,7 +83,7 @@ def test_a_client_reads_the_tables(
     assert rows[:2] == [["name", "state"], [sorted(SERVERS)[0], "up"]]
     assert [str(value) for value in rows[3]][:2] == ["3", "0"]
     assert rows[4:6] == [["Tables_in_dbmux"], ["pools"]]
-    assert rows[7] == ["admins.ops.password", "***"]
+    assert rows[7] == ["admins.ops.password", "(hidden)"]
     assert rows[-1] == ["é😀", "1.5"]
     assert errors(told) == ["1146", "1290"]
 

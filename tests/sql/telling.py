@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dbmux.query import (
+    AlterSchema,
     AskLocks,
     ChangeSchema,
     Effect,
@@ -54,6 +55,8 @@ def _effect(effect: Effect) -> str:
             return " ".join([*words, "collate", collation] if collation else words)
         case ChangeSchema(name):
             return f"use {name.decode()}"
+        case AlterSchema(name):
+            return f"alter {name.decode() or 'the schema'}"
         case RenameTable(old, new):
             return f"{old} becomes {new}"
         case AskLocks():

@@ -1,0 +1,81 @@
+"""What is in force, value by value, and where each comes from.
+
+A configuration and the text that it was read from come in; paths, values and places go out. Never shows a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from dbmux.config import jsonc
+from dbmux.config.model import Config, Listen, Section
+
+HIDDEN = "(hidden)"
+NONE = "-"
+# Whatever is called so, at any depth.
+_SECRETS = ("password", "password_hash", "backend_password")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One value: its dotted path, and the line and column of the file where it stands; 0 for a default."""
+
+    path: str
+    value: str
+    line: int
+    column: int
+
+
+def places(text: str | None) -> jsonc.Document:
+    """Where each key stands; an empty document for what cannot be read."""
+    if text is None:
+        return jsonc.Document(None)
+    try:
+        return jsonc.parse(text)
+    except jsonc.Misread:
+        return jsonc.Document(None)
+
+
+def settings(config: Config, text: str | None) -> Iterator[Setting]:
+    """All values, in the order of the model."""
+    document = places(text)
+    for path, value, is_default in _leaves((), config):
+        shown = HIDDEN if value is not None and path[-1] in _SECRETS else _shown(value)
+        written = document.written(path)
+        line, column = document.places[written] if written and not is_default else (0, 0)
+        yield Setting(".".join(map(str, path)), shown, line, column)
+
+
+def _leaves(path: jsonc.Path, section: Section) -> Iterator[tuple[jsonc.Path, object, bool]]:
+    for name, field in type(section).model_fields.items():
+        value: object = getattr(section, name)
+        here = (*path, field.alias or name)
+        if isinstance(value, Section):
+            yield from _leaves(here, value)
+        elif isinstance(value, Mapping) and value:
+            for key, item in value.items():
+                if isinstance(item, Section):
+                    yield from _leaves((*here, str(key)), item)
+                else:
+                    yield (*here, str(key)), item, False
+        elif not field.exclude:
+            yield here, value, value == field.get_default(call_default_factory=True)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return NONE
+        case bool():
+            return "true" if value else "false"
+        case tuple() | list():
+            return ", ".join(_shown(item) for item in value) or NONE
+        case Mapping():
+            return NONE
+        case Listen(address=address, group=None):
+            return str(address)
+        case Listen(address=address, group=group):
+            return f"{address} → {group}"
+        case _:
+            return str(value)

@@ -1,0 +1,58 @@
+"""Which configurations were in force, one after the other, so that a change can be looked at and taken back.
+
+Configurations come in as they are applied, versions go out. Bounded: the oldest are forgotten, but for their numbers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dbmux.config.model import Config
+
+VERSIONS_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A configuration that was in force from `at` on; `text` is the file as it was then, None where there is none."""
+
+    number: int
+    at: float
+    source: str
+    config: Config
+    changes: tuple[str, ...]
+    text: str | None
+
+
+class History:
+    """All versions; the newest is in force. `problems` are those of a file that was rejected since."""
+
+    def __init__(self, first: Config, source: str, at: float, text: str | None) -> None:
+        self._versions: deque[Version] = deque(maxlen=VERSIONS_KEPT)
+        self._versions.append(Version(1, at, source, first, (), text))
+        self.problems: tuple[str, ...] = ()
+
+    @property
+    def now(self) -> Version:
+        """The one in force."""
+        return self._versions[-1]
+
+    def __iter__(self) -> Iterator[Version]:
+        return iter(self._versions)
+
+    def find(self, number: int) -> Version | None:
+        """A version that is still known."""
+        return next((version for version in self._versions if version.number == number), None)
+
+    def applied(self, config: Config, source: str, at: float, changes: tuple[str, ...], text: str | None) -> Version:
+        """Another one is in force."""
+        version = Version(self.now.number + 1, at, source, config, changes, text)
+        self._versions.append(version)
+        self.problems = ()
+        return version
+
+    def rejected(self, problems: tuple[str, ...]) -> None:
+        """What was to be the next one has errors."""
+        self.problems = problems

@@ -1,0 +1,234 @@
+"""Everything that can be asked of a running engine, and ordered: one table, for the feed, the sockets and the commands.
+
+A running engine and what watches it come in; for each question a coroutine goes out that gives plain values, as JSON
+has them, or raises Refused. Runs in the engine's loop and never blocks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from heapq import nlargest
+from time import time
+from typing import Any, Protocol
+
+from dbmux.backend.pool import PoolFigures
+from dbmux.cache.cache import Cache
+from dbmux.config.effective import places, settings
+from dbmux.config.history import History
+from dbmux.config.model import Config
+from dbmux.control.caching import entries, flush, statistics
+from dbmux.control.draining import drain, resume
+from dbmux.control.listings import clients, routes
+from dbmux.errors import DbMuxError
+from dbmux.events import CloseReason
+from dbmux.feed.feed import Answer, Refused
+from dbmux.feed.notes import EngineNotes
+from dbmux.feed.row import Row
+from dbmux.feed.why import why
+from dbmux.frontend.frontend import Frontend
+from dbmux.observe.digests import Told
+from dbmux.observe.observer import Observer
+from dbmux.version import VERSION
+
+# So many of a kind are told, those that matter most.
+MOST_TOLD = 200
+
+
+class Running(Protocol):
+    """An engine that runs."""
+
+    cache: Cache
+    is_draining: bool
+
+    @property
+    def config(self) -> Config:
+        """What is in force."""
+
+    @property
+    def frontend(self) -> Frontend:
+        """The clients."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """Where clients connect, and the group that each address serves."""
+
+    def pools(self) -> Iterable[PoolFigures]:
+        """How the connections to each backend stand."""
+
+
+class Wishes(Protocol):
+    """What is done by the process that runs the engine."""
+
+    def stop(self) -> None:
+        """End as a signal would have it."""
+
+    def reload(self) -> None:
+        """Read the file again."""
+
+    async def roll_back(self, number: int) -> tuple[str, ...]:
+        """Put an earlier version in force again; raises DbMuxError. What that changes, in sentences."""
+
+
+class Answers:
+    """Answers for one engine."""
+
+    def __init__(
+        self, engine: Running, observer: Observer, notes: EngineNotes, history: History, wishes: Wishes
+    ) -> None:
+        self._engine = engine
+        self._observer = observer
+        self._notes = notes
+        self._history = history
+        self._wishes = wishes
+        self._begun = time()
+
+    def table(self) -> Mapping[str, Answer]:
+        """By name."""
+        return {
+            "status": _at_once(lambda given: self.status()),
+            "pulse": _at_once(lambda given: self.pulse(float(given.get("since", 0.0)))),
+            "clients": _at_once(lambda given: clients(self._engine.frontend.sessions.values())),
+            "routes": _at_once(lambda given: routes(self._engine.frontend, self._engine.config)),
+            "pools": _at_once(lambda given: [asdict(pool) for pool in self._engine.pools()]),
+            "cache": _at_once(lambda given: statistics(self._engine.cache)),
+            "cache.entries": _at_once(lambda given: entries(self._engine.cache)),
+            "cache.flush": _at_once(lambda given: flush(self._engine.cache, given.get("table"))),
+            "top": _at_once(lambda given: self.top(given.get("seconds"))),
+            "row": _at_once(lambda given: self._row(given).told()),
+            "why": _at_once(lambda given: self.why(self._row(given))),
+            "config": _at_once(lambda given: self.config()),
+            "config.versions": _at_once(lambda given: self.versions()),
+            "config.reload": _at_once(lambda given: self._wishes.reload()),
+            "config.roll_back": lambda given: self._roll_back(int(given["version"])),
+            "drain": _at_once(
+                lambda given: drain(self._engine.frontend.topology, given.get("backend"), self._wishes.stop)
+            ),
+            "resume": _at_once(lambda given: resume(self._engine.frontend.topology, given.get("backend"))),
+            "kill": _at_once(lambda given: self.kill(int(given["session"]), str(given.get("what", "query")))),
+        }
+
+    def status(self) -> dict[str, Any]:
+        """What is shown always."""
+        engine, observer = self._engine, self._observer
+        now = self._history.now
+        topology = engine.frontend.topology
+        return {
+            "version": VERSION,
+            "seconds": round(time() - self._begun, 3),
+            "listeners": [{"address": address, "group": group} for address, group in engine.addresses.items()],
+            "draining": engine.is_draining,
+            "clients": len(engine.frontend.sessions),
+            "backends": [
+                {"name": one.name, "state": str(one.state), "error": one.error} for one in topology.backends.values()
+            ],
+            "config": {
+                "version": now.number,
+                "source": now.source,
+                "at": now.at,
+                "changes": now.changes,
+                "problems": self._history.problems,
+            },
+            "statements": observer.queries.count,
+            "kept": observer.queries.count - observer.queries.oldest,
+            "kept_bytes": observer.queries.bytes,
+            "pins": {reason: count for reason, count in observer.metrics.pins_now.items() if count},
+        }
+
+    def pulse(self, since: float) -> list[dict[str, Any]]:
+        """The seconds that ended after that moment."""
+        return [asdict(sample) for sample in self._observer.pulse.samples if sample.at > since]
+
+    def top(self, seconds: float | None) -> list[dict[str, Any]]:
+        """The kinds of statements that took the most time, over the last seconds or since the start."""
+        found = list(self._observer.digests.over(None if seconds is None else float(seconds)))
+        whole = sum(told.counted.seconds for told in found)
+        return [self._told(told, whole) for told in nlargest(MOST_TOLD, found, key=lambda told: told.counted.seconds)]
+
+    def _told(self, told: Told, whole: float) -> dict[str, Any]:
+        counted, row = told.counted, Row(0, told.example, self._notes)
+        return {
+            "digest": told.id,
+            "text": told.text,
+            "kind": row.kind,
+            "tables": row.tables,
+            "app": row.app,
+            "site": row.site,
+            "schema": row.schema,
+            "calls": counted.count,
+            "seconds": round(counted.seconds, 6),
+            "share": round(counted.seconds / whole, 4) if whole else 0.0,
+            "p50": counted.percentile(50),
+            "p95": counted.percentile(95),
+            "p99": counted.percentile(99),
+            "rows": counted.rows,
+            "bytes": counted.bytes,
+            "errors": counted.errors,
+            "hits": counted.hits,
+        }
+
+    def why(self, row: Row) -> list[dict[str, Any]]:
+        """The decisions about a statement."""
+        now = self._history.now
+        document = places(now.text)
+
+        def placed(path: tuple[str, ...]) -> str:
+            place = document.places.get(path)
+            return "" if place is None else f"{now.source}:{place.line}:{place.column}"
+
+        return [asdict(step) for step in why(row, placed)]
+
+    def _row(self, given: Mapping[str, Any]) -> Row:
+        number = int(given["seq"])
+        event = self._observer.queries.get(number)
+        if event is None:
+            oldest, count = self._observer.queries.oldest, self._observer.queries.count
+            raise Refused(f"statement {number} is not kept any more; there are {oldest} to {count - 1}")
+        return Row(number, event, self._notes)
+
+    def config(self) -> list[dict[str, Any]]:
+        """What is in force, and where it comes from."""
+        now = self._history.now
+        return [asdict(setting) for setting in settings(now.config, now.text)]
+
+    def versions(self) -> list[dict[str, Any]]:
+        """Which configurations were in force, the newest first."""
+        return [
+            {"version": one.number, "at": one.at, "source": one.source, "changes": one.changes}
+            for one in reversed(list(self._history))
+        ]
+
+    async def _roll_back(self, number: int) -> dict[str, Any]:
+        try:
+            return {"changes": await self._wishes.roll_back(number)}
+        except DbMuxError as error:
+            raise Refused(str(error)) from error
+
+    def kill(self, number: int, what: str) -> dict[str, Any]:
+        """End a session, or have its server stop what runs for it."""
+        session = self._engine.frontend.find(number)
+        if session is None:
+            raise Refused(f"no session has the number {number}; see `dbmux clients`")
+        match what:
+            case "connection":
+                session.end(CloseReason.KILLED, "by order")
+            case "query":
+                if session.connection is None or not self._engine.frontend.end_statement(session):
+                    raise Refused(
+                        f"nothing runs for {number} that could be stopped without its password; end its connection"
+                    )
+            case _:
+                raise Refused(f"{what!r} cannot be killed; there are query and connection")
+        return {"session": number, "killed": what}
+
+
+def _at_once(answer: Callable[[Mapping[str, Any]], Any]) -> Answer:
+    async def answered(given: Mapping[str, Any]) -> Any:
+        try:
+            return answer(given)
+        except KeyError as error:
+            raise Refused(f"{error} is missing") from error
+        except (ValueError, TypeError, DbMuxError) as error:
+            raise Refused(str(error)) from error
+
+    return answered

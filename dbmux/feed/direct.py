@@ -1,0 +1,99 @@
+"""The feed within the process: rows straight from the engine's ring, questions asked in the engine's own loop.
+
+Made by the engine's thread and used by any other. `take` walks the ring, which is written meanwhile; everything else
+runs where the engine runs. Never waits for the engine while it holds anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dbmux.events import Event
+from dbmux.feed.feed import MOST_LOOKED_AT, MOST_ROWS, Answer, Batch, Happening, Hello, Passes, Refused, Subscription
+from dbmux.feed.notes import EngineNotes
+from dbmux.feed.row import Row
+from dbmux.observe.logfile import sentence
+from dbmux.observe.observer import Observer
+
+
+class DirectSubscription:
+    """A place in the ring, and a filter."""
+
+    def __init__(self, observer: Observer, notes: EngineNotes, passes: Passes, since: int) -> None:
+        self._observer = observer
+        self._notes = notes
+        self._passes = passes
+        self._place = since
+        self._happened = 0
+
+    def take(self) -> Batch:
+        """What came since the last time."""
+        found = self._observer.queries.since(self._place, MOST_LOOKED_AT)
+        notes, passes = self._notes, self._passes
+        first = found.place - len(found.events)
+        rows = [Row(first + at, event, notes) for at, event in enumerate(found.events)]
+        notes.look_at(rows)
+        matching = [row for row in rows if passes(row)]
+        every = -(-len(matching) // MOST_ROWS) or 1
+        self._place = found.place
+        return Batch(
+            rows=tuple(matching[::every]),
+            happenings=self._happenings(),
+            place=found.place,
+            looked_at=len(rows),
+            matched=len(matching),
+            missed=found.missed,
+            every=every,
+        )
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _happenings(self) -> tuple[Happening, ...]:
+        found = self._observer.events.since(self._happened)
+        self._happened = found.place
+        first = found.place - len(found.events)
+        return tuple(happening(first + at, event) for at, event in enumerate(found.events))
+
+
+def happening(seq: int, event: Event) -> Happening:
+    """An event as it is told."""
+    return Happening(seq, event.at, type(event).__name__, sentence(event))
+
+
+class DirectFeed:
+    """The engine of this process. `loop` is the engine's; `answers` say what can be asked.
+
+    `compiled` makes a filter of its text; raises Refused.
+    """
+
+    def __init__(
+        self,
+        hello: Hello,
+        observer: Observer,
+        notes: EngineNotes,
+        compiled: Callable[[str], Passes],
+        answers: Mapping[str, Answer],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.hello = hello
+        self._observer = observer
+        self._notes = notes
+        self._compiled = compiled
+        self._answers = answers
+        self._loop = loop
+
+    async def subscribe(self, wanted: str, since: int) -> Subscription:
+        """Rows from the ring."""
+        return DirectSubscription(self._observer, self._notes, self._compiled(wanted), since)
+
+    async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
+        """Ask in the engine's loop, from this one."""
+        answer = self._answers.get(what)
+        if answer is None:
+            raise Refused(f"{what!r} cannot be asked; there are {', '.join(sorted(self._answers))}")
+        if asyncio.get_running_loop() is self._loop:
+            return await answer(given or {})
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer(given or {}), self._loop))

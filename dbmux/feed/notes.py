@@ -1,0 +1,72 @@
+"""What the engine's process knows of statements besides their events.
+
+Rows come in, in their order, whenever somebody takes them; what they mean, where they come from, and whether they are
+part of an N+1, goes out. Bounded. Never asks a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from dbmux.feed.row import Origin, Row
+from dbmux.planner.planner import Planner
+from dbmux.query import Kind, Query
+
+# How many repetitions are remembered, and how many statements are looked at for them at once: under more traffic it is
+# not known any more what follows what.
+REMEMBERED = 50_000
+MOST_LOOKED_AT = 2000
+_READS = str(Kind.SELECT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Nowhere:
+    app: str = ""
+    trace: str = ""
+    site: str = ""
+
+
+NOWHERE = _Nowhere()
+
+
+class EngineNotes:
+    """Notes on one engine's statements. `seen` is told each SELECT in turn and says how often its like ran, if that is
+    an N+1 (dbmux.feed.nplus1)."""
+
+    def __init__(
+        self, slow_s: Callable[[], float], origin: Callable[[bytes], Origin], seen: Callable[[Row], int]
+    ) -> None:
+        self._slow_s = slow_s
+        self._planner = Planner()
+        self._seen = seen
+        self._repeated: dict[int, int] = {}
+        self._place = 0
+        self.origin = origin
+
+    @property
+    def slow_s(self) -> float:
+        """As the configuration says now."""
+        return self._slow_s()
+
+    def meaning(self, text: bytes) -> Query:
+        """What a statement means, in the usual sql_mode."""
+        return self._planner.query(text, 0, 0)
+
+    def repeated(self, seq: int) -> int:
+        """How often the like of this statement ran."""
+        return self._repeated.get(seq, 0)
+
+    def look_at(self, rows: Iterable[Row]) -> None:
+        """These ran, one after the other; whoever looked at them before did it for all."""
+        looked_at = 0
+        for row in rows:
+            if row.seq < self._place:
+                continue
+            self._place = row.seq + 1
+            if row.kind != _READS or (looked_at := looked_at + 1) > MOST_LOOKED_AT:
+                continue
+            if times := self._seen(row):
+                self._repeated[row.seq] = times
+        while len(self._repeated) > REMEMBERED:
+            del self._repeated[next(iter(self._repeated))]

@@ -1,0 +1,197 @@
+"""The feed of another process, over its control socket: JSON lines, as docs/control.md describes them.
+
+An address comes in, a feed goes out, which belongs to the loop that made it. What is pushed is kept until it is taken,
+the oldest rows are dropped and counted when nobody does. Never reconnects: whoever wants that makes another feed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from dbmux.address import UnixAddress
+from dbmux.feed.feed import PROTOCOL, Batch, Happening, Hello, Lost, Refused, Subscription
+from dbmux.feed.row import Row
+from dbmux.net.channel import Channel, Owner
+from dbmux.net.dial import dial
+from dbmux.text import why
+
+PATIENCE_S = 10.0
+# Rows that wait to be taken.
+MOST_WAITING = 20_000
+
+
+class RemoteSubscription:
+    """Rows that were pushed and not yet taken."""
+
+    def __init__(self, feed: RemoteFeed, number: int) -> None:
+        self._feed = feed
+        self._number = number
+        self._waiting: list[Batch] = []
+        self._rows = 0
+        self._dropped = 0
+
+    def push(self, batch: Batch) -> None:
+        """More came."""
+        self._waiting.append(batch)
+        self._rows += len(batch.rows)
+        while self._rows > MOST_WAITING:
+            dropped = self._waiting.pop(0)
+            self._rows -= len(dropped.rows)
+            self._dropped += dropped.looked_at + dropped.missed
+
+    def take(self) -> Batch:
+        """All that was pushed."""
+        waiting, self._waiting = self._waiting, []
+        dropped, self._rows, self._dropped = self._dropped, 0, 0
+        return Batch(
+            rows=tuple(row for batch in waiting for row in batch.rows),
+            happenings=tuple(one for batch in waiting for one in batch.happenings),
+            place=waiting[-1].place if waiting else 0,
+            looked_at=sum(batch.looked_at for batch in waiting),
+            matched=sum(batch.matched for batch in waiting),
+            missed=sum(batch.missed for batch in waiting) + dropped,
+            every=max((batch.every for batch in waiting), default=1),
+        )
+
+    def close(self) -> None:
+        """Have no more pushed."""
+        self._feed.leave(self._number)
+
+
+class RemoteFeed:
+    """An engine behind a control socket."""
+
+    def __init__(self) -> None:
+        self.hello: Hello
+        # Done when the engine has gone.
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._channel: Channel
+        self._numbers = count(1)
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._subscriptions: dict[int, RemoteSubscription] = {}
+        self._line = bytearray()
+
+    @classmethod
+    async def connect(cls, address: UnixAddress, client: str) -> RemoteFeed:
+        """Connect and say hello; raises Lost."""
+        feed = cls()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                feed._channel = await dial(address, feed._opened)
+                told = await feed._request(0, "hello", {"protocol": PROTOCOL, "client": client})
+        except (OSError, TimeoutError) as error:
+            reason = "no answer in time" if isinstance(error, TimeoutError) else why(error)
+            raise Lost(f"no DbMux answers at {address} ({reason})") from error
+        feed.hello = Hello(**{name: told[name] for name in Hello.__dataclass_fields__})
+        return feed
+
+    async def subscribe(self, wanted: str, since: int) -> Subscription:
+        """Rows, pushed by the engine; raises Refused and Lost."""
+        number = next(self._numbers)
+        subscription = self._subscriptions[number] = RemoteSubscription(self, number)
+        try:
+            await self._request(number, "subscribe", {"id": number, "filter": wanted, "since": since})
+        except (Refused, Lost):
+            del self._subscriptions[number]
+            raise
+        return subscription
+
+    async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
+        """Ask, and wait for the answer; raises Refused and Lost."""
+        number = next(self._numbers)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._request(number, "ask", {"id": number, "what": what, "given": dict(given or {})})
+        except TimeoutError as error:
+            raise Lost("DbMux did not answer in time") from error
+
+    def leave(self, number: int) -> None:
+        """End a subscription."""
+        if self._subscriptions.pop(number, None) is not None and not self.lost.done():
+            self._say({"unsubscribe": {"id": number}})
+
+    def close(self) -> None:
+        """Say no more."""
+        self._channel.close()
+
+    async def _request(self, number: int, verb: str, body: Mapping[str, Any]) -> Any:
+        if self.lost.done():
+            raise Lost("the connection to DbMux is gone")
+        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        try:
+            self._say({verb: body})
+            return await answer
+        finally:
+            self._asked.pop(number, None)
+
+    def _say(self, message: Mapping[str, Any]) -> None:
+        self._channel.write(json.dumps(message).encode() + b"\n")
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        for verb, body in message.items():
+            match verb:
+                case "batch":
+                    if (subscription := self._subscriptions.get(body["id"])) is not None:
+                        subscription.push(_batch(body))
+                case "hello":
+                    self._answer(0, body)
+                case "answer":
+                    self._answer(body["id"], body["value"])
+                case "refusal":
+                    self._fail(body["id"], Refused(body["message"]))
+
+    def _answer(self, number: int, value: Any) -> None:
+        waiting = self._asked.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(value)
+
+    def _fail(self, number: int, error: Exception) -> None:
+        waiting = self._asked.get(number)
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(error)
+
+    # What the channel tells.
+
+    def _opened(self, channel: Channel) -> Owner:
+        return self
+
+    def received(self, data: bytes) -> None:
+        """Some of what the engine says."""
+        self._line += data
+        *lines, rest = self._line.split(b"\n")
+        self._line = rest
+        try:
+            for line in lines:
+                self._hear(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # It is no DbMux, or one that speaks otherwise.
+            self._channel.abort()
+
+    def closed(self, error: Exception | None) -> None:
+        """The engine is gone."""
+        if not self.lost.done():
+            self.lost.set_result(None)
+        for number in list(self._asked):
+            self._fail(number, Lost("the connection to DbMux is gone"))
+
+    def congested(self) -> None:
+        """Requests are short."""
+
+    def writable(self) -> None:
+        """Nothing was stopped."""
+
+
+def _batch(body: Mapping[str, Any]) -> Batch:
+    return Batch(
+        rows=tuple(Row.of(told) for told in body["rows"]),
+        happenings=tuple(Happening(**told) for told in body["happenings"]),
+        place=body["place"],
+        looked_at=body["looked_at"],
+        matched=body["matched"],
+        missed=body["missed"],
+        every=body["every"],
+    )

@@ -1,0 +1,74 @@
+"""What is in force, and where each value comes from."""
+
+from __future__ import annotations
+
+from dbmux.config.effective import HIDDEN, Setting, settings
+from dbmux.config.history import VERSIONS_KEPT, History
+from dbmux.config.load import loads
+
+TEXT = """{
+  "backends": {"db1": "127.0.0.1:3306", "db2": {"address": "127.0.0.1:3308", "weight": 2}},
+  "groups": {"main": {"primary": "db1", "replicas": ["db2"]}},
+  "users": {"app": "secret"},
+  // Results
+  "service": {"user": "dbmux", "password": "secret2"},
+  "cache": {"tables": {"shop.products": "30s"}}
+}"""
+
+
+def effective(text: str = TEXT) -> dict[str, Setting]:
+    return {setting.path: setting for setting in settings(loads(text, "app.json", {}), text)}
+
+
+def test_a_value_stands_where_the_file_says_it() -> None:
+    found = effective()
+
+    assert found["backends.db2.weight"] == Setting("backends.db2.weight", "2", 2, 78)
+    assert found["cache.tables.shop.products.ttl"].line == 7
+    assert found["groups.main.replicas"].value == "db2"
+
+
+def test_a_short_form_is_the_place_of_its_value() -> None:
+    assert (effective()["backends.db1.address"].value, effective()["backends.db1.address"].line) == (
+        "127.0.0.1:3306",
+        2,
+    )
+
+
+def test_defaults_have_no_place() -> None:
+    assert effective()["timeouts.connect"] == Setting("timeouts.connect", "5.0", 0, 0)
+    assert effective()["listen"].value == "127.0.0.1:3307"
+
+
+def test_secrets_are_hidden() -> None:
+    assert effective()["users.app.password"].value == HIDDEN
+    assert not any("secret" in setting.value for setting in effective().values())
+
+
+def test_a_text_that_cannot_be_read_gives_no_places() -> None:
+    config = loads(TEXT, "app.json", {})
+
+    assert {setting.line for text in (None, "{") for setting in settings(config, text)} == {0}
+
+
+def test_versions_are_counted_and_the_oldest_are_forgotten() -> None:
+    config = loads(TEXT, "app.json", {})
+    history = History(config, "app.json", 1.0, TEXT)
+
+    for number in range(VERSIONS_KEPT):
+        history.applied(config, "app.json", 2.0, (f"change {number}",), None)
+
+    assert history.now.number == VERSIONS_KEPT + 1
+    assert (history.find(1), len(list(history))) == (None, VERSIONS_KEPT)
+    assert history.find(2) is not None
+
+
+def test_problems_stand_until_something_is_applied() -> None:
+    config = loads(TEXT, "app.json", {})
+    history = History(config, "app.json", 1.0, TEXT)
+
+    history.rejected(("app.json:1:2: x: wrong",))
+    before = history.problems
+    history.applied(config, "app.json", 2.0, (), None)
+
+    assert (before, history.problems) == (("app.json:1:2: x: wrong",), ())

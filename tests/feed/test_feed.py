@@ -1,0 +1,213 @@
+"""The contract of the feed, on both transports."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from pathlib import Path
+
+import pytest
+
+from dbmux.address import UnixAddress
+from dbmux.control.socket import ControlSocket
+from dbmux.events import Warned
+from dbmux.feed.feed import Batch, Lost, Refused, Subscription
+from dbmux.feed.remote import RemoteFeed
+from tests.fakes import run
+from tests.feed.engine import TRANSPORTS, Transport, direct, over_the_socket, ran
+
+both = pytest.mark.parametrize("transport", TRANSPORTS, ids=["direct", "socket"])
+
+
+async def taken(subscription: Subscription, looked_at: int) -> list[Batch]:
+    """Batches until so many statements were looked at or missed."""
+    batches: list[Batch] = []
+    while sum(batch.looked_at + batch.missed for batch in batches) < looked_at:
+        batches.append(subscription.take())
+        await asyncio.sleep(0.005)
+    return batches
+
+
+@both
+def test_hello_tells_who_answers(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            hello = engine.feed.hello
+
+            assert (hello.version, hello.source, hello.pid) == ("1.2.3", "app.json", 42)
+
+    run(scenario)
+
+
+@both
+def test_rows_come_as_they_ran_and_what_ran_before_is_there(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            engine.observer.emit(ran("SELECT 1"))
+            subscription = await engine.feed.subscribe("", 0)
+            engine.observer.emit(ran("SELECT 2", rows=3, error=b"\xff\x10\x04#HY000no", schema=b"shop"))
+
+            rows = [row for batch in await taken(subscription, 2) for row in batch.rows]
+
+            assert [(row.seq, row.sql) for row in rows] == [(0, "SELECT 1"), (1, "SELECT 2")]
+            told = rows[1]
+            assert (told.user, told.client, told.app, told.group) == ("app", "10.0.0.9:5000", "web", "main")
+            assert (told.kind, told.command, told.schema, told.rows, told.error) == ("select", "query", "shop", 3, "no")
+
+    run(scenario)
+
+
+@both
+def test_a_subscription_may_begin_later(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            for number in range(5):
+                engine.observer.emit(ran(f"SELECT {number}"))
+
+            subscription = await engine.feed.subscribe("", 3)
+
+            assert [row.sql for batch in await taken(subscription, 2) for row in batch.rows] == ["SELECT 3", "SELECT 4"]
+
+    run(scenario)
+
+
+@both
+def test_a_filter_is_applied_where_the_engine_is(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            subscription = await engine.feed.subscribe("orders", 0)
+            engine.observer.emit(ran("SELECT 1"))
+            engine.observer.emit(ran("SELECT * FROM orders"))
+
+            batches = await taken(subscription, 2)
+
+            assert [row.sql for batch in batches for row in batch.rows] == ["SELECT * FROM orders"]
+            assert (sum(each.looked_at for each in batches), sum(each.matched for each in batches)) == (2, 1)
+
+    run(scenario)
+
+
+@both
+def test_a_bad_filter_is_refused(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            with pytest.raises(Refused, match="not closed"):
+                await engine.feed.subscribe("(", 0)
+
+    run(scenario)
+
+
+@both
+def test_who_is_slow_is_told_how_much_it_missed(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path, kept=10) as engine:
+            for number in range(25):
+                engine.observer.emit(ran(f"SELECT {number}"))
+            subscription = await engine.feed.subscribe("", 0)
+
+            batches = await taken(subscription, 25)
+
+            assert sum(batch.missed for batch in batches) == 15
+            assert [row.seq for batch in batches for row in batch.rows] == list(range(15, 25))
+
+    run(scenario)
+
+
+@both
+def test_of_too_many_rows_some_are_shown_and_that_is_said(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path, kept=5000) as engine:
+            for number in range(4000):
+                engine.observer.emit(ran(f"SELECT {number}"))
+            subscription = await engine.feed.subscribe("", 0)
+
+            batches = await taken(subscription, 4000)
+
+            assert max(batch.every for batch in batches) == 4
+            assert sum(batch.matched for batch in batches) == 4000
+            assert sum(len(batch.rows) for batch in batches) == 1000
+
+    run(scenario)
+
+
+@both
+def test_other_events_come_as_sentences(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            engine.observer.emit(Warned(2.0, "the disk is full"))
+            engine.observer.emit(ran("SELECT 1"))
+            subscription = await engine.feed.subscribe("", 0)
+
+            happenings = [one for batch in await taken(subscription, 1) for one in batch.happenings]
+
+            assert [(one.at, one.kind, one.text) for one in happenings] == [(2.0, "Warned", "the disk is full")]
+
+    run(scenario)
+
+
+@both
+def test_questions_are_answered_or_refused(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            assert await engine.feed.ask("twice", {"number": 21}) == 42
+            with pytest.raises(Refused, match="not today"):
+                await engine.feed.ask("refuse")
+            with pytest.raises(Refused, match="'nonsense' cannot be asked; there are refuse, twice"):
+                await engine.feed.ask("nonsense")
+
+    run(scenario)
+
+
+def test_the_socket_is_its_owners_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path):
+            assert stat.S_IMODE((tmp_path / "control.sock").stat().st_mode) == 0o600
+
+    run(scenario)
+
+
+def test_an_engine_that_goes_away_is_noticed(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        address = UnixAddress(str(tmp_path / "control.sock"))
+        async with direct(tmp_path) as engine:
+            async with ControlSocket(address, engine.feed):
+                remote = await RemoteFeed.connect(address, "test")
+            await remote.lost
+
+        with pytest.raises(Lost):
+            await remote.ask("twice", {"number": 1})
+        with pytest.raises(Lost, match="no DbMux answers"):
+            await RemoteFeed.connect(address, "test")
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("line", [b"hello\n", b"[]\n", b'{"ask": 3}\n', b'{"a": {}, "b": {}}\n', b'{"dance": {}}\n'])
+def test_what_is_no_request_is_refused_and_the_connection_stands(line: bytes, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+            writer.write(line)
+            assert b"refusal" in await reader.readline()
+            writer.write(b'{"ask": {"id": 5, "what": "twice", "given": {"number": 2}}}\n')
+            assert await reader.readline() == b'{"answer": {"id": 5, "value": 4}}\n'
+            writer.close()
+
+    run(scenario)
+
+
+def test_a_reader_that_stops_is_not_written_to(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path, kept=500) as engine:
+            _, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"), limit=1)
+            writer.write(b'{"subscribe": {"id": 1, "since": 0, "filter": ""}}\n')
+            other = await engine.feed.subscribe("", 0)
+            for _ in range(10):
+                for number in range(300):
+                    engine.observer.emit(ran(f"SELECT {number} /* {'x' * 3000} */"))
+                await taken(other, 300)
+
+            assert await engine.feed.ask("twice", {"number": 1}) == 2
+            writer.close()
+
+    run(scenario)

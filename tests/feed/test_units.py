@@ -1,0 +1,49 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dbmux.feed.units import count, duration, rate, share, size
+
+
+@pytest.mark.parametrize(
+    "seconds, shown",
+    [
+        (0.0, "0µs"),
+        (0.000012, "12µs"),
+        (0.00042, "0.4ms"),
+        (0.0123, "12ms"),
+        (3.2, "3.20s"),
+        (42.04, "42.0s"),
+        (252, "4m12s"),
+        (11100, "3h05m"),
+        (190000, "2d04h"),
+    ],
+)
+def test_durations(seconds: float, shown: str) -> None:
+    assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(
+    "number, shown", [(0, "0B"), (999, "999B"), (1234, "1.2kB"), (48_000_000, "48MB"), (2e15, "2000TB")]
+)
+def test_sizes(number: float, shown: str) -> None:
+    assert size(number) == shown
+
+
+@pytest.mark.parametrize("number, shown", [(0, "0"), (48102, "48,102"), (1_240_000, "1.24M"), (2.5e9, "2.50G")])
+def test_counts(number: float, shown: str) -> None:
+    assert count(number) == shown
+
+
+def test_rates_and_shares() -> None:
+    assert [rate(0), rate(0.42), rate(1240)] == ["0", "0.4", "1,240"]
+    assert [share(1, 0), share(1, 3), share(0, 3), share(1, 40)] == ["-", "33%", "0%", "2.5%"]
+
+
+@given(st.floats(0, 1e9))
+def test_durations_are_short(seconds: float) -> None:
+    assert len(duration(seconds)) <= 7 or seconds > 100 * 86400
