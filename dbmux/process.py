@@ -34,7 +34,7 @@ from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
 from dbmux.control.socket import ControlSocket
-from dbmux.control.tables import watched_tables
+from dbmux.control.watched import watched_tables
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.feed.direct import DirectFeed

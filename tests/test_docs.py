@@ -17,7 +17,7 @@ from dbmux import events
 from dbmux.cli import COMMANDS, module_name
 from dbmux.config.load import loads
 from dbmux.config.model import Config, Section
-from dbmux.control import tables
+from dbmux.control import tables, watched
 from dbmux.door.table import Table
 from dbmux.errors import ErrorCode
 from dbmux.events import BackendUp, CloseReason, LoginFailed, QueryFinished, SessionClosed
@@ -115,7 +115,7 @@ def test_the_tables_of_the_sql_door_are_described_with_their_columns() -> None:
     for part in text.split("\n### ")[1:]:
         name = part.partition("\n")[0]
         described[name] = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", part, re.MULTILINE)
-    *others, recent = [one for one in vars(tables).values() if isinstance(one, Table)]
+    *others, recent = [one for part in (tables, watched) for one in vars(part).values() if isinstance(one, Table)]
 
     assert described == {
         one.name: [(column.name, str(column.type), column.what) for column in one.columns] for one in others

@@ -1,8 +1,8 @@
-"""The tables of the SQL door, and where each has its rows from.
+"""The tables of the SQL door that an engine has by itself, and where each has its rows from.
 
 A running engine's parts come in, tables go out, whose rows are made from what there is whenever a statement asks. No
-statement, value or password is shown; of statements only their digests, in which literals are hidden. docs/sql-door.md
-has all columns.
+statement, value or password is shown; of statements only their digests, in which literals are hidden. Those that an
+engine cannot have by itself are in `watched`; docs/sql-door.md has all columns.
 """
 
 from __future__ import annotations
@@ -12,17 +12,11 @@ from typing import Any
 
 from dbmux.backend.pool import PoolFigures
 from dbmux.cache.cache import Cache
-from dbmux.config.effective import NONE, settings
-from dbmux.config.history import History, Version
 from dbmux.config.model import Config, Rule
 from dbmux.control import caching, listings
 from dbmux.door.table import Row, Source, Table, integer, real, text
 from dbmux.frontend.frontend import Frontend
 from dbmux.lexer import digest
-from dbmux.observe.digests import Digests
-
-# As far back as `digests_recent` goes.
-RECENT_S = 300.0
 
 POOLS = Table("pools", "the connections to each server", (
     text("backend", "its name"),
@@ -116,34 +110,12 @@ CACHE_ENTRIES = Table("cache_entries", "the stored results that are used most, a
     real("left_seconds", "how long it will be used, in seconds"),
     real("cost_seconds", "how long the server took, in seconds"),
 ))  # fmt: skip
-CONFIG = Table("config", "the configuration in force, passwords hidden", (
-    text("setting", "the key, as in configuration.md"),
-    text("value", "its value, times in seconds and sizes in bytes; NULL for none"),
-    integer("line", "where it stands in the file; NULL for what was left out"),
-))  # fmt: skip
-_DIGEST_COLUMNS = (
-    text("digest", "16 hexadecimal digits"),
-    text("digest_text", "the statement without its literals"),
-    integer("calls", "how often it ran"),
-    real("seconds", "how long together, in seconds"),
-    real("p50_seconds", "the duration that half of them did not exceed, in seconds"),
-    real("p95_seconds", "the same for 95 of a hundred"),
-    real("p99_seconds", "the same for 99 of a hundred"),
-    integer("errors", "how often it failed"),
-    integer("hits", "how often it was answered from memory"),
-    integer("row_count", "rows sent, where known"),
-    integer("bytes", "bytes sent"),
-    text("user", "the login of the first that was met"),
-    text("schema_name", "its schema"),
-)
-DIGESTS = Table("digests", "statements by digest, since the start", _DIGEST_COLUMNS)
-DIGESTS_RECENT = Table("digests_recent", "the same over the last five minutes", _DIGEST_COLUMNS)
 
 
 def engine_tables(
     frontend: Frontend, cache: Cache, config: Callable[[], Config], pools: Callable[[], Iterable[PoolFigures]]
 ) -> tuple[Source, ...]:
-    """The tables that an engine has by itself."""
+    """All of them."""
     return (
         Source(POOLS, lambda: map(_pool, pools())),
         Source(BACKENDS, lambda: _backends(frontend)),
@@ -153,15 +125,6 @@ def engine_tables(
         Source(RULES, lambda: _rules(frontend, config().rules)),
         Source(CACHE, lambda: map(_tally, caching.statistics(cache)["statements"])),
         Source(CACHE_ENTRIES, lambda: map(_entry, caching.entries(cache))),
-    )
-
-
-def watched_tables(digests: Digests, history: History) -> tuple[Source, ...]:
-    """The tables that need somebody who has watched the engine."""
-    return (
-        Source(CONFIG, lambda: _settings(history.now)),
-        Source(DIGESTS, lambda: _digests(digests, None)),
-        Source(DIGESTS_RECENT, lambda: _digests(digests, RECENT_S)),
     )
 
 
@@ -263,28 +226,3 @@ def _entry(told: Mapping[str, Any]) -> Row:
         "age_seconds": told["age"],
         "left_seconds": told["left"],
     }
-
-
-def _settings(version: Version) -> Iterator[Row]:
-    for one in settings(version.config, version.text):
-        yield {"setting": one.path, "value": None if one.value == NONE else one.value, "line": one.line or None}
-
-
-def _digests(digests: Digests, seconds: float | None) -> Iterator[Row]:
-    for told in digests.over(seconds):
-        counted = told.counted
-        yield {
-            "digest": told.id,
-            "digest_text": told.text,
-            "calls": counted.count,
-            "seconds": counted.seconds,
-            "p50_seconds": counted.percentile(50),
-            "p95_seconds": counted.percentile(95),
-            "p99_seconds": counted.percentile(99),
-            "errors": counted.errors,
-            "hits": counted.hits,
-            "row_count": counted.rows,
-            "bytes": counted.bytes,
-            "user": told.example.who.user,
-            "schema_name": told.example.schema.decode("utf-8", "replace"),
-        }

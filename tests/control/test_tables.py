@@ -9,7 +9,7 @@ import pytest
 
 from dbmux.config.effective import HIDDEN
 from dbmux.config.history import History
-from dbmux.control.tables import watched_tables
+from dbmux.control.watched import watched_tables
 from dbmux.door.desk import Visitor
 from dbmux.observe.observer import Observer
 from dbmux.wire.commands import Command
