@@ -30,7 +30,7 @@ MAX_SECONDS = 2.0
 MAX_MEMORY = 64 * 1024 * 1024
 # How long the event loop is kept in one piece.
 PIECE_S = 0.001
-PIECE_ROWS = 16
+PIECE_ROWS = 4
 # Steps of SQLite's machine between two looks at the clock: some milliseconds.
 STEPS = 100_000
 
