@@ -1,0 +1,229 @@
+"""The interface: pages, a header, and the keys that hold everywhere.
+
+A feed comes in, from this process or another one, and what is to be done at the end goes out. Holds no traffic: if it
+stops, hangs or breaks, the engine goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any, ClassVar
+
+from textual import events, on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import ContentSwitcher, Input
+
+from dbmux.feed.feed import Feed, Lost, Refused
+from dbmux.tui.header import Header, Tabs, Words
+from dbmux.tui.look import Look, Theme
+from dbmux.tui.page import Page
+from dbmux.tui.pages.live import Live
+from dbmux.tui.prompt import Prompt
+
+RENEW_S = 1.0
+SMALLEST = (60, 16)
+
+
+class Leave(Enum):
+    """What happens to the engine when the interface ends."""
+
+    DETACH = auto()
+    """It goes on, headless."""
+    STOP = auto()
+    """It drains and stops."""
+
+
+class Interface(App[Leave]):
+    """All of it."""
+
+    CSS = """
+    Screen { background: $background; layout: vertical; }
+    ContentSwitcher { height: 1fr; }
+    #alarm { display: none; }
+    #alarm.shown { display: block; }
+    #small { display: none; height: 1fr; }
+    """
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(number), f"go({number - 1})", f"page {number}", show=False) for number in range(1, 10)),
+        Binding("f", "ask_filter", "filter", show=False),
+        Binding("slash", "ask_find", "find", show=False),
+        Binding("ctrl+r", "reload", "reload the configuration", show=False),
+        Binding("T", "theme", "another theme", show=False),
+        Binding("question_mark,f1", "help", "help", show=False),
+        Binding("q", "leave", "leave", show=False),
+        Binding("ctrl+z", "leave", "leave", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        feed: Feed,
+        look: Look,
+        pages: Callable[[Feed, Look], list[Page]],
+        *,
+        address: str = "127.0.0.1:3307",
+        is_hosting: Callable[[], bool] = lambda: False,
+    ) -> None:
+        super().__init__()
+        self.feed = feed
+        self.look_ = look
+        self.address = address
+        self._is_hosting = is_hosting
+        self.pages = pages(feed, look)
+        self._pulse: list[dict[str, Any]] = []
+        self._header = Header(look)
+        self._tabs = Tabs(look, [page.name_ for page in self.pages])
+        self._alarm = Words(look, look.alarm, id="alarm")
+        self._hints = Words(look, look.bar, id="hints")
+        self._prompt = Prompt(look)
+        self.theme = "textual-light" if look.theme is Theme.LIGHT else "textual-dark"
+
+    @property
+    def page(self) -> Page:
+        """The one that is seen."""
+        return self.pages[self._tabs.current]
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._header
+        yield self._tabs
+        yield self._alarm
+        with ContentSwitcher(initial=self.pages[0].id):
+            yield from self.pages
+        yield self._prompt
+        yield self._hints
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self._hints.say(self.page.hints)
+        self.pages[0].query("Lines").first().focus()
+        self.set_interval(RENEW_S, self._renew)
+        self._renew()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that is too small is told so, instead of showing half of everything."""
+        is_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        self.query_one(ContentSwitcher).display = not is_small
+        if is_small:
+            size, least = f"{event.size.width}x{event.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
+            told = f"{size} is too small: {least} is needed. Traffic flows on."
+            self._hints.say(told)
+        else:
+            self._hints.say(self.page.hints)
+
+    @work(exclusive=True, group="renew")
+    async def _renew(self) -> None:
+        since = self._pulse[-1]["at"] if self._pulse else 0.0
+        try:
+            status = await self.feed.ask("status")
+            self._pulse = [*self._pulse, *await self.feed.ask("pulse", {"since": since})][-600:]
+            await self.page.renew()
+        except Refused as error:
+            self.say(str(error))
+            return
+        except Lost as error:
+            self._header.trouble = f"{error}; q leaves"
+            self._header.refresh()
+            return
+        self._header.trouble = ""
+        self._header.show(status, self._pulse)
+        self._show_problems(status["config"])
+
+    def _show_problems(self, config: dict[str, Any]) -> None:
+        problems = config["problems"]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        if problems:
+            self._alarm.say(
+                f"{self.look_.signs.wrong} {problems[0]}{more}. Version {config['version']} stays in force."
+            )
+        self._alarm.set_class(bool(problems), "shown")
+
+    def say(self, words: str) -> None:
+        """Say something for a few seconds; never reads it as markup."""
+        self.notify(words, markup=False, timeout=4)
+
+    @on(Live.Told)
+    def _told(self, message: Live.Told) -> None:
+        self.say(message.words)
+
+    def on_click(self, event: events.Click) -> None:
+        """The names of the pages can be clicked."""
+        if event.widget is self._tabs and (number := self._tabs.at(event.x)) is not None:
+            self.action_go(number)
+
+    def action_go(self, number: int) -> None:
+        """To another page."""
+        if number >= len(self.pages):
+            return
+        self._tabs.go(number)
+        self.query_one(ContentSwitcher).current = self.page.id
+        self._hints.say(self.page.hints)
+        for found in self.page.query("Lines"):
+            found.focus()
+            break
+        self._renew()
+
+    # Asking.
+
+    def action_ask_filter(self) -> None:
+        """A filter for the live view."""
+        self.action_go(0)
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        self._prompt.ask("f:", live.wanted, self._filter)
+
+    def action_ask_find(self) -> None:
+        """A text to be found."""
+        self.action_go(0)
+        self._prompt.ask("/", "", self._find)
+
+    async def _filter(self, wanted: str) -> str:
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        try:
+            await live.filter(wanted)
+        except (Refused, Lost) as error:
+            return str(error)
+        return ""
+
+    async def _find(self, sought: str) -> str:
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        live.find(sought)
+        return ""
+
+    @on(Prompt.Closed)
+    def _prompt_closed(self) -> None:
+        for found in self.page.query("Lines"):
+            found.focus()
+            break
+
+    @on(Input.Submitted)
+    async def _submitted(self) -> None:
+        await self._prompt.submit()
+
+    async def action_reload(self) -> None:
+        """Read the configuration again."""
+        await self.feed.ask("config.reload")
+        self.say("the configuration is read again")
+
+    def action_help(self) -> None:
+        """The keys of this page, and those of all."""
+        from dbmux.tui.help import Help
+
+        self.push_screen(Help(self.look_, self.page))
+
+    def action_leave(self) -> None:
+        """Ask what is to become of the engine; where another process has it, just leave."""
+        if not self._is_hosting():
+            self.exit(Leave.STOP)
+            return
+        from dbmux.tui.leaving import Leaving
+
+        self.push_screen(Leaving(self.look_), self._left)
+
+    def _left(self, chosen: Leave | None) -> None:
+        if chosen is not None:
+            self.exit(chosen)
