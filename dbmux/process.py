@@ -34,6 +34,7 @@ from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
 from dbmux.control.socket import ControlSocket
+from dbmux.control.watched import watched_tables
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.feed.direct import DirectFeed
@@ -184,6 +185,7 @@ async def _serve(
             told = f"a socket for {address} was handed over, but `listen` does not name it: clients wait there in vain"
             observer.emit(Warned(time.time(), told))
         reload = _Reload(engine, control, options, notifier)
+        engine.frontend.desk.add(*watched_tables(observer.digests, reload.history))
         feed = _feed(engine, observer, reload, wishes)
         socket = await _open_socket(stack, feed, observer, options.socket)
         followers = (
