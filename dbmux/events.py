@@ -115,6 +115,7 @@ class QueryFinished(NamedTuple):
     empty where there was no question. `sent` is the command's packet as far as it is kept, `statement` the text of
     which a prepared one was made, `query` what it means, None where nobody had to ask. `rows` is -1 where unknown;
     `status` has the flags of the reply, `error` its ERR packet. `transaction` is the number of the open one, or 0.
+    `types` are those of an execution's arguments, as they were told last and in the form of the command.
     """
 
     at: float
@@ -138,6 +139,7 @@ class QueryFinished(NamedTuple):
     error: bytes = b""
     is_pinned: bool = False
     transaction: int = 0
+    types: bytes = b""
 
 
 class Pinned(NamedTuple):

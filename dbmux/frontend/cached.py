@@ -251,6 +251,7 @@ class CachedTenant(Tenant):
                     b"",
                     False,
                     0,
+                    b"" if statement is None else statement.types[:KEPT],
                 ),
             )
         )

@@ -603,6 +603,7 @@ class Tenant(Holder, ABC):
         if self._orders is not None:
             route = self._obeyed(self._orders, route, connection)
         started, sent, scanner = self._started, self._sent, connection.scanner
+        statement = None if self._command == QUERY else self._statement
         self._emit(
             # Half the price of calling QueryFinished.
             new_tuple(
@@ -620,7 +621,7 @@ class Tenant(Holder, ABC):
                     self.who,
                     self.carried.state.schema,
                     sent if len(sent) <= KEPT else sent[:KEPT],
-                    b"" if self._command == QUERY or self._statement is None else self._statement.text[:KEPT],
+                    b"" if statement is None else statement.text[:KEPT],
                     self._query,
                     self._sent_at - started if self._sent_at > started else 0.0,
                     now - connection.first_at if connection.first_at > started else 0.0,
@@ -629,6 +630,7 @@ class Tenant(Holder, ABC):
                     connection.error[:KEPT_ERROR] if scanner.error else b"",
                     bool(self.carried.pins),
                     self._count_transaction(scanner) if (scanner.before | scanner.status) & IN_TRANSACTION else 0,
+                    b"" if statement is None else statement.types[:KEPT],
                 ),
             )
         )

@@ -192,7 +192,18 @@ def parse_execute(
     if not parameters:
         return Execute(statement=statement, flags=flags)
     types, values = _parse_parameters(reader, parameters, known, long_data, capabilities)
+    if reader.remaining:
+        raise reader.error("an execution is longer than its values")
     return Execute(statement=statement, flags=flags, types=types, values=values)
+
+
+def parse_types(told: bytes, capabilities: int) -> tuple[ParameterType, ...]:
+    """Read types alone, as they stand in a command one behind the other; raises ProtocolError."""
+    reader = Reader(told)
+    types = []
+    while reader.remaining:
+        types.append(_parse_type(reader, capabilities))
+    return tuple(types)
 
 
 def parse_fetch(body: bytes) -> Fetch:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dbmux.events import QueryFinished
+from dbmux.feed.arguments import arguments_of
+from dbmux.sql.bind import Argument
 from dbmux.wire.columns import FieldType
 from dbmux.wire.commands import Command
 from tests.fakes import (
@@ -146,5 +149,24 @@ def test_a_write_that_was_prepared_ends_results() -> None:
             await one.ask(Command.STMT_EXECUTE, HEAD + b"\x01" + NUMBER + b"\x05\0\0\0")
 
             assert await value(two) != before
+
+    run(scenario)
+
+
+def test_what_is_told_of_an_execution_has_the_types_of_its_arguments_also_when_they_were_told_before() -> None:
+    async def scenario() -> None:
+        async with shop() as proxy:
+            (one,) = await clients(proxy, 1)
+            await one.ask(Command.STMT_PREPARE, PREPARED_READ)
+
+            await executed(one, b"\x05\0\0\0", NUMBER)
+            await executed(one, b"\x06\0\0\0")
+            await executed(one, b"\x06\0\0\0")
+
+            told = [event for event in proxy.of(QueryFinished) if event.command == Command.STMT_EXECUTE]
+            assert [event.cache for event in told] == ["miss", "miss", "hit"]
+            assert [arguments_of(event) for event in told] == [
+                ((Argument(value, FieldType.LONG),),) for value in (5, 6, 6)
+            ]
 
     run(scenario)

@@ -38,6 +38,7 @@ from dbmux.wire.statements import (
     parse_prepared,
     parse_query,
     parse_statement,
+    parse_types,
 )
 
 EXTENDED, ATTRIBUTES = int(Capability.MARIADB_EXTENDED_METADATA), int(Capability.QUERY_ATTRIBUTES)
@@ -190,6 +191,20 @@ def test_long_data_sent_ahead_is_not_looked_for_in_the_execution() -> None:
     body = body[:9] + b"\x00" + body[10:]
 
     assert parse_execute(body, 0, 2, long_data=frozenset({0})).values == (None, 5)
+
+
+@given(parameters())
+def test_types_alone_are_read_as_they_were_written(found: tuple[tuple[ParameterType, ...], tuple[Any, ...]]) -> None:
+    types = _without_names(found[0])
+
+    assert parse_types(b"".join(kind.build() for kind in types), 0) == types
+
+
+def test_an_execution_with_more_than_its_values_is_an_error() -> None:
+    body = Execute(statement=1, types=(ParameterType(FieldType.LONG),), values=(5,)).build(0)
+
+    with pytest.raises(ProtocolError, match="longer than its values"):
+        parse_execute(body + b"x", 0, 1)
 
 
 def test_an_execution_whose_types_nobody_sent_is_an_error() -> None:

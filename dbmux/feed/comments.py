@@ -1,0 +1,144 @@
+"""What the comments of a statement say of its origin: the application, the request, the place in its code.
+
+The text of a statement comes in, an `Origin` goes out, with nothing where nothing is said. Three forms are read:
+sqlcommenter's (`key='value'`, as Rails, Django, Laravel, Spring and OpenTelemetry write it), that of Rails' query tags
+and marginalia (`key:value`), and a `traceparent` however it is written (W3C "Trace Context"). Only comments count,
+never what looks like one within a literal. Any text is taken, nothing raises, and what is said is not to be trusted: it
+is what a client chose to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import unquote
+
+from dbmux.lexer import tokens
+
+# Of a text no more is looked at, and of its comments no more is kept.
+LOOKED_AT = 4096
+MOST_TAGS = 32
+LONGEST_TRACE = 64
+
+# What stands between two tokens: white space, and comments of which those that are not closed say nothing.
+_COMMENT = re.compile(rb"/\*(?P<block>.*?)(?P<closed>\*/|\Z)|(?:--|#)(?P<line>[^\n\0]*)", re.DOTALL)
+_TRACEPARENT = re.compile(
+    r"\btraceparent['\"]?\s*[=:]\s*['\"]?(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}",
+    re.IGNORECASE,
+)
+# How sqlc and its like name their statements.
+_NAME = re.compile(r"\s*name:\s*(\S+)(?:\s+:\w+)?\s*")
+
+_KEY = re.compile(r"[\s,;]*([A-Za-z_][\w.%-]*)\s*([=:])")
+_QUOTED = re.compile(r"\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")", re.DOTALL)
+_BARE = re.compile(r"\s*([^\s,;'\"]+)")
+# A value of Rails' goes on to the next key: paths have colons, and names of blocks have spaces and commas.
+_TAG = re.compile(r"(?=\S)(.*?)\s*(?=,\s*[A-Za-z_][\w.-]*:|\Z)", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+# These comments are for DbMux itself.
+_HINT = "dbmux"
+
+_APPS = ("application", "app", "service", "service_name", "service.name", "ddps", "app_name")
+_TRACES = ("trace_id", "traceid", "trace", "request_id", "requestid")
+_PLACES = ("source_location", "file", "code.file.path", "code.filepath", "code_filepath")
+_LINES = ("line", "code.line.number", "code.lineno", "code_lineno", "lineno")
+_CONTROLLERS = ("controller_with_namespace", "namespaced_controller", "controller")
+_OTHERS = ("job", "job_name", "route", "code.function", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a statement comes from.
+
+    `trace` is the id of a trace, or else of a request, cut; `site` the place in the code, or else the controller and
+    its action, the job or the route; `tags` all that was said, as it was said first.
+    """
+
+    app: str = ""
+    trace: str = ""
+    site: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+NOWHERE = Origin()
+
+
+def origin(text: bytes | str, flags: int = 0) -> Origin:
+    """What the comments say; `flags` are the lexer's for the sql_mode."""
+    if isinstance(text, str):
+        if "/*" not in text and "--" not in text:
+            return NOWHERE
+        text = text.encode("utf-8", "replace")
+    elif b"/*" not in text and b"--" not in text:
+        return NOWHERE
+    tags: dict[str, str] = {}
+    trace = ""
+    for comment in _comments(text[:LOOKED_AT], flags):
+        found = _TRACEPARENT.search(comment)
+        if found is not None and not trace:
+            trace = found[1].lower()
+        for key, value in islice(_pairs(comment), MOST_TAGS - len(tags)):
+            tags.setdefault(key, value)
+    if not tags and not trace:
+        return NOWHERE
+    return Origin(_first(tags, _APPS), trace or _first(tags, _TRACES)[:LONGEST_TRACE], _site(tags), tuple(tags.items()))
+
+
+def _comments(text: bytes, flags: int) -> Iterator[str]:
+    end = 0
+    for _, begin, behind in (*tokens(text, 0, flags), (0, len(text), len(text))):
+        # Nothing is said in less.
+        if begin - end > 4:
+            for found in _COMMENT.finditer(text, end, begin):
+                said = found["block"] if found["line"] is None else found["line"]
+                if found["closed"] != b"" and (b"=" in said or b":" in said):
+                    yield said.decode("utf-8", "replace")
+        end = behind
+
+
+def _pairs(comment: str) -> Iterator[tuple[str, str]]:
+    # Up to the first thing that is no pair: what people write to people is none.
+    named = _NAME.fullmatch(comment)
+    if named is not None:
+        yield "name", named[1]
+        return
+    at = 0
+    while (key := _KEY.match(comment, at)) is not None and key[1] != _HINT:
+        if key[2] == ":":
+            value = _TAG.match(comment, key.end())
+            said = value[1] if value is not None else ""
+        else:
+            value = _QUOTED.match(comment, key.end())
+            if value is not None:
+                said = _decoded(_ESCAPED.sub(r"\1", value[1] if value[1] is not None else value[2]))
+            else:
+                value = _BARE.match(comment, key.end())
+                said = _decoded(value[1]) if value is not None else ""
+        if value is None:
+            return
+        yield _decoded(key[1]), said
+        at = value.end()
+
+
+def _decoded(said: str) -> str:
+    # Django's doubles the percent signs, for drivers that take one away unless there are no arguments.
+    return unquote(said.replace("%%", "%")) if "%" in said else said
+
+
+def _site(tags: Mapping[str, str]) -> str:
+    place, line = _first(tags, _PLACES), _first(tags, _LINES)
+    if place:
+        return f"{place}:{line}" if line else place
+    if line and not line.isdecimal():
+        # Marginalia's has the file in it.
+        return line
+    controller, action = _first(tags, _CONTROLLERS), tags.get("action", "")
+    if controller and action:
+        return f"{controller}#{action}"
+    return controller or action or _first(tags, _OTHERS)
+
+
+def _first(tags: Mapping[str, str], names: tuple[str, ...]) -> str:
+    return next((tags[name] for name in names if tags.get(name)), "")
