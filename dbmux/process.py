@@ -37,9 +37,11 @@ from dbmux.control.socket import ControlSocket
 from dbmux.control.watched import watched_tables
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
+from dbmux.feed.comments import origin
 from dbmux.feed.direct import DirectFeed
 from dbmux.feed.feed import PROTOCOL, Hello, Passes
-from dbmux.feed.notes import NOWHERE, EngineNotes
+from dbmux.feed.notes import EngineNotes
+from dbmux.feed.nplus1 import Detector
 from dbmux.net.inherited import Inherited, handed_over
 from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
@@ -203,7 +205,9 @@ async def _serve(
 
 
 def _feed(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -> DirectFeed:
-    notes = EngineNotes(lambda: engine.config.live.slow, lambda text: NOWHERE, lambda row: 0)
+    # How many repetitions are too many holds from the start on.
+    detector = Detector(engine.config.live.n_plus_1)
+    notes = EngineNotes(lambda: engine.config.live.slow, origin, detector.seen)
     history = reload.history
     hello = Hello(VERSION, PROTOCOL, history.now.source, 0, os.getpid())
     answers = Answers(engine, observer, notes, history, _Orders(reload, wishes))

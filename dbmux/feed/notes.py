@@ -7,7 +7,7 @@ part of an N+1, goes out. Bounded. Never asks a server.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from threading import Lock
 
 from dbmux.feed.row import Origin, Row
 from dbmux.planner.planner import Planner
@@ -20,16 +20,6 @@ MOST_LOOKED_AT = 2000
 _READS = str(Kind.SELECT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Nowhere:
-    app: str = ""
-    trace: str = ""
-    site: str = ""
-
-
-NOWHERE = _Nowhere()
-
-
 class EngineNotes:
     """Notes on one engine's statements. `seen` is told each SELECT in turn and says how often its like ran, if that is
     an N+1 (dbmux.feed.nplus1)."""
@@ -40,6 +30,8 @@ class EngineNotes:
         self._slow_s = slow_s
         self._planner = Planner()
         self._seen = seen
+        # Subscriptions of this process and of others are taken in two threads.
+        self._looking = Lock()
         self._repeated: dict[int, int] = {}
         self._place = 0
         self.origin = origin
@@ -59,6 +51,13 @@ class EngineNotes:
 
     def look_at(self, rows: Iterable[Row]) -> None:
         """These ran, one after the other; whoever looked at them before did it for all."""
+        if self._looking.acquire(blocking=False):
+            try:
+                self._look_at(rows)
+            finally:
+                self._looking.release()
+
+    def _look_at(self, rows: Iterable[Row]) -> None:
         looked_at = 0
         for row in rows:
             if row.seq < self._place:
