@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dbmux.events import Event
+from dbmux.events import Event, Warned
 from dbmux.feed.feed import (
     MOST_LOOKED_AT,
     MOST_ROWS,
@@ -30,7 +30,7 @@ from dbmux.observe.observer import Observer
 
 
 class DirectSubscription:
-    """A place in the ring, and a filter."""
+    """A place in the ring, and a filter; when that must not be used any more, no more rows come."""
 
     def __init__(self, observer: Observer, notes: EngineNotes, passes: Passes, since: int) -> None:
         self._observer = observer
@@ -46,12 +46,18 @@ class DirectSubscription:
         first = found.place - len(found.events)
         rows = [Row(first + at, event, notes) for at, event in enumerate(found.events)]
         notes.look_at(rows)
-        matching = [row for row in rows if passes(row)]
+        ended: tuple[Happening, ...] = ()
+        try:
+            matching = [row for row in rows if passes(row)]
+        except Refused as error:
+            # It took too long on one of them. Whoever looks is told, and has to say it otherwise.
+            matching, self._passes = [], _nothing
+            ended = (happening(self._happened, Warned(rows[-1].at, f"the filter was ended: {error}")),)
         every = -(-len(matching) // MOST_ROWS) or 1
         self._place = found.place
         return Batch(
             rows=tuple(matching[::every]),
-            happenings=self._happenings(),
+            happenings=self._happenings() + ended,
             place=found.place,
             looked_at=len(rows),
             matched=len(matching),
@@ -67,6 +73,10 @@ class DirectSubscription:
         self._happened = found.place
         first = found.place - len(found.events)
         return tuple(happening(first + at, event) for at, event in enumerate(found.events))
+
+
+def _nothing(row: Row) -> bool:
+    return False
 
 
 def happening(seq: int, event: Event) -> Happening:

@@ -21,6 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher, Input
 
 from dbmux.feed.feed import Feed, Lost, Refused
+from dbmux.tui.cells import one_line
 from dbmux.tui.header import Header, Tabs, Words
 from dbmux.tui.look import Look, Theme
 from dbmux.tui.page import Page
@@ -32,6 +33,7 @@ from dbmux.tui.question import Question
 from dbmux.tui.terminal import Terminal
 
 RENEW_S = 1.0
+LONGEST_WORDS = 100
 SMALLEST = (60, 16)
 
 
@@ -163,7 +165,7 @@ class Interface(App[Leave]):
 
     def say(self, words: str) -> None:
         """Say something for a few seconds; never reads it as markup."""
-        self.notify(words, markup=False, timeout=4)
+        self.notify(one_line(words, LONGEST_WORDS), markup=False, timeout=4)
 
     @on(Page.Said)
     def _said(self, message: Page.Said) -> None:

@@ -29,10 +29,12 @@ class Facts(Widget):
         self._look = look
         self._text = ""
         self._facts: Sequence[tuple[str, str]] = ()
+        self._drawn: tuple[int, list[list[Segment]]] | None = None
 
     def show(self, text: str, facts: Sequence[tuple[str, str]]) -> None:
         """Show these."""
         self._text, self._facts = text, facts
+        self._drawn = None
         self.refresh(layout=True)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
@@ -47,14 +49,20 @@ class Facts(Widget):
         return Strip(lines[y]).adjust_cell_length(self.size.width, self._look.text)
 
     def _lines(self, width: int) -> list[list[Segment]]:
+        # Asked for once a line.
+        if self._drawn is None or self._drawn[0] != width:
+            self._drawn = width, self._draw(width)
+        return self._drawn[1]
+
+    def _draw(self, width: int) -> list[list[Segment]]:
         look, more = self._look, self._look.signs.more
         if not self._text and not self._facts:
             return []
         lines = [[Segment(look.signs.line * width, look.dim)]]
-        text = one_line(self._text, len(self._text))[: width * MOST_LINES]
+        text = one_line(self._text, width * MOST_LINES)[: width * MOST_LINES]
         for start in range(0, len(text), max(width - 2, 1)):
             lines.append([Segment(" ", look.text), *coloured(text[start : start + width - 2], look)])
         for name, value in self._facts:
-            told = cut(f" {name:<11}{visible(value)}", width, more)
+            told = cut(f" {visible(name):<11}{one_line(value, width)}", width, more)
             lines.append([Segment(told, look.dim)])
         return lines[: MOST_LINES + 6]

@@ -17,12 +17,13 @@ from textual.widget import Widget
 
 from dbmux.feed.units import count, duration, rate, share
 from dbmux.text import visible
-from dbmux.tui.cells import cut, fit, spark
+from dbmux.tui.cells import cut, spark
 from dbmux.tui.look import Look
 
 WIDE = 110
 # So many of the last seconds are drawn.
 SPARK_CELLS = 8
+LONGEST = 1000
 
 
 def summary(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], width: int, look: Look) -> list[Segment]:
@@ -32,7 +33,7 @@ def summary(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], width
     bar = look.bar
     if down:
         names = ", ".join(one["name"] for one in down)
-        told = f" DbMux {signs.wrong} {names} {'is' if len(down) == 1 else 'are'} down: {down[0]['error']}"
+        told = f" DbMux {signs.wrong} {names[:200]} {'is' if len(down) == 1 else 'are'} down: {down[0]['error'][:200]}"
         return [Segment(cut(visible(told), width, signs.more), look.alarm)]
     last = pulse[-1] if pulse else None
     lately = pulse[-10:]
@@ -40,9 +41,8 @@ def summary(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], width
     errors = sum(one["errors"] for one in lately)
     is_wide = width >= WIDE
     address = next((one["address"] for one in status["listeners"]), "-")
-    parts = [
-        f" DbMux {signs.half if status['draining'] else signs.up} {address if is_wide else address.rpartition(':')[2]}"
-    ]
+    where = address[:60] if is_wide else address.rpartition(":")[2]
+    parts = [f" DbMux {signs.half if status['draining'] else signs.up} {where}"]
     if is_wide:
         parts.append(f"up {duration(status['seconds'])}")
     drawn = spark([one["commands"] for one in pulse], SPARK_CELLS * (2 if is_wide else 1), signs.levels)
@@ -57,7 +57,7 @@ def summary(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], width
         parts += [f"{count(status['clients'])} clients", f"lag {duration(last['lag'] if last else 0)}"]
     config = status["config"]
     parts.append(f"cfg v{config['version']} {signs.wrong if config['problems'] else signs.fine}")
-    return [Segment(cut("  ".join(parts), width, signs.more), bar)]
+    return [Segment(cut(visible("  ".join(parts)), width, signs.more), bar)]
 
 
 class Header(Widget):
@@ -83,9 +83,9 @@ class Header(Widget):
         """The line."""
         width, look = self.size.width, self._look
         if self.trouble:
-            return Strip([Segment(fit(" " + self.trouble, width, look.signs.more), look.alarm)], width)
+            return Strip([Segment(cut(" " + visible(self.trouble), width, look.signs.more), look.alarm)], width)
         if self._status is None:
-            return Strip([Segment(fit(" DbMux", width, look.signs.more), look.bar)], width)
+            return Strip([Segment(cut(" DbMux", width, look.signs.more), look.bar)], width)
         return Strip(summary(self._status, self._pulse, width, look), width)
 
 
@@ -153,7 +153,7 @@ class Words(Widget):
     def render_line(self, y: int) -> Strip:
         """The line."""
         width, more = self.size.width, self._look.signs.more
-        end = visible(self._end)
+        end = visible(self._end[:LONGEST])
         room = max(width - cell_len(end) - 2, 0)
-        told = cut(" " + visible(self._words), room, more) + " " + end + " "
+        told = cut(" " + visible(self._words[:LONGEST]), room, more) + " " + end + " "
         return Strip([Segment(cut(told, width, more), self._style)], width)

@@ -11,8 +11,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from dbmux.text import visible
+from dbmux.tui.cells import one_line
 from dbmux.tui.look import Look
+
+LONGEST = 100
 
 
 class Question(ModalScreen[bool | None]):
@@ -34,7 +36,7 @@ class Question(ModalScreen[bool | None]):
 
     def compose(self) -> ComposeResult:
         """The question, and the two keys."""
-        text = Text(visible(self._question) + "\n\n", self._look.strong)
+        text = Text(one_line(self._question, LONGEST) + "\n\n", self._look.strong)
         text.append("  y  ", self._look.accent)
         text.append("yes    ", self._look.text)
         text.append("  n  ", self._look.accent)

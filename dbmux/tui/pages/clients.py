@@ -31,8 +31,8 @@ def why(one: Record) -> str:
 COLUMNS = (
     Column("ID", 10, lambda one: str(one["id"]), lambda one: one["id"]),
     Column("USER", 12, lambda one: one["user"] or "-", lambda one: one["user"]),
-    Column("CLIENT", 21, lambda one: one["client"], lambda one: one["client"], least=90),
-    Column("SCHEMA", 12, lambda one: one.get("schema") or "-", lambda one: one.get("schema") or "", least=110),
+    Column("CLIENT", 21, lambda one: one["client"], lambda one: one["client"], least=110),
+    Column("SCHEMA", 12, lambda one: one.get("schema") or "-", lambda one: one.get("schema") or "", least=130),
     Column("STATE", 8, lambda one: one["state"], lambda one: one["state"]),
     Column("FOR", 7, lambda one: duration(one.get("seconds", 0)), lambda one: one.get("seconds", 0), Side.RIGHT),
     Column("HOLDS", 10, lambda one: one.get("backend") or "-", lambda one: one.get("backend") or ""),

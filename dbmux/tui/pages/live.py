@@ -16,6 +16,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
@@ -40,6 +41,8 @@ LONG_FRAME_S = 0.03
 BESIDE = 110
 # The details need so many lines of the whole screen.
 TALL = 24
+# Of a text no more is shown.
+LONGEST = 4096
 
 
 class StreamView(Lines):
@@ -126,10 +129,12 @@ class Details(Widget):
         self._look = look
         self._row: Row | None = None
         self._steps: list[dict[str, Any]] = []
+        self._drawn: tuple[Size, list[list[Segment]]] | None = None
 
     def show(self, row: Row | None, steps: list[dict[str, Any]]) -> None:
         """Show these."""
         self._row, self._steps = row, steps
+        self._drawn = None
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -141,6 +146,12 @@ class Details(Widget):
         return Strip(lines[y]).adjust_cell_length(width, look.text)
 
     def _lines(self, width: int) -> list[list[Segment]]:
+        # Asked for once a line.
+        if self._drawn is None or self._drawn[0] != self.size:
+            self._drawn = self.size, self._draw(width)
+        return self._drawn[1]
+
+    def _draw(self, width: int) -> list[list[Segment]]:
         look, more, row = self._look, self._look.signs.more, self._row
         title = f"{look.signs.line} why ".ljust(width, look.signs.line)
         lines = [[Segment(title, look.dim)]]
@@ -149,7 +160,7 @@ class Details(Widget):
         is_tall = self.size.height > 8
         for step in self._steps:
             place = f"  ({step['place'].rpartition('/')[2]})" if step["place"] else ""
-            told = f" {step['about']:<11}{visible(step['told'])}{place}"
+            told = f" {visible(step['about']):<11}{visible(step['told'][:LONGEST])}{visible(place)}"
             if not is_tall:
                 lines.append([Segment(cut(told, width, more), look.text)])
                 continue
@@ -157,9 +168,9 @@ class Details(Widget):
             if step["otherwise"]:
                 lines += [
                     [Segment(cut(piece, width, more), look.dim)]
-                    for piece in _wrapped(" " * 12 + step["otherwise"], width, 12)
+                    for piece in _wrapped(" " * 12 + visible(step["otherwise"][:LONGEST]), width, 12)
                 ]
-        who = f"{row.user}@{row.client}, {row.app or 'no application'}"
+        who = one_line(f"{row.user}@{row.client}, {row.app or 'no application'}", width)
         facts = f" {count(max(row.rows, 0))} rows, {size(row.bytes)}, {who}"
         if is_tall:
             lines.append([Segment(cut(facts, width, more), look.dim)])
@@ -167,7 +178,7 @@ class Details(Widget):
             lines.append([])
             lines += [
                 list(coloured(cut(piece, width, more), look))
-                for piece in _wrapped(" " + one_line(row.sql, len(row.sql)), width, 1)
+                for piece in _wrapped(" " + one_line(row.sql, LONGEST), width, 1)
             ]
         else:
             lines.append(list(coloured(cut(f" {'sql':<11}{one_line(row.sql, width)}", width, more), look)))
