@@ -11,7 +11,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dbmux.events import Event, Warned
-from dbmux.feed.feed import MOST_LOOKED_AT, MOST_ROWS, Answer, Batch, Happening, Hello, Passes, Refused, Subscription
+from dbmux.feed.feed import (
+    MOST_LOOKED_AT,
+    MOST_ROWS,
+    Answer,
+    Batch,
+    Happening,
+    Hello,
+    Lost,
+    Passes,
+    Refused,
+    Subscription,
+)
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.row import Row
 from dbmux.observe.logfile import sentence
@@ -106,4 +117,10 @@ class DirectFeed:
             raise Refused(f"{what!r} cannot be asked; there are {', '.join(sorted(self._answers))}")
         if asyncio.get_running_loop() is self._loop:
             return await answer(given or {})
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer(given or {}), self._loop))
+        asked = answer(given or {})
+        try:
+            answered = asyncio.run_coroutine_threadsafe(asked, self._loop)
+        except RuntimeError as error:
+            asked.close()
+            raise Lost("the engine has ended") from error
+        return await asyncio.wrap_future(answered)

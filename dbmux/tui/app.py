@@ -10,6 +10,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,6 +30,7 @@ from dbmux.tui.pages.happenings import Happenings
 from dbmux.tui.pages.live import Live
 from dbmux.tui.prompt import Prompt
 from dbmux.tui.question import Question
+from dbmux.tui.terminal import Terminal
 
 RENEW_S = 1.0
 LONGEST_WORDS = 100
@@ -62,8 +64,8 @@ class Interface(App[Leave]):
         Binding("ctrl+r", "reload", "reload the configuration", show=False),
         Binding("T", "theme", "another theme", show=False),
         Binding("question_mark,f1", "help", "help", show=False),
-        Binding("q", "leave", "leave", show=False),
-        Binding("ctrl+z", "leave", "leave", show=False, priority=True),
+        Binding("q,ctrl+c", "leave", "leave", show=False),
+        Binding("ctrl+z", "detach", "detach", show=False, priority=True),
     ]
 
     def __init__(
@@ -75,10 +77,13 @@ class Interface(App[Leave]):
         address: str = "127.0.0.1:3307",
         is_hosting: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         self.feed = feed
         self.look_ = look
         self.address = address
+        # What is done about it while the engine does not answer.
+        self.hope = ""
+        self._is_over = False
         self._is_hosting = is_hosting
         self.pages = pages(feed, look)
         self._pulse: list[dict[str, Any]] = []
@@ -106,6 +111,8 @@ class Interface(App[Leave]):
 
     def on_mount(self) -> None:
         """Begin to look."""
+        if self._is_over:
+            self.exit()
         self._hints.say(self.page.hints)
         self.pages[0].query("Lines").first().focus()
         self.set_interval(RENEW_S, self._renew)
@@ -133,12 +140,19 @@ class Interface(App[Leave]):
             self.say(str(error))
             return
         except Lost as error:
-            self._header.trouble = f"{error}; q leaves"
+            self._header.trouble = f"{error}; {self.hope}q leaves"
             self._header.refresh()
             return
         self._header.trouble = ""
         self._header.show(status, self._pulse)
         self._show_problems(status["config"])
+
+    async def adopt(self, feed: Feed) -> None:
+        """Show what this feed tells from now on, besides what is shown already; raises Lost and Refused."""
+        self.feed, self.hope = feed, ""
+        for page in self.pages:
+            await page.adopt(feed)
+        self._renew()
 
     def _show_problems(self, config: dict[str, Any]) -> None:
         problems = config["problems"]
@@ -269,15 +283,47 @@ class Interface(App[Leave]):
 
         self.push_screen(Help(self.look_, self.page))
 
+    # The end.
+
     def action_leave(self) -> None:
         """Ask what is to become of the engine; where another process has it, just leave."""
-        if not self._is_hosting():
-            self.exit(Leave.STOP)
-            return
         from dbmux.tui.leaving import Leaving
 
-        self.push_screen(Leaving(self.look_), self._left)
+        if not self._is_hosting():
+            self.exit(Leave.STOP)
+        elif not isinstance(self.screen, Leaving):
+            self.push_screen(Leaving(self.look_), self._left)
+
+    async def action_quit(self) -> None:
+        """Textual's own way to leave is the same."""
+        self.action_leave()
+
+    def action_detach(self) -> None:
+        """Leave, and let the engine go on."""
+        self.exit(Leave.DETACH)
 
     def _left(self, chosen: Leave | None) -> None:
         if chosen is not None:
             self.exit(chosen)
+
+    def end(self) -> None:
+        """End, without saying what is to become of the engine; from any thread, and before the beginning, too."""
+        self._is_over = True
+        # It may have ended in this very moment.
+        with suppress(RuntimeError):
+            if (loop := self._loop) is not None:
+                loop.call_soon_threadsafe(self.exit)
+
+    def abandon(self) -> None:
+        """Do not wait for the terminal any more; from any thread."""
+        if isinstance(self._driver, Terminal):
+            self._driver.abandon()
+
+    @property
+    def failure(self) -> Exception | None:
+        """What broke the interface."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        # Textual would print it with the values of local variables, such as statements, for whoever looks on.
+        self._close_messages_no_wait()

@@ -130,3 +130,8 @@ def usual(environment: Mapping[str, str]) -> Theme:
     named = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
     is_utf8 = "utf8" in named.lower().replace("-", "")
     return Theme.DARK if is_utf8 and environment.get("TERM") not in ("dumb", "linux") else Theme.ASCII
+
+
+def chosen(name: str | None, environment: Mapping[str, str]) -> Look:
+    """The look of the theme with that name; without one, what fits the terminal."""
+    return look(usual(environment) if name is None else Theme(name), environment)

@@ -60,5 +60,9 @@ class Page(Vertical):
         self.feed = feed
         self.look = look
 
+    async def adopt(self, feed: Feed) -> None:
+        """Ask another feed from now on, of the same engine or of one in its place; raises Lost and Refused."""
+        self.feed = feed
+
     async def renew(self) -> None:
         """Ask for what is shown; raises Lost and Refused."""

@@ -7,6 +7,7 @@ and the text. Asks the engine only about that one.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -20,7 +21,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dbmux.feed.feed import Feed, Happening, Lost, Refused, Subscription
+from dbmux.feed.feed import Batch, Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, size
 from dbmux.text import visible
@@ -236,6 +237,10 @@ class Live(Page):
         self._details = Details(look)
         self._frame_s = FRAMES_S
         self._explained = -1
+        # The next statement; the next happening that others have to be told of, and the next one for the stream.
+        self._place = 0
+        self._untold = 0
+        self._unseen = 0
 
     def compose(self) -> ComposeResult:
         """The title, the stream, and the details below or beside it."""
@@ -254,10 +259,14 @@ class Live(Page):
         self.set_class(self.app.size.width >= BESIDE, "beside")
         self.set_class(self.app.size.height < TALL, "small")
 
-    def adopt(self, feed: Feed) -> None:
-        """Go on with another connection to the engine."""
+    async def adopt(self, feed: Feed) -> None:
+        """Go on with another connection where the last one ended; with another engine, from its beginning."""
+        is_another = feed.hello.pid != self.feed.hello.pid
         self.feed = feed
-        self._subscription = None
+        if is_another:
+            self._place = self._untold = 0
+        self._unseen = self._untold
+        self._subscription = await feed.subscribe(self.wanted, self._place)
 
     async def filter(self, wanted: str) -> None:
         """Show what this filter lets through, from the oldest statement that is kept on; raises Refused and Lost."""
@@ -265,6 +274,7 @@ class Live(Page):
         if self._subscription is not None:
             self._subscription.close()
         self._subscription = subscription
+        self._place = self._unseen = 0
         self.wanted = wanted
         self.view.stream.restart()
         self.view.is_following = True
@@ -276,9 +286,7 @@ class Live(Page):
         if self._subscription is not None:
             batch = self._subscription.take()
             if batch.looked_at or batch.happenings or batch.missed:
-                gone = stream.add(batch)
-                if batch.happenings:
-                    self.post_message(self.Happened(batch.happenings))
+                gone = stream.add(self._fresh(batch))
                 if self.is_on_screen and not stream.is_paused:
                     view.show_batch(gone)
                     self._explain()
@@ -287,6 +295,14 @@ class Live(Page):
         took = perf_counter() - begun
         self._frame_s = SLOW_FRAMES_S if took > LONG_FRAME_S else FRAMES_S
         self._beat = self.set_timer(self._frame_s, self._tick)
+
+    def _fresh(self, batch: Batch) -> Batch:
+        # A new subscription begins with all happenings that are kept.
+        self._place = batch.place or self._place
+        if untold := tuple(one for one in batch.happenings if one.seq >= self._untold):
+            self._untold = untold[-1].seq + 1
+            self.post_message(self.Happened(untold))
+        return replace(batch, happenings=tuple(one for one in batch.happenings if one.seq >= self._unseen))
 
     def _tell(self) -> None:
         stream, view = self.view.stream, self.view
