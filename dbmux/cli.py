@@ -16,6 +16,8 @@ from dbmux.errors import DbMuxError
 
 COMMANDS = {
     "serve": "Run the proxy, headless.",
+    "tui": "Run the proxy, and see what happens in it.",
+    "attach": "See what happens in a proxy that runs.",
     "check": "Check the configuration, and with --connect the servers.",
     "clients": "Show who is connected, and what it holds.",
     "routes": "Show which server takes what.",

@@ -20,6 +20,10 @@ class ErrorCode(Enum):
     UNKNOWN_COMMAND = (1047, "08S01", "the command is not known or not supported")
     SHUTDOWN = (1053, "08S01", "DbMux or the session's backend is being drained")
     BAD_HINT = (1064, "42000", "a hint cannot be read, or names what is not there")
+    BAD_SQL = (1064, "42000", "a statement to the SQL door cannot be read")
+    UNKNOWN_SCHEMA = (1049, "42000", "an account of the SQL door asks for another schema than dbmux")
+    NO_SUCH_TABLE = (1146, "42S02", "the SQL door has no table of this name")
+    UNKNOWN_VARIABLE = (1193, "HY000", "the SQL door has no system variable of this name")
     UNKNOWN_THREAD = (1094, "HY000", "KILL names a connection that is not here")
     TOO_BIG = (1153, "08S01", "a packet or statement is over the limit")
     MALFORMED = (1835, "HY000", "a packet does not have the form its kind must have")
@@ -30,9 +34,13 @@ class ErrorCode(Enum):
     UNKNOWN_STATEMENT = (1243, "HY000", "a command names a prepared statement that is not there")
     NO_CURSOR = (1421, "HY000", "rows are fetched of a prepared statement without an open cursor")
     SOCKET_ONLY = (1698, "28000", "the account can log in only over the server's own Unix socket")
-    TOO_MANY_ROWS = (1104, "42000", "a result has more rows than a rule or a hint allows")
-    READ_ONLY = (1290, "HY000", "a write would go to a replica, or the group has no server that can be written to")
-    TIMED_OUT_MYSQL = (3024, "HY000", "the query ran longer than timeouts.query (MySQL)")
+    TOO_MANY_ROWS = (1104, "42000", "a result has more rows than a rule, a hint or the SQL door allows")
+    READ_ONLY = (
+        1290,
+        "HY000",
+        "a write would go to a replica or to the SQL door, or no server of the group can be written to",
+    )
+    TIMED_OUT_MYSQL = (3024, "HY000", "the query ran longer than timeouts.query (MySQL), or than the SQL door allows")
     TIMED_OUT_MARIADB = (1969, "70100", "the query ran longer than timeouts.query (MariaDB)")
     UNREACHABLE = (2003, "HY000", "the backend cannot be reached")
     LOST_IN_REPLY = (2013, "HY000", "the backend went away in the middle of a reply")

@@ -1,7 +1,7 @@
-"""A headless engine as a process: signals, the watched file, the control address, the exit code.
+"""An engine as a process: signals, the watched file, the control address, the exit code.
 
 A configuration and where it came from come in; the process's exit code goes out. SIGTERM and SIGINT drain, a second one
-ends at once, SIGHUP reloads.
+ends at once, SIGHUP reloads. `run` is all of it, headless; an interface that has an engine beside it uses the parts.
 """
 
 from __future__ import annotations
@@ -34,11 +34,15 @@ from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
 from dbmux.control.socket import ControlSocket
+from dbmux.control.watched import watched_tables
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
+from dbmux.feed.comments import origin
 from dbmux.feed.direct import DirectFeed
 from dbmux.feed.feed import PROTOCOL, Hello, Passes
-from dbmux.feed.notes import NOWHERE, EngineNotes
+from dbmux.feed.filter import language, predicate
+from dbmux.feed.notes import EngineNotes
+from dbmux.feed.nplus1 import Detector
 from dbmux.net.inherited import Inherited, handed_over
 from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
@@ -105,15 +109,19 @@ def run(options: Options) -> int:
     # What is loaded stays: a full collection took 13 ms to find that out each time.
     gc.freeze()
     try:
-        uvloop.run(_serve_until_signalled(options))
-    except CannotListen as error:
-        print(error, file=sys.stderr)
-        print("Another address: --listen HOST:PORT, or in the configuration.", file=sys.stderr)
-        return CANNOT_BIND
+        uvloop.run(serve_until_told(options, Log(sys.stderr, options.log_format), _hear_signals))
     except ConfigError as error:
-        print(error, file=sys.stderr)
-        return USAGE
+        return tell(error)
     return FINE
+
+
+def tell(error: ConfigError) -> int:
+    """Say on stderr why serving could not begin; the exit code."""
+    print(error, file=sys.stderr)
+    if not isinstance(error, CannotListen):
+        return USAGE
+    print("Another address: --listen HOST:PORT, or in the configuration.", file=sys.stderr)
+    return CANNOT_BIND
 
 
 def raise_open_files_limit() -> None:
@@ -123,7 +131,19 @@ def raise_open_files_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-async def _serve_until_signalled(options: Options) -> None:
+# Is handed two callables for the loop that serves: one ends it, and called again ends it at once; one reloads.
+Hear = Callable[[Callable[[], None], Callable[[], None]], None]
+
+
+def _hear_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+
+async def serve_until_told(options: Options, log: Log | None, hear: Hear) -> None:
+    """Serve until told to stop through what `hear` is handed; raises ConfigError when that cannot even begin."""
     loop, wishes = asyncio.get_running_loop(), Wishes()
     loop.set_exception_handler(_tell_unhandled)
     with contextlib.suppress(TimeoutError):
@@ -138,10 +158,8 @@ async def _serve_until_signalled(options: Options) -> None:
                     with contextlib.suppress(RuntimeError):
                         limit.reschedule(loop.time() + LAST_WORDS_S)
 
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, stop)
-            loop.add_signal_handler(signal.SIGHUP, wishes.reloading.set)
-            await serve(options, wishes, Log(sys.stderr, options.log_format))
+            hear(stop, wishes.reloading.set)
+            await serve(options, wishes, log)
 
 
 def _tell_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -184,6 +202,7 @@ async def _serve(
             told = f"a socket for {address} was handed over, but `listen` does not name it: clients wait there in vain"
             observer.emit(Warned(time.time(), told))
         reload = _Reload(engine, control, options, notifier)
+        engine.frontend.desk.add(*watched_tables(observer.digests, reload.history))
         feed = _feed(engine, observer, reload, wishes)
         socket = await _open_socket(stack, feed, observer, options.socket)
         followers = (
@@ -201,13 +220,15 @@ async def _serve(
 
 
 def _feed(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -> DirectFeed:
-    notes = EngineNotes(lambda: engine.config.live.slow, lambda text: NOWHERE, lambda row: 0)
+    # How many repetitions are too many holds from the start on.
+    detector = Detector(engine.config.live.n_plus_1)
+    notes = EngineNotes(lambda: engine.config.live.slow, origin, detector.seen)
     history = reload.history
     hello = Hello(VERSION, PROTOCOL, history.now.source, 0, os.getpid())
     answers = Answers(engine, observer, notes, history, _Orders(reload, wishes))
 
     def compiled(wanted: str) -> Passes:
-        return lambda row: wanted in row.sql
+        return predicate.compile(language.parse(wanted, engine.config.live.filters), time.time)
 
     return DirectFeed(hello, observer, notes, compiled, answers.table(), asyncio.get_running_loop())
 

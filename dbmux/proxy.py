@@ -27,6 +27,7 @@ from dbmux.backend.upkeep import Upkeep
 from dbmux.cache.cache import Cache
 from dbmux.config.model import CacheConfig, ClientTlsMode, Config, GroupConfig, Roles, User
 from dbmux.control.http import Readiness
+from dbmux.control.tables import engine_tables
 from dbmux.errors import BackendRefused, ConfigError, ErrorCode, MySQLError
 from dbmux.events import (
     BackendDown,
@@ -96,6 +97,7 @@ class Engine:
         backends = self._new_backends(self.config)
         settings = self._settings(self.config, backends)
         self._frontend = Frontend(settings, emit=self.emit, randomness=Randomness(bytes=secrets.token_bytes))
+        self.frontend.desk.add(*engine_tables(self.frontend, self.cache, lambda: self.config, self.pools))
         await self.frontend.__aenter__()
         try:
             opened = await self._open_listeners(self.config)
@@ -216,6 +218,7 @@ class Engine:
             topology=self._topology(config, backends),
             rules=Rules(config.rules),
             users=config.users,
+            admins=config.admins,
             login=config.login,
             tls_mode=config.tls.mode,
             tls=self._server_tls(config),
@@ -402,7 +405,8 @@ def _is_stored_otherwise(new: Config, old: Config) -> bool:
 
 def _must_leave(session: Session, topology: Topology, old: Config, new: Config) -> bool:
     if session.group is None or session.backend is None:
-        return False
+        # One of the SQL door, or one who logs in.
+        return old.admins.get(session.user) != new.admins.get(session.user)
     group = topology.groups.get(session.group.name)
     # A session of shared connections goes on at its group's other servers; one of its own connection cannot.
     if group is None or (session.shelf is None and topology.backends.get(session.backend.name) is not session.backend):

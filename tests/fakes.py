@@ -181,7 +181,12 @@ class TestClient:
 
 
 async def connect(
-    port: int, password: bytes = PASSWORD, capabilities: int = PLAIN, user: bytes = b"app", header: bytes = b""
+    port: int,
+    password: bytes = PASSWORD,
+    capabilities: int = PLAIN,
+    user: bytes = b"app",
+    header: bytes = b"",
+    schema: bytes = b"",
 ) -> TestClient | Err:
     """Log in at a port, as a balancer would after a PROXY header; the server's refusal is returned."""
     protocol = ClientProtocol()
@@ -207,6 +212,7 @@ async def connect(
         user=user,
         answer=answer,
         plugin=greeting.plugin,
+        schema=schema,
     )
     conversation.send(protocol.log_in(request))
     while True:

@@ -17,6 +17,8 @@ from dbmux import events
 from dbmux.cli import COMMANDS, module_name
 from dbmux.config.load import loads
 from dbmux.config.model import Config, Section
+from dbmux.control import tables, watched
+from dbmux.door.table import Table
 from dbmux.errors import ErrorCode
 from dbmux.events import BackendUp, CloseReason, LoginFailed, QueryFinished, SessionClosed
 from dbmux.observe.metrics import Metrics
@@ -105,6 +107,21 @@ def test_every_event_stands_in_the_list_of_events_with_its_fields() -> None:
     fields = {event.__name__: ", ".join(event._fields[1:]) for event in get_args(events.Event)}
 
     assert described == fields
+
+
+def test_the_tables_of_the_sql_door_are_described_with_their_columns() -> None:
+    text = page("sql-door.md").partition("\n## The tables\n")[2]
+    described = {}
+    for part in text.split("\n### ")[1:]:
+        name = part.partition("\n")[0]
+        described[name] = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+) \|$", part, re.MULTILINE)
+    *others, recent = [one for part in (tables, watched) for one in vars(part).values() if isinstance(one, Table)]
+
+    assert described == {
+        one.name: [(column.name, str(column.type), column.what) for column in one.columns] for one in others
+    }
+    assert f"`{recent.name}` has the same columns" in text
+    assert recent.columns == others[-1].columns
 
 
 def keys(section: type[Section], before: str = "") -> Iterator[str]:

@@ -137,12 +137,15 @@ def test_only_the_network_touches_sockets() -> None:
 
 
 def test_only_the_command_line_and_the_playground_start_processes() -> None:
-    assert {name.partition("/")[0] for name in users_of("subprocess", "multiprocessing")} <= {"commands", "playground"}
+    # The interface starts the user's editor.
+    users = {name.partition("/")[0] for name in users_of("subprocess", "multiprocessing")}
+    assert users <= {"commands", "playground", "tui"}
 
 
 @pytest.mark.parametrize("package", ["textual", "rich", "sqlglot", "logging", "threading"])
-def test_nobody_uses(package: str) -> None:
-    allowed = {"threading": "playground"}.get(package, "-")
+def test_nobody_else_uses(package: str) -> None:
+    places = {"threading": ("playground", "feed/notes"), "textual": ("tui/",), "rich": ("tui/",)}
+    allowed = places.get(package, ("-",))
 
     assert {name for name in users_of(package) if not name.startswith(allowed)} == set()
 

@@ -64,6 +64,8 @@ def summary(config: Config) -> Iterator[str]:
         for name, backend in config.backends.items():
             if backend.min_idle:
                 yield f'  backends.{name}.min_idle has no effect without a password; write "login": "learn"'
+    if config.admins:
+        yield f"admins: {_first(list(config.admins))} may read schema dbmux, and nothing else"
     yield from _replicas(config)
     yield from _cache(config)
     if config.control is None:

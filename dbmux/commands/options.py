@@ -21,6 +21,12 @@ def config_option(command: Command) -> Command:
     return click.option("--config", type=kind, help="Configuration file (default: ./appconfig.json).")(command)
 
 
+def theme_option(command: Command) -> Command:
+    """`--theme`."""
+    kind = click.Choice(["dark", "light", "ascii"])
+    return click.option("--theme", type=kind, help="Colours and signs (default: what fits the terminal).")(command)
+
+
 def configured(path: Path | None) -> tuple[Path, Config]:
     """The configuration file that is meant, and what it says; raises ConfigError."""
     found = load.find(path, os.environ) or Path(load.FILE_NAME)

@@ -25,11 +25,18 @@ def inconsistencies(value: Value) -> Iterator[Problem]:
     """Everything that does not fit together."""
     yield from _names(value)
     yield from _cache(value)
+    yield from _admins(value)
     yield from clashes([*_listen_addresses(value), *_control_address(value)], _backend_addresses(value))
     for name in _section(value, "backends"):
         yield from _backend_tls(value, name)
     if "key" in _section(value, "tls") and "certificate" not in _section(value, "tls"):
         yield ("tls", "key"), 'has no use without "certificate"'
+
+
+def _admins(value: Value) -> Iterator[Problem]:
+    for name in _section(value, "admins"):
+        if name in _section(value, "users"):
+            yield ("admins", name), "a user has this name already; an admin logs in to DbMux itself, so choose another"
 
 
 def clashes(opening: Placed, backends: Placed) -> Iterator[Problem]:

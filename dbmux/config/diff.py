@@ -12,7 +12,7 @@ from dbmux.config.model import Config, Section
 
 Item = TypeVar("Item")
 
-_BY_NAME = {"users": "user", "backends": "backend", "groups": "group"}
+_BY_NAME = {"users": "user", "admins": "admin", "backends": "backend", "groups": "group"}
 _WITHOUT_EFFECT = ("schema_",)
 
 

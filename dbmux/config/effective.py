@@ -12,6 +12,7 @@ from dbmux.config import jsonc
 from dbmux.config.model import Config, Listen, Section
 
 HIDDEN = "(hidden)"
+NONE = "-"
 # Whatever is called so, at any depth.
 _SECRETS = ("password", "password_hash", "backend_password")
 
@@ -65,13 +66,13 @@ def _leaves(path: jsonc.Path, section: Section) -> Iterator[tuple[jsonc.Path, ob
 def _shown(value: object) -> str:
     match value:
         case None:
-            return "-"
+            return NONE
         case bool():
             return "true" if value else "false"
         case tuple() | list():
-            return ", ".join(_shown(item) for item in value) or "-"
+            return ", ".join(_shown(item) for item in value) or NONE
         case Mapping():
-            return "-"
+            return NONE
         case Listen(address=address, group=None):
             return str(address)
         case Listen(address=address, group=group):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from dbmux.address import TcpAddress
 from dbmux.config.values import (
     DEFAULT_PORT,
+    AdminSecret,
     BackendAddress,
     Bytes,
     ConfigNetwork,
@@ -171,6 +172,16 @@ class User(Section):
         if (self.password is None) == (self.password_hash is None):
             raise ValueError('either "password" or "password_hash" is expected')
         return self
+
+
+class Admin(Section):
+    """Who may read the tables of schema `dbmux`, and nothing else."""
+
+    main = "password"
+    secrets = ("password",)
+
+    password: AdminSecret = Field(repr=False)
+    """What the client must prove to know; not empty."""
 
 
 class Account(Section):
@@ -435,6 +446,8 @@ class Config(Section):
     """The address of /healthz, /readyz and /metrics; off unless given, port 3380 unless given."""
     users: Mapping[str, User] = Field(default_factory=dict)
     """Who may log in; without users, logins are checked by the servers themselves."""
+    admins: Mapping[str, Admin] = Field(default_factory=dict)
+    """By name, who may log in to the schema `dbmux` and read there what DbMux knows of itself."""
     login: LoginMode = LoginMode.RELAY
     """How clients log in when there are no users."""
     service: Account | None = None

@@ -125,6 +125,12 @@ def _reason(error: OSError | ValueError) -> str:
             return str(error)
 
 
+def _not_empty(value: str) -> str:
+    if not value:
+        raise ValueError("a password is needed here; an empty one would let in everybody")
+    return value
+
+
 def _hash(value: str) -> str:
     if _HASH.fullmatch(value) is None:
         raise ValueError('a hash as a server keeps it is expected: "*" and 40 digits, or "$A$005$", salt and digest')
@@ -156,4 +162,5 @@ ConfigNetwork = Annotated[
 Name = Annotated[str, AfterValidator(_name)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 Secret = Annotated[str, BeforeValidator(_secret)]
+AdminSecret = Annotated[Secret, AfterValidator(_not_empty)]
 PasswordHash = Annotated[str, BeforeValidator(_secret), AfterValidator(_hash)]

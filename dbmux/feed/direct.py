@@ -10,8 +10,19 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dbmux.events import Event
-from dbmux.feed.feed import MOST_LOOKED_AT, MOST_ROWS, Answer, Batch, Happening, Hello, Passes, Refused, Subscription
+from dbmux.events import Event, Warned
+from dbmux.feed.feed import (
+    MOST_LOOKED_AT,
+    MOST_ROWS,
+    Answer,
+    Batch,
+    Happening,
+    Hello,
+    Lost,
+    Passes,
+    Refused,
+    Subscription,
+)
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.row import Row
 from dbmux.observe.logfile import sentence
@@ -19,7 +30,7 @@ from dbmux.observe.observer import Observer
 
 
 class DirectSubscription:
-    """A place in the ring, and a filter."""
+    """A place in the ring, and a filter; when that must not be used any more, no more rows come."""
 
     def __init__(self, observer: Observer, notes: EngineNotes, passes: Passes, since: int) -> None:
         self._observer = observer
@@ -35,12 +46,18 @@ class DirectSubscription:
         first = found.place - len(found.events)
         rows = [Row(first + at, event, notes) for at, event in enumerate(found.events)]
         notes.look_at(rows)
-        matching = [row for row in rows if passes(row)]
+        ended: tuple[Happening, ...] = ()
+        try:
+            matching = [row for row in rows if passes(row)]
+        except Refused as error:
+            # It took too long on one of them. Whoever looks is told, and has to say it otherwise.
+            matching, self._passes = [], _nothing
+            ended = (happening(self._happened, Warned(rows[-1].at, f"the filter was ended: {error}")),)
         every = -(-len(matching) // MOST_ROWS) or 1
         self._place = found.place
         return Batch(
             rows=tuple(matching[::every]),
-            happenings=self._happenings(),
+            happenings=self._happenings() + ended,
             place=found.place,
             looked_at=len(rows),
             matched=len(matching),
@@ -56,6 +73,10 @@ class DirectSubscription:
         self._happened = found.place
         first = found.place - len(found.events)
         return tuple(happening(first + at, event) for at, event in enumerate(found.events))
+
+
+def _nothing(row: Row) -> bool:
+    return False
 
 
 def happening(seq: int, event: Event) -> Happening:
@@ -96,4 +117,10 @@ class DirectFeed:
             raise Refused(f"{what!r} cannot be asked; there are {', '.join(sorted(self._answers))}")
         if asyncio.get_running_loop() is self._loop:
             return await answer(given or {})
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(answer(given or {}), self._loop))
+        asked = answer(given or {})
+        try:
+            answered = asyncio.run_coroutine_threadsafe(asked, self._loop)
+        except RuntimeError as error:
+            asked.close()
+            raise Lost("the engine has ended") from error
+        return await asyncio.wrap_future(answered)

@@ -12,8 +12,9 @@ import itertools
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import TYPE_CHECKING, Self
 
@@ -22,10 +23,14 @@ from dbmux.backend.opening import kill
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
-from dbmux.config.model import ClientTlsMode, LoginMode, User
+from dbmux.config.model import Admin, ClientTlsMode, LoginMode, User
+from dbmux.door.catalogue import COLLATION_ID
+from dbmux.door.desk import Desk, Visitor
+from dbmux.door.table import SCHEMA
+from dbmux.door.visit import STATUS, Visit
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import AddressBlocked, CloseReason, Emit, LoggedIn, LoginFailed, SessionOpened, Warned, Who
-from dbmux.frontend import admission
+from dbmux.frontend import admission, login
 from dbmux.frontend.admission import Admitted, Learnt
 from dbmux.frontend.census import Census
 from dbmux.frontend.login import Claim, Door
@@ -42,7 +47,7 @@ from dbmux.planner.planner import Planner
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user, program_name
-from dbmux.wire.replies import Err, Status, err_from, staying
+from dbmux.wire.replies import Err, Ok, Status, err_from, staying
 from dbmux.wire.server import ClientMessage, ServerProtocol
 
 if TYPE_CHECKING:
@@ -62,6 +67,7 @@ class Settings:
     topology: Topology
     rules: Rules
     users: Mapping[str, User]
+    admins: Mapping[str, Admin] = field(default_factory=dict)
     login: LoginMode
     tls_mode: ClientTlsMode
     tls: ServerTls | None
@@ -93,6 +99,8 @@ class Frontend:
         self.learnt = Learnt()
         self.sessions: dict[int, Session] = {}
         self.planner = Planner()
+        # Of the SQL door; its tables are put there by whoever knows the engine whole.
+        self.desk = Desk()
         self.limited: set[Tenant] = set()
         self.rules_matched: Counter[str] = Counter()
         self._randomness = randomness
@@ -145,7 +153,8 @@ class Frontend:
         self._throttle.allowed = settings.failed_logins
         for session in list(self.sessions.values()):
             self._regroup(session)
-            session.use_cache(settings.cache)
+            if session.group is not None:
+                session.use_cache(settings.cache)
 
     def _regroup(self, session: Session) -> None:
         group = session.group and self.topology.groups.get(session.group.name)
@@ -300,6 +309,13 @@ class Frontend:
         backend = _entrance(group, settings)
         session.user = door.claim.user.decode("utf-8", "replace")
         session.program = program_name(door.claim.attributes)
+        if (admin := settings.admins.get(session.user)) is not None:
+            await self._receive_visitor(session, door, admin)
+            self._tell_login(session, door, SCHEMA, SCHEMA, started)
+            return
+        if door.protocol.greeting.server_version == _OWN.server_version:
+            await backend.meet()
+            raise MySQLError(ErrorCode.SHUTDOWN, f"backend {backend.name} was not there yet; connect again")
         admitted = await self._prove(session, door, backend, settings)
         try:
             if session.state != 0 or door.client.is_gone:
@@ -311,18 +327,48 @@ class Frontend:
                 admitted.connection.quit()
             raise
         self._begin(session, door, group, backend, admitted)
+        self._tell_login(session, door, door.claim.schema.decode("utf-8", "replace"), backend.name, started)
+
+    def _tell_login(self, session: Session, door: Door, schema: str, backend: str, started: float) -> None:
         tls = door.client.channel.tls
-        self.emit(
-            LoggedIn(
-                time.time(),
-                session.id,
-                session.user,
-                door.claim.schema.decode("utf-8", "replace"),
-                backend.name,
-                tls.version if tls is not None else "",
-                time.perf_counter() - started,
+        version, seconds = tls.version if tls is not None else "", time.perf_counter() - started
+        self.emit(LoggedIn(time.time(), session.id, session.user, schema, backend, version, seconds))
+
+    async def _receive_visitor(self, session: Session, door: Door, admin: Admin) -> None:
+        # Of DbMux itself: no server is asked, and a schema of theirs is not to be had.
+        with self._counting_failures(session):
+            _, proof = await login.prove_configured(door, User(password=admin.password), None)
+        if door.claim.schema.lower() not in (b"", SCHEMA.encode()):
+            raise MySQLError(
+                ErrorCode.UNKNOWN_SCHEMA,
+                f"{session.user} is one of `admins`, who see DbMux's own tables only: connect to schema {SCHEMA}, "
+                "or as another user",
             )
-        )
+        if session.state != 0 or door.client.is_gone:
+            raise ConnectionClosed("the client went away during the login")
+        if self.settings.admins.get(session.user) != admin:
+            raise MySQLError(ErrorCode.SHUTDOWN, "this admin was removed or changed; connect again")
+        protocol, channel = door.protocol, door.client.channel
+        version = protocol.greeting.server_version.decode("latin-1").removeprefix("5.5.5-")
+        visitor = Visitor(user=session.user, number=session.id, server_version=version)
+        channel.owner = visit = Visit(channel, protocol, self.desk, visitor, session)
+        session.greeter = None
+        session.end_answer()
+        visit.send(protocol.accept(Ok(status=STATUS, info=proof)))
+        channel.resume()
+        self._start(self._attend(session, visit), f"visit {session.peer}")
+
+    async def _attend(self, session: Session, visit: Visit) -> None:
+        try:
+            await visit.serve()
+            session.end(CloseReason.QUIT)
+        except ConnectionClosed as error:
+            session.end(CloseReason.CLIENT_GONE, str(error))
+        except MySQLError as error:
+            session.fail(error, CloseReason.PROTOCOL_ERROR)
+        except Exception as error:
+            self.emit(Warned(time.time(), f"{session.id} the SQL door failed for an unforeseen reason: {error!r}"))
+            session.end(CloseReason.PROTOCOL_ERROR, "the SQL door failed")
 
     def _check_still_welcome(self, session: Session, backend: Backend) -> None:
         # The configuration may have changed while the client logged in under the old one.
@@ -332,14 +378,18 @@ class Frontend:
             raise MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
 
     async def _prove(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
+        with self._counting_failures(session):
+            return await self._admit(session, door, backend, settings)
+
+    @contextmanager
+    def _counting_failures(self, session: Session) -> Iterator[None]:
         try:
-            admitted = await self._admit(session, door, backend, settings)
+            yield
         except (MySQLError, BackendRefused) as error:
             if _is_denial(error):
                 self._login_failed(session)
             raise
         self._throttle.succeeded(session.place)
-        return admitted
 
     def _login_failed(self, session: Session) -> None:
         place = session.place
@@ -483,7 +533,13 @@ class Frontend:
     async def _greeting(self, session: Session, backend: Backend, settings: Settings) -> Greeting:
         if backend.greeting is None:
             # Never seen, in this life or an earlier one: the client waits until the server says what it is.
-            await backend.meet()
+            try:
+                await backend.meet()
+            except (MySQLError, BackendRefused):
+                if not settings.admins:
+                    raise
+                # It may be one of them, who wants to know why the server is not there.
+                return self._dressed(session.id, _OWN, settings)
         assert backend.greeting is not None
         return self._dressed(session.id, backend.greeting, settings)
 
@@ -591,6 +647,8 @@ class Frontend:
 _UNKNOWN_SERVER = Greeting(
     server_version=b"", connection_id=0, scramble=b"", capabilities=OFFERED, charset=0, status=0, plugin=auth.NATIVE
 )
+# In place of a server's, for those who visit DbMux itself.
+_OWN = replace(_UNKNOWN_SERVER, server_version=b"8.0.0-DbMux", charset=COLLATION_ID)
 
 
 def _overdue(session: Session, limit: float, was_stopped: object) -> MySQLError:

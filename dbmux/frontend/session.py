@@ -181,6 +181,21 @@ class Session(StatementTenant):
             connection.state = self.carried.state
         self.carried.pins[PinKey(PinReason.RELAYED_LOGIN, "")] = self._started
 
+    # What the SQL door tells, which has the channel of a client that visits DbMux itself.
+
+    def begin_answer(self) -> None:
+        """A command is being answered."""
+        if self.state != State.CLOSED:
+            self.state = REPLYING
+            self._started = perf_counter()
+
+    def end_answer(self) -> None:
+        """It was answered whole: the next may come."""
+        if self.state != State.CLOSED:
+            self.state = IDLE
+            self._ended = perf_counter()
+            self._go_on()
+
     # What the client's channel tells.
 
     def received(self, data: bytes) -> None:

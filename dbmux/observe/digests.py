@@ -155,7 +155,7 @@ class Digests:
     def over(self, seconds: float | None) -> Iterator[Told]:
         """What was counted over the last seconds, at most five minutes, to the next ten; None is since the start."""
         oldest = 0 if seconds is None else max(1, self._number - int(seconds / SLICE_S))
-        for text, figures in self._by_text.items():
+        for text, figures in list(self._by_text.items()):
             counted = figures.over(oldest)
             if counted.count:
                 yield Told(identity(text), text.decode("utf-8", "replace"), figures.example, counted)

@@ -31,6 +31,7 @@ def read(text: str) -> Config:
          ("backend b removed", "backend a changed")),
         (f'{OLD}, "groups": {{"main": "b"}}', ("group main added",)),
         (f'{OLD}, "users": {{"app": "p"}}', ("user app added",)),
+        (f'{OLD}, "admins": {{"ops": "p"}}', ("admin ops added",)),
         (f'{OLD}, "control": "127.0.0.1:1"', ("control changed",)),
         (f'{OLD}, "login": "learn"', ("login changed",)),
         (f'{OLD}, "service": {{"user": "dbmux", "password": "p"}}', ("service changed",)),

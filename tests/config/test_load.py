@@ -71,7 +71,7 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
     [
         ('"lisen": "x"', "2:1: lisen: unknown key; did you mean 'listen'?"),
         ('"mirrors": {}', "2:1: mirrors: unknown key; "
-         "there are $schema, listen, control, users, login, service, backends, groups, rules, cache and 6 more"),
+         "there are $schema, listen, control, users, admins, login, service, backends, groups, rules and 7 more"),
         ('"listen": 5', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": ["x"]', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": {}', "2:1: listen: at least one is needed"),
@@ -93,6 +93,13 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
          '2:11: users.a: either "password" or "password_hash" is expected'),
         ('"users": {"a": {"password": null}}', '2:11: users.a: either "password" or "password_hash" is expected'),
         ('"users": {"a": {"pasword": "x"}}', "2:17: users.a.pasword: unknown key; did you mean 'password'?"),
+        ('"admins": {"a": {}}', '2:12: admins.a.password: is missing; write it or "password_file"'),
+        ('"admins": {"a": ""}', "2:12: admins.a: a password is needed here; "
+         "an empty one would let in everybody"),
+        ('"admins": {"a": {"password_hash": "x"}}', "2:18: admins.a.password_hash: unknown key; "
+         "did you mean 'password'?"),
+        ('"users": {"a": "x"}, "admins": {"a": "x"}', "2:33: admins.a: a user has this name already; "
+         "an admin logs in to DbMux itself, so choose another"),
         ('"users": {"a": {"password_file": "/no/such"}}', "2:17: users.a.password_file: "
          "/no/such cannot be read: No such file or directory"),
         ('"users": {"a": {"password_file": "/dev/zero"}}', "2:17: users.a.password_file: "

@@ -14,6 +14,8 @@ from dbmux.control.socket import ControlSocket
 from dbmux.events import QueryFinished, Who
 from dbmux.feed.direct import DirectFeed
 from dbmux.feed.feed import PROTOCOL, Feed, Hello, Passes, Refused
+from dbmux.feed.filter.language import parse
+from dbmux.feed.filter.predicate import compile
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.remote import RemoteFeed
 from dbmux.observe.observer import Observer
@@ -45,10 +47,8 @@ def notes() -> EngineNotes:
 
 
 def compiled(wanted: str) -> Passes:
-    """A filter that lets texts through which have a word."""
-    if wanted == "(":
-        raise Refused("the parenthesis is not closed")
-    return lambda row: wanted in row.sql
+    """The filter of a text."""
+    return compile(parse(wanted), lambda: 0.0)
 
 
 async def _twice(given: Mapping[str, Any]) -> Any:

@@ -92,7 +92,26 @@ def test_a_bad_filter_is_refused(transport: Transport, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with transport(tmp_path) as engine:
             with pytest.raises(Refused, match="not closed"):
-                await engine.feed.subscribe("(", 0)
+                await engine.feed.subscribe("(a", 0)
+
+    run(scenario)
+
+
+@both
+def test_a_filter_that_takes_too_long_on_a_statement_ends_and_says_so(transport: Transport, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path) as engine:
+            subscription = await engine.feed.subscribe("/[ab]+c/", 0)
+            engine.observer.emit(ran("ab" * 2048, at=5.0))
+            first = await taken(subscription, 1)
+            engine.observer.emit(ran("abc"))
+
+            batches = [*first, *await taken(subscription, 1)]
+
+            assert [row for batch in batches for row in batch.rows] == []
+            told = [one for batch in batches for one in batch.happenings]
+            assert [(one.at, one.kind) for one in told] == [(5.0, "Warned")]
+            assert told[0].text.startswith("the filter was ended: /[ab]+c/ takes too long")
 
     run(scenario)
 

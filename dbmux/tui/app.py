@@ -1,0 +1,329 @@
+"""The interface: pages, a header, and the keys that hold everywhere.
+
+A feed comes in, from this process or another one, and what is to be done at the end goes out. Holds no traffic: if it
+stops, hangs or breaks, the engine goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from enum import Enum, auto
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import events, on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import ContentSwitcher, Input
+
+from dbmux.feed.feed import Feed, Lost, Refused
+from dbmux.tui.cells import one_line
+from dbmux.tui.header import Header, Tabs, Words
+from dbmux.tui.look import Look, Theme
+from dbmux.tui.page import Page
+from dbmux.tui.pages import make
+from dbmux.tui.pages.happenings import Happenings
+from dbmux.tui.pages.live import Live
+from dbmux.tui.prompt import Prompt
+from dbmux.tui.question import Question
+from dbmux.tui.terminal import Terminal
+
+RENEW_S = 1.0
+LONGEST_WORDS = 100
+SMALLEST = (60, 16)
+
+
+class Leave(Enum):
+    """What happens to the engine when the interface ends."""
+
+    DETACH = auto()
+    """It goes on, headless."""
+    STOP = auto()
+    """It drains and stops."""
+
+
+class Interface(App[Leave]):
+    """All of it."""
+
+    CSS = """
+    Screen { background: $background; layout: vertical; }
+    ContentSwitcher { height: 1fr; }
+    #alarm { display: none; }
+    #alarm.shown { display: block; }
+    #small { display: none; height: 1fr; }
+    """
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(number), f"go({number - 1})", f"page {number}", show=False) for number in range(1, 10)),
+        Binding("f", "ask_filter", "filter", show=False),
+        Binding("slash", "ask_find", "find", show=False),
+        Binding("ctrl+r", "reload", "reload the configuration", show=False),
+        Binding("T", "theme", "another theme", show=False),
+        Binding("question_mark,f1", "help", "help", show=False),
+        Binding("q,ctrl+c", "leave", "leave", show=False),
+        Binding("ctrl+z", "detach", "detach", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        feed: Feed,
+        look: Look,
+        *,
+        pages: Callable[[Feed, Look], list[Page]] = make,
+        address: str = "127.0.0.1:3307",
+        is_hosting: Callable[[], bool] = lambda: False,
+    ) -> None:
+        super().__init__(driver_class=Terminal)
+        self.feed = feed
+        self.look_ = look
+        self.address = address
+        # What is done about it while the engine does not answer.
+        self.hope = ""
+        self._is_over = False
+        self._is_hosting = is_hosting
+        self.pages = pages(feed, look)
+        self._pulse: list[dict[str, Any]] = []
+        self._header = Header(look)
+        self._tabs = Tabs(look, [page.name_ for page in self.pages])
+        self._alarm = Words(look, look.alarm, id="alarm")
+        self._hints = Words(look, look.bar, id="hints")
+        self._prompt = Prompt(look)
+        self.theme = "textual-light" if look.theme is Theme.LIGHT else "textual-dark"
+
+    @property
+    def page(self) -> Page:
+        """The one that is seen."""
+        return self.pages[self._tabs.current]
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self._header
+        yield self._tabs
+        yield self._alarm
+        with ContentSwitcher(initial=self.pages[0].id):
+            yield from self.pages
+        yield self._prompt
+        yield self._hints
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        if self._is_over:
+            self.exit()
+        self._hints.say(self.page.hints)
+        self.pages[0].query("Lines").first().focus()
+        self.set_interval(RENEW_S, self._renew)
+        self._renew()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """A terminal that is too small is told so, instead of showing half of everything."""
+        is_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        self.query_one(ContentSwitcher).display = not is_small
+        if is_small:
+            size, least = f"{event.size.width}x{event.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
+            told = f"{size} is too small: {least} is needed. Traffic flows on."
+            self._hints.say(told)
+        else:
+            self._hints.say(self.page.hints)
+
+    @work(exclusive=True, group="renew")
+    async def _renew(self) -> None:
+        since = self._pulse[-1]["at"] if self._pulse else 0.0
+        try:
+            status = await self.feed.ask("status")
+            self._pulse = [*self._pulse, *await self.feed.ask("pulse", {"since": since})][-600:]
+            await self.page.renew()
+        except Refused as error:
+            self.say(str(error))
+            return
+        except Lost as error:
+            self._header.trouble = f"{error}; {self.hope}q leaves"
+            self._header.refresh()
+            return
+        self._header.trouble = ""
+        self._header.show(status, self._pulse)
+        self._show_problems(status["config"])
+
+    async def adopt(self, feed: Feed) -> None:
+        """Show what this feed tells from now on, besides what is shown already; raises Lost and Refused."""
+        self.feed, self.hope = feed, ""
+        for page in self.pages:
+            await page.adopt(feed)
+        self._renew()
+
+    def _show_problems(self, config: dict[str, Any]) -> None:
+        problems = config["problems"]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        if problems:
+            self._alarm.say(
+                f"{self.look_.signs.wrong} {problems[0]}{more}. Version {config['version']} stays in force."
+            )
+        self._alarm.set_class(bool(problems), "shown")
+
+    def say(self, words: str) -> None:
+        """Say something for a few seconds; never reads it as markup."""
+        self.notify(one_line(words, LONGEST_WORDS), markup=False, timeout=4)
+
+    @on(Page.Said)
+    def _said(self, message: Page.Said) -> None:
+        self.say(message.words)
+
+    @on(Live.Happened)
+    def _happened(self, message: Live.Happened) -> None:
+        for page in self.query(Happenings):
+            page.hear(message.happenings)
+
+    @on(Page.Edit)
+    def _edit(self, message: Page.Edit) -> None:
+        file = Path(message.file)
+        if not file.is_file():
+            self.say(f"{message.file} is no file that could be edited")
+            return
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        # Without a repaint in between: a suspended terminal is written to by nobody.
+        with self.suspend(), self.batch_update():
+            subprocess.run([*shlex.split(editor), f"+{message.line}", str(file)], check=False)
+        self.refresh()
+
+    @on(Page.Wanted)
+    async def _wanted(self, message: Page.Wanted) -> None:
+        self.action_go(0)
+        if error := await self._filter(message.wanted):
+            self.say(error)
+
+    @on(Page.Order)
+    def _ordered(self, message: Page.Order) -> None:
+        if not message.question:
+            self._order(message.what, message.given)
+            return
+
+        def confirmed(is_meant: bool | None) -> None:
+            if is_meant:
+                self._order(message.what, message.given)
+
+        self.push_screen(Question(self.look_, message.question), confirmed)
+
+    @work(group="order")
+    async def _order(self, what: str, given: Mapping[str, Any]) -> None:
+        try:
+            told = await self.feed.ask(what, given)
+        except (Refused, Lost) as error:
+            self.say(str(error))
+            return
+        self.say(f"{what}: {', '.join(f'{name} {value}' for name, value in (told or {}).items()) or 'done'}")
+        self._renew()
+
+    def on_click(self, event: events.Click) -> None:
+        """The names of the pages can be clicked."""
+        if event.widget is self._tabs and (number := self._tabs.at(event.x)) is not None:
+            self.action_go(number)
+
+    def action_go(self, number: int) -> None:
+        """To another page."""
+        if number >= len(self.pages):
+            return
+        self._tabs.go(number)
+        self.query_one(ContentSwitcher).current = self.page.id
+        self._hints.say(self.page.hints)
+        for found in self.page.query("Lines"):
+            found.focus()
+            break
+        self._renew()
+
+    # Asking.
+
+    def action_ask_filter(self) -> None:
+        """A filter for the live view."""
+        self.action_go(0)
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        self._prompt.ask("f:", live.wanted, self._filter)
+
+    def action_ask_find(self) -> None:
+        """A text to be found."""
+        self.action_go(0)
+        self._prompt.ask("/", "", self._find)
+
+    async def _filter(self, wanted: str) -> str:
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        try:
+            await live.filter(wanted)
+        except (Refused, Lost) as error:
+            return str(error)
+        return ""
+
+    async def _find(self, sought: str) -> str:
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        live.find(sought)
+        return ""
+
+    @on(Prompt.Closed)
+    def _prompt_closed(self) -> None:
+        for found in self.page.query("Lines"):
+            found.focus()
+            break
+
+    @on(Input.Submitted)
+    async def _submitted(self) -> None:
+        await self._prompt.submit()
+
+    async def action_reload(self) -> None:
+        """Read the configuration again."""
+        await self.feed.ask("config.reload")
+        self.say("the configuration is read again")
+
+    def action_help(self) -> None:
+        """The keys of this page, and those of all."""
+        from dbmux.tui.help import Help
+
+        self.push_screen(Help(self.look_, self.page))
+
+    # The end.
+
+    def action_leave(self) -> None:
+        """Ask what is to become of the engine; where another process has it, just leave."""
+        from dbmux.tui.leaving import Leaving
+
+        if not self._is_hosting():
+            self.exit(Leave.STOP)
+        elif not isinstance(self.screen, Leaving):
+            self.push_screen(Leaving(self.look_), self._left)
+
+    async def action_quit(self) -> None:
+        """Textual's own way to leave is the same."""
+        self.action_leave()
+
+    def action_detach(self) -> None:
+        """Leave, and let the engine go on."""
+        self.exit(Leave.DETACH)
+
+    def _left(self, chosen: Leave | None) -> None:
+        if chosen is not None:
+            self.exit(chosen)
+
+    def end(self) -> None:
+        """End, without saying what is to become of the engine; from any thread, and before the beginning, too."""
+        self._is_over = True
+        # It may have ended in this very moment.
+        with suppress(RuntimeError):
+            if (loop := self._loop) is not None:
+                loop.call_soon_threadsafe(self.exit)
+
+    def abandon(self) -> None:
+        """Do not wait for the terminal any more; from any thread."""
+        if isinstance(self._driver, Terminal):
+            self._driver.abandon()
+
+    @property
+    def failure(self) -> Exception | None:
+        """What broke the interface."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        # Textual would print it with the values of local variables, such as statements, for whoever looks on.
+        self._close_messages_no_wait()

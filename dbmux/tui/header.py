@@ -1,0 +1,159 @@
+"""The lines that are always there: who this is, how it goes, and what is wrong.
+
+The status and the last seconds come in, as the feed tells them; one line goes out, as rich as the width allows. In
+trouble it is a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dbmux.feed.units import count, duration, rate, share
+from dbmux.text import visible
+from dbmux.tui.cells import cut, spark
+from dbmux.tui.look import Look
+
+WIDE = 110
+# So many of the last seconds are drawn.
+SPARK_CELLS = 8
+LONGEST = 1000
+
+
+def summary(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], width: int, look: Look) -> list[Segment]:
+    """The line."""
+    signs = look.signs
+    down = [one for one in status["backends"] if one["state"] != "up"]
+    bar = look.bar
+    if down:
+        names = ", ".join(one["name"] for one in down)
+        told = f" DbMux {signs.wrong} {names[:200]} {'is' if len(down) == 1 else 'are'} down: {down[0]['error'][:200]}"
+        return [Segment(cut(visible(told), width, signs.more), look.alarm)]
+    last = pulse[-1] if pulse else None
+    lately = pulse[-10:]
+    commands, hits = sum(one["commands"] for one in lately), sum(one["hits"] for one in lately)
+    errors = sum(one["errors"] for one in lately)
+    is_wide = width >= WIDE
+    address = next((one["address"] for one in status["listeners"]), "-")
+    where = address[:60] if is_wide else address.rpartition(":")[2]
+    parts = [f" DbMux {signs.half if status['draining'] else signs.up} {where}"]
+    if is_wide:
+        parts.append(f"up {duration(status['seconds'])}")
+    drawn = spark([one["commands"] for one in pulse], SPARK_CELLS * (2 if is_wide else 1), signs.levels)
+    parts.append(f"{rate(last['commands'] if last else 0)} q/s {drawn}")
+    if last:
+        spread = [f"p50 {duration(last['p50'])}"] if is_wide else []
+        spread.append(f"p95 {duration(last['p95'])}")
+        spread += [f"p99 {duration(last['p99'])}"] if is_wide else []
+        parts.append(" ".join(spread))
+    parts += [f"hit {share(hits, commands)}", f"err {count(errors)}"]
+    if is_wide:
+        parts += [f"{count(status['clients'])} clients", f"lag {duration(last['lag'] if last else 0)}"]
+    config = status["config"]
+    parts.append(f"cfg v{config['version']} {signs.wrong if config['problems'] else signs.fine}")
+    return [Segment(cut(visible("  ".join(parts)), width, signs.more), bar)]
+
+
+class Header(Widget):
+    """The first line."""
+
+    DEFAULT_CSS = """
+    Header { height: 1; }
+    """
+
+    def __init__(self, look: Look) -> None:
+        super().__init__()
+        self._look = look
+        self._status: Mapping[str, Any] | None = None
+        self._pulse: Sequence[Mapping[str, Any]] = ()
+        self.trouble = ""
+
+    def show(self, status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]]) -> None:
+        """Show these from now on."""
+        self._status, self._pulse = status, pulse
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        width, look = self.size.width, self._look
+        if self.trouble:
+            return Strip([Segment(cut(" " + visible(self.trouble), width, look.signs.more), look.alarm)], width)
+        if self._status is None:
+            return Strip([Segment(cut(" DbMux", width, look.signs.more), look.bar)], width)
+        return Strip(summary(self._status, self._pulse, width, look), width)
+
+
+class Tabs(Widget):
+    """The second line: the pages, of which one is seen."""
+
+    DEFAULT_CSS = """
+    Tabs { height: 1; }
+    """
+
+    def __init__(self, look: Look, names: Sequence[str]) -> None:
+        super().__init__()
+        self._look = look
+        self._names = names
+        self.current = 0
+
+    def go(self, number: int) -> None:
+        """Another page is seen."""
+        self.current = number
+        self.refresh()
+
+    def at(self, x: int) -> int | None:
+        """The page whose name stands there."""
+        left = 1
+        for number, told in enumerate(self._told()):
+            if left <= x < left + len(told):
+                return number
+            left += len(told) + 2
+        return None
+
+    def _told(self) -> list[str]:
+        is_short = self.size.width < 2 + sum(len(name) + 4 for name in self._names)
+        return [f"{number} {name[:6] if is_short else name}" for number, name in enumerate(self._names, 1)]
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        look, width = self._look, self.size.width
+        told: list[Segment] = [Segment(" ", look.text)]
+        for number, name in enumerate(self._told()):
+            style: Style = look.accent + Style(underline=True) if number == self.current else look.dim
+            told += [Segment(name, style), Segment("  ", look.text)]
+        return Strip(told).adjust_cell_length(width, look.text)
+
+
+class Words(Widget):
+    """A line of words, such as the keys that matter here, or what is wrong."""
+
+    DEFAULT_CSS = """
+    Words { height: 1; }
+    """
+
+    def __init__(self, look: Look, style: Style, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._look = look
+        self._style = style
+        self._words = ""
+        self._end = ""
+
+    def say(self, words: str, end: str = "") -> None:
+        """Say this from now on; `end` stands at the right."""
+        if (words, end) != (self._words, self._end):
+            self._words, self._end = words, end
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        width, more = self.size.width, self._look.signs.more
+        end = visible(self._end[:LONGEST])
+        room = max(width - cell_len(end) - 2, 0)
+        told = cut(" " + visible(self._words[:LONGEST]), room, more) + " " + end + " "
+        return Strip([Segment(cut(told, width, more), self._style)], width)

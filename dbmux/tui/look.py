@@ -1,0 +1,137 @@
+"""How things look: colours by what they mean, and the signs that are drawn, for each theme.
+
+The name of a theme comes in, a `Look` goes out. Colour repeats what a letter or a word says and never replaces it, so
+that nothing is lost without it. Never draws anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rich.style import Style
+
+
+class Theme(StrEnum):
+    """What can be chosen."""
+
+    DARK = "dark"
+    LIGHT = "light"
+    ASCII = "ascii"
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The signs beyond letters; each is one cell wide."""
+
+    up: str
+    half: str
+    down: str
+    none: str
+    more: str
+    line: str
+    cursor: str
+    opened: str
+    closed: str
+    child: str
+    fine: str
+    wrong: str
+    flag: str
+    mark: str
+    full: str
+    empty: str
+    levels: str
+
+
+_UNICODE = Signs("●", "◐", "○", "·", "…", "─", "▌", "▾", "▸", "│", "✓", "✗", "⚑", "▲", "█", "░", "▁▂▃▄▅▆▇█")
+_ASCII = Signs("*", "o", "x", ".", "~", "-", ">", "v", ">", "|", "+", "x", "!", "^", "#", ".", " .:-=+*#")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Styles by meaning, and signs."""
+
+    theme: Theme
+    signs: Signs
+    text: Style
+    dim: Style
+    strong: Style
+    accent: Style
+    good: Style
+    warn: Style
+    bad: Style
+    keyword: Style
+    literal: Style
+    bar: Style
+    cursor: Style
+    alarm: Style
+
+    def verdict(self, letter: str) -> Style:
+        """The style of a letter in the cache column."""
+        return {"H": self.good, "C": self.good, "S": self.warn, "M": self.text, "E": self.bad}.get(letter, self.dim)
+
+
+# Blue and orange, light and dark, rather than green and red alone: told apart by those who see no difference there.
+_DARK: Mapping[str, str] = {
+    "text": "#d0d0d0",
+    "dim": "#808080",
+    "strong": "bold #ffffff",
+    "accent": "bold #5fafff",
+    "good": "#5fd7af",
+    "warn": "#ffaf00",
+    "bad": "bold #ff5f5f",
+    "keyword": "#87afff",
+    "literal": "#d7af87",
+    "bar": "#d0d0d0 on #303030",
+    "cursor": "#ffffff on #005f87",
+    "alarm": "bold #ffffff on #af0000",
+}
+_LIGHT: Mapping[str, str] = {
+    "text": "#303030",
+    "dim": "#767676",
+    "strong": "bold #000000",
+    "accent": "bold #005faf",
+    "good": "#00695c",
+    "warn": "#a04a00",
+    "bad": "bold #c00000",
+    "keyword": "#1f4fae",
+    "literal": "#8a4b08",
+    "bar": "#303030 on #dadada",
+    "cursor": "#000000 on #afd7ff",
+    "alarm": "bold #ffffff on #c00000",
+}
+# Without colour: weight and reversal must do.
+_PLAIN: Mapping[str, str] = {
+    "text": "",
+    "dim": "",
+    "strong": "bold",
+    "accent": "bold",
+    "good": "",
+    "warn": "bold",
+    "bad": "bold",
+    "keyword": "",
+    "literal": "",
+    "bar": "reverse",
+    "cursor": "reverse",
+    "alarm": "reverse bold",
+}
+
+
+def look(theme: Theme, environment: Mapping[str, str]) -> Look:
+    """The look of a theme; with NO_COLOR set it has no colours (no-color.org)."""
+    table = _PLAIN if theme is Theme.ASCII or environment.get("NO_COLOR") else _LIGHT if theme is Theme.LIGHT else _DARK
+    styles = {name: Style.parse(value) for name, value in table.items()}
+    return Look(theme=theme, signs=_ASCII if theme is Theme.ASCII else _UNICODE, **styles)
+
+
+def usual(environment: Mapping[str, str]) -> Theme:
+    """What fits a terminal: without UTF-8 it is ASCII."""
+    named = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
+    is_utf8 = "utf8" in named.lower().replace("-", "")
+    return Theme.DARK if is_utf8 and environment.get("TERM") not in ("dumb", "linux") else Theme.ASCII
+
+
+def chosen(name: str | None, environment: Mapping[str, str]) -> Look:
+    """The look of the theme with that name; without one, what fits the terminal."""
+    return look(usual(environment) if name is None else Theme(name), environment)

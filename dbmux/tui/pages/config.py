@@ -1,0 +1,121 @@
+"""What is in force, where each value comes from, and which configurations were in force before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from dbmux.feed.feed import Feed
+from dbmux.tui.facts import Facts
+from dbmux.tui.header import Words
+from dbmux.tui.lines import Lines
+from dbmux.tui.look import Look
+from dbmux.tui.page import Page
+from dbmux.tui.rows import clock
+from dbmux.tui.table import Column, Record, Table
+
+
+def _origin(one: Record) -> str:
+    return f"{Path(one['source']).name}:{one['line']}" if one["line"] else "default"
+
+
+SETTINGS = (
+    Column("SETTING", 38, lambda one: one["path"], lambda one: one["path"]),
+    Column(
+        "VALUE",
+        0,
+        lambda one: one["value"],
+        lambda one: one["value"],
+        style=lambda one, look: look.strong if one["line"] else look.dim,
+    ),
+    Column("FROM", 20, _origin, lambda one: (not one["line"], one["line"])),
+)
+VERSIONS = (
+    Column("VERSION", 7, lambda one: f"v{one['version']}", lambda one: -one["version"]),
+    Column("SINCE", 12, lambda one: clock(one["at"]), lambda one: one["at"]),
+    Column("CHANGES", 0, lambda one: "; ".join(one["changes"]) or "the first", lambda one: "; ".join(one["changes"])),
+    Column("SOURCE", 24, lambda one: one["source"], lambda one: one["source"], least=110),
+)
+
+
+class Config(Page):
+    """The page: settings, and below them versions."""
+
+    DEFAULT_CSS = """
+    Config #versions { height: 6; }
+    """
+    name_: ClassVar[str] = "Config"
+    hints: ClassVar[str] = "ctrl+e edit  ctrl+r reload  tab versions  U roll back  d only what is set  ? help"
+    help_: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("ctrl+e", "open the file in $EDITOR, at the setting under the cursor"),
+        ("ctrl+r", "read the file again"),
+        ("U", "put the version under the cursor in force again; asks first"),
+        ("d", "with the defaults, or only what the file says"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("U", "roll_back", "roll back", show=False),
+        Binding("d", "defaults", "defaults", show=False),
+        Binding("ctrl+e", "edit", "edit", show=False),
+    ]
+
+    def __init__(self, feed: Feed, look: Look) -> None:
+        super().__init__(feed, look)
+        self._title = Words(look, look.bar)
+        self._settings = Table(look, SETTINGS, lambda one: one["path"], sort=2, id="settings")
+        self._settings.nothing = "The file sets nothing; d shows the defaults."
+        self._versions = Table(look, VERSIONS, lambda one: one["version"], id="versions")
+        self._facts = Facts(look)
+        self._shows_defaults = False
+        self.source = ""
+
+    def compose(self) -> ComposeResult:
+        """Settings, versions, problems."""
+        yield self._title
+        yield self._settings
+        yield self._versions
+        yield self._facts
+
+    async def renew(self) -> None:
+        """Look again."""
+        now = (await self.feed.ask("status"))["config"]
+        self.source = now["source"]
+        found = await self.feed.ask("config")
+        shown = [one | {"source": self.source} for one in found if one["line"] or self._shows_defaults]
+        self._settings.take(shown)
+        self._versions.take(await self.feed.ask("config.versions"))
+        state = f"{len(now['problems'])} problems" if now["problems"] else "valid"
+        self._title.say(self.source, f"version {now['version']}, {state}")
+        self._facts.show("", tuple(("problem", told) for told in now["problems"]))
+
+    async def action_defaults(self) -> None:
+        """With or without defaults."""
+        self._shows_defaults = not self._shows_defaults
+        await self.renew()
+
+    def action_roll_back(self) -> None:
+        """Put a version in force again."""
+        one = self._versions.record if self._versions.has_focus else None
+        if one is None:
+            versions = sorted(self._versions.records, key=lambda each: -each["version"])
+            one = versions[1] if len(versions) > 1 else None
+        if one is None:
+            self.post_message(self.Said("there is no earlier version"))
+            return
+        question = f"Put version {one['version']} in force again? The file stays as it is."
+        self.post_message(self.Order(question, "config.roll_back", {"version": one["version"]}))
+
+    @on(Lines.Chosen)
+    def _chosen(self) -> None:
+        if self._versions.has_focus:
+            self.action_roll_back()
+        else:
+            self.action_edit()
+
+    def action_edit(self) -> None:
+        """Open the file at the setting under the cursor."""
+        one = self._settings.record
+        self.post_message(self.Edit(self.source, one["line"] if one is not None else 1))

@@ -1,0 +1,432 @@
+"""Every statement as it is answered, and why it went where it went.
+
+Batches come in ten times a second; the stream is drawn, and of the statement under the cursor the decisions, the times
+and the text. Asks the engine only about that one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, ClassVar
+
+from rich.segment import Segment
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dbmux.feed.feed import Batch, Feed, Happening, Lost, Refused, Subscription
+from dbmux.feed.row import Row
+from dbmux.feed.units import count, size
+from dbmux.text import visible
+from dbmux.tui import rows
+from dbmux.tui.cells import cut, one_line
+from dbmux.tui.header import Words
+from dbmux.tui.lines import Lines
+from dbmux.tui.look import Look
+from dbmux.tui.page import Page
+from dbmux.tui.sql import coloured
+from dbmux.tui.stream import Stream
+
+# Frames a second: as many as the eye needs, and half of that where a frame takes too long.
+FRAMES_S, SLOW_FRAMES_S = 0.1, 0.2
+LONG_FRAME_S = 0.03
+# From so many cells on the details stand beside the stream.
+BESIDE = 110
+# The details need so many lines of the whole screen.
+TALL = 24
+# Of a text no more is shown.
+LONGEST = 4096
+
+
+class StreamView(Lines):
+    """The stream. While it follows, the cursor stays on the newest line."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "fold", "open or close a transaction", show=False),
+        Binding("h,left,l,right", "fold", "open or close a transaction", show=False),
+    ]
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(look, id="stream")
+        self.stream = Stream()
+        self.is_following = True
+        self.nothing: tuple[str, ...] = ()
+
+    def count(self) -> int:
+        """All lines."""
+        return len(self.stream)
+
+    def head(self, width: int) -> list[Segment]:
+        """The names of the columns."""
+        return rows.head(width, self.look)
+
+    def segments(self, at: int, width: int) -> list[Segment]:
+        """A line."""
+        line = self.stream.line(at)
+        return [] if line is None else rows.segments(line, width, self.look)
+
+    @property
+    def row(self) -> Row | None:
+        """The statement under the cursor."""
+        line = self.stream.line(self.cursor)
+        return None if line is None else line.shown
+
+    def show_batch(self, gone: int) -> None:
+        """Lines came, and so many are gone from the beginning."""
+        if self.is_following:
+            self.cursor = max(self.count() - 1, 0)
+            self._measure()
+            self.scroll_to(y=self.count(), animate=False, immediate=True)
+        elif gone:
+            self.cursor = max(self.cursor - gone, 0)
+            self._measure()
+            self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False, immediate=True)
+        else:
+            self._measure()
+        self.refresh()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """The window is another one: who follows still sees the newest line."""
+        super().on_resize(event)
+        if self.is_following:
+            self.scroll_to(y=self.count(), animate=False, immediate=True)
+
+    def move_to(self, at: int) -> None:
+        """Whoever moves away from the end does not follow any more, and whoever comes back to it does."""
+        self.is_following = at >= self.count() - 1
+        super().move_to(at)
+
+    def render_line(self, y: int) -> Strip:
+        """One line; where there is none at all, what to do about that."""
+        if not self.count() and 0 < y <= len(self.nothing):
+            width = self.breadth
+            return Strip([Segment(cut("  " + self.nothing[y - 1], width, self.look.signs.more), self.look.dim)], width)
+        return super().render_line(y)
+
+    def action_fold(self) -> None:
+        """Open or close the transaction under the cursor."""
+        self.stream.toggle(self.cursor)
+        self.is_following = False
+        self.show_changes()
+
+
+class Details(Widget):
+    """Of one statement: the decisions, the times, the text."""
+
+    DEFAULT_CSS = """
+    Details { height: 6; }
+    """
+
+    def __init__(self, look: Look) -> None:
+        super().__init__(id="details")
+        self._look = look
+        self._row: Row | None = None
+        self._steps: list[dict[str, Any]] = []
+        self._drawn: tuple[Size, list[list[Segment]]] | None = None
+
+    def show(self, row: Row | None, steps: list[dict[str, Any]]) -> None:
+        """Show these."""
+        self._row, self._steps = row, steps
+        self._drawn = None
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """A line of it."""
+        width, look = self.size.width, self._look
+        lines = self._lines(width)
+        if y >= len(lines):
+            return Strip.blank(width, look.text)
+        return Strip(lines[y]).adjust_cell_length(width, look.text)
+
+    def _lines(self, width: int) -> list[list[Segment]]:
+        # Asked for once a line.
+        if self._drawn is None or self._drawn[0] != self.size:
+            self._drawn = self.size, self._draw(width)
+        return self._drawn[1]
+
+    def _draw(self, width: int) -> list[list[Segment]]:
+        look, more, row = self._look, self._look.signs.more, self._row
+        title = f"{look.signs.line} why ".ljust(width, look.signs.line)
+        lines = [[Segment(title, look.dim)]]
+        if row is None:
+            return lines
+        is_tall = self.size.height > 8
+        for step in self._steps:
+            place = f"  ({step['place'].rpartition('/')[2]})" if step["place"] else ""
+            told = f" {visible(step['about']):<11}{visible(step['told'][:LONGEST])}{visible(place)}"
+            if not is_tall:
+                lines.append([Segment(cut(told, width, more), look.text)])
+                continue
+            lines += [[Segment(cut(piece, width, more), look.text)] for piece in _wrapped(told, width, 12)]
+            if step["otherwise"]:
+                lines += [
+                    [Segment(cut(piece, width, more), look.dim)]
+                    for piece in _wrapped(" " * 12 + visible(step["otherwise"][:LONGEST]), width, 12)
+                ]
+        who = one_line(f"{row.user}@{row.client}, {row.app or 'no application'}", width)
+        facts = f" {count(max(row.rows, 0))} rows, {size(row.bytes)}, {who}"
+        if is_tall:
+            lines.append([Segment(cut(facts, width, more), look.dim)])
+            lines.append([Segment(cut(f" statement {row.seq}, digest {row.digest}", width, more), look.dim)])
+            lines.append([])
+            lines += [
+                list(coloured(cut(piece, width, more), look))
+                for piece in _wrapped(" " + one_line(row.sql, LONGEST), width, 1)
+            ]
+        else:
+            lines.append(list(coloured(cut(f" {'sql':<11}{one_line(row.sql, width)}", width, more), look)))
+        return lines
+
+
+class Live(Page):
+    """The page."""
+
+    DEFAULT_CSS = """
+    Live #body { height: 1fr; }
+    Live.beside #body { layout: horizontal; }
+    Live.beside Details { width: 54; height: 100%; }
+    Live.small Details { display: none; }
+    """
+    name_: ClassVar[str] = "Live"
+    hints: ClassVar[str] = "p pause  f filter  / find  F follow  Enter why  space open tx  . chatter  ? help"
+    help_: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("p", "pause the view; what comes meanwhile is kept"),
+        ("F", "follow the newest line; moving up stops that"),
+        ("f", "filter; an empty filter shows everything"),
+        ("\\", "filter off, and on again"),
+        ("/ n N", "find a text, the next, the one before"),
+        ("*", "only statements of the same digest"),
+        ("space", "open or close a transaction"),
+        (".", "show or hide what connections do by themselves"),
+        ("ctrl+l", "clear the view; nothing is forgotten by DbMux"),
+        ("Enter", "the decisions about the statement, in full"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "pause", show=False),
+        Binding("F", "follow", "follow", show=False),
+        Binding("backslash", "unfilter", "filter off and on", show=False),
+        Binding("n", "find_next(1)", "find the next", show=False),
+        Binding("N", "find_next(-1)", "find the one before", show=False),
+        Binding("asterisk", "same", "only this digest", show=False),
+        Binding("full_stop", "chatter", "show chatter", show=False),
+        Binding("ctrl+l", "clear", "clear the view", show=False),
+    ]
+
+    class Happened(Message):
+        """Something that is no statement."""
+
+        def __init__(self, happenings: tuple[Happening, ...]) -> None:
+            super().__init__()
+            self.happenings = happenings
+
+    def __init__(self, feed: Feed, look: Look, wanted: str = "") -> None:
+        super().__init__(feed, look)
+        self.wanted = wanted
+        self._before = ""
+        self._sought = ""
+        self._subscription: Subscription | None = None
+        self._title = Words(look, look.bar, id="title")
+        self.view = StreamView(look)
+        self._details = Details(look)
+        self._frame_s = FRAMES_S
+        self._explained = -1
+        # The next statement; the next happening that others have to be told of, and the next one for the stream.
+        self._place = 0
+        self._untold = 0
+        self._unseen = 0
+
+    def compose(self) -> ComposeResult:
+        """The title, the stream, and the details below or beside it."""
+        yield self._title
+        with Container(id="body"):
+            yield self.view
+            yield self._details
+
+    async def on_mount(self) -> None:
+        """Begin with what the engine remembers."""
+        await self.filter(self.wanted)
+        self._beat = self.set_timer(self._frame_s, self._tick)
+
+    def on_resize(self) -> None:
+        """There is room for more, or for less."""
+        self.set_class(self.app.size.width >= BESIDE, "beside")
+        self.set_class(self.app.size.height < TALL, "small")
+
+    async def adopt(self, feed: Feed) -> None:
+        """Go on with another connection where the last one ended; with another engine, from its beginning."""
+        is_another = feed.hello.pid != self.feed.hello.pid
+        self.feed = feed
+        if is_another:
+            self._place = self._untold = 0
+        self._unseen = self._untold
+        self._subscription = await feed.subscribe(self.wanted, self._place)
+
+    async def filter(self, wanted: str) -> None:
+        """Show what this filter lets through, from the oldest statement that is kept on; raises Refused and Lost."""
+        subscription = await self.feed.subscribe(wanted, 0)
+        if self._subscription is not None:
+            self._subscription.close()
+        self._subscription = subscription
+        self._place = self._unseen = 0
+        self.wanted = wanted
+        self.view.stream.restart()
+        self.view.is_following = True
+        self._tell()
+
+    def _tick(self) -> None:
+        begun = perf_counter()
+        stream, view = self.view.stream, self.view
+        if self._subscription is not None:
+            batch = self._subscription.take()
+            if batch.looked_at or batch.happenings or batch.missed:
+                gone = stream.add(self._fresh(batch))
+                if self.is_on_screen and not stream.is_paused:
+                    view.show_batch(gone)
+                    self._explain()
+        if self.is_on_screen:
+            self._tell()
+        took = perf_counter() - begun
+        self._frame_s = SLOW_FRAMES_S if took > LONG_FRAME_S else FRAMES_S
+        self._beat = self.set_timer(self._frame_s, self._tick)
+
+    def _fresh(self, batch: Batch) -> Batch:
+        # A new subscription begins with all happenings that are kept.
+        self._place = batch.place or self._place
+        if untold := tuple(one for one in batch.happenings if one.seq >= self._untold):
+            self._untold = untold[-1].seq + 1
+            self.post_message(self.Happened(untold))
+        return replace(batch, happenings=tuple(one for one in batch.happenings if one.seq >= self._unseen))
+
+    def _tell(self) -> None:
+        stream, view = self.view.stream, self.view
+        left = f"f: {self.wanted}" if self.wanted else "all statements"
+        if stream.is_paused:
+            state = f"PAUSED, {count(stream.waiting)} waiting"
+        elif view.is_following:
+            state = "FOLLOW"
+        else:
+            state = f"{count(max(view.count() - view.cursor - 1, 0))} below, G follows"
+        told = [f"{count(stream.matched)} of {count(stream.looked_at)}"]
+        if stream.chatter:
+            told.append(f"{count(stream.chatter)} chatter")
+        if stream.missed:
+            told.append(f"{count(stream.missed)} missed")
+        told += [f"1:{stream.every}", state]
+        if self._frame_s == SLOW_FRAMES_S:
+            told.append("5 Hz")
+        self._title.say(left, " · ".join(told) if self.look.signs.none == "·" else " | ".join(told))
+        address = getattr(self.app, "address", "127.0.0.1:3307")
+        host, _, port = address.rpartition(":")
+        view.nothing = (
+            (f"0 of {count(stream.looked_at)} match. f changes the filter, \\ switches it off.",)
+            if stream.looked_at and self.wanted
+            else (
+                f"No traffic yet on {address}. Point your application here:",
+                f"  by hand    mysql -h {host} -P {port} -u USER -p",
+                f"  Django     DATABASES: 'HOST': '{host}', 'PORT': '{port}'",
+                f"  Laravel    DB_HOST={host} DB_PORT={port}",
+                f"  Rails      host: {host}, port: {port}  (in config/database.yml)",
+                f'  container  host.docker.internal:{port}, with "listen": "0.0.0.0:{port}"',
+                '  Not "localhost": many clients take it for the server\'s own socket, and go past DbMux.',
+            )
+        )
+
+    @on(Lines.Moved)
+    def _moved(self) -> None:
+        self._explain()
+
+    def _explain(self) -> None:
+        row = self.view.row
+        if row is None:
+            self._details.show(None, [])
+        elif row.seq != self._explained:
+            self._explained = row.seq
+            self._ask_why(row)
+
+    @work(exclusive=True)
+    async def _ask_why(self, row: Row) -> None:
+        # Not for each of those that run past: only where the cursor rests.
+        await asyncio.sleep(0.05)
+        try:
+            steps = await self.feed.ask("why", {"seq": row.seq})
+        except (Refused, Lost) as error:
+            steps = [{"about": "why", "told": str(error), "place": "", "otherwise": ""}]
+        self._details.show(row, steps)
+
+    # Keys.
+
+    def action_pause(self) -> None:
+        """Stop the view, or let it go on."""
+        stream = self.view.stream
+        if stream.is_paused:
+            self.view.show_batch(stream.resume())
+        else:
+            stream.is_paused = True
+        self._tell()
+
+    def action_follow(self) -> None:
+        """To the newest line, and stay there."""
+        self.view.move_to(self.view.count() - 1)
+        self._tell()
+
+    def action_clear(self) -> None:
+        """Show nothing of what came so far."""
+        self.view.stream.clear()
+        self.view.show_changes()
+
+    async def action_unfilter(self) -> None:
+        """Without the filter, or with it again."""
+        wanted, self._before = ("", self.wanted) if self.wanted else (self._before, "")
+        await self.filter(wanted)
+
+    async def action_same(self) -> None:
+        """Only statements of the digest under the cursor."""
+        if (row := self.view.row) is not None:
+            await self.filter(f"digest:{row.digest}")
+
+    def action_chatter(self) -> None:
+        """Show or hide what connections do by themselves, from now on."""
+        stream = self.view.stream
+        stream.hides_chatter = not stream.hides_chatter
+        self.post_message(
+            self.Said(f"chatter of connections is {'hidden' if stream.hides_chatter else 'shown'} from now on")
+        )
+
+    def find(self, sought: str) -> None:
+        """Go to the next line that has this text."""
+        self._sought = sought.lower()
+        self.action_find_next(1)
+
+    def action_find_next(self, step: int) -> None:
+        """The next, or with -1 the one before."""
+        if not self._sought:
+            return
+        view = self.view
+        many = view.count()
+        for away in range(1, many + 1):
+            at = (view.cursor + step * away) % many
+            line = view.stream.line(at)
+            row = None if line is None else line.shown
+            if row is not None and self._sought in row.sql.lower():
+                view.move_to(at)
+                return
+        self.post_message(self.Said(f"no line has {one_line(self._sought, 40)!r}"))
+
+
+def _wrapped(text: str, width: int, indent: int) -> list[str]:
+    # By words where that can be; one line of text is never longer than a few hundred cells here.
+    text = text[:4000].replace("\n", " ")
+    lines: list[str] = []
+    while len(text) > width and len(lines) < 60:
+        cut = text.rfind(" ", indent + 1, width)
+        cut = width if cut <= indent else cut
+        lines.append(text[:cut])
+        text = " " * indent + text[cut:].lstrip()
+    return [*lines, text]

@@ -1,0 +1,328 @@
+"""The interface, key by key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from dbmux.feed.feed import Lost
+from dbmux.tui.app import Interface, Leave
+from dbmux.tui.pages.live import Live
+from tests.tui.hostile import TEXTS
+from tests.tui.lines import batch, row
+from tests.tui.scripted import ANSWERS, Scripted, look_at, screen, settled, usual
+
+
+def after(*keys: str, feed: Scripted | None = None, size: tuple[int, int] = (100, 30)) -> list[str]:
+    """The screen after these keys."""
+    told: list[str] = []
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        for key in keys:
+            await pilot.press(key)
+            await settled(pilot)
+        told.extend(screen(app))
+
+    look_at(feed or Scripted(usual()), doing, size)
+    return told
+
+
+def text(lines: list[str]) -> str:
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "key, words",
+    [
+        ("1", ("FOLLOW", "SELECT * FROM products", "SLOW", "ERR", "N+1", "3 statements", "1 chatter")),
+        ("2", ("2 kinds, 1,300 calls", "72%", "SELECT * FROM orders WHERE user_id = ?", "orders.py:12")),
+        ("3", ("shop.products", "80%", "48MB of 64MB", "are seen in the binlog")),
+        ("4", ("db2", "reports", "only observes", "GET_LOCK")),
+        ("5", ("No mirrors configured.",)),
+        ("6", ("● up", "120ms", "12/40", "1,204 times made ready")),
+        ("7", ("app", "transaction 12.0s, GET_LOCK jobs", "2 connected, 1 hold")),
+        ("8", ("backends.db1.address", "appconfig.json:2", "(hidden)", "v7", "cache.tables changed")),
+        ("9", ("ConfigApplied", "cache.tables changed")),
+    ],
+)
+def test_each_page_shows_what_it_is_for(key: str, words: tuple[str, ...]) -> None:
+    shown = text(after(key))
+
+    assert [word for word in words if word not in shown] == []
+
+
+def test_the_statement_under_the_cursor_is_explained() -> None:
+    shown = text(after("k"))
+
+    assert "to db2, the replica of main: read" in shown
+    assert "appconfig.json:8:12" in shown
+
+
+def test_moving_up_stops_following_and_going_down_follows_again() -> None:
+    assert "below, G follows" in text(after("k"))
+    assert "FOLLOW" in text(after("k", "k", "G"))
+
+
+def test_a_transaction_is_opened() -> None:
+    feed = Scripted(batch(*usual().rows[2:5]))
+
+    assert "UPDATE stock" not in text(after(feed=feed))
+    assert "│ UPDATE stock" in text(after("space", feed=Scripted(batch(*usual().rows[2:5]))))
+
+
+def test_what_comes_while_paused_is_kept() -> None:
+    feed = Scripted(batch(row(0, sql="first")))
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        await pilot.press("p")
+        (live,) = app.query(Live)
+        live.view.stream.add(batch(row(1, sql="second")))
+        await settled(pilot)
+        assert "PAUSED, 1 waiting" in text(screen(app))
+        assert "second" not in text(screen(app))
+
+        await pilot.press("p")
+        await settled(pilot)
+
+        assert "second" in text(screen(app))
+
+    look_at(feed, doing)
+
+
+def test_a_filter_is_typed_and_shown() -> None:
+    feed = Scripted(usual())
+
+    shown = after("f", *"dur", "enter", feed=feed)
+
+    assert feed.filters == ["", "dur"]
+    assert "f: dur" in text(shown)
+
+
+def test_a_filter_that_is_wrong_says_so_and_the_old_one_stays() -> None:
+    feed = Scripted(usual())
+
+    shown = text(after("f", "(", "enter", feed=feed))
+
+    assert "the parenthesis is not closed" in shown
+    assert feed.filters == [""]
+
+
+def test_the_filter_is_switched_off_and_on() -> None:
+    feed = Scripted(usual())
+
+    after("f", "x", "enter", "backslash", "backslash", feed=feed)
+
+    assert feed.filters == ["", "x", "", "x"]
+
+
+def test_only_statements_of_one_digest() -> None:
+    feed = Scripted(usual())
+
+    after("asterisk", feed=feed)
+
+    assert feed.filters[-1] == "digest:0123456789abcdef"
+
+
+def test_a_text_is_found() -> None:
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        await pilot.press("slash", *"users", "enter")
+        await settled(pilot)
+        (live,) = app.query(Live)
+        first = live.view.row
+        await pilot.press("n")
+        second = live.view.row
+
+        assert first is not None and second is not None
+        assert {first.seq, second.seq} == {5, 6}
+
+    look_at(Scripted(usual()), doing)
+
+
+def test_typing_goes_on_while_statements_come() -> None:
+    # Traffic must not take the focus away from who types.
+    feed = Scripted(*(batch(*(row(seq, sql="x") for seq in range(at, at + 500))) for at in range(0, 5000, 500)))
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        await pilot.press("f")
+        for letter in "table":
+            await pilot.press(letter)
+            await pilot.pause(0.05)
+
+        assert "table" in text(screen(app)[-3:])
+
+    look_at(feed, doing)
+
+
+@pytest.mark.parametrize(
+    "page, key, order",
+    [
+        ("7", "K", ("kill", {"session": 1073741825, "what": "query"})),
+        ("7", "ctrl+k", ("kill", {"session": 1073741825, "what": "connection"})),
+        ("6", "d", ("drain", {"backend": "db1"})),
+        ("3", "K", ("cache.flush", {"table": None})),
+        ("8", "U", ("config.roll_back", {"version": 6})),
+    ],
+)
+def test_what_cannot_be_undone_is_asked_before(page: str, key: str, order: tuple[str, dict[str, Any]]) -> None:
+    refused, meant = Scripted(usual()), Scripted(usual())
+
+    question = text(after(page, key, feed=refused))
+    after(page, key, "n", feed=refused)
+    after(page, key, "y", feed=meant)
+
+    assert "y  yes" in question
+    assert refused.orders(order[0]) == []
+    assert meant.orders(order[0]) == [order]
+
+
+def test_a_server_is_put_back_at_once() -> None:
+    feed = Scripted(usual())
+
+    after("6", "u", feed=feed)
+
+    assert feed.orders("resume") == [("resume", {"backend": "db1"})]
+
+
+def test_the_configuration_is_read_again() -> None:
+    feed = Scripted(usual())
+
+    after("ctrl+r", feed=feed)
+
+    assert feed.orders("config.reload") == [("config.reload", {})]
+
+
+@pytest.mark.parametrize(
+    "page, wanted", [("2", "digest:0123456789abcdef"), ("6", "backend:db1"), ("7", "conn:1073741825")]
+)
+def test_enter_shows_the_statements_of_what_is_under_the_cursor(page: str, wanted: str) -> None:
+    feed = Scripted(usual())
+
+    shown = after(page, "enter", feed=feed)
+
+    assert feed.filters[-1] == wanted
+    assert f"f: {wanted}" in text(shown)
+
+
+def test_a_table_is_sorted_by_the_next_column() -> None:
+    assert "CALLS▾" in text(after("2", "s"))
+    assert "TIME▲" in text(after("2", "S"))
+
+
+def test_the_help_has_the_keys_of_the_page() -> None:
+    shown = text(after("7", "question_mark"))
+
+    assert "have the server stop the query" in shown
+    assert "Everywhere" in shown
+
+
+def test_a_broken_configuration_stands_there_until_it_is_mended() -> None:
+    config = ANSWERS["status"]["config"] | {"problems": ["app.json:41:18: cache.ttl: '5sec' is no duration"]}
+    broken = Scripted(usual(), answers={"status": ANSWERS["status"] | {"config": config}})
+
+    shown = text(after(feed=broken))
+
+    assert "app.json:41:18: cache.ttl: '5sec' is no duration. Version 7 stays in force." in shown
+    assert "cfg v7 ✗" in shown
+
+
+def test_a_server_that_is_down_is_a_sentence() -> None:
+    backends = [
+        {"name": "db1", "state": "down", "error": "Connection refused"},
+        {"name": "db2", "state": "up", "error": ""},
+    ]
+    feed = Scripted(usual(), answers={"status": ANSWERS["status"] | {"backends": backends}})
+
+    assert after(feed=feed)[0] == " DbMux ✗ db1 is down: Connection refused"
+
+
+def test_an_engine_that_is_gone_is_said_and_what_was_seen_stays() -> None:
+    feed = Scripted(usual())
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        feed.answers["status"] = Lost("the connection to DbMux is gone")
+        await pilot.pause(1.1)
+        await settled(pilot)
+
+        assert screen(app)[0] == " the connection to DbMux is gone; q leaves"
+        assert "SELECT * FROM products" in text(screen(app))
+
+    look_at(feed, doing)
+
+
+def test_without_traffic_it_says_what_to_do() -> None:
+    shown = text(after(feed=Scripted()))
+
+    assert "mysql -h 127.0.0.1 -P 3307 -u USER -p" in shown
+    assert "DB_HOST=127.0.0.1 DB_PORT=3307" in shown
+    assert "localhost" in shown
+
+
+def test_a_terminal_that_is_too_small_is_told_so() -> None:
+    assert "40x10 is too small: 60x16 is needed." in text(after(size=(40, 10)))
+
+
+def test_without_clients_it_is_left_at_once() -> None:
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        await pilot.press("q")
+
+    assert look_at(Scripted(usual()), doing).return_value is Leave.STOP
+
+
+@pytest.mark.parametrize("key, chosen", [("d", Leave.DETACH), ("s", Leave.STOP)])
+def test_with_clients_it_asks_what_is_to_become_of_them(key: str, chosen: Leave) -> None:
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        app._is_hosting = lambda: True
+        await pilot.press("q")
+        await settled(pilot)
+        assert "detach: it goes on without the interface" in text(screen(app))
+        await pilot.press(key)
+
+    assert look_at(Scripted(usual()), doing).return_value is chosen
+
+
+def test_a_click_on_a_page_s_name_goes_there() -> None:
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        await pilot.click("Tabs", offset=(10, 0))
+        await settled(pilot)
+
+        assert "2 kinds" in text(screen(app))
+
+    look_at(Scripted(usual()), doing, (100, 30))
+
+
+@pytest.mark.parametrize("hostile", ["".join(TEXTS[:9]), "".join(reversed(TEXTS))])
+def test_no_text_breaks_a_page(hostile: str) -> None:
+    feed = Scripted(
+        batch(row(0, sql=hostile, app=hostile, user=hostile, error=hostile, code=1)), answers=_spoilt(hostile)
+    )
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        for key in "123456789":
+            await pilot.press(key)
+            await settled(pilot)
+            assert all(line.isprintable() for line in screen(app))
+        app.say(hostile)
+        await pilot.press("7", "K")
+        await settled(pilot)
+        assert all(line.isprintable() for line in screen(app))
+
+    look_at(feed, doing, (120, 40))
+
+
+def _spoilt(hostile: str) -> dict[str, Any]:
+    kept = ("role", "state", "kind")
+
+    def spoil(value: Any, name: str = "") -> Any:
+        match value:
+            case dict():
+                return {key: spoil(item, key) for key, item in value.items()}
+            case list():
+                return [spoil(item, name) for item in value]
+            case str() if name not in kept:
+                return hostile
+            case _:
+                return value
+
+    return {name: spoil(value) for name, value in ANSWERS.items()}
