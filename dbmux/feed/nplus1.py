@@ -187,16 +187,19 @@ class Detector:
 
 
 def _glance(row: Ran) -> _Looked | None:
-    # The same as a look, at a fraction of its price, of a statement without comments whose meaning all of its digest
-    # share: then they also share the value that says it.
+    # The same as a look, at a fraction of its price, of a statement whose meaning all of its digest share: then they
+    # also share the value that says it.
     event = row.event
     if event is None or len(event[11]) >= KEPT:
         return None
     query, text = event[13], event[12] or event[11]
-    if query is None or not query.is_digest_wide or event[3] not in _EXECUTED or b"/*" in text or b"--" in text:
+    if query is None or not query.is_digest_wide or event[3] not in _EXECUTED:
         return None
-    is_lookup = query.kind is Kind.SELECT and query.tables
-    return event[20] or -event[1], event[9].program, "", id(query) if is_lookup else None, query, event[0]
+    like = id(query) if query.kind is Kind.SELECT and query.tables else None
+    where = event[20] or -event[1]
+    if b"/*" in text or b"--" in text:
+        return row.trace or where, row.app, row.site[:LONGEST_NAME], like, query, event[0]
+    return where, event[9].program, "", like, query, event[0]
 
 
 def _look(row: Ran) -> _Looked | None:
