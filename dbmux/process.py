@@ -40,6 +40,7 @@ from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.feed.comments import origin
 from dbmux.feed.direct import DirectFeed
 from dbmux.feed.feed import PROTOCOL, Hello, Passes
+from dbmux.feed.filter import language, predicate
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.nplus1 import Detector
 from dbmux.net.inherited import Inherited, handed_over
@@ -227,7 +228,7 @@ def _feed(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -
     answers = Answers(engine, observer, notes, history, _Orders(reload, wishes))
 
     def compiled(wanted: str) -> Passes:
-        return lambda row: wanted in row.sql
+        return predicate.compile(language.parse(wanted, engine.config.live.filters), time.time)
 
     return DirectFeed(hello, observer, notes, compiled, answers.table(), asyncio.get_running_loop())
 

@@ -6,22 +6,21 @@ part of an N+1, goes out. Bounded. Never asks a server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from threading import Lock
 
 from dbmux.feed.row import Origin, Row
 from dbmux.planner.planner import Planner
-from dbmux.query import Kind, Query
+from dbmux.query import Query
 
-# How many repetitions are remembered, and how many statements are looked at for them at once: under more traffic it is
-# not known any more what follows what.
+# How many repetitions are remembered, and how many statements are looked at for them at once, ten times a second: of
+# more traffic than that only these, which followed one another.
 REMEMBERED = 50_000
-MOST_LOOKED_AT = 2000
-_READS = str(Kind.SELECT)
+MOST_LOOKED_AT = 150
 
 
 class EngineNotes:
-    """Notes on one engine's statements. `seen` is told each SELECT in turn and says how often its like ran, if that is
+    """Notes on one engine's statements. `seen` is told each of them in turn and says how often its like ran, if that is
     an N+1 (dbmux.feed.nplus1)."""
 
     def __init__(
@@ -49,7 +48,7 @@ class EngineNotes:
         """How often the like of this statement ran."""
         return self._repeated.get(seq, 0)
 
-    def look_at(self, rows: Iterable[Row]) -> None:
+    def look_at(self, rows: Sequence[Row]) -> None:
         """These ran, one after the other; whoever looked at them before did it for all."""
         if self._looking.acquire(blocking=False):
             try:
@@ -57,14 +56,11 @@ class EngineNotes:
             finally:
                 self._looking.release()
 
-    def _look_at(self, rows: Iterable[Row]) -> None:
-        looked_at = 0
-        for row in rows:
+    def _look_at(self, rows: Sequence[Row]) -> None:
+        for row in rows[-MOST_LOOKED_AT:]:
             if row.seq < self._place:
                 continue
             self._place = row.seq + 1
-            if row.kind != _READS or (looked_at := looked_at + 1) > MOST_LOOKED_AT:
-                continue
             if times := self._seen(row):
                 self._repeated[row.seq] = times
         while len(self._repeated) > REMEMBERED:

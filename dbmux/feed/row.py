@@ -111,6 +111,9 @@ class Row:
     def __init__(self, seq: int, event: QueryFinished, notes: Notes) -> None:
         self.seq = seq
         self.event = event
+        # What filters ask for most, in spite of the rule.
+        self.seconds = event[4]
+        self.code = event[6]
         self._notes = notes
 
     @classmethod
