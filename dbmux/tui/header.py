@@ -113,12 +113,15 @@ class Tabs(Widget):
         for number, told in enumerate(self._told()):
             if left <= x < left + len(told):
                 return number
-            left += len(told) + 2
+            left += len(told) + len(self._gap)
         return None
 
+    @property
+    def _gap(self) -> str:
+        return " " if self.size.width < 2 + sum(len(name) + 4 for name in self._names) else "  "
+
     def _told(self) -> list[str]:
-        is_short = self.size.width < 2 + sum(len(name) + 4 for name in self._names)
-        return [f"{number} {name[:6] if is_short else name}" for number, name in enumerate(self._names, 1)]
+        return [f"{number} {name}" for number, name in enumerate(self._names, 1)]
 
     def render_line(self, y: int) -> Strip:
         """The line."""
@@ -126,7 +129,7 @@ class Tabs(Widget):
         told: list[Segment] = [Segment(" ", look.text)]
         for number, name in enumerate(self._told()):
             style: Style = look.accent + Style(underline=True) if number == self.current else look.dim
-            told += [Segment(name, style), Segment("  ", look.text)]
+            told += [Segment(name, style), Segment(self._gap, look.text)]
         return Strip(told).adjust_cell_length(width, look.text)
 
 
