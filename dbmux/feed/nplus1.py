@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 from dbmux.events import KEPT, QueryFinished
 from dbmux.query import Kind, Query
 from dbmux.sql.lookup import in_list
+from dbmux.wire import packet
 from dbmux.wire.commands import Command
 
 TIMES = 5
@@ -35,6 +36,7 @@ LONGEST_TEXT = 4096
 LONGEST_NAME = 200
 
 _EXECUTIONS = ("query", "execute", "bulk execute")
+_BEHIND_ID = packet.HEADER + 5
 _EXECUTED = (int(Command.QUERY), int(Command.STMT_EXECUTE), int(Command.MARIADB_STMT_BULK_EXECUTE))
 
 K = TypeVar("K", bound=Hashable)
@@ -151,6 +153,11 @@ class Detector:
             return 0
         run = _latest(self._runs, (where, like), self._most, _Run)
         run.query = query
+        call = _call(row)
+        if call is not None and call == run.call:
+            # The very same again looks nothing else up: it is one for the cache, and no loop.
+            return 0
+        run.call = call
         run.add(row, at, self._times, self._window_s)
         if may_share:
             shared = self._share(row, looked)
@@ -218,10 +225,12 @@ def _scope(where: _Where) -> Scope:
 class _Run:
     """Statements of one digest in one place; `count` of them are an N+1 by now."""
 
-    __slots__ = ("before", "count", "is_told", "key", "lately", "query")
+    __slots__ = ("before", "call", "count", "is_told", "key", "lately", "query")
 
     def __init__(self) -> None:
         self.count = 0
+        # What was asked last, with its values.
+        self.call: str | bytes | None = None
         self.is_told = False
         # As long as this is there, no other meaning has its identity.
         self.query: Query | None = None
@@ -311,6 +320,14 @@ class _Found:
 def _process(row: Ran, app: str) -> _Process:
     # One machine, as far as its address tells.
     return app, row.client.rpartition(":")[0], row.user
+
+
+def _call(row: Ran) -> str | bytes | None:
+    # Of an execution its values, which stand behind the number of the statement; None where they are not known.
+    event = row.event
+    if event is None:
+        return row.sql if row.command == _EXECUTIONS[0] else None
+    return event[11][_BEHIND_ID:] if event[12] else event[11]
 
 
 def _is_short(row: Ran) -> bool:
