@@ -128,7 +128,7 @@ def _placeholders(text: bytes, flags: int) -> Iterator[tuple[int, int, _Role]]:
     depth, lists = 0, -1
     for at, (kind, begin, end) in enumerate(found):
         depth += (kind == Token.OPEN) - (kind == Token.CLOSE)
-        if words[at] in (b"SELECT", b"HAVING", b"LIMIT") or (kind == Token.CLOSE and depth < lists):
+        if words[at] == b"SELECT" or (kind == Token.CLOSE and depth < lists):
             lists = -1
         elif words[at] == b"BY":
             lists = depth
