@@ -71,6 +71,13 @@ def test_serve_loads_no_interface_and_no_parser() -> None:
     assert within(names, "cryptography") == set()
 
 
+def test_nobody_but_its_command_loads_what_hosts_an_engine() -> None:
+    assert users_of("dbmux.commands.tui") == set()
+    assert users_of("dbmux.tui.host") == {"commands/tui.py"}
+    # Its help, and the process that the shell waits for, need no Textual.
+    assert within(loaded("dbmux.commands.tui"), "textual") == set()
+
+
 @pytest.mark.parametrize("command", ["grants", "schema", "init", "help"])
 def test_what_needs_no_server_loads_none(command: str) -> None:
     assert within(loaded(f"dbmux.commands.{command}"), "dbmux.proxy", "dbmux.net", "dbmux.backend", "asyncio") == set()
@@ -133,6 +140,8 @@ def test_only_the_network_touches_sockets() -> None:
         "net/inherited.py",
         "net/listener.py",
         "net/notify.py",
+        # Waits for keys.
+        "tui/terminal.py",
     }
 
 
@@ -144,7 +153,7 @@ def test_only_the_command_line_and_the_playground_start_processes() -> None:
 
 @pytest.mark.parametrize("package", ["textual", "rich", "sqlglot", "logging", "threading"])
 def test_nobody_else_uses(package: str) -> None:
-    places = {"threading": ("playground", "feed/notes"), "textual": ("tui/",), "rich": ("tui/",)}
+    places = {"threading": ("playground", "feed/notes", "tui/"), "textual": ("tui/",), "rich": ("tui/",)}
     allowed = places.get(package, ("-",))
 
     assert {name for name in users_of(package) if not name.startswith(allowed)} == set()

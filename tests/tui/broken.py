@@ -12,8 +12,8 @@ from textual.app import ComposeResult
 from dbmux.commands.engine import control_socket, engine
 from dbmux.feed.feed import Feed
 from dbmux.tui import launcher
+from dbmux.tui.header import Words
 from dbmux.tui.host import Host
-from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look, chosen
 from dbmux.tui.page import Page
 from dbmux.tui.pages.live import Live
@@ -26,7 +26,7 @@ class Broken(Page):
 
     def compose(self) -> ComposeResult:
         """Something to be seen."""
-        yield Lines(self.look)
+        yield Words(self.look, self.look.text)
 
     async def renew(self) -> None:
         """Break."""

@@ -36,6 +36,8 @@ SECONDS = 15.0
 DBMUX = (sys.executable, "-P", "-m", "dbmux.cli")
 # What the shell says when the command has given the terminal back.
 BACK = "the shell is back, code"
+# Ctrl-C is not for the shell.
+SHELL = f"""trap : INT; while read -r line; do printf '\\033[H\\033[2J'; eval "$line"; echo "{BACK} $?"; done"""
 
 
 def until(is_so: Callable[[], bool], what: str = "") -> None:
@@ -58,16 +60,13 @@ class Terminal:
         self._reads.set()
         self._is_open = True
         self.raw = b""
-        self._shell: subprocess.Popen[bytes] | None = None
+        self._beside: list[subprocess.Popen[bytes]] = []
         self._master, self._slave = pty.openpty()
         self._set_size(columns, lines)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-
-    def run(self, *line: str) -> None:
-        """Have a shell run it in this terminal."""
         self._shell = subprocess.Popen(
-            ("/bin/sh", "-c", f"{shlex.join(line)}; echo {BACK} $?; exec sleep 1000"),
+            ("/bin/sh", "-c", SHELL),
             stdin=self._slave,
             stdout=self._slave,
             stderr=self._slave,
@@ -76,6 +75,10 @@ class Terminal:
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,
         )
+
+    def run(self, *line: str) -> None:
+        """Have the shell run it, on an empty screen."""
+        self.press(shlex.join(line) + "\n")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,7 +105,10 @@ class Terminal:
     # What is done.
 
     def press(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
+        self.press_bytes(keys.encode())
+
+    def press_bytes(self, keys: bytes) -> None:
+        os.write(self._master, keys)
 
     def resize(self, columns: int, lines: int) -> None:
         with self._lock:
@@ -127,8 +133,8 @@ class Terminal:
         if self._is_open:
             self.hang_up()
         os.close(self._slave)
-        if self._shell is not None:
-            self._shell.wait()
+        for process in (self._shell, *self._beside):
+            process.wait()
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -148,7 +154,20 @@ class Terminal:
                 self.raw += data
                 self._stream.feed(data)
 
-    # The processes in it.
+    # The processes in it, and beside it.
+
+    def beside(self, *line: str) -> int:
+        """Run it without the terminal; its number."""
+        started = subprocess.Popen(
+            line,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environment,
+            cwd=self.folder,
+        )
+        self._beside.append(started)
+        return started.pid
 
     @property
     def engine(self) -> int:
@@ -236,9 +255,13 @@ class Traffic:
         return self
 
     def __exit__(self, *failure: object) -> None:
+        self.end()
+        assert not self.failures
+
+    def end(self) -> None:
+        """Send no more."""
         self._is_over = True
         self._thread.join()
-        assert not self.failures
 
     def goes_on(self, statements: int = 100) -> None:
         """So many statements are answered from now on."""

@@ -237,8 +237,9 @@ class Live(Page):
         self._details = Details(look)
         self._frame_s = FRAMES_S
         self._explained = -1
-        # The next statement; the next happening that others have to be told of, and the next one for the stream.
+        # The next statement, and the next happening; others and the stream are told of those from these numbers on.
         self._place = 0
+        self._heard = 0
         self._untold = 0
         self._unseen = 0
 
@@ -264,8 +265,8 @@ class Live(Page):
         is_another = feed.hello.pid != self.feed.hello.pid
         self.feed = feed
         if is_another:
-            self._place = self._untold = 0
-        self._unseen = self._untold
+            self._place = self._heard = 0
+        self._untold = self._unseen = self._heard
         self._subscription = await feed.subscribe(self.wanted, self._place)
 
     async def filter(self, wanted: str) -> None:
@@ -274,7 +275,7 @@ class Live(Page):
         if self._subscription is not None:
             self._subscription.close()
         self._subscription = subscription
-        self._place = self._unseen = 0
+        self._place, self._untold, self._unseen = 0, self._heard, 0
         self.wanted = wanted
         self.view.stream.restart()
         self.view.is_following = True
@@ -299,8 +300,8 @@ class Live(Page):
     def _fresh(self, batch: Batch) -> Batch:
         # A new subscription begins with all happenings that are kept.
         self._place = batch.place or self._place
+        self._heard = max((self._heard, *(one.seq + 1 for one in batch.happenings)))
         if untold := tuple(one for one in batch.happenings if one.seq >= self._untold):
-            self._untold = untold[-1].seq + 1
             self.post_message(self.Happened(untold))
         return replace(batch, happenings=tuple(one for one in batch.happenings if one.seq >= self._unseen))
 
