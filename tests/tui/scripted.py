@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from textual.pilot import Pilot
 
-from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Happening, Hello, Refused, Subscription
+from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
 from dbmux.tui.app import Interface, Leave
-from dbmux.tui.look import Theme, look
+from dbmux.tui.look import Look, Theme, look
+from dbmux.tui.pace import Pace
+from dbmux.tui.page import Page
+from dbmux.tui.pages import make
+from dbmux.tui.pages.live import Live
 from tests.tui.lines import NOON, batch, row
 
 BACKEND: dict[str, Any] = {
@@ -289,7 +294,7 @@ Doing = Callable[[Pilot[Leave], Interface], Awaitable[None]]
 
 def look_at(feed: Scripted, doing: Doing, size: tuple[int, int] = (80, 24), theme: Theme = Theme.DARK) -> Interface:
     """Open the interface, do something, and close it."""
-    app = Interface(feed, look(theme, {}))
+    app = Interface(feed, look(theme, {}), pages=_pages)
 
     async def scenario() -> None:
         async with app.run_test(size=size) as pilot:
@@ -298,6 +303,12 @@ def look_at(feed: Scripted, doing: Doing, size: tuple[int, int] = (80, 24), them
 
     asyncio.run(asyncio.wait_for(scenario(), 20))
     return app
+
+
+def _pages(feed: Feed, how: Look) -> list[Page]:
+    # However long a test takes, its frames come as fast as they may.
+    live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter))
+    return [live, *make(feed, how)[1:]]
 
 
 async def settled(pilot: Pilot[Leave]) -> None:
