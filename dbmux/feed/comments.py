@@ -31,11 +31,14 @@ _TRACEPARENT = re.compile(
 # How sqlc and its like name their statements.
 _NAME = re.compile(r"\s*name:\s*(\S+)(?:\s+:\w+)?\s*")
 
-_KEY = re.compile(r"[\s,;]*([A-Za-z_][\w.%-]*)\s*([=:])")
-_QUOTED = re.compile(r"\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")", re.DOTALL)
-_BARE = re.compile(r"\s*([^\s,;'\"]+)")
-# A value of Rails' goes on to the next key: paths have colons, and names of blocks have spaces and commas.
-_TAG = re.compile(r"(?=\S)(.*?)\s*(?=,\s*[A-Za-z_][\w.-]*:|\Z)", re.DOTALL)
+# A pair: `key='value'`, `key="value"`, `key=value`, or `key:value`. That of Rails goes on to the next key: paths have
+# colons, and names of blocks have spaces and commas.
+_PAIR = re.compile(
+    r"""[\s,;]*(?P<key>[A-Za-z_][\w.%-]*)\s*
+    (?:=\s*(?:'([^'\\]*(?:\\.[^'\\]*)*)'|"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s,;'"]+))
+    |:(?=\S)(.*?)\s*(?=,\s*[A-Za-z_][\w.-]*:|\Z))""",
+    re.DOTALL | re.VERBOSE,
+)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # These comments are for DbMux itself.
 _HINT = "dbmux"
@@ -76,8 +79,7 @@ def origin(text: bytes | str, flags: int = 0) -> Origin:
     tags: dict[str, str] = {}
     trace = ""
     for comment in _comments(text[:LOOKED_AT], flags):
-        found = _TRACEPARENT.search(comment)
-        if found is not None and not trace:
+        if not trace and (found := _TRACEPARENT.search(comment)) is not None:
             trace = found[1].lower()
         for key, value in islice(_pairs(comment), MOST_TAGS - len(tags)):
             tags.setdefault(key, value)
@@ -100,26 +102,19 @@ def _comments(text: bytes, flags: int) -> Iterator[str]:
 
 def _pairs(comment: str) -> Iterator[tuple[str, str]]:
     # Up to the first thing that is no pair: what people write to people is none.
-    named = _NAME.fullmatch(comment)
-    if named is not None:
+    if "name:" in comment and (named := _NAME.fullmatch(comment)) is not None:
         yield "name", named[1]
         return
     at = 0
-    while (key := _KEY.match(comment, at)) is not None and key[1] != _HINT:
-        if key[2] == ":":
-            value = _TAG.match(comment, key.end())
-            said = value[1] if value is not None else ""
-        else:
-            value = _QUOTED.match(comment, key.end())
-            if value is not None:
-                said = _decoded(_ESCAPED.sub(r"\1", value[1] if value[1] is not None else value[2]))
-            else:
-                value = _BARE.match(comment, key.end())
-                said = _decoded(value[1]) if value is not None else ""
-        if value is None:
+    while (found := _PAIR.match(comment, at)) is not None:
+        key, one, other, bare, tag = found.groups()
+        if key == _HINT:
             return
-        yield _decoded(key[1]), said
-        at = value.end()
+        if tag is None:
+            said = one if one is not None else other if other is not None else bare
+            tag = _decoded(_ESCAPED.sub(r"\1", said) if "\\" in said else said)
+        yield _decoded(key), tag
+        at = found.end()
 
 
 def _decoded(said: str) -> str:

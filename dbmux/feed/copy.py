@@ -132,7 +132,7 @@ def _command(row: Copied, sql: str, target: Target) -> str:
         # The client takes this name for its socket.
         where.append("--protocol=tcp")
     # The text goes to the server as it is: else the client obeys commands in it, such as one for a shell, leaves out
-    # comments, and finds other statements in it than a server would.
+    # comments, and ends a statement in the middle of a procedure.
     how = ["--default-character-set=utf8mb4", "--binary-mode", "--comments", "--table"]
     if ";" in sql:
         how.append(f"--delimiter={next(sign for size in count(2) if (sign := '$' * size) not in sql)}")

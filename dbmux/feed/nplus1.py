@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from dbmux.events import KEPT, QueryFinished
+from dbmux.query import Kind, Query
 from dbmux.sql.lookup import in_list
+from dbmux.wire.commands import Command
 
 TIMES = 5
 WINDOW_S = 1.0
@@ -23,15 +26,17 @@ WINDOW_S = 1.0
 MOST_FOLLOWED = 5000
 MOST_PROCESSES = 500
 MOST_FINDINGS = 200
-# From how many statements a rewriting is made, and how long they may be. Of everything else so much is kept.
+# From how many statements a rewriting is made, of how many that are looked at, and how long they may be. Of everything
+# else so much is kept.
 SAMPLES = 4
+LOOKED_AT = 20
 LONGEST_REWRITTEN = 1000
 LONGEST_TEXT = 4096
 LONGEST_NAME = 200
 
 _EXECUTIONS = ("query", "execute", "bulk execute")
+_EXECUTED = (int(Command.QUERY), int(Command.STMT_EXECUTE), int(Command.MARIADB_STMT_BULK_EXECUTE))
 
-_Process = tuple[str, str, str]
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -43,6 +48,17 @@ class Scope(StrEnum):
     TRANSACTION = "transaction"
     SESSION = "session"
     PROCESS = "process"
+
+
+# A trace, or the number of a transaction, or that of a session with a minus before it.
+_Where = str | int
+# What all statements of a digest have in common: the digest, or the identity of what it means.
+_Like = str | int
+# Where it ran, for which application and which place in it; what it is like, unless it is no lookup, and what has that
+# identity; and when it ended.
+_Looked = tuple[_Where, str, str, _Like | None, Query | None, float]
+_Key = tuple[str, Scope, str]
+_Process = tuple[str, str, str]
 
 
 class Ran(Protocol):
@@ -78,6 +94,8 @@ class Ran(Protocol):
     def trace(self) -> str: ...
     @property
     def site(self) -> str: ...
+    @property
+    def event(self) -> QueryFinished | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +129,9 @@ class Detector:
         self._times = times
         self._window_s = window_s
         self._most = most
-        self._runs: OrderedDict[tuple[Scope, str | int, str], _Run] = OrderedDict()
+        self._runs: OrderedDict[tuple[_Where, _Like], _Run] = OrderedDict()
         self._processes: OrderedDict[_Process, _Shared] = OrderedDict()
-        self._found: OrderedDict[tuple[str, Scope, str], _Found] = OrderedDict()
+        self._found: OrderedDict[_Key, _Found] = OrderedDict()
 
     @property
     def kept(self) -> int:
@@ -122,63 +140,99 @@ class Detector:
 
     def seen(self, row: Ran) -> int:
         """One more statement ran: how often its like did in this run when that is an N+1, and 0 when it is none."""
-        if row.command not in _EXECUTIONS:
+        looked = _glance(row) or _look(row)
+        if looked is None:
             return 0
-        if row.kind != "select" or not row.tables:
-            self._interrupt(row)
+        where, app, site, like, query, at = looked
+        may_share = app != "" and isinstance(where, int)
+        if like is None:
+            if may_share and self._processes:
+                self._share(row, looked)
             return 0
-        digest = row.digest
-        scope, which = _where(row)
-        run = _latest(self._runs, (scope, which, digest), self._most, _Run)
-        run.add(row, self._times, self._window_s)
-        if scope is Scope.SESSION and row.app:
-            shared = self._shared(row, digest)
-            if shared.is_shared and shared.run.count > run.count:
-                scope, run = Scope.PROCESS, shared.run
-        else:
-            self._interrupt(row)
-        if run.count:
-            self._find(scope, run, row)
-        return run.count
+        run = _latest(self._runs, (where, like), self._most, _Run)
+        run.query = query
+        run.add(row, at, self._times, self._window_s)
+        if may_share:
+            shared = self._share(row, looked)
+            if shared is not None and shared.run.count > run.count:
+                return self._find(Scope.PROCESS, site, shared.run, row)
+        return self._find(_scope(where), site, run, row) if run.count else 0
 
     def findings(self) -> list[Finding]:
         """What was found lately, the most expensive first."""
         told = [found.told(*key) for key, found in self._found.items()]
         return sorted(told, key=lambda finding: (-finding.lost_s, -finding.count))
 
-    def _shared(self, row: Ran, digest: str) -> _Shared:
-        process = _process(row)
-        shared = _latest(self._processes, process, MOST_PROCESSES, lambda: _Shared(row, digest))
-        if (shared.digest, shared.site) != (digest, row.site):
-            shared = self._processes[process] = _Shared(row, digest)
-        shared.is_shared = shared.is_shared or shared.session != row.session
-        shared.run.add(row, self._times, self._window_s)
-        return shared
+    def _share(self, row: Ran, looked: _Looked) -> _Shared | None:
+        # What the application does without a break, once that is in more than one session.
+        where, app, site, like, query, at = looked
+        process = _process(row, app)
+        if like is None or _scope(where) is not Scope.SESSION:
+            self._processes.pop(process, None)
+            return None
+        shared = _latest(self._processes, process, MOST_PROCESSES, lambda: _Shared(where, site, like))
+        if shared.like != like or shared.site != site:
+            shared = self._processes[process] = _Shared(where, site, like)
+        shared.is_shared = shared.is_shared or shared.session != where
+        shared.run.query = query
+        shared.run.add(row, at, self._times, self._window_s)
+        return shared if shared.is_shared else None
 
-    def _interrupt(self, row: Ran) -> None:
-        if self._processes and row.app and not row.trace:
-            self._processes.pop(_process(row), None)
-
-    def _find(self, scope: Scope, run: _Run, row: Ran) -> None:
-        key = (row.digest, scope, row.site[:LONGEST_NAME])
+    def _find(self, scope: Scope, site: str, run: _Run, row: Ran) -> int:
+        key = run.key
+        if key is None or key[1] is not scope or key[2] != site:
+            key = run.key = (row.digest, scope, site)
         _latest(self._found, key, MOST_FINDINGS, lambda: _Found(row)).add(run, row, self._times)
+        return run.count
+
+
+def _glance(row: Ran) -> _Looked | None:
+    # The same as a look, at a fraction of its price, of a statement whose meaning all of its digest share: then they
+    # also share the value that says it.
+    event = row.event
+    if event is None or len(event[11]) >= KEPT:
+        return None
+    query, text = event[13], event[12] or event[11]
+    if query is None or not query.is_digest_wide or event[3] not in _EXECUTED:
+        return None
+    like = id(query) if query.kind is Kind.SELECT and query.tables else None
+    where = event[20] or -event[1]
+    if b"/*" in text or b"--" in text:
+        return row.trace or where, row.app, row.site[:LONGEST_NAME], like, query, event[0]
+    return where, event[9].program, "", like, query, event[0]
+
+
+def _look(row: Ran) -> _Looked | None:
+    if row.command not in _EXECUTIONS:
+        return None
+    like = row.digest if row.kind == "select" and row.tables else None
+    return row.trace or row.transaction or -row.session, row.app, row.site[:LONGEST_NAME], like, None, row.at
+
+
+def _scope(where: _Where) -> Scope:
+    if isinstance(where, str):
+        return Scope.TRACE
+    return Scope.TRANSACTION if where > 0 else Scope.SESSION
 
 
 class _Run:
     """Statements of one digest in one place; `count` of them are an N+1 by now."""
 
-    __slots__ = ("before", "count", "is_told", "lately")
+    __slots__ = ("before", "count", "is_told", "key", "lately", "query")
 
     def __init__(self) -> None:
         self.count = 0
         self.is_told = False
-        # When the last ones ended, and how long each took; and the text of the last one before the N+1.
+        # As long as this is there, no other meaning has its identity.
+        self.query: Query | None = None
+        self.key: _Key | None = None
+        # When the last ones ended, and how long each took; and the last one before the N+1, unless it is long.
         self.lately: list[tuple[float, float]] = []
-        self.before = ""
+        self.before: Ran | None = None
 
-    def add(self, row: Ran, times: int, window_s: float) -> None:
+    def add(self, row: Ran, at: float, times: int, window_s: float) -> None:
         lately = self.lately
-        lately.append((row.at, row.seconds))
+        lately.append((at, row.seconds))
         if len(lately) > times:
             del lately[0]
         # A clock that was set back ends a run.
@@ -187,18 +241,18 @@ class _Run:
         else:
             self.count = 0
             self.is_told = False
-            self.before = _short(row.sql) if len(lately) >= times - 1 else ""
+            self.before = row if len(lately) >= times - 1 and _is_short(row) else None
 
 
 class _Shared:
     """What an application does in whichever sessions: the run it is in."""
 
-    __slots__ = ("digest", "is_shared", "run", "session", "site")
+    __slots__ = ("is_shared", "like", "run", "session", "site")
 
-    def __init__(self, row: Ran, digest: str) -> None:
-        self.digest = digest
-        self.site = row.site
-        self.session = row.session
+    def __init__(self, session: _Where, site: str, like: _Like) -> None:
+        self.like = like
+        self.site = site
+        self.session = session
         self.is_shared = False
         self.run = _Run()
 
@@ -225,13 +279,15 @@ class _Found:
         self.count += times if began else 1
         self.lost_s += sum(seconds for _, seconds in run.lately[1:]) if began else row.seconds
         self.longest = max(self.longest, run.count)
-        self.last_at = row.at
+        self.last_at = run.lately[-1][0]
         if not run.is_told:
             run.is_told = True
             self.runs += 1
-        if self.runs == 1 and len(self.texts) < SAMPLES:
+        if self.runs == 1 and len(self.texts) < SAMPLES and self.count < times + LOOKED_AT:
             # What differs between runs, such as the tenant, need not differ within one.
-            self.texts += [text for text in (run.before, _short(row.sql)) if text and text not in self.texts]
+            for one in (run.before, row):
+                if one is not None and _is_short(one) and one.sql not in self.texts:
+                    self.texts.append(one.sql)
 
     def told(self, digest: str, scope: Scope, site: str) -> Finding:
         if self._rewritten[0] != len(self.texts):
@@ -252,21 +308,14 @@ class _Found:
         )
 
 
-def _where(row: Ran) -> tuple[Scope, str | int]:
-    if row.trace:
-        return Scope.TRACE, row.trace
-    if row.transaction:
-        return Scope.TRANSACTION, row.transaction
-    return Scope.SESSION, row.session
-
-
-def _process(row: Ran) -> _Process:
+def _process(row: Ran, app: str) -> _Process:
     # One machine, as far as its address tells.
-    return row.app[:LONGEST_NAME], row.client.rpartition(":")[0], row.user[:LONGEST_NAME]
+    return app, row.client.rpartition(":")[0], row.user
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_REWRITTEN else ""
+def _is_short(row: Ran) -> bool:
+    event = row.event
+    return len(row.sql if event is None else event[12] or event[11]) <= LONGEST_REWRITTEN
 
 
 def _rewrite(texts: list[str]) -> str | None:

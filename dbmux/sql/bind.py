@@ -115,7 +115,7 @@ class _Role(Enum):
     LIMIT = auto()
     """Of LIMIT and OFFSET, where servers take an argument for an integer, whatever its type is."""
     ORDINAL = auto()
-    """In the list behind ORDER BY or GROUP BY, where a number that is no argument names a column."""
+    """In the list behind ORDER BY or GROUP BY, where a number names a column: as an argument, on MariaDB alone."""
     NAMED = auto()
     """Before the name of its column in quotes, which would become a part of a literal."""
 
@@ -152,7 +152,7 @@ def _place(text: bytes, begin: int, end: int, role: _Role, argument: Argument) -
         case _Role.LIMIT, float() as number if number.is_integer():
             argument = Argument(int(number), FieldType.LONGLONG)
         case _Role.ORDINAL, int():
-            return Place(begin, end, argument, b" (", b"+0) ")
+            raise NotBound("an argument in ORDER BY or GROUP BY names a column on some servers, and on others none")
         case _Role.NAMED, _:
             return Place(begin, end, argument, b" (", b") ")
     # A literal right beside a word, or behind a minus sign, would be another thing.

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbmux.events import KEPT, NOBODY, QueryFinished
+from dbmux.feed import nplus1
+from dbmux.feed.comments import origin
+from dbmux.feed.notes import EngineNotes
 from dbmux.feed.nplus1 import MOST_FINDINGS, MOST_PROCESSES, WINDOW_S, Detector, Finding, Scope
+from dbmux.feed.row import Row
 from dbmux.lexer import digest
+from dbmux.planner.planner import Planner
+from dbmux.routes import ONLY
+from dbmux.wire import packet
+from dbmux.wire.commands import Command
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,7 @@ class Ran:
     app: str = ""
     trace: str = ""
     site: str = ""
+    event: None = None
     digest_text: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +61,7 @@ def lookups(count: int, like: Ran = LOOKUP, every: float = 0.01) -> list[Ran]:
     ]
 
 
-def seen(rows: list[Ran], detector: Detector | None = None) -> list[int]:
+def seen(rows: Sequence[nplus1.Ran], detector: Detector | None = None) -> list[int]:
     detector = detector or Detector()
     return [detector.seen(row) for row in rows]
 
@@ -307,3 +318,60 @@ def test_hostile_traffic_is_bounded() -> None:
 
     assert detector.kept == 50 + MOST_PROCESSES + MOST_FINDINGS
     assert len(detector.findings()) == MOST_FINDINGS
+
+
+# Rows of the engine are not looked at as closely as others, since their events tell the same.
+
+PLANNER = Planner()
+
+
+def engine_row(text: str, at: float, session: int, transaction: int, program: str, command: int) -> Row:
+    statement = text.encode()
+    body = statement if command == Command.QUERY else b"\1\0\0\0"
+    event = QueryFinished(
+        at,
+        session,
+        "db",
+        command,
+        0.001,
+        10,
+        0,
+        ONLY,
+        who=NOBODY._replace(program=program, client="10.0.0.9:4000"),
+        sent=packet.encode(bytes((command,)) + body, 0)[:KEPT],
+        statement=b"" if command == Command.QUERY else statement,
+        query=PLANNER.query(statement, 0, 0),
+        transaction=transaction,
+    )
+    return Row(1, event, EngineNotes(lambda: 0.2, origin, lambda row: 0))
+
+
+@given(
+    st.lists(
+        st.builds(
+            engine_row,
+            st.sampled_from(
+                [
+                    "SELECT a FROM t WHERE b = 1",
+                    "SELECT a FROM t WHERE b = 2",
+                    "SELECT c FROM t",
+                    "SELECT 1",
+                    "INSERT INTO t VALUES (1)",
+                    "SELECT a FROM t WHERE b = 1 /*request_id:7,controller:x*/",
+                    "SELECT a FROM t WHERE c = 1 /*application:shop*/",
+                ]
+            ),
+            st.floats(0.0, 4.0),
+            st.integers(1, 3),
+            st.sampled_from([0, 0, 1 << 24]),
+            st.sampled_from(["", "shop"]),
+            st.sampled_from([Command.QUERY, Command.QUERY, Command.STMT_EXECUTE, Command.STMT_PREPARE, Command.PING]),
+        ),
+        max_size=50,
+    )
+)
+def test_rows_of_the_engine_are_counted_as_others_are(rows: list[Row]) -> None:
+    detector, other = Detector(2), Detector(2)
+
+    assert seen(rows, detector) == seen([Row.of(row.told()) for row in rows], other)
+    assert detector.findings() == other.findings()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +75,12 @@ def test_one_statement_instead_of_many(texts: list[str], expected: str) -> None:
     "form",
     [
         "SELECT a FROM c WHERE id = 1 AND t = {}  OR x = 1",
+        "SELECT a FROM c WHERE x = 1 OR y AND id = {}",
+        "SELECT a FROM c WHERE x = 1 XOR y AND id = {}",
+        "SELECT a FROM c WHERE id = {} AND b GROUP BY a",
+        "SELECT a FROM c WHERE id = {} AND b FOR UPDATE",
+        "SELECT a FROM c WHERE x || y AND id = {}",
+        "SELECT a FROM c WHERE id = {} AND b UNION SELECT 1",
         "SELECT a FROM c WHERE NOT id = {}",
         "SELECT a FROM c WHERE NOT (id = {})",
         "SELECT a FROM c WHERE id <=> {}",
@@ -155,3 +164,41 @@ def test_any_texts_give_an_answer(texts: list[bytes]) -> None:
     found = in_list(texts)
 
     assert found is None or tokens(found, 0, 0)
+
+
+# Against a database: where a list is suggested, it finds the rows of each lookup, and no others.
+
+names = st.sampled_from(["a", "b", "t.a", "`b`"])
+numbers = st.integers(0, 3).map(str)
+plain = st.builds("{} {} {}".format, names, st.sampled_from(["=", "=", "=", "<", "<>"]), numbers)
+others = st.recursive(
+    plain | st.builds("{} BETWEEN {} AND {}".format, names, numbers, numbers) | st.builds("{} IS NULL".format, names),
+    lambda inner: (
+        st.builds("{} {} {}".format, inner, st.sampled_from(["AND", "OR"]), inner)
+        | st.builds("({})".format, inner)
+        | st.builds("NOT {}".format, inner)
+        | st.builds("({}) = {}".format, inner, numbers)
+        | st.builds("coalesce({}, 1)".format, inner)
+    ),
+    max_leaves=4,
+)
+conditions = st.lists(plain | plain | others, min_size=1, max_size=3).map(" AND ".join)
+columns = st.sampled_from(["*", "*", "*", "a, b", "count(*)", "DISTINCT a", "a + 1", "max(a)"])
+ends = st.sampled_from(["", "", "", " ORDER BY a", " LIMIT 1", " GROUP BY a", " ORDER BY b LIMIT 2", ";"])
+
+
+@given(st.builds("SELECT {} FROM t WHERE {}{}".format, columns, conditions, ends), st.data())
+def test_a_list_finds_the_rows_of_each_lookup_and_no_others(text: str, data: st.DataObject) -> None:
+    at = data.draw(st.sampled_from([at for at, one in enumerate(text) if one.isdigit()] or [len(text)]))
+    lookups = [text[:at] + value + text[at + 1 :] for value in ("1", "2")]
+    found = told(*lookups)
+    if found is None:
+        return
+
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE t (a, b)")
+        database.executemany("INSERT INTO t VALUES (?, ?)", [(a, b) for a in (None, 0, 1, 2) for b in (None, 0, 1, 3)])
+        each = [database.execute(lookup.replace(" LIMIT 1", "")).fetchall() for lookup in lookups]
+        together = database.execute(found.replace(", …", "")).fetchall()
+
+    assert sorted(map(repr, together)) == sorted(map(repr, [*each[0], *each[1]]))

@@ -35,7 +35,7 @@ SETTINGS = (
     Column("FROM", 20, _origin, lambda one: (not one["line"], one["line"])),
 )
 VERSIONS = (
-    Column("VERSION", 7, lambda one: f"v{one['version']}", lambda one: -one["version"]),
+    Column("VERSION", 8, lambda one: f"v{one['version']}", lambda one: -one["version"]),
     Column("SINCE", 12, lambda one: clock(one["at"]), lambda one: one["at"]),
     Column("CHANGES", 0, lambda one: "; ".join(one["changes"]) or "the first", lambda one: "; ".join(one["changes"])),
     Column("SOURCE", 24, lambda one: one["source"], lambda one: one["source"], least=110),
