@@ -209,7 +209,7 @@ ANSWERS: dict[str, Any] = {
 
 
 class Scripted:
-    """A feed: `batches` are given one after the other, `asked` is what was asked, `filters` what was subscribed to."""
+    """A feed: gives `batches` one after the other; `asked`, `filters` and `places` are what was wanted of it."""
 
     def __init__(self, *batches: Batch, answers: Mapping[str, Any] | None = None) -> None:
         self.hello = Hello("0.1.0", PROTOCOL, "appconfig.json", 0, 42)
@@ -217,12 +217,14 @@ class Scripted:
         self.batches = list(batches)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.filters: list[str] = []
+        self.places: list[int] = []
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:
         """All batches again, of the rows that have the words."""
         if wanted.startswith("("):
             raise Refused("1: the parenthesis is not closed")
         self.filters.append(wanted)
+        self.places.append(since)
         return _Scripted(list(self.batches))
 
     async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
