@@ -16,6 +16,7 @@ from dbmux.tui.pace import Pace
 from dbmux.tui.page import Page
 from dbmux.tui.pages import make
 from dbmux.tui.pages.live import Live
+from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
 
 BACKEND: dict[str, Any] = {
@@ -294,9 +295,15 @@ def usual() -> Batch:
 Doing = Callable[[Pilot[Leave], Interface], Awaitable[None]]
 
 
-def look_at(feed: Scripted, doing: Doing, size: tuple[int, int] = (80, 24), theme: Theme = Theme.DARK) -> Interface:
+def look_at(
+    feed: Scripted,
+    doing: Doing,
+    size: tuple[int, int] = (80, 24),
+    theme: Theme = Theme.DARK,
+    tour: Tour | None = None,
+) -> Interface:
     """Open the interface, do something, and close it."""
-    app = Interface(feed, look(theme, {}), pages=_pages)
+    app = Interface(feed, look(theme, {}), pages=_pages, tour=tour)
 
     async def scenario() -> None:
         async with app.run_test(size=size) as pilot:
