@@ -23,6 +23,9 @@ from textual.dom import DOMNode
 from textual.widgets import ContentSwitcher, Input
 
 from dbmux.feed.feed import Feed, Lost, Refused
+from dbmux.feed.filter.completion import Completion, complete, counted
+from dbmux.feed.filter.language import parse
+from dbmux.feed.filter.tree import FilterError
 from dbmux.tui.cells import one_line
 from dbmux.tui.header import Header, Tabs, Words
 from dbmux.tui.look import Look, Theme
@@ -37,6 +40,8 @@ from dbmux.tui.tour import Deed, Tour
 
 RENEW_S = 1.0
 LONGEST_WORDS = 100
+# Statements among which values are counted, to suggest them.
+COUNTED = 2000
 SMALLEST = (60, 16)
 
 
@@ -103,6 +108,8 @@ class Interface(App[Leave]):
         self._tour = tour
         self._step = Words(look, look.accent, id="step")
         self._version = 0
+        # Filters of the configuration by name.
+        self._saved: dict[str, str] = {}
         self.theme = "textual-light" if look.theme is Theme.LIGHT else "textual-dark"
 
     @property
@@ -176,8 +183,17 @@ class Interface(App[Leave]):
 
     def _follow_version(self, config: Mapping[str, Any]) -> None:
         before, self._version = self._version, config["version"]
+        if config["version"] != before:
+            self._read_filters()
         if before and config["version"] != before:
             self._did(Deed.ROLL_BACK if config["source"].startswith("version ") else Deed.EDIT)
+
+    @work(group="filters")
+    async def _read_filters(self) -> None:
+        with suppress(Refused, Lost):
+            begin = "live.filters."
+            found = await self.feed.ask("config")
+            self._saved = {one["path"][len(begin) :]: one["value"] for one in found if one["path"].startswith(begin)}
 
     async def run_action(
         self,
@@ -284,7 +300,7 @@ class Interface(App[Leave]):
         self.action_go(0)
         live = self.pages[0]
         assert isinstance(live, Live)
-        self._prompt.ask("f:", live.wanted, self._filter)
+        self._prompt.ask("f:", live.wanted, self._filter, self._complete_filter)
 
     def action_ask_find(self) -> None:
         """A text to be found."""
@@ -295,12 +311,23 @@ class Interface(App[Leave]):
         live = self.pages[0]
         assert isinstance(live, Live)
         try:
+            # Here too, since only here it can be shown where it is wrong.
+            parse(wanted, self._saved)
             await live.filter(wanted)
+        except FilterError as error:
+            return f"{error.pointed.splitlines()[-1]}\n{error}"
         except (Refused, Lost) as error:
             return str(error)
         if wanted:
             self._did(Deed.FILTER)
         return ""
+
+    def _complete_filter(self, text: str, cursor: int) -> Completion:
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        # The newest lines are enough to say what is usual, and quickly counted.
+        rows = live.view.stream.latest(COUNTED)
+        return complete(text, cursor, counted(rows), self._saved)
 
     async def _find(self, sought: str) -> str:
         live = self.pages[0]
