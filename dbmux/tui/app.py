@@ -22,6 +22,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.widgets import ContentSwitcher, Input
 
+from dbmux.errors import DbMuxError
 from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.filter.completion import Completion, complete, counted
 from dbmux.feed.filter.language import parse
@@ -347,8 +348,12 @@ class Interface(App[Leave]):
 
     async def action_reload(self) -> None:
         """Read the configuration again."""
-        await self.feed.ask("config.reload")
-        self.say("the configuration is read again")
+        try:
+            told = await self.feed.ask("config.reload")
+        except DbMuxError as error:
+            self.say(str(error).partition("\n")[0])
+        else:
+            self.say(f"the configuration was read again: {'; '.join(told['changes']) or 'nothing changes'}")
 
     def action_help(self) -> None:
         """The keys of this page, and those of all."""
