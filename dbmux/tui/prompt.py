@@ -44,9 +44,9 @@ class Prompt(Vertical):
 
     def __init__(self, look: Look) -> None:
         super().__init__(id="prompt")
-        self._asked = Words(look, look.accent, id="asked")
+        self._asked = Words(look, lambda look: look.accent, id="asked")
         self._input = Input(id="typed", select_on_focus=False, compact=True)
-        self._error = Words(look, look.bad, id="error")
+        self._error = Words(look, lambda look: look.bad, id="error")
         self._typed: Typed | None = None
         self._history: list[str] = []
         self._place = 0
