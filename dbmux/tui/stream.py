@@ -184,6 +184,19 @@ class Stream:
                 case Transaction(rows=rows):
                     yield from rows
 
+    def latest(self, most: int) -> list[Row]:
+        """The newest statements that are shown."""
+        found: list[Row] = []
+        for entry in reversed(self._entries):
+            if len(found) >= most:
+                break
+            match entry:
+                case Row():
+                    found.append(entry)
+                case Transaction(rows=rows):
+                    found += rows
+        return found[:most]
+
     def find(self, seq: int) -> int | None:
         """The line of a statement."""
         return next((at for at in range(len(self)) if _is(self.line(at), seq)), None)

@@ -16,6 +16,7 @@ from dbmux.tui.pace import Pace
 from dbmux.tui.page import Page
 from dbmux.tui.pages import make
 from dbmux.tui.pages.live import Live
+from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
 
 BACKEND: dict[str, Any] = {
@@ -209,7 +210,7 @@ ANSWERS: dict[str, Any] = {
 
 
 class Scripted:
-    """A feed: `batches` are given one after the other, `asked` is what was asked, `filters` what was subscribed to."""
+    """A feed: gives `batches` one after the other; `asked`, `filters` and `places` are what was wanted of it."""
 
     def __init__(self, *batches: Batch, answers: Mapping[str, Any] | None = None) -> None:
         self.hello = Hello("0.1.0", PROTOCOL, "appconfig.json", 0, 42)
@@ -217,12 +218,14 @@ class Scripted:
         self.batches = list(batches)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.filters: list[str] = []
+        self.places: list[int] = []
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:
         """All batches again, of the rows that have the words."""
         if wanted.startswith("("):
             raise Refused("1: the parenthesis is not closed")
         self.filters.append(wanted)
+        self.places.append(since)
         return _Scripted(list(self.batches))
 
     async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
@@ -292,9 +295,15 @@ def usual() -> Batch:
 Doing = Callable[[Pilot[Leave], Interface], Awaitable[None]]
 
 
-def look_at(feed: Scripted, doing: Doing, size: tuple[int, int] = (80, 24), theme: Theme = Theme.DARK) -> Interface:
+def look_at(
+    feed: Scripted,
+    doing: Doing,
+    size: tuple[int, int] = (80, 24),
+    theme: Theme = Theme.DARK,
+    tour: Tour | None = None,
+) -> Interface:
     """Open the interface, do something, and close it."""
-    app = Interface(feed, look(theme, {}), pages=_pages)
+    app = Interface(feed, look(theme, {}), pages=_pages, tour=tour)
 
     async def scenario() -> None:
         async with app.run_test(size=size) as pilot:

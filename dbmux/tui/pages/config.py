@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed
+from dbmux.feed.words import clock
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
-from dbmux.tui.rows import clock
 from dbmux.tui.table import Column, Record, Table
 
 
