@@ -236,7 +236,7 @@ def _watched(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes
     detector = Detector(engine.config.live.n_plus_1)
     notes = EngineNotes(lambda: engine.config.live.slow, origin, detector.seen)
     history = reload.history
-    hello = Hello(VERSION, PROTOCOL, history.now.source, 0, os.getpid())
+    hello = Hello(VERSION, PROTOCOL, reload.place, 0, os.getpid())
     answers = Answers(engine, observer, notes, history, _Orders(reload, wishes))
 
     def compiled(wanted: str) -> Passes:
@@ -283,8 +283,8 @@ class _Orders:
     def stop(self) -> None:
         self._wishes.stopping.set()
 
-    def reload(self) -> None:
-        self._wishes.reloading.set()
+    async def reload(self) -> tuple[str, ...]:
+        return await self._reload.reload()
 
     async def roll_back(self, number: int) -> tuple[str, ...]:
         return await self._reload.roll_back(number)
@@ -385,6 +385,11 @@ class _Reload:
         # Two reloads at once would each take the other's old state for the present one.
         self._turn = asyncio.Lock()
 
+    @property
+    def place(self) -> str:
+        """Where the configuration is, for those who may be elsewhere."""
+        return NO_FILE if self._source is None else str(self._source.absolute())
+
     async def follow(self) -> None:
         """Apply each new content until cancelled."""
         # A pipe, as a shell makes of `<(…)`, can be read once only.
@@ -392,21 +397,30 @@ class _Reload:
             return
         async for _ in folder_ticks(self._source):
             if (found := self._watch.news()) is not None:
-                await self._apply(found)
+                with contextlib.suppress(ConfigError):
+                    await self._apply(found)
 
     async def obey(self, asked: asyncio.Event) -> None:
         """Read the file and apply it, new or not, whenever that is asked for, until cancelled."""
         while True:
             await asked.wait()
             asked.clear()
-            self._notifier.reloading()
+            with contextlib.suppress(ConfigError):
+                await self.reload()
+
+    async def reload(self) -> tuple[str, ...]:
+        """Read the file and apply it, new or not; what that changes. Raises ConfigError, having told everybody."""
+        self._notifier.reloading()
+        try:
             if self._watch is None:
-                self._engine.emit(Warned(time.time(), "nothing to reload: there is no configuration file"))
-            else:
-                await self._apply(self._watch.now())
+                told = "nothing to reload: there is no configuration file"
+                self._engine.emit(Warned(time.time(), told))
+                raise ConfigError((told,))
+            return await self._apply(self._watch.now())
+        finally:
             self._notifier.ready()
 
-    async def _apply(self, found: Config | ConfigError) -> None:
+    async def _apply(self, found: Config | ConfigError) -> tuple[str, ...]:
         text = self._text()
         try:
             if isinstance(found, ConfigError):
@@ -414,10 +428,11 @@ class _Reload:
             if wrong := list(problems(found)):
                 raise ConfigError(located(Path(self._name), os.environ, wrong))
             async with self._turn:
-                await self._put_in_force(self._adjust(found), self._name, text)
+                return await self._put_in_force(self._adjust(found), self._name, text)
         except ConfigError as error:
             self.history.rejected(error.problems)
             self._engine.emit(ConfigRejected(time.time(), self._name, error.problems))
+            raise
 
     async def roll_back(self, number: int) -> tuple[str, ...]:
         """Put an earlier version in force again, until the file says something new; raises ConfigError."""

@@ -6,7 +6,7 @@ has them, or raises Refused. Runs in the engine's loop and never blocks it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from heapq import nlargest
 from time import time
@@ -63,8 +63,8 @@ class Wishes(Protocol):
     def stop(self) -> None:
         """End as a signal would have it."""
 
-    def reload(self) -> None:
-        """Read the file again."""
+    async def reload(self) -> tuple[str, ...]:
+        """Read the file again; raises DbMuxError. What that changes, in sentences."""
 
     async def roll_back(self, number: int) -> tuple[str, ...]:
         """Put an earlier version in force again; raises DbMuxError. What that changes, in sentences."""
@@ -99,8 +99,8 @@ class Answers:
             "why": _at_once(lambda given: self.why(self._row(given))),
             "config": _at_once(lambda given: self.config()),
             "config.versions": _at_once(lambda given: self.versions()),
-            "config.reload": _at_once(lambda given: self._wishes.reload()),
-            "config.roll_back": lambda given: self._roll_back(int(given["version"])),
+            "config.reload": lambda given: self._changed(self._wishes.reload()),
+            "config.roll_back": self._roll_back,
             "drain": _at_once(
                 lambda given: drain(self._engine.frontend.topology, given.get("backend"), self._wishes.stop)
             ),
@@ -198,9 +198,16 @@ class Answers:
             for one in reversed(list(self._history))
         ]
 
-    async def _roll_back(self, number: int) -> dict[str, Any]:
+    async def _roll_back(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return {"changes": await self._wishes.roll_back(number)}
+            number = int(given["version"])
+        except KeyError as error:
+            raise Refused(f"{error} is missing") from error
+        return await self._changed(self._wishes.roll_back(number))
+
+    async def _changed(self, order: Awaitable[tuple[str, ...]]) -> dict[str, Any]:
+        try:
+            return {"changes": await order}
         except DbMuxError as error:
             raise Refused(str(error)) from error
 

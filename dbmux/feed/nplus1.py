@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 from dbmux.events import KEPT, QueryFinished
 from dbmux.query import Kind, Query
 from dbmux.sql.lookup import in_list
+from dbmux.wire import packet
 from dbmux.wire.commands import Command
 
 TIMES = 5
@@ -35,6 +36,7 @@ LONGEST_TEXT = 4096
 LONGEST_NAME = 200
 
 _EXECUTIONS = ("query", "execute", "bulk execute")
+_BEHIND_ID = packet.HEADER + 5
 _EXECUTED = (int(Command.QUERY), int(Command.STMT_EXECUTE), int(Command.MARIADB_STMT_BULK_EXECUTE))
 
 K = TypeVar("K", bound=Hashable)
@@ -151,11 +153,16 @@ class Detector:
             return 0
         run = _latest(self._runs, (where, like), self._most, _Run)
         run.query = query
+        call = _call(row)
+        if call is not None and call == run.call:
+            # The very same again looks nothing else up: it is one for the cache, and no loop.
+            return 0
+        run.call = call
         run.add(row, at, self._times, self._window_s)
         if may_share:
             shared = self._share(row, looked)
-            if shared is not None and shared.run.count > run.count:
-                return self._find(Scope.PROCESS, site, shared.run, row)
+            if shared is not None and shared.count > run.count:
+                return self._find(Scope.PROCESS, site, shared, row)
         return self._find(_scope(where), site, run, row) if run.count else 0
 
     def findings(self) -> list[Finding]:
@@ -163,20 +170,19 @@ class Detector:
         told = [found.told(*key) for key, found in self._found.items()]
         return sorted(told, key=lambda finding: (-finding.lost_s, -finding.count))
 
-    def _share(self, row: Ran, looked: _Looked) -> _Shared | None:
-        # What the application does without a break, once that is in more than one session.
+    def _share(self, row: Ran, looked: _Looked) -> _Run | None:
+        # What the application does without a break, in whichever sessions.
         where, app, site, like, query, at = looked
         process = _process(row, app)
         if like is None or _scope(where) is not Scope.SESSION:
             self._processes.pop(process, None)
             return None
-        shared = _latest(self._processes, process, MOST_PROCESSES, lambda: _Shared(where, site, like))
+        shared = _latest(self._processes, process, MOST_PROCESSES, lambda: _Shared(site, like))
         if shared.like != like or shared.site != site:
-            shared = self._processes[process] = _Shared(where, site, like)
-        shared.is_shared = shared.is_shared or shared.session != where
+            shared = self._processes[process] = _Shared(site, like)
         shared.run.query = query
         shared.run.add(row, at, self._times, self._window_s)
-        return shared if shared.is_shared else None
+        return shared.run
 
     def _find(self, scope: Scope, site: str, run: _Run, row: Ran) -> int:
         key = run.key
@@ -218,10 +224,12 @@ def _scope(where: _Where) -> Scope:
 class _Run:
     """Statements of one digest in one place; `count` of them are an N+1 by now."""
 
-    __slots__ = ("before", "count", "is_told", "key", "lately", "query")
+    __slots__ = ("before", "call", "count", "is_told", "key", "lately", "query")
 
     def __init__(self) -> None:
         self.count = 0
+        # What was asked last, with its values.
+        self.call: str | bytes | None = None
         self.is_told = False
         # As long as this is there, no other meaning has its identity.
         self.query: Query | None = None
@@ -247,13 +255,11 @@ class _Run:
 class _Shared:
     """What an application does in whichever sessions: the run it is in."""
 
-    __slots__ = ("is_shared", "like", "run", "session", "site")
+    __slots__ = ("like", "run", "site")
 
-    def __init__(self, session: _Where, site: str, like: _Like) -> None:
+    def __init__(self, site: str, like: _Like) -> None:
         self.like = like
         self.site = site
-        self.session = session
-        self.is_shared = False
         self.run = _Run()
 
 
@@ -311,6 +317,14 @@ class _Found:
 def _process(row: Ran, app: str) -> _Process:
     # One machine, as far as its address tells.
     return app, row.client.rpartition(":")[0], row.user
+
+
+def _call(row: Ran) -> str | bytes | None:
+    # Of an execution its values, which stand behind the number of the statement; None where they are not known.
+    event = row.event
+    if event is None:
+        return row.sql if row.command == _EXECUTIONS[0] else None
+    return event[11][_BEHIND_ID:] if event[12] else event[11]
 
 
 def _is_short(row: Ran) -> bool:

@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from dbmux.events import QueryFinished
-from dbmux.frontend.cached import BACKEND
+from dbmux.events import MEMORY, QueryFinished
 from dbmux.lexer import digest
 from dbmux.observe.histogram import Histogram, middle
 from dbmux.observe.statement import text_of
@@ -164,7 +163,7 @@ class Digests:
             piece.rows += event[16]
         if event[6]:
             piece.errors += 1
-        if event[2] == BACKEND:
+        if event[2] == MEMORY:
             piece.hits += 1
         buckets = piece.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from dbmux.frontend.cached import BACKEND
+from dbmux.events import MEMORY
 from dbmux.observe.histogram import Histogram, middle
 from dbmux.observe.metrics import Metrics
 
@@ -59,7 +59,7 @@ def _totals(metrics: Metrics) -> tuple[int, int, int, list[int]]:
     for name, figures in metrics.backends.items():
         commands += figures.latency.count
         errors += figures.errors.total()
-        if name == BACKEND:
+        if name == MEMORY:
             hits += figures.latency.count
         elif not buckets:
             buckets = figures.latency.buckets()

@@ -63,6 +63,6 @@ class Facts(Widget):
         for start in range(0, len(text), max(width - 2, 1)):
             lines.append([Segment(" ", look.text), *coloured(text[start : start + width - 2], look)])
         for name, value in self._facts:
-            told = cut(f" {visible(name):<11}{one_line(value, width)}", width, more)
+            told = cut(f" {visible(name):<12}{one_line(value, width)}", width, more)
             lines.append([Segment(told, look.dim)])
         return lines[: MOST_LINES + 6]

@@ -83,6 +83,10 @@ def test_how_often_and_how_fast_can_be_said() -> None:
         Detector(times=1)
 
 
+def test_the_very_same_again_is_no_loop_but_one_for_the_cache() -> None:
+    assert seen([replace(LOOKUP, at=number / 100) for number in range(20)]) == [0] * 20
+
+
 def test_what_is_asked_now_and_then_is_none() -> None:
     assert seen(lookups(9, every=0.3)) == [0] * 9
 
@@ -264,9 +268,23 @@ def _process_run(rows: list[Ran]) -> list[Ran]:
     return run
 
 
+def _without_repeats(rows: list[Ran]) -> list[Ran]:
+    """Those that ask for something else than the one before them in their place."""
+    kept: list[Ran] = []
+    asked: dict[tuple[str, object], str] = {}
+    for row in rows:
+        if row.kind == "select":
+            if asked.get(_group(row)) == row.sql:
+                continue
+            asked[_group(row)] = row.sql
+        kept.append(row)
+    return kept
+
+
 def expected(rows: list[Ran], times: int) -> int:
     last = rows[-1]
-    if last.kind != "select":
+    rows = _without_repeats(rows)
+    if last.kind != "select" or rows[-1] is not last:
         return 0
     counts = [_count([row for row in rows if row.kind == "select" and _group(row) == _group(last)], times)]
     if last.app and not last.trace and not last.transaction:
@@ -312,9 +330,9 @@ def test_hostile_traffic_is_bounded() -> None:
     detector = Detector(2, most=50)
 
     for number in range(2000):
-        row = Ran(f"SELECT a{number % 1000} FROM t", app=f"{number}", site=f"{number}")
+        row = Ran(f"SELECT a{number % 1000} FROM t WHERE b = 1", app=f"{number}", site=f"{number}")
         detector.seen(row)
-        detector.seen(row)
+        detector.seen(replace(row, sql=row.sql.replace("= 1", "= 2")))
 
     assert detector.kept == 50 + MOST_PROCESSES + MOST_FINDINGS
     assert len(detector.findings()) == MOST_FINDINGS
@@ -365,7 +383,8 @@ def engine_row(text: str, at: float, session: int, transaction: int, program: st
             st.integers(1, 3),
             st.sampled_from([0, 0, 1 << 24]),
             st.sampled_from(["", "shop"]),
-            st.sampled_from([Command.QUERY, Command.QUERY, Command.STMT_EXECUTE, Command.STMT_PREPARE, Command.PING]),
+            # The values of executions are seen in events alone.
+            st.sampled_from([Command.QUERY, Command.QUERY, Command.STMT_PREPARE, Command.PING]),
         ),
         max_size=50,
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dbmux.events import QueryFinished
-from dbmux.frontend.cached import BACKEND
+from dbmux.events import MEMORY, QueryFinished
 from dbmux.observe.observer import Observer
 from dbmux.observe.pulse import SECONDS_KEPT, Pulse, Sample
 from dbmux.routes import ONLY
@@ -20,7 +19,7 @@ def test_a_sample_has_what_happened_since_the_one_before() -> None:
     for _ in range(8):
         observer.emit(ran(0.001))
     observer.emit(ran(0.5, code=1064))
-    observer.emit(ran(0.000001, backend=BACKEND))
+    observer.emit(ran(0.000001, backend=MEMORY))
 
     pulse.tick(observer.metrics, 2.0, 0.004)
 

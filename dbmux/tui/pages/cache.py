@@ -43,7 +43,7 @@ TABLES = (
     Column("MEMORY", 9, lambda one: size(one["bytes"]), lambda one: one["bytes"], Side.RIGHT),
 )
 REASONS = (
-    Column("WHY", 8, lambda one: one["kind"], lambda one: one["kind"]),
+    Column("WHY", 9, lambda one: one["kind"], lambda one: one["kind"]),
     Column("CAUSE", 0, lambda one: one["cause"], lambda one: one["cause"]),
     Column("TIMES", 9, lambda one: count(one["count"]), lambda one: one["count"], Side.RIGHT),
 )

@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed
+from dbmux.feed.words import clock
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
-from dbmux.tui.rows import clock
 from dbmux.tui.table import Column, Record, Table
 
 
@@ -35,7 +35,7 @@ SETTINGS = (
     Column("FROM", 20, _origin, lambda one: (not one["line"], one["line"])),
 )
 VERSIONS = (
-    Column("VERSION", 7, lambda one: f"v{one['version']}", lambda one: -one["version"]),
+    Column("VERSION", 8, lambda one: f"v{one['version']}", lambda one: -one["version"]),
     Column("SINCE", 12, lambda one: clock(one["at"]), lambda one: one["at"]),
     Column("CHANGES", 0, lambda one: "; ".join(one["changes"]) or "the first", lambda one: "; ".join(one["changes"])),
     Column("SOURCE", 24, lambda one: one["source"], lambda one: one["source"], least=110),
