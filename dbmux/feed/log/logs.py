@@ -31,7 +31,7 @@ QUERIES, SLOW = "queries", "slow"
 # How often it is looked for statements, how many make a portion, and how much longer than for one the loop is left to
 # others before the next.
 PAUSE_S = 0.1
-PORTION = 64
+PORTION = 32
 REST = 3
 # How much is written at once.
 MOST_BYTES = 256 * 1024
