@@ -160,7 +160,10 @@ def test_every_command_is_described_with_its_options(name: str) -> None:
     wanted = set()
     for called, part in commands(command, f"dbmux {name}"):
         wanted |= {called} | {
-            option for given in part.params if isinstance(given, click.Option) for option in given.opts
+            option
+            for given in part.params
+            if isinstance(given, click.Option) and not given.hidden
+            for option in given.opts
         }
 
     # Where every configuration is found is told once, at the top.

@@ -112,6 +112,7 @@ class Row:
         # What filters ask for most, in spite of the rule.
         self.seconds = event[4]
         self.code = event[6]
+        self.transaction = event[20]
         self._notes = notes
 
     @classmethod

@@ -240,7 +240,7 @@ class CachedTenant(Tenant):
                     self.who,
                     carried.state.schema,
                     sent if len(sent) <= KEPT else sent[:KEPT],
-                    b"" if statement is None else statement.text[:KEPT],
+                    b"" if statement is None else statement.shown,
                     query,
                     0.0,
                     0.0,

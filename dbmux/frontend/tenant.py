@@ -619,7 +619,7 @@ class Tenant(Holder, ABC):
                     self.who,
                     self.carried.state.schema,
                     sent if len(sent) <= KEPT else sent[:KEPT],
-                    b"" if statement is None else statement.text[:KEPT],
+                    b"" if statement is None else statement.shown,
                     self._query,
                     self._sent_at - started if self._sent_at > started else 0.0,
                     now - connection.first_at if connection.first_at > started else 0.0,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -21,7 +21,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dbmux.feed.feed import Batch, Feed, Happening, Lost, Refused, Subscription
+from dbmux.feed.feed import MOST_LOOKED_AT, Batch, Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, size
 from dbmux.text import visible
@@ -30,13 +30,13 @@ from dbmux.tui.cells import cut, one_line
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
+from dbmux.tui.pace import FASTEST_S, Pace
 from dbmux.tui.page import Page
 from dbmux.tui.sql import coloured
 from dbmux.tui.stream import Stream
 
-# Frames a second: as many as the eye needs, and half of that where a frame takes too long.
-FRAMES_S, SLOW_FRAMES_S = 0.1, 0.2
-LONG_FRAME_S = 0.03
+# Rows that are shown of those that come with one frame.
+MOST_AT_ONCE = 100
 # From so many cells on the details stand beside the stream.
 BESIDE = 110
 # The details need so many lines of the whole screen.
@@ -226,7 +226,7 @@ class Live(Page):
             super().__init__()
             self.happenings = happenings
 
-    def __init__(self, feed: Feed, look: Look, wanted: str = "") -> None:
+    def __init__(self, feed: Feed, look: Look, wanted: str = "", pace: Pace | None = None) -> None:
         super().__init__(feed, look)
         self.wanted = wanted
         self._before = ""
@@ -235,7 +235,7 @@ class Live(Page):
         self._title = Words(look, look.bar, id="title")
         self.view = StreamView(look)
         self._details = Details(look)
-        self._frame_s = FRAMES_S
+        self._pace = pace or Pace(thread_time, perf_counter)
         self._explained = -1
         # The next statement, and the next happening; others and the stream are told of those from these numbers on.
         self._place = 0
@@ -253,7 +253,7 @@ class Live(Page):
     async def on_mount(self) -> None:
         """Begin with what the engine remembers."""
         await self.filter(self.wanted)
-        self._beat = self.set_timer(self._frame_s, self._tick)
+        self._beat = self.set_timer(FASTEST_S, self._tick)
 
     def on_resize(self) -> None:
         """There is room for more, or for less."""
@@ -282,7 +282,6 @@ class Live(Page):
         self._tell()
 
     def _tick(self) -> None:
-        begun = perf_counter()
         stream, view = self.view.stream, self.view
         if self._subscription is not None:
             batch = self._subscription.take()
@@ -293,9 +292,7 @@ class Live(Page):
                     self._explain()
         if self.is_on_screen:
             self._tell()
-        took = perf_counter() - begun
-        self._frame_s = SLOW_FRAMES_S if took > LONG_FRAME_S else FRAMES_S
-        self._beat = self.set_timer(self._frame_s, self._tick)
+        self._beat = self.set_timer(self._pace.next(), self._tick)
 
     def _fresh(self, batch: Batch) -> Batch:
         # A new subscription begins with all happenings that are kept.
@@ -303,7 +300,11 @@ class Live(Page):
         self._heard = max((self._heard, *(one.seq + 1 for one in batch.happenings)))
         if untold := tuple(one for one in batch.happenings if one.seq >= self._untold):
             self.post_message(self.Happened(untold))
-        return replace(batch, happenings=tuple(one for one in batch.happenings if one.seq >= self._unseen))
+        happenings = tuple(one for one in batch.happenings if one.seq >= self._unseen)
+        # What is remembered from before is shown whole; of what rushes by, as much as an eye could catch.
+        is_history = batch.looked_at >= MOST_LOOKED_AT
+        step = 1 if is_history else -(-len(batch.rows) // MOST_AT_ONCE) or 1
+        return replace(batch, rows=batch.rows[::step], every=batch.every * step, happenings=happenings)
 
     def _tell(self) -> None:
         stream, view = self.view.stream, self.view
@@ -320,8 +321,8 @@ class Live(Page):
         if stream.missed:
             told.append(f"{count(stream.missed)} missed")
         told += [f"1:{stream.every}", state]
-        if self._frame_s == SLOW_FRAMES_S:
-            told.append("5 Hz")
+        if self._pace.interval_s > FASTEST_S:
+            told.append(f"{1 / self._pace.interval_s:.2g} Hz")
         self._title.say(left, " · ".join(told) if self.look.signs.none == "·" else " | ".join(told))
         address = getattr(self.app, "address", "127.0.0.1:3307")
         host, _, port = address.rpartition(":")
