@@ -138,7 +138,6 @@ ANSWERS: dict[str, Any] = {
         "cleared": [{"cause": "db1 was away", "count": 1, "seconds": 90.0}],
         "advice": [],
     },
-    "config.reload": {"changes": ["cache.ttl changed"]},
     "cache.entries": [
         {
             "tables": "shop.products",
