@@ -12,7 +12,8 @@ import pytest
 from rich.cells import cell_len
 
 from dbmux.address import UnixAddress
-from dbmux.commands.tail import Printer, as_lines, as_objects, line, tail
+from dbmux.commands.statements import Printer, as_lines, as_objects, line
+from dbmux.commands.tail import tail
 from dbmux.feed.remote import RemoteFeed
 from dbmux.wire.commands import Command
 from tests.cli.command import LINE, SECONDS, environment
