@@ -307,7 +307,7 @@ def test_attach_seeks_an_engine_that_went_away_and_keeps_what_it_shows(server: s
 def test_attach_says_which_ones_there_are(server: str) -> None:
     with terminal() as opened:
         opened.run(*DBMUX, "attach")
-        opened.shows("no DbMux of yours runs here", f"{BACK} 2")
+        opened.shows("no DbMux of yours runs here", f"{BACK} 3")
         numbers = [opened.beside(*DBMUX, "serve", "--backend", server, "--listen", "127.0.0.1:0") for _ in range(2)]
         until(lambda: sorted(opened.engines()) == sorted(numbers))
 
