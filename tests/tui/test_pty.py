@@ -212,7 +212,7 @@ def test_a_terminal_that_does_not_read_does_not_put_off_the_end(server: str) -> 
 
 def test_another_size_of_the_window_is_drawn(server: str) -> None:
     with under_traffic(server, 105) as (opened, traffic):
-        assert "BACKEND" in opened.text
+        opened.shows("BACKEND")
 
         opened.resize(72, 20)
 
