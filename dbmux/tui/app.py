@@ -144,6 +144,7 @@ class Interface(App[Leave]):
         try:
             status = await self.feed.ask("status")
             self._pulse = [*self._pulse, *await self.feed.ask("pulse", {"since": since})][-600:]
+            self.page.pulse = self._pulse
             await self.page.renew()
         except Refused as error:
             self.say(str(error))

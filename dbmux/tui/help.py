@@ -22,6 +22,7 @@ EVERYWHERE = (
     ("s S", "sort a table by the next column, or the other way round"),
     ("ctrl+p", "everything that can be done, by name"),
     ("ctrl+r", "read the configuration again"),
+    ("z _", "enlarge the box that has the keys, and all boxes again"),
     ("T", "another theme"),
     ("? F1", "this help"),
     ("Esc", "back, one level"),
