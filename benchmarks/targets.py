@@ -27,6 +27,8 @@ REFERENCE = "haproxy"
 # What DbMux has to the server where its clients share connections: few, and as many as a thousand clients need.
 SHARED_CONNECTIONS, THRONG_CONNECTIONS = 8, 20
 THRONG = "dbmux-throng"
+# The same as with few connections, with the interface on a terminal of 160x50.
+TUI = "dbmux-tui"
 # With the query cache: one that finds nearly everything, and one whose results are always too old.
 CACHED, MISSING = "dbmux-cached", "dbmux-missing"
 # Room for the clients of a load, and for what relayed logins left idle.
@@ -75,8 +77,13 @@ def running(folder: Path, with_pure: bool) -> Iterator[Bench]:
                 continue
             process = stack.enter_context(_process(command[0], folder / f"{name}.log", command[1]))
             _wait(taken[-1])
-            targets.append(Target(name, taken[-1], process.pid))
+            targets.append(Target(name, taken[-1], _engine(folder, name) or process.pid))
         yield Bench(server, tuple(targets))
+
+
+def _engine(folder: Path, name: str) -> int | None:
+    # The process that serves, where it is another one than was started: its control socket is named by it.
+    return next((int(path.stem) for path in (folder / name / "run").glob("*.sock")), None)
 
 
 Command = tuple[tuple[str, ...], dict[str, str]]
@@ -120,6 +127,13 @@ def _throng(folder: Path, port: int, server: int) -> Command | None:
     return _over(THRONG_CONNECTIONS, folder / THRONG, port, server)
 
 
+def _tui(folder: Path, port: int, server: int) -> Command | None:
+    (_, *rest), environment = _over(SHARED_CONNECTIONS, folder / TUI, port, server)
+    line = tuple("tui" if word == "serve" else word for word in rest)
+    runtime = {"DBMUX_RUNTIME_DIR": str(folder / TUI / "run"), "LANG": "C.UTF-8"}
+    return (sys.executable, "-P", "-m", "benchmarks.terminal", sys.executable, *line), environment | runtime
+
+
 def _cached(folder: Path, port: int, server: int) -> Command | None:
     return _over(SHARED_CONNECTIONS, folder / CACHED, port, server, ttl="10m")
 
@@ -159,6 +173,7 @@ _STARTS = {
     "proxysql": _proxysql,
     "dbmux": _dbmux,
     "dbmux-shared": _shared,
+    TUI: _tui,
     THRONG: _throng,
     CACHED: _cached,
     MISSING: _missing,

@@ -1,6 +1,7 @@
 """The `dbmux` command: finds the subcommand that was asked for, and loads nothing else.
 
-Words come in, an exit code goes out: 0 fine, 1 findings, 2 usage or configuration, 3 an address cannot be bound.
+Words come in, an exit code goes out: 0 fine, 1 findings, 2 usage or configuration, or a refusal, 3 an
+address cannot be bound, or no DbMux answers.
 """
 
 from __future__ import annotations
@@ -17,13 +18,21 @@ from dbmux.errors import DbMuxError
 COMMANDS = {
     "serve": "Run the proxy, headless.",
     "tui": "Run the proxy, and see what happens in it.",
+    "run": "Run a program through the proxy, and report on its statements.",
     "attach": "See what happens in a proxy that runs.",
     "check": "Check the configuration, and with --connect the servers.",
+    "status": "Show how a running proxy is.",
+    "tail": "Print statements as they run.",
+    "top": "Show which kinds of statements take the time.",
+    "why": "Show why a statement went where it went.",
     "clients": "Show who is connected, and what it holds.",
     "routes": "Show which server takes what.",
     "cache": "Show what the query cache does, or empty it.",
     "drain": "Take a server, or all of DbMux, out of service.",
     "resume": "Put a drained server back into service.",
+    "kill": "Stop what runs for a client, or end its connection.",
+    "reload": "Have the configuration read again.",
+    "config": "Show what is in force, or put an earlier version in force.",
     "init": "Write a first appconfig.json and its schema.",
     "demo": "Start two servers and the proxy, and show traffic.",
     "playground": "Run local MySQL and MariaDB servers.",

@@ -13,6 +13,9 @@ from typing import NamedTuple
 from dbmux.query import Query
 from dbmux.routes import Route
 
+# Who answered where no server did, for those who count by backend: the query cache, or DbMux itself.
+MEMORY = "cache"
+OWN = "dbmux"
 # Of a command and of an error more than this many bytes are not kept.
 KEPT = 4096
 KEPT_ERROR = 512

@@ -8,7 +8,7 @@ import os
 import click
 import platformdirs
 
-from dbmux.commands.found import found, which_argument
+from dbmux.commands.found import named, which_argument
 from dbmux.commands.options import Refused, theme_option
 from dbmux.errors import DbMuxError
 from dbmux.tui.attached import attached
@@ -25,7 +25,7 @@ def command(which: str | None, theme: str | None) -> None:
 
     Leaving it changes nothing for the proxy.
     """
-    address = found(which)
+    address = named(which)
     try:
         require_terminal()
     except NoTerminal as error:

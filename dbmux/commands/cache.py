@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import click
 
 from dbmux.backend.occupation import span
-from dbmux.commands.asking import asked, control_option, json_option
-from dbmux.commands.options import config_option
+from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
 from dbmux.text import visible
 
@@ -23,28 +19,26 @@ def command() -> None:
 
 
 @command.command()
-@config_option
 @control_option
 @json_option
-def stats(config: Path | None, control: str | None, as_json: bool) -> None:
+def stats(wanted: Wanted, as_json: bool) -> None:
     """Show hits, misses, reasons, memory and advice."""
-    found: dict[str, Any] = asked(config, control, "/cache")
+    found: dict[str, Any] = asked(wanted, "cache")
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        print_json(found)
         return
     for line in told(found):
         click.echo(line)
 
 
 @command.command("list")
-@config_option
 @control_option
 @json_option
-def list_entries(config: Path | None, control: str | None, as_json: bool) -> None:
+def list_entries(wanted: Wanted, as_json: bool) -> None:
     """Show the stored results that are used most."""
-    found: list[dict[str, Any]] = asked(config, control, "/cache/entries")
+    found: list[dict[str, Any]] = asked(wanted, "cache.entries")
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        print_json(found)
         return
     rows = [
         (
@@ -64,16 +58,15 @@ def list_entries(config: Path | None, control: str | None, as_json: bool) -> Non
 
 @command.command()
 @click.argument("name", required=False, metavar="[TABLE]")
-@config_option
 @control_option
 @json_option
-def flush(name: str | None, config: Path | None, control: str | None, as_json: bool) -> None:
+def flush(name: str | None, wanted: Wanted, as_json: bool) -> None:
     """Forget all results, or those of a table (schema.table)."""
     if name is not None and not all(name.partition(".")):
         raise click.UsageError(f"{name!r} is no table; write it as schema.table")
-    found = asked(config, control, "/cache/flush" + ("" if name is None else f"?table={quote(name)}"), "POST")
+    found = asked(wanted, "cache.flush", table=name)
     if as_json:
-        click.echo(json.dumps(found))
+        print_json(found)
     elif name is None:
         click.echo(f"{_count(found['results'])} will not be used any more")
     else:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import click
 
 from dbmux.backend.occupation import span
-from dbmux.commands.asking import asked, control_option, json_option
-from dbmux.commands.options import config_option
+from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
 
 
 @click.command()
-@config_option
 @control_option
 @click.option("--holding", is_flag=True, help="Only those that hold a server connection.")
 @json_option
-def command(config: Path | None, control: str | None, holding: bool, as_json: bool) -> None:
+def command(wanted: Wanted, holding: bool, as_json: bool) -> None:
     """Show who is connected, and why it holds a server connection, if it does."""
-    found: list[dict[str, Any]] = asked(config, control, "/clients")
+    found: list[dict[str, Any]] = asked(wanted, "clients")
     if holding:
         found = [one for one in found if one.get("connection") is not None]
     found = oldest_first(found)
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        print_json(found)
         return
     rows = [
         (

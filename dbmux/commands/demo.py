@@ -1,4 +1,7 @@
-"""`dbmux demo`: two servers of different versions, the proxy in front of them, and some traffic."""
+"""`dbmux demo`: real servers, the proxy in front of them, and some traffic.
+
+On a terminal it opens the interface and teaches it; without one it shows that two versions are served, and ends.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,10 @@ from dbmux.playground.client import Client
 from dbmux.playground.node import is_free, next_free_port
 from dbmux.playground.playground import Scenario
 from dbmux.playground.signals import interrupt_once
-from dbmux.process import FINDINGS
+from dbmux.process import FINDINGS, FINE
 
+# What the interface is taught with, and the table in it that is read most and not cached.
+TAUGHT_WITH, TAUGHT_TABLE = "query-cache", "shop.customers"
 SECONDS_WITHOUT_TERMINAL = 20.0
 PAUSE_S = 0.05
 START_TIMEOUT_S = 20.0
@@ -52,13 +57,16 @@ class Steps:
 
 
 @click.command()
-@click.option("--recipe", "name", default="two-versions", show_default=True, help="Which scenario.")
-def command(name: str) -> None:
-    """Start a recipe's servers and the proxy, and send sample traffic; Ctrl-C stops all of it.
+@click.option("--recipe", "name", help="Which scenario, without the interface.")
+def command(name: str | None) -> None:
+    """Start a server with a shop's traffic, and the live interface in front of it; q ends all of it.
 
-    Without a terminal it ends by itself after 20 seconds, with a summary.
+    Without a terminal, or with a recipe, it sends sample traffic through `dbmux serve`; without a terminal it ends by
+    itself after 20 seconds, with a summary.
     """
     steps = Steps()
+    is_shown = name is None and sys.stdin.isatty() and sys.stdout.isatty()
+    name = name or (TAUGHT_WITH if is_shown else "two-versions")
     interrupt_once()
     try:
         with steps.step("servers started"):
@@ -66,11 +74,31 @@ def command(name: str) -> None:
     except DbMuxError as error:
         raise click.ClickException(str(error)) from error
     try:
-        fine = _show(scenario, steps)
+        fine = _teach(scenario) if is_shown else _show(scenario, steps)
     finally:
         with steps.step("servers stopped"):
             playground.down(scenario)
     sys.exit(0 if fine else FINDINGS)
+
+
+def _teach(scenario: Scenario) -> bool:
+    environment = {**os.environ, **_free_listeners(scenario), **scenario.environment}
+    account, password = next(iter(scenario.recipe.accounts.items()))
+    with tempfile.TemporaryDirectory(prefix="dbmux-demo-") as folder:
+        # A copy, to be edited.
+        config = Path(folder) / load.FILE_NAME
+        config.write_text(scenario.recipe.config.read_text(encoding="utf-8"), encoding="utf-8")
+        (port,) = _ports(load.load(config, environment)).values()
+        shop = (sys.executable, "-P", "-m", "dbmux.playground.shop", str(port), account, password)
+        line = (sys.executable, "-P", "-m", "dbmux.cli", "tui", "--config", str(config), "--tour", TAUGHT_TABLE)
+        visitors = subprocess.Popen(shop, start_new_session=True)
+        try:
+            code = subprocess.call(line, env=environment)
+        finally:
+            visitors.kill()
+            visitors.wait()
+    click.echo("With your own server: dbmux tui --backend HOST:3306")
+    return code == FINE
 
 
 def _show(scenario: Scenario, steps: Steps) -> bool:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from urllib.parse import quote
-
 import click
 
-from dbmux.commands.asking import asked, control_option
-from dbmux.commands.options import config_option
+from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 
 
 @click.command()
 @click.argument("backend", required=False, metavar="[BACKEND]")
-@config_option
 @control_option
-def command(backend: str | None, config: Path | None, control: str | None) -> None:
+@json_option
+def command(backend: str | None, wanted: Wanted, as_json: bool) -> None:
     """Give a server no more reads until `dbmux resume`; without a name, let clients finish and end DbMux."""
-    found = asked(config, control, "/drain" + ("" if backend is None else f"?backend={quote(backend)}"), "POST")
-    if backend is None:
+    found = asked(wanted, "drain", backend=backend)
+    if as_json:
+        print_json(found)
+    elif backend is None:
         click.echo("draining: no new clients, and DbMux ends with the last one")
     else:
         click.echo(f"{backend} takes no more reads; {found['busy']} connections to it are in use now")

@@ -1,24 +1,41 @@
 """Which of this user's running engines is meant, for the commands that look at one.
 
-A process number, a path or nothing comes in, the address of a control socket goes out; where that is not clear, the
-command is refused with what there is.
+A process number, a configuration or nothing comes in, the address of a control socket goes out, or None where no engine
+runs; where it is not clear which one is meant, the command is refused with what there is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from dbmux.address import UnixAddress
-from dbmux.commands.options import Command, Refused
+from dbmux.commands.options import Command, NobodyAnswers, Refused
 from dbmux.control import sockets
+from dbmux.errors import DbMuxError
 from dbmux.feed.feed import Hello, Lost
 from dbmux.feed.remote import RemoteFeed
 
 NONE = "no DbMux of yours runs here: `dbmux tui` starts one that can be seen, `dbmux serve` one without a screen"
+CLIENT = "command"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One that runs; `clients` says where clients connect."""
+
+    path: Path
+    hello: Hello
+    clients: str
+
+    @property
+    def line(self) -> str:
+        """The engine, for people who have to choose."""
+        return f"  {self.hello.pid:>7}  {self.hello.source}  {self.clients}"
 
 
 def which_argument(command: Command) -> Command:
@@ -26,33 +43,70 @@ def which_argument(command: Command) -> Command:
     return click.argument("which", required=False, metavar="[PID|PATH]")(command)
 
 
-def found(which: str | None) -> UnixAddress:
-    """The control socket that is meant; raises Refused."""
+def named(which: str | None) -> UnixAddress:
+    """The control socket that is meant by a process number, a path or nothing; raises Refused and NobodyAnswers."""
     if which is not None and not which.isdigit():
         return UnixAddress(which)
-    running = asyncio.run(_running())
-    if which is not None:
-        running = {path: hello for path, hello in running.items() if path.stem == which}
-        if not running:
-            raise Refused(f"no DbMux of yours runs as process {which}; `dbmux attach` finds those that do")
-    match list(running):
+    address = found(None if which is None else int(which), None)
+    if address is None:
+        raise NobodyAnswers(NONE)
+    return address
+
+
+def found(pid: int | None, config: Path | None) -> UnixAddress | None:
+    """The control socket of the process with this number, or of the engine that runs this configuration.
+
+    With neither, of the only one that runs, or among several of the one whose configuration would be found here. None
+    when none runs, or none this configuration; raises Refused and NobodyAnswers.
+    """
+    engines = asyncio.run(_running())
+    if pid is not None:
+        engines = [engine for engine in engines if engine.hello.pid == pid]
+        if not engines:
+            raise NobodyAnswers(f"no DbMux of yours runs as process {pid}; `dbmux status` finds those that do")
+    elif config is not None or len(engines) > 1:
+        engines = _with(config, engines)
+    match engines:
         case []:
-            raise Refused(NONE)
-        case [path]:
-            return UnixAddress(str(path))
+            return None
+        case [engine]:
+            return UnixAddress(str(engine.path))
         case _:
-            told = "\n".join(f"  {hello.pid:>7}  {hello.source}" for hello in running.values())
-            raise Refused(f"several run; say which one by its number:\n{told}")
+            told = "\n".join(engine.line for engine in engines)
+            raise Refused(f"several run; say which one by its number, as in --pid {engines[0].hello.pid}:\n{told}")
 
 
-async def _running() -> dict[Path, Hello]:
-    told = {}
-    for path in sockets.running(os.environ):
-        try:
-            feed = await RemoteFeed.connect(UnixAddress(str(path)), "attach")
-        except Lost:
-            # What a process that was killed has left, and another one has its number now.
-            continue
+def _with(config: Path | None, engines: list[Engine]) -> list[Engine]:
+    # An engine of another configuration than the one that was named is never the one that is meant.
+    from dbmux.config.load import find
+
+    wanted = find(config, os.environ)
+    same = [engine for engine in engines if wanted is not None and _is_same(engine.hello.source, wanted)]
+    return same if config is not None or len(same) == 1 else engines
+
+
+def _is_same(source: str, wanted: Path) -> bool:
+    try:
+        return wanted.samefile(source)
+    except OSError:
+        return False
+
+
+async def _running() -> list[Engine]:
+    asked = await asyncio.gather(*(_look(path) for path in sockets.running(os.environ)))
+    return [engine for engine in asked if engine is not None]
+
+
+async def _look(path: Path) -> Engine | None:
+    try:
+        feed = await RemoteFeed.connect(UnixAddress(str(path)), CLIENT)
+    except Lost:
+        # What a process that was killed has left, and another one has its number now.
+        return None
+    try:
+        listeners = (await feed.ask("status"))["listeners"]
+    except DbMuxError:
+        listeners = []
+    finally:
         feed.close()
-        told[path] = feed.hello
-    return told
+    return Engine(path, feed.hello, ", ".join(one["address"] for one in listeners))

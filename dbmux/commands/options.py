@@ -1,16 +1,17 @@
-"""Options that several subcommands share, and how a configuration is found from them."""
+"""Options that several subcommands share, how a configuration is found from them, and how it ends without."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from dbmux.config import load
-from dbmux.config.model import Config
+if TYPE_CHECKING:
+    # Loading it takes a fifth of a second, and few commands need it.
+    from dbmux.config.model import Config
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -29,6 +30,8 @@ def theme_option(command: Command) -> Command:
 
 def configured(path: Path | None) -> tuple[Path, Config]:
     """The configuration file that is meant, and what it says; raises ConfigError."""
+    from dbmux.config import load
+
     found = load.find(path, os.environ) or Path(load.FILE_NAME)
     return found, load.load(found, os.environ)
 
@@ -37,3 +40,9 @@ class Refused(click.ClickException):
     """The command was not run, and the message says what to do about it."""
 
     exit_code = 2
+
+
+class NobodyAnswers(click.ClickException):
+    """No DbMux runs, or the one that is meant says nothing."""
+
+    exit_code = 3

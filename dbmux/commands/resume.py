@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from urllib.parse import quote
-
 import click
 
-from dbmux.commands.asking import asked, control_option
-from dbmux.commands.options import config_option
+from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 
 
 @click.command()
 @click.argument("backend", required=False, metavar="[BACKEND]")
-@config_option
 @control_option
-def command(backend: str | None, config: Path | None, control: str | None) -> None:
+@json_option
+def command(backend: str | None, wanted: Wanted, as_json: bool) -> None:
     """Give a drained server its share of reads again; without a name, each of them."""
-    found = asked(config, control, "/resume" + ("" if backend is None else f"?backend={quote(backend)}"), "POST")
+    found = asked(wanted, "resume", backend=backend)
+    if as_json:
+        print_json(found)
+        return
     names = found["backends"]
     click.echo(f"{', '.join(names)} takes reads again" if names else "no server was drained")

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from dbmux.commands.asking import asked, control_option, json_option
-from dbmux.commands.options import config_option
+from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
 
 
 @click.command()
-@config_option
 @control_option
 @json_option
-def command(config: Path | None, control: str | None, as_json: bool) -> None:
+def command(wanted: Wanted, as_json: bool) -> None:
     """Show which server takes what, and how often each rule matched."""
-    found: dict[str, Any] = asked(config, control, "/routes")
+    found: dict[str, Any] = asked(wanted, "routes")
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        print_json(found)
         return
     rows = [
         (

@@ -20,9 +20,16 @@ from dbmux.tui import launcher
 @click.command()
 @engine_options
 @theme_option
+@click.option("--tour", hidden=True, metavar="SCHEMA.TABLE", help="Teach six keys, with this table as the example.")
 @click.option("--log", type=click.Path(path_type=Path, dir_okay=False), help="Append to this file what serve logs.")
 def command(
-    config: Path | None, listen: str | None, backend: str | None, log_format: str, theme: str | None, log: Path | None
+    config: Path | None,
+    listen: str | None,
+    backend: str | None,
+    log_format: str,
+    theme: str | None,
+    tour: str | None,
+    log: Path | None,
 ) -> None:
     """Run the proxy, and see what happens in it.
 
@@ -42,8 +49,10 @@ def command(
     # Loaded while nobody waits for the launcher; it takes a third of a second, which `--help` need not.
     from dbmux.tui.host import Host
     from dbmux.tui.look import chosen
+    from dbmux.tui.tour import Place, Tour
 
     process.raise_open_files_limit()
     options = replace(options, socket=control_socket())
     kept = None if opened is None else Log(opened, options.log_format)
-    sys.exit(Host(options, kept, chosen(theme, os.environ), worker).run())
+    guide = None if tour is None else Tour(Place(str(options.source), tour))
+    sys.exit(Host(options, kept, chosen(theme, os.environ), worker, tour=guide).run())

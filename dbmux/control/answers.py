@@ -6,7 +6,7 @@ has them, or raises Refused. Runs in the engine's loop and never blocks it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from heapq import nlargest
 from time import time
@@ -19,13 +19,14 @@ from dbmux.config.history import History
 from dbmux.config.model import Config
 from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.draining import drain, resume
+from dbmux.control.investigate import Investigations
 from dbmux.control.listings import clients, routes
 from dbmux.errors import DbMuxError
 from dbmux.events import CloseReason
 from dbmux.feed.feed import Answer, Refused
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.row import Row
-from dbmux.feed.why import why
+from dbmux.feed.why import Placed, why
 from dbmux.frontend.frontend import Frontend
 from dbmux.observe.digests import Told
 from dbmux.observe.observer import Observer
@@ -63,8 +64,8 @@ class Wishes(Protocol):
     def stop(self) -> None:
         """End as a signal would have it."""
 
-    def reload(self) -> None:
-        """Read the file again."""
+    async def reload(self) -> tuple[str, ...]:
+        """Read the file again; raises DbMuxError. What that changes, in sentences."""
 
     async def roll_back(self, number: int) -> tuple[str, ...]:
         """Put an earlier version in force again; raises DbMuxError. What that changes, in sentences."""
@@ -86,6 +87,7 @@ class Answers:
     def table(self) -> Mapping[str, Answer]:
         """By name."""
         return {
+            **Investigations(self._engine, self._row, self._places).table(),
             "status": _at_once(lambda given: self.status()),
             "pulse": _at_once(lambda given: self.pulse(float(given.get("since", 0.0)))),
             "clients": _at_once(lambda given: clients(self._engine.frontend.sessions.values())),
@@ -99,8 +101,8 @@ class Answers:
             "why": _at_once(lambda given: self.why(self._row(given))),
             "config": _at_once(lambda given: self.config()),
             "config.versions": _at_once(lambda given: self.versions()),
-            "config.reload": _at_once(lambda given: self._wishes.reload()),
-            "config.roll_back": lambda given: self._roll_back(int(given["version"])),
+            "config.reload": lambda given: self._changed(self._wishes.reload()),
+            "config.roll_back": self._roll_back,
             "drain": _at_once(
                 lambda given: drain(self._engine.frontend.topology, given.get("backend"), self._wishes.stop)
             ),
@@ -169,6 +171,9 @@ class Answers:
 
     def why(self, row: Row) -> list[dict[str, Any]]:
         """The decisions about a statement."""
+        return [asdict(step) for step in why(row, self._places())]
+
+    def _places(self) -> Placed:
         now = self._history.now
         document = places(now.text)
 
@@ -176,7 +181,7 @@ class Answers:
             place = document.places.get(path)
             return "" if place is None else f"{now.source}:{place.line}:{place.column}"
 
-        return [asdict(step) for step in why(row, placed)]
+        return placed
 
     def _row(self, given: Mapping[str, Any]) -> Row:
         number = int(given["seq"])
@@ -198,9 +203,16 @@ class Answers:
             for one in reversed(list(self._history))
         ]
 
-    async def _roll_back(self, number: int) -> dict[str, Any]:
+    async def _roll_back(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return {"changes": await self._wishes.roll_back(number)}
+            number = int(given["version"])
+        except KeyError as error:
+            raise Refused(f"{error} is missing") from error
+        return await self._changed(self._wishes.roll_back(number))
+
+    async def _changed(self, order: Awaitable[tuple[str, ...]]) -> dict[str, Any]:
+        try:
+            return {"changes": await order}
         except DbMuxError as error:
             raise Refused(str(error)) from error
 

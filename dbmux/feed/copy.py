@@ -170,7 +170,8 @@ def _python(rows: Sequence[Copied], target: Target) -> str:
         body += [
             "",
             "connection = pymysql.connect(",
-            f"    {where}, user={user!r}, password=getpass(){database}, charset='utf8mb4'",
+            f"    {where}, user={user!r}, password=getpass(){database}, charset='utf8mb4',",
+            "    autocommit=True",
             ")",
             "with connection, connection.cursor() as cursor:",
         ]

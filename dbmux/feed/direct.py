@@ -12,6 +12,7 @@ from typing import Any
 
 from dbmux.events import Event, Warned
 from dbmux.feed.feed import (
+    FILTER_ENDED,
     MOST_LOOKED_AT,
     MOST_ROWS,
     Answer,
@@ -52,7 +53,7 @@ class DirectSubscription:
         except Refused as error:
             # It took too long on one of them. Whoever looks is told, and has to say it otherwise.
             matching, self._passes = [], _nothing
-            ended = (happening(self._happened, Warned(rows[-1].at, f"the filter was ended: {error}")),)
+            ended = (happening(self._happened, Warned(rows[-1].at, f"{FILTER_ENDED}: {error}")),)
         every = -(-len(matching) // MOST_ROWS) or 1
         self._place = found.place
         return Batch(

@@ -18,6 +18,8 @@ PROTOCOL = 1
 # How many statements are looked at for one batch, and how many rows it has at most.
 MOST_LOOKED_AT = 4000
 MOST_ROWS = 1000
+# How a happening begins that says that a filter took too long, and lets nothing through any more.
+FILTER_ENDED = "the filter was ended"
 
 
 class Refused(DbMuxError):

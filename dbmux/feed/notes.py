@@ -16,7 +16,7 @@ from dbmux.query import Query
 # How many repetitions are remembered, and how many statements are looked at for them at once, ten times a second: of
 # more traffic than that only these, which followed one another.
 REMEMBERED = 50_000
-MOST_LOOKED_AT = 500
+MOST_LOOKED_AT = 250
 
 
 class EngineNotes:

@@ -161,8 +161,8 @@ class Detector:
         run.add(row, at, self._times, self._window_s)
         if may_share:
             shared = self._share(row, looked)
-            if shared is not None and shared.run.count > run.count:
-                return self._find(Scope.PROCESS, site, shared.run, row)
+            if shared is not None and shared.count > run.count:
+                return self._find(Scope.PROCESS, site, shared, row)
         return self._find(_scope(where), site, run, row) if run.count else 0
 
     def findings(self) -> list[Finding]:
@@ -170,20 +170,19 @@ class Detector:
         told = [found.told(*key) for key, found in self._found.items()]
         return sorted(told, key=lambda finding: (-finding.lost_s, -finding.count))
 
-    def _share(self, row: Ran, looked: _Looked) -> _Shared | None:
-        # What the application does without a break, once that is in more than one session.
+    def _share(self, row: Ran, looked: _Looked) -> _Run | None:
+        # What the application does without a break, in whichever sessions.
         where, app, site, like, query, at = looked
         process = _process(row, app)
         if like is None or _scope(where) is not Scope.SESSION:
             self._processes.pop(process, None)
             return None
-        shared = _latest(self._processes, process, MOST_PROCESSES, lambda: _Shared(where, site, like))
+        shared = _latest(self._processes, process, MOST_PROCESSES, lambda: _Shared(site, like))
         if shared.like != like or shared.site != site:
-            shared = self._processes[process] = _Shared(where, site, like)
-        shared.is_shared = shared.is_shared or shared.session != where
+            shared = self._processes[process] = _Shared(site, like)
         shared.run.query = query
         shared.run.add(row, at, self._times, self._window_s)
-        return shared if shared.is_shared else None
+        return shared.run
 
     def _find(self, scope: Scope, site: str, run: _Run, row: Ran) -> int:
         key = run.key
@@ -256,13 +255,11 @@ class _Run:
 class _Shared:
     """What an application does in whichever sessions: the run it is in."""
 
-    __slots__ = ("is_shared", "like", "run", "session", "site")
+    __slots__ = ("like", "run", "site")
 
-    def __init__(self, session: _Where, site: str, like: _Like) -> None:
+    def __init__(self, site: str, like: _Like) -> None:
         self.like = like
         self.site = site
-        self.session = session
-        self.is_shared = False
         self.run = _Run()
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from dbmux.events import QueryFinished
-from dbmux.frontend.cached import BACKEND
-from dbmux.frontend.tenant import OWN
+from dbmux.events import MEMORY, OWN, QueryFinished
 from dbmux.lexer import digest
 from dbmux.observe.digests import identity
 from dbmux.observe.statement import text_of
@@ -114,6 +112,7 @@ class Row:
         # What filters ask for most, in spite of the rule.
         self.seconds = event[4]
         self.code = event[6]
+        self.transaction = event[20]
         self._notes = notes
 
     @classmethod
@@ -178,7 +177,7 @@ def _kind(event: QueryFinished, row: Row) -> str:
 
 
 def _role(event: QueryFinished, row: Row) -> str:
-    is_server = event.backend not in (BACKEND, OWN) and event.route.reason is not Reason.ONLY
+    is_server = event.backend not in (MEMORY, OWN) and event.route.reason is not Reason.ONLY
     return str(event.route.role) if is_server else ""
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from dbmux.cache.cache import Verdict
 from dbmux.cache.policies import NOT_AMONG
+from dbmux.events import MEMORY, OWN
 from dbmux.feed.row import Row
 from dbmux.feed.units import duration
-from dbmux.frontend.cached import BACKEND
-from dbmux.frontend.tenant import OWN
 from dbmux.routes import Reason
 
 # The place of a setting in the configuration file, by its path; nothing for what the file does not say.
@@ -99,7 +98,7 @@ def _table(row: Row) -> str:
 
 
 def _route(row: Row, placed: Placed) -> Step:
-    if row.backend == BACKEND:
+    if row.backend == MEMORY:
         return Step("route", "no server was asked")
     if row.backend == OWN:
         return Step("route", "DbMux answered itself, without a server")
@@ -112,7 +111,7 @@ def _route(row: Row, placed: Placed) -> Step:
 
 
 def _connection(row: Row) -> Step:
-    if row.backend in (BACKEND, OWN):
+    if row.backend in (MEMORY, OWN):
         return Step("connection", "none was needed")
     if row.is_pinned:
         return Step("connection", "the session keeps its own: it is pinned", otherwise="`dbmux clients` says why.")

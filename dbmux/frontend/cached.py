@@ -34,7 +34,7 @@ from dbmux.cache.store import Put
 from dbmux.cache.tables import Table
 from dbmux.cache.written import Written
 from dbmux.config.model import CachePolicy
-from dbmux.events import KEPT, QueryFinished
+from dbmux.events import KEPT, MEMORY, QueryFinished
 from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import HELD, Statement
@@ -49,8 +49,6 @@ from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Ok, Status, tells_only_charsets
 
-# Where an answer from memory came from, for those who count by backend.
-BACKEND = "cache"
 # A reply with any other flag says something of the moment or of the session.
 STORED_STATUS = int(
     Status.AUTOCOMMIT
@@ -232,7 +230,7 @@ class CachedTenant(Tenant):
                 (
                     time(),
                     self.id,
-                    BACKEND,
+                    MEMORY,
                     self._command,
                     now - started,
                     len(reply),
@@ -242,7 +240,7 @@ class CachedTenant(Tenant):
                     self.who,
                     carried.state.schema,
                     sent if len(sent) <= KEPT else sent[:KEPT],
-                    b"" if statement is None else statement.text[:KEPT],
+                    b"" if statement is None else statement.shown,
                     query,
                     0.0,
                     0.0,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from dbmux.backend.connection import Connection, StatementKey
 from dbmux.errors import ErrorCode, MySQLError
+from dbmux.events import KEPT
 from dbmux.query import Query, SetVariable
 from dbmux.session import SessionState, assignments
 from dbmux.wire import packet
@@ -45,6 +46,14 @@ class Statement:
     # Whether it shares no server's statement: one with the same text has long data or an open cursor.
     is_apart: bool = False
     _key: StatementKey | None = None
+    _shown: bytes | None = None
+
+    @property
+    def shown(self) -> bytes:
+        """So much of the text as those who watch are told: the same bytes each time."""
+        if self._shown is None:
+            self._shown = self.text[:KEPT]
+        return self._shown
 
     @property
     def key(self) -> StatementKey:

@@ -23,7 +23,7 @@ from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan
 from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import KEPT, KEPT_ERROR, NOBODY, CloseReason, Emit, Pinned, QueryFinished, Unpinned
+from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import LASTING
@@ -54,8 +54,6 @@ _READ_ONLY = (1290, 1836)
 _OFF = (b"0", b"OFF", b"FALSE")
 # A `row_limit` that no number of rows reaches.
 ANY = -2
-# Who answered, where DbMux did without a server, for those who count by backend.
-OWN = "dbmux"
 new_tuple = tuple.__new__
 
 
@@ -621,7 +619,7 @@ class Tenant(Holder, ABC):
                     self.who,
                     self.carried.state.schema,
                     sent if len(sent) <= KEPT else sent[:KEPT],
-                    b"" if statement is None else statement.text[:KEPT],
+                    b"" if statement is None else statement.shown,
                     self._query,
                     self._sent_at - started if self._sent_at > started else 0.0,
                     now - connection.first_at if connection.first_at > started else 0.0,

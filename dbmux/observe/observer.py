@@ -38,7 +38,7 @@ class Observer:
     def emit(self, event: Event) -> None:
         """Take an event; never waits. Runs once a query."""
         if type(event) is QueryFinished:
-            self.queries.append(event, WEIGHT + len(event[11]) + len(event[18]) + len(event[21]))
+            self.queries.append(event, WEIGHT + len(event[11]) + len(event[12]) + len(event[18]) + len(event[21]))
             bucket = bucket_of(int(event[4] * 1_000_000))
             self.metrics.query_finished(event, bucket)
             self.digests.record(event, bucket)

@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dbmux.frontend.cached import BACKEND
-from dbmux.observe.histogram import middle
+from dbmux.events import MEMORY
+from dbmux.observe.histogram import Histogram, middle
 from dbmux.observe.metrics import Metrics
 
 SECONDS_KEPT = 600
@@ -42,12 +42,13 @@ class Sample:
 
 
 class Pulse:
-    """The samples. `tick` is called once a second."""
+    """The samples, and since the start how late the loop was. `tick` is called once a second."""
 
-    __slots__ = ("_before", "_buckets", "samples")
+    __slots__ = ("_before", "_buckets", "lateness", "samples")
 
     def __init__(self) -> None:
         self.samples: deque[Sample] = deque(maxlen=SECONDS_KEPT)
+        self.lateness = Histogram()
         self._before = (0, 0, 0)
         # How many durations each bucket of each backend had.
         self._buckets: dict[str, list[int]] = {}
@@ -58,9 +59,10 @@ class Pulse:
         commands, errors, hits = (new - old for new, old in zip(now, self._before, strict=True))
         self._before = now
         each = self._since_before(metrics)
-        answered = [sum(some) for some in zip(*(some for name, some in each.items() if name != BACKEND), strict=True)]
+        answered = [sum(some) for some in zip(*(some for name, some in each.items() if name != MEMORY), strict=True)]
         p50, p95, p99 = (_percentile(answered, percent) for percent in (50, 95, 99))
         servers = {name: Served(sum(some), _percentile(some, 95)) for name, some in each.items() if any(some)}
+        self.lateness.record(lag_s)
         self.samples.append(Sample(at, commands, errors, hits, p50, p95, p99, lag_s, servers))
 
     def _since_before(self, metrics: Metrics) -> dict[str, list[int]]:
@@ -77,7 +79,7 @@ def _totals(metrics: Metrics) -> tuple[int, int, int]:
     for name, figures in metrics.backends.items():
         commands += figures.latency.count
         errors += figures.errors.total()
-        if name == BACKEND:
+        if name == MEMORY:
             hits += figures.latency.count
     return commands, errors, hits
 

@@ -3,7 +3,8 @@
 The text as it was prepared and the arguments as they came on the wire go in; a text with a literal in the place of each
 placeholder comes out. Placeholders are found by tokens, so that none is seen in a literal or a comment. No value ends
 its literal, whatever it is and whatever the sql_mode; `flags` are the lexer's for the mode of the session. Text is
-thought to be UTF-8; what is not becomes a literal of bytes. For people and their tools: DbMux itself sends arguments as
+thought to be UTF-8; what is not becomes a literal of bytes. A literal has its own type also where MySQL takes an
+argument for what the text around it wants, as in `? / 3`. For people and their tools: DbMux itself sends arguments as
 arguments.
 """
 
@@ -127,7 +128,7 @@ def _placeholders(text: bytes, flags: int) -> Iterator[tuple[int, int, _Role]]:
     depth, lists = 0, -1
     for at, (kind, begin, end) in enumerate(found):
         depth += (kind == Token.OPEN) - (kind == Token.CLOSE)
-        if words[at] in (b"SELECT", b"HAVING", b"LIMIT") or (kind == Token.CLOSE and depth < lists):
+        if words[at] == b"SELECT" or (kind == Token.CLOSE and depth < lists):
             lists = -1
         elif words[at] == b"BY":
             lists = depth

@@ -17,13 +17,19 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on, work
+from textual.actions import ActionParseResult
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.dom import DOMNode
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
 
+from dbmux.errors import DbMuxError
 from dbmux.feed.feed import Feed, Lost, Refused
+from dbmux.feed.filter.completion import Completion, complete, counted
+from dbmux.feed.filter.language import parse
+from dbmux.feed.filter.tree import FilterError
 from dbmux.tui import parts
 from dbmux.tui.cells import one_line
 from dbmux.tui.header import Header, Tabs, Words
@@ -35,10 +41,17 @@ from dbmux.tui.pages.live import Live
 from dbmux.tui.prompt import Prompt
 from dbmux.tui.question import Question
 from dbmux.tui.terminal import Terminal
+from dbmux.tui.tour import Deed, Tour
 
 RENEW_S = 1.0
 LONGEST_WORDS = 100
+# Statements among which values are counted, to suggest them.
+COUNTED = 2000
 SMALLEST = (60, 16)
+
+
+# What the tour teaches by keys; the rest is seen by what came of it.
+_DEEDS = {"choose": Deed.WHY, "explain": Deed.EXPLAIN, "go(2)": Deed.WATCH}
 
 
 class Leave(Enum):
@@ -82,6 +95,7 @@ class Interface(App[Leave]):
         pages: Callable[[Feed, Look], list[Page]] = make,
         address: str = "127.0.0.1:3307",
         is_hosting: Callable[[], bool] = lambda: False,
+        tour: Tour | None = None,
     ) -> None:
         super().__init__(driver_class=Terminal)
         self.feed = feed
@@ -98,6 +112,11 @@ class Interface(App[Leave]):
         self._alarm = Words(look, lambda look: look.alarm, id="alarm")
         self._hints = Words(look, id="hints")
         self._prompt = Prompt(look)
+        self._tour = tour
+        self._step = Words(look, lambda look: look.accent, id="step")
+        self._version = 0
+        # Filters of the configuration by name.
+        self._saved: dict[str, str] = {}
         self._colourless, self._ascii = parts.Colourless(), parts.Ascii()
         for theme in parts.THEMES:
             self.register_theme(theme)
@@ -116,6 +135,7 @@ class Interface(App[Leave]):
         with ContentSwitcher(initial=self.pages[0].id):
             yield from self.pages
         yield self._prompt
+        yield self._step
         yield self._hints
 
     def on_mount(self) -> None:
@@ -123,23 +143,31 @@ class Interface(App[Leave]):
         if self._is_over:
             self.exit()
         self._hints.say(self.page.hints)
+        self._step.display = self._tour is not None
+        self._tell_step()
         self.pages[0].query("Lines").first().focus()
-        self.set_interval(RENEW_S, self._renew)
-        self._renew()
+        self.set_interval(RENEW_S, self.renew)
+        self.renew()
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that is too small is told so, instead of showing half of everything."""
-        is_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
-        self.query_one(ContentSwitcher).display = not is_small
-        if is_small:
-            size, least = f"{event.size.width}x{event.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
-            told = f"{size} is too small: {least} is needed. Traffic flows on."
-            self._hints.say(told)
+        self.query_one(ContentSwitcher).display = not self._is_small
+        self._hint()
+
+    @property
+    def _is_small(self) -> bool:
+        return self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]
+
+    def _hint(self) -> None:
+        if self._is_small:
+            size, least = f"{self.size.width}x{self.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
+            self._hints.say(f"{size} is too small: {least} is needed. Traffic flows on.")
         else:
             self._hints.say(self.page.hints)
 
     @work(exclusive=True, group="renew")
-    async def _renew(self) -> None:
+    async def renew(self) -> None:
+        """Ask how it goes, and show it."""
         since = self._pulse[-1]["at"] if self._pulse else 0.0
         try:
             status = await self.feed.ask("status")
@@ -156,21 +184,58 @@ class Interface(App[Leave]):
         self._header.trouble = ""
         self._header.show(status, self._pulse)
         self._show_problems(status["config"])
+        self._follow_version(status["config"])
+
+    # The tour.
+
+    def _did(self, deed: Deed) -> None:
+        if self._tour is not None:
+            self._tour.did(deed)
+            self._tell_step()
+
+    def _tell_step(self) -> None:
+        if self._tour is not None:
+            self._step.say(self._tour.words())
+
+    def _follow_version(self, config: Mapping[str, Any]) -> None:
+        before, self._version = self._version, config["version"]
+        if config["version"] != before:
+            self._read_filters()
+        if before and config["version"] != before:
+            self._did(Deed.ROLL_BACK if config["source"].startswith("version ") else Deed.EDIT)
+
+    @work(group="filters")
+    async def _read_filters(self) -> None:
+        with suppress(Refused, Lost):
+            begin = "live.filters."
+            found = await self.feed.ask("config")
+            self._saved = {one["path"][len(begin) :]: one["value"] for one in found if one["path"].startswith(begin)}
+
+    async def run_action(
+        self,
+        action: str | ActionParseResult,
+        default_namespace: DOMNode | None = None,
+        namespaces: Mapping[str, DOMNode] | None = None,
+    ) -> bool:
+        """Do what a key stands for; the tour counts it."""
+        is_done = await super().run_action(action, default_namespace, namespaces)
+        if (deed := _DEEDS.get(str(action))) is not None:
+            self._did(deed)
+        return is_done
 
     async def adopt(self, feed: Feed) -> None:
         """Show what this feed tells from now on, besides what is shown already; raises Lost and Refused."""
         self.feed, self.hope = feed, ""
         for page in self.pages:
             await page.adopt(feed)
-        self._renew()
+        self.renew()
 
     def _show_problems(self, config: dict[str, Any]) -> None:
         problems = config["problems"]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         if problems:
-            self._alarm.say(
-                f"{self.look_.signs.wrong} {problems[0]}{more}. Version {config['version']} stays in force."
-            )
+            told = f"{self.look_.signs.wrong} {problems[0]}{more}"
+            self._alarm.say(told, f"version {config['version']} stays in force")
         self._alarm.set_class(bool(problems), "shown")
 
     def say(self, words: str) -> None:
@@ -224,7 +289,7 @@ class Interface(App[Leave]):
             self.say(str(error))
             return
         self.say(f"{what}: {', '.join(f'{name} {value}' for name, value in (told or {}).items()) or 'done'}")
-        self._renew()
+        self.renew()
 
     def on_click(self, event: events.Click) -> None:
         """The names of the pages can be clicked."""
@@ -237,11 +302,11 @@ class Interface(App[Leave]):
             return
         self._tabs.go(number)
         self.query_one(ContentSwitcher).current = self.page.id
-        self._hints.say(self.page.hints)
+        self._hint()
         for found in self.page.query("Lines"):
             found.focus()
             break
-        self._renew()
+        self.renew()
 
     # Asking.
 
@@ -250,7 +315,7 @@ class Interface(App[Leave]):
         self.action_go(0)
         live = self.pages[0]
         assert isinstance(live, Live)
-        self._prompt.ask("f:", live.wanted, self._filter)
+        self._prompt.ask("f:", live.wanted, self._filter, self._complete_filter)
 
     def action_ask_find(self) -> None:
         """A text to be found."""
@@ -261,10 +326,23 @@ class Interface(App[Leave]):
         live = self.pages[0]
         assert isinstance(live, Live)
         try:
+            # Here too, since only here it can be shown where it is wrong.
+            parse(wanted, self._saved)
             await live.filter(wanted)
+        except FilterError as error:
+            return f"{error.pointed.splitlines()[-1]}\n{error}"
         except (Refused, Lost) as error:
             return str(error)
+        if wanted:
+            self._did(Deed.FILTER)
         return ""
+
+    def _complete_filter(self, text: str, cursor: int) -> Completion:
+        live = self.pages[0]
+        assert isinstance(live, Live)
+        # The newest lines are enough to say what is usual, and quickly counted.
+        rows = live.view.stream.latest(COUNTED)
+        return complete(text, cursor, counted(rows), self._saved)
 
     async def _find(self, sought: str) -> str:
         live = self.pages[0]
@@ -284,8 +362,12 @@ class Interface(App[Leave]):
 
     async def action_reload(self) -> None:
         """Read the configuration again."""
-        await self.feed.ask("config.reload")
-        self.say("the configuration is read again")
+        try:
+            told = await self.feed.ask("config.reload")
+        except DbMuxError as error:
+            self.say(str(error).partition("\n")[0])
+        else:
+            self.say(f"the configuration was read again: {'; '.join(told['changes']) or 'nothing changes'}")
 
     def action_theme(self) -> None:
         """The next theme."""

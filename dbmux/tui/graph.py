@@ -16,8 +16,8 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
+from dbmux.events import MEMORY
 from dbmux.feed.units import count, duration, share, size
-from dbmux.frontend.cached import BACKEND
 from dbmux.tui.cells import Side, bar, cut, fit
 from dbmux.tui.look import Look
 
@@ -191,11 +191,11 @@ def _server(
 ) -> list[Segment]:
     signs = look.signs
     role = "" if one is None else "rw" if one["role"] == "primary" else "ro"
-    label = " " + fit("memory" if name == BACKEND else name, 10, signs.more) + f" {role:<2} "
+    label = " " + fit("memory" if name == MEMORY else name, 10, signs.more) + f" {role:<2} "
     if one is not None and one["state"] != "up":
         return [Segment(label, look.text), Segment(f"{signs.down} {one['state']}", look.bad)]
     # How long a usual second's slowest statements took; results from memory have no such time.
-    slow = f"  p95 {duration(median(times))}" if times and name != BACKEND else ""
+    slow = f"  p95 {duration(median(times))}" if times and name != MEMORY else ""
     room = max(min(width - len(label) - 17, 20), 0)
     drawn = bar(part, 1.0, room, signs.full, signs.empty)
     return [

@@ -171,6 +171,7 @@ class Words(Widget):
         """The line."""
         width, more = self.size.width, self._look.signs.more
         end = visible(self._end[:LONGEST])
-        room = max(width - cell_len(end) - 2, 0)
-        told = cut(" " + visible(self._words[:LONGEST]), room, more) + " " + end + " "
+        if end:
+            end = f" {end} "
+        told = cut(" " + visible(self._words[:LONGEST]), max(width - cell_len(end), 0), more) + end
         return Strip([Segment(cut(told, width, more), self._style(self._look))], width)

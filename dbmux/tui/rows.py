@@ -7,7 +7,6 @@ at more of a statement than is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -16,8 +15,7 @@ from rich.style import Style
 from dbmux.feed.feed import Happening
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, duration
-from dbmux.frontend.cached import BACKEND
-from dbmux.frontend.tenant import OWN
+from dbmux.feed.words import badges, clock, route, verdict
 from dbmux.tui.cells import Side, cut, fit, one_line
 from dbmux.tui.look import Look
 from dbmux.tui.sql import coloured
@@ -25,54 +23,14 @@ from dbmux.tui.stream import Line, Transaction
 
 # From so many cells on there is room for the backend and the application.
 WIDE = 100
-_VERDICTS = {"hit": "H", "stale": "S", "coalesced": "C", "miss": "M", "": " "}
 _ALARMS = frozenset(("BackendDown", "ConfigRejected", "LoginFailed", "AddressBlocked", "Warned"))
-
-
-def clock(at: float) -> str:
-    """The time of day, to the millisecond."""
-    return datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
-
-
-def verdict(row: Row, none: str) -> str:
-    """What the cache had to do with it, in one letter; `none` when that was no question."""
-    if row.code:
-        return "E"
-    return _VERDICTS.get(row.cache, "B").replace(" ", none)
-
-
-def route(row: Row) -> str:
-    """Where it went, in short."""
-    if row.backend == BACKEND:
-        return "cache"
-    if row.backend == OWN:
-        return "dbmux"
-    if not row.role:
-        return row.group or row.backend
-    return f"{row.group[:6]} {'ro' if row.role == 'replica' else 'rw'}"
-
-
-def badges(row: Row) -> str:
-    """What sticks out about it."""
-    told = []
-    if row.code:
-        told.append("ERR")
-    elif row.is_slow:
-        told.append("SLOW")
-    if row.nplus1:
-        told.append("N+1")
-    if row.is_pinned and not row.transaction:
-        told.append("PIN")
-    if row.rule:
-        told.append("RULE")
-    return " ".join(told)
 
 
 def head(width: int, look: Look) -> list[Segment]:
     """The names of the columns."""
     names = ["TIME".ljust(12), "DUR".rjust(8), "C", "ROUTE".ljust(9)]
     if width >= WIDE:
-        names.append("BACKEND".ljust(8))
+        names.append("MEMORY".ljust(8))
     names.append("ROWS".rjust(6))
     if width >= WIDE:
         names.append("APP".ljust(9))

@@ -70,6 +70,10 @@ class Line:
 
 def is_chatter(row: Row) -> bool:
     """Whether a statement is what connections do by themselves. Errors and slow ones never are."""
+    event = row.event
+    if event is not None and event.query is not None and event.query.tables:
+        # The usual case, without asking the row.
+        return False
     if row.code or row.is_slow or row.tables:
         return False
     if row.command in _CHATTER or row.kind in _CHATTER_KINDS:
@@ -97,6 +101,8 @@ class Stream:
         self._open: list[int] = []
 
     def __len__(self) -> int:
+        if not self._open:
+            return len(self._entries)
         return len(self._entries) + sum(len(self._at(number).rows) for number in self._open)
 
     @property
@@ -177,6 +183,19 @@ class Stream:
                     yield entry
                 case Transaction(rows=rows):
                     yield from rows
+
+    def latest(self, most: int) -> list[Row]:
+        """The newest statements that are shown."""
+        found: list[Row] = []
+        for entry in reversed(self._entries):
+            if len(found) >= most:
+                break
+            match entry:
+                case Row():
+                    found.append(entry)
+                case Transaction(rows=rows):
+                    found += rows
+        return found[:most]
 
     def find(self, seq: int) -> int | None:
         """The line of a statement."""

@@ -32,8 +32,9 @@ READ_AT_ONCE = 4096
 class Writer:
     """Writes to a terminal in a thread of its own."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, patience_s: float = PATIENCE_S) -> None:
         self._descriptor = descriptor
+        self._patience_s = patience_s
         self._changed = Condition()
         self._waiting: deque[bytes] = deque()
         self._is_closing = False
@@ -62,7 +63,7 @@ class Writer:
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
-        self._thread.join(PATIENCE_S)
+        self._thread.join(self._patience_s)
         self.abandon()
 
     def _run(self) -> None:

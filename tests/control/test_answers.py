@@ -138,10 +138,14 @@ def test_a_reload_can_be_ordered(tmp_path: Path) -> None:
             async with serving(tmp_path / "a.json", config) as served:
                 write(tmp_path / "a.json", {**config, "limits": {"clients": 7}})
 
-                await asked(served, "config.reload")
-                await served.until(lambda: served.engine.config.limits.clients == 7)
+                told = await asked(served, "config.reload")
 
+                assert told == {"changes": ["limits.clients changed"]}
+                assert served.engine.config.limits.clients == 7
                 assert (await asked(served, "status"))["config"]["version"] == 2
+                write(tmp_path / "a.json", {**config, "limit": {}})
+                with pytest.raises(Refused, match="limit: unknown key"):
+                    await served.feed.ask("config.reload")
 
     run(scenario)
 

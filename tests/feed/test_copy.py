@@ -199,7 +199,8 @@ def test_a_python_snippet_has_the_parameters_apart() -> None:
         "import pymysql\n"
         "\n"
         "connection = pymysql.connect(\n"
-        "    host='127.0.0.1', port=3307, user='shop', password=getpass(), database='shop', charset='utf8mb4'\n"
+        "    host='127.0.0.1', port=3307, user='shop', password=getpass(), database='shop', charset='utf8mb4',\n"
+        "    autocommit=True\n"
         ")\n"
         "with connection, connection.cursor() as cursor:\n"
         "    cursor.execute((\n"
@@ -247,7 +248,7 @@ def test_each_account_and_schema_has_its_own_connection() -> None:
     told = copied(Form.PYTHON, rows, Target(host="/run/mysqld.sock", port=0))
 
     assert told.count("pymysql.connect(") == 2
-    assert "    unix_socket='/run/mysqld.sock', user=\"o'x\", password=getpass(), charset='utf8mb4'\n" in told
+    assert "    unix_socket='/run/mysqld.sock', user=\"o'x\", password=getpass(), charset='utf8mb4',\n" in told
     assert python_calls(told) == [("SELECT 1",), ("SELECT 2",), ("SELECT 3",)]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmux.events import QueryFinished
-from dbmux.frontend.cached import BACKEND
+from dbmux.events import MEMORY, QueryFinished
 from dbmux.observe.digests import MOST_DIGESTS, OTHERS, SLICE_S, SLICES, Digests, Told
 from dbmux.observe.histogram import bucket_of
 from dbmux.query import Access, Kind, Query
@@ -54,7 +53,7 @@ def test_a_meaning_that_is_shared_stands_for_its_digest() -> None:
 
 
 def test_what_is_counted_of_each() -> None:
-    events = (ran("SELECT 1", code=1064), ran("SELECT 2", backend=BACKEND), ran("SELECT 3", seconds=1.0))
+    events = (ran("SELECT 1", code=1064), ran("SELECT 2", backend=MEMORY), ran("SELECT 3", seconds=1.0))
 
     (told,) = over(counted(*events)).values()
 

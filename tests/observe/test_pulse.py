@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dbmux.events import QueryFinished
-from dbmux.frontend.cached import BACKEND
+from dbmux.events import MEMORY, QueryFinished
 from dbmux.observe.observer import Observer
 from dbmux.observe.pulse import SECONDS_KEPT, Pulse, Sample
 from dbmux.routes import ONLY
@@ -20,7 +19,7 @@ def test_a_sample_has_what_happened_since_the_one_before() -> None:
     for _ in range(8):
         observer.emit(ran(0.001))
     observer.emit(ran(0.5, code=1064))
-    observer.emit(ran(0.000001, backend=BACKEND))
+    observer.emit(ran(0.000001, backend=MEMORY))
 
     pulse.tick(observer.metrics, 2.0, 0.004)
 
@@ -33,13 +32,13 @@ def test_each_server_that_answered_is_told_apart() -> None:
     observer, pulse = Observer(None), Pulse()
     observer.emit(ran(0.001, backend="idle"))
     pulse.tick(observer.metrics, 1.0, 0.0)
-    for backend, seconds in (("quick", 0.001), ("quick", 0.001), ("slow", 0.5), (BACKEND, 0.00001)):
+    for backend, seconds in (("quick", 0.001), ("quick", 0.001), ("slow", 0.5), (MEMORY, 0.00001)):
         observer.emit(ran(seconds, backend=backend))
 
     pulse.tick(observer.metrics, 2.0, 0.0)
 
     servers = pulse.samples[-1].servers
-    assert {name: served.commands for name, served in servers.items()} == {"quick": 2, "slow": 1, BACKEND: 1}
+    assert {name: served.commands for name, served in servers.items()} == {"quick": 2, "slow": 1, MEMORY: 1}
     assert round(servers["quick"].p95, 4) < round(servers["slow"].p95, 1) == 0.5
 
 

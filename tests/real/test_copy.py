@@ -368,12 +368,21 @@ def test_a_body_with_semicolons_stays_one_statement(node: Node, session: Session
 
 
 def test_a_python_snippet_gives_what_the_execution_gave(node: Node, session: Session) -> None:
-    values = [
+    texts = [
         *(Parameter(value, T.VAR_STRING) for value in HOSTILE),
         Parameter(b"\xff\0", T.BLOB),
         Parameter(-7, T.LONG),
     ]
-    text = "SELECT '100%', " + ", ".join("HEX(?)" for _ in values)
+    typed = {
+        "DECIMAL(20,5)": Parameter(b"-123456789.12345", T.NEWDECIMAL),
+        "DATE": Parameter(Moment(2024, 2, 29), T.DATE),
+        "DATETIME(6)": Parameter(Moment(2024, 2, 29, 1, 2, 3, 4), T.DATETIME),
+        "TIME(6)": Parameter(Span(True, 1, 2, 3, 4, 5), T.TIME),
+    }
+    parts = [*("HEX(?)" for _ in texts), *(f"CAST(CAST(? AS {name}) AS CHAR)" for name in typed), "'100%', ?"]
+    values = [*texts, *typed.values(), Parameter(b"1.0", T.VAR_STRING)]
+    text = f"SELECT {', '.join(parts)} LIMIT ?"
+    values.append(Parameter(b"1", T.VAR_STRING))
     copy = copied(Form.PYTHON, [row(text, *values)], Target(host="127.0.0.1", port=node.port))
 
     printed = io.StringIO()
@@ -381,4 +390,5 @@ def test_a_python_snippet_gives_what_the_execution_gave(node: Node, session: Ses
         exec(copy.replace("getpass()", repr(PASSWORD.encode())), {})
 
     executed: Any = session.run(text.encode(), *values)
-    assert printed.getvalue() == f"{tuple(value.decode() for value in executed[0])!r}\n"
+    shown = tuple(value.decode() if isinstance(value, bytes) else value for value in executed[0])
+    assert printed.getvalue() == f"{shown!r}\n"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from textual.pilot import Pilot
 
-from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Happening, Hello, Refused, Subscription
+from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
 from dbmux.tui.app import Interface, Leave
-from dbmux.tui.look import Theme, look
+from dbmux.tui.look import Look, Theme, look
+from dbmux.tui.pace import Pace
+from dbmux.tui.page import Page
+from dbmux.tui.pages import make
+from dbmux.tui.pages.live import Live
+from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
 
 BACKEND: dict[str, Any] = {
@@ -201,6 +207,7 @@ ANSWERS: dict[str, Any] = {
         {"path": "backends.db1.address", "value": "10.0.0.1:3306", "line": 2, "column": 5},
         {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5},
     ],
+    "config.reload": {"changes": []},
     "config.versions": [
         {"version": 7, "at": NOON, "source": "appconfig.json", "changes": ["cache.tables changed"]},
         {"version": 6, "at": NOON - 60, "source": "appconfig.json", "changes": []},
@@ -209,7 +216,7 @@ ANSWERS: dict[str, Any] = {
 
 
 class Scripted:
-    """A feed: `batches` are given one after the other, `asked` is what was asked, `filters` what was subscribed to."""
+    """A feed: gives `batches` one after the other; `asked`, `filters` and `places` are what was wanted of it."""
 
     def __init__(self, *batches: Batch, answers: Mapping[str, Any] | None = None) -> None:
         self.hello = Hello("0.1.0", PROTOCOL, "appconfig.json", 0, 42)
@@ -217,12 +224,14 @@ class Scripted:
         self.batches = list(batches)
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.filters: list[str] = []
+        self.places: list[int] = []
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:
         """All batches again, of the rows that have the words."""
         if wanted.startswith("("):
             raise Refused("1: the parenthesis is not closed")
         self.filters.append(wanted)
+        self.places.append(since)
         return _Scripted(list(self.batches))
 
     async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
@@ -292,9 +301,15 @@ def usual() -> Batch:
 Doing = Callable[[Pilot[Leave], Interface], Awaitable[None]]
 
 
-def look_at(feed: Scripted, doing: Doing, size: tuple[int, int] = (80, 24), theme: Theme = Theme.DARK) -> Interface:
+def look_at(
+    feed: Scripted,
+    doing: Doing,
+    size: tuple[int, int] = (80, 24),
+    theme: Theme = Theme.DARK,
+    tour: Tour | None = None,
+) -> Interface:
     """Open the interface, do something, and close it."""
-    app = Interface(feed, look(theme, {}))
+    app = Interface(feed, look(theme, {}), pages=_pages, tour=tour)
 
     async def scenario() -> None:
         async with app.run_test(size=size) as pilot:
@@ -303,6 +318,12 @@ def look_at(feed: Scripted, doing: Doing, size: tuple[int, int] = (80, 24), them
 
     asyncio.run(asyncio.wait_for(scenario(), 20))
     return app
+
+
+def _pages(feed: Feed, how: Look) -> list[Page]:
+    # However long a test takes, its frames come as fast as they may.
+    live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter))
+    return [live, *make(feed, how)[1:]]
 
 
 async def settled(pilot: Pilot[Leave]) -> None:

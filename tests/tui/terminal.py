@@ -40,11 +40,11 @@ BACK = "the shell is back, code"
 SHELL = f"""trap : INT; while read -r line; do printf '\\033[H\\033[2J'; eval "$line"; echo "{BACK} $?"; done"""
 
 
-def until(is_so: Callable[[], bool], what: str = "") -> None:
-    """Wait for something; fails when it takes too long."""
+def until(is_so: Callable[[], bool], otherwise: Callable[[], str] = str) -> None:
+    """Wait for something; fails, with what is so otherwise, when it takes too long."""
     deadline = time.monotonic() + SECONDS
     while not is_so():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, otherwise()
         time.sleep(0.01)
 
 
@@ -95,7 +95,11 @@ class Terminal:
 
     def shows(self, *words: str) -> None:
         """Wait until all of these are seen."""
-        until(lambda: all(word in self.text for word in words), f"{words} not in:\n{self.text}")
+        until(lambda: all(word in self.text for word in words), lambda: f"{words} not in:\n{self.text}")
+
+    def hides(self, *words: str) -> None:
+        """Wait until none of these is seen."""
+        until(lambda: not any(word in self.text for word in words), lambda: f"{words} in:\n{self.text}")
 
     @property
     def waiting(self) -> int:
@@ -172,7 +176,7 @@ class Terminal:
     @property
     def engine(self) -> int:
         """The number of the process that has the engine, waited for."""
-        until(lambda: bool(self.engines()), "no control socket")
+        until(lambda: bool(self.engines()), lambda: f"no control socket:\n{self.text}")
         return self.engines()[0]
 
     def engines(self) -> list[int]:
@@ -266,7 +270,9 @@ class Traffic:
     def goes_on(self, statements: int = 100) -> None:
         """So many statements are answered from now on."""
         before = self.answered
-        until(lambda: bool(self.failures) or self.answered >= before + statements, "nothing is answered any more")
+        until(
+            lambda: bool(self.failures) or self.answered >= before + statements, lambda: "nothing is answered any more"
+        )
         assert not self.failures
 
     def _run(self) -> None:

@@ -95,19 +95,42 @@ def test_what_comes_while_paused_is_kept() -> None:
 def test_a_filter_is_typed_and_shown() -> None:
     feed = Scripted(usual())
 
-    shown = after("f", *"dur", "enter", feed=feed)
+    shown = after("f", *"dur>5ms", "enter", feed=feed)
 
-    assert feed.filters == ["", "dur"]
-    assert "f: dur" in text(shown)
+    assert feed.filters == ["", "dur>5ms"]
+    assert "f: dur>5ms" in text(shown)
 
 
-def test_a_filter_that_is_wrong_says_so_and_the_old_one_stays() -> None:
+def test_a_filter_that_is_wrong_says_where_and_the_old_one_stays() -> None:
     feed = Scripted(usual())
 
-    shown = text(after("f", "(", "enter", feed=feed))
+    shown = after("f", *"duur>5ms", "enter", feed=feed)
 
-    assert "the parenthesis is not closed" in shown
+    at = next(number for number, line in enumerate(shown) if "duur>5ms" in line)
+    assert shown[at + 1].index("^") == shown[at].index("duur")
+    assert "dur" in shown[at + 2]
     assert feed.filters == [""]
+
+
+def test_what_could_be_typed_is_suggested_with_how_often_it_was_seen() -> None:
+    feed = Scripted(usual())
+
+    suggested = text(after("f", *"app:ch", feed=feed))
+    after("f", *"app:ch", "tab", "enter", feed=feed)
+
+    assert "tab  checkout 8" in suggested
+    assert feed.filters[-1] == "app:checkout"
+
+
+def test_saved_filters_are_known_by_their_names() -> None:
+    saved = {"path": "live.filters.slow-ones", "value": "dur>1s", "line": 9, "column": 5}
+    feed = Scripted(usual(), answers={"config": [*ANSWERS["config"], saved]})
+
+    suggested = text(after("f", "@", feed=feed))
+    after("f", *"@slow-ones", "enter", feed=feed)
+
+    assert "@slow-ones" in suggested
+    assert feed.filters[-1] == "@slow-ones"
 
 
 def test_the_filter_is_switched_off_and_on() -> None:
@@ -265,7 +288,8 @@ def test_a_broken_configuration_stands_there_until_it_is_mended() -> None:
 
     shown = text(after(feed=broken))
 
-    assert "app.json:41:18: cache.ttl: '5sec' is no duration. Version 7 stays in force." in shown
+    assert "app.json:41:18: cache.ttl: '5sec' is no duration" in shown
+    assert "version 7 stays in force" in shown
     assert "cfg v7 ✗" in shown
 
 

@@ -9,8 +9,9 @@ from rich.cells import cell_len
 
 from dbmux.feed.feed import Happening
 from dbmux.feed.row import Row
+from dbmux.feed.words import badges, route, verdict
 from dbmux.tui.look import Look, Theme, look
-from dbmux.tui.rows import badges, head, route, segments, verdict
+from dbmux.tui.rows import head, segments
 from dbmux.tui.stream import Line, Transaction
 from tests.tui.hostile import TEXTS
 from tests.tui.lines import NOON, row

@@ -10,12 +10,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed
+from dbmux.feed.words import clock
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
-from dbmux.tui.rows import clock
 from dbmux.tui.table import Column, Record, Table
 
 
@@ -49,7 +49,7 @@ class Config(Page):
     Config #versions { height: 6; }
     """
     name_: ClassVar[str] = "Config"
-    hints: ClassVar[str] = "ctrl+e edit  ctrl+r reload  tab versions  U roll back  d only what is set  ? help"
+    hints: ClassVar[str] = "ctrl+e edit  ctrl+r reload  tab versions  U roll back  d defaults  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("ctrl+e", "open the file in $EDITOR, at the setting under the cursor"),
         ("ctrl+r", "read the file again"),

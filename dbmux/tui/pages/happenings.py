@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed, Happening
+from dbmux.feed.words import clock
 from dbmux.tui.header import Words
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
-from dbmux.tui.rows import clock
 from dbmux.tui.table import Column, Record, Table
 
 MOST_KEPT = 2000

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Any, ClassVar
 
 from rich.segment import Segment
@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dbmux.feed.feed import Batch, Feed, Happening, Lost, Refused, Subscription
+from dbmux.feed.feed import MOST_LOOKED_AT, Batch, Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, size
 from dbmux.text import visible
@@ -35,13 +35,13 @@ from dbmux.tui.graphs import Graphs
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look, Theme
+from dbmux.tui.pace import FASTEST_S, Pace
 from dbmux.tui.page import Page
 from dbmux.tui.sql import coloured
 from dbmux.tui.stream import Stream
 
-# Frames a second: as many as the eye needs, and half of that where a frame takes too long.
-FRAMES_S, SLOW_FRAMES_S = 0.1, 0.2
-LONG_FRAME_S = 0.03
+# Rows that are shown of those that come with one frame.
+MOST_AT_ONCE = 100
 # From so many cells on the details stand beside the stream.
 BESIDE = 140
 # The details need so many lines of the whole screen.
@@ -204,7 +204,7 @@ class Live(Page):
     Live.small Details { display: none; }
     """
     name_: ClassVar[str] = "Live"
-    hints: ClassVar[str] = "p pause  f filter  / find  F follow  Enter why  space open tx  . chatter  ? help"
+    hints: ClassVar[str] = "p pause  f filter  / find  F follow  space open tx  . chatter  z enlarge  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("p", "pause the view; what comes meanwhile is kept"),
         ("F", "follow the newest line; moving up stops that"),
@@ -235,7 +235,7 @@ class Live(Page):
             super().__init__()
             self.happenings = happenings
 
-    def __init__(self, feed: Feed, look: Look, wanted: str = "") -> None:
+    def __init__(self, feed: Feed, look: Look, wanted: str = "", pace: Pace | None = None) -> None:
         super().__init__(feed, look)
         self.wanted = wanted
         self._before = ""
@@ -246,7 +246,7 @@ class Live(Page):
         self._marks: deque[Happening] = deque(maxlen=MOST_MARKS)
         self.view = StreamView(look)
         self._details = Details(look)
-        self._frame_s = FRAMES_S
+        self._pace = pace or Pace(thread_time, perf_counter)
         self._explained = -1
         # The next statement, and the next happening; others and the stream are told of those from these numbers on.
         self._place = 0
@@ -265,7 +265,7 @@ class Live(Page):
     async def on_mount(self) -> None:
         """Begin with what the engine remembers."""
         await self.filter(self.wanted)
-        self._beat = self.set_timer(self._frame_s, self._tick)
+        self._beat = self.set_timer(FASTEST_S, self._tick)
 
     def on_resize(self) -> None:
         """There is room for more, or for less."""
@@ -318,7 +318,6 @@ class Live(Page):
         self._tell()
 
     def _tick(self) -> None:
-        begun = perf_counter()
         stream, view = self.view.stream, self.view
         if self._subscription is not None:
             batch = self._subscription.take()
@@ -329,9 +328,7 @@ class Live(Page):
                     self._explain()
         if self.is_on_screen:
             self._tell()
-        took = perf_counter() - begun
-        self._frame_s = SLOW_FRAMES_S if took > LONG_FRAME_S else FRAMES_S
-        self._beat = self.set_timer(self._frame_s, self._tick)
+        self._beat = self.set_timer(self._pace.next(), self._tick)
 
     def _fresh(self, batch: Batch) -> Batch:
         # A new subscription begins with all happenings that are kept.
@@ -340,7 +337,11 @@ class Live(Page):
         if untold := tuple(one for one in batch.happenings if one.seq >= self._untold):
             self._marks.extend(one for one in untold if one.kind in _WORDS)
             self.post_message(self.Happened(untold))
-        return replace(batch, happenings=tuple(one for one in batch.happenings if one.seq >= self._unseen))
+        happenings = tuple(one for one in batch.happenings if one.seq >= self._unseen)
+        # What is remembered from before is shown whole; of what rushes by, as much as an eye could catch.
+        is_history = batch.looked_at >= MOST_LOOKED_AT
+        step = 1 if is_history else -(-len(batch.rows) // MOST_AT_ONCE) or 1
+        return replace(batch, rows=batch.rows[::step], every=batch.every * step, happenings=happenings)
 
     def _tell(self) -> None:
         stream, view = self.view.stream, self.view
@@ -357,8 +358,8 @@ class Live(Page):
         if stream.missed:
             told.append(f"{count(stream.missed)} missed")
         told += [f"1:{stream.every}", state]
-        if self._frame_s == SLOW_FRAMES_S:
-            told.append("5 Hz")
+        if self._pace.interval_s > FASTEST_S:
+            told.append(f"{1 / self._pace.interval_s:.2g} Hz")
         self._title.say(left, " · ".join(told) if self.look.signs.none == "·" else " | ".join(told))
         address = getattr(self.app, "address", "127.0.0.1:3307")
         host, _, port = address.rpartition(":")
@@ -372,7 +373,7 @@ class Live(Page):
                 f"  Laravel    DB_HOST={host} DB_PORT={port}",
                 f"  Rails      host: {host}, port: {port}  (in config/database.yml)",
                 f'  container  host.docker.internal:{port}, with "listen": "0.0.0.0:{port}"',
-                '  Not "localhost": many clients take it for the server\'s own socket, and go past DbMux.',
+                '  Not "localhost": to many clients that is the server\'s own socket.',
             )
         )
 

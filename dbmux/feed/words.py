@@ -1,0 +1,53 @@
+"""What is told of a statement in few characters: when, where it went, what the cache did, what sticks out.
+
+A row comes in, words go out, the same for the live view and for lines in a terminal. Never makes a text visible: what
+comes from a statement is cut and cleaned by whoever shows it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dbmux.events import MEMORY, OWN
+from dbmux.feed.row import Row
+
+_VERDICTS = {"hit": "H", "stale": "S", "coalesced": "C", "miss": "M", "": " "}
+
+
+def clock(at: float) -> str:
+    """The time of day, to the millisecond."""
+    return datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
+
+
+def verdict(row: Row, none: str) -> str:
+    """What the cache had to do with it, in one letter; `none` when that was no question."""
+    if row.code:
+        return "E"
+    return _VERDICTS.get(row.cache, "B").replace(" ", none)
+
+
+def route(row: Row) -> str:
+    """Where it went, in short."""
+    if row.backend == MEMORY:
+        return "cache"
+    if row.backend == OWN:
+        return "dbmux"
+    if not row.role:
+        return row.group or row.backend
+    return f"{row.group[:6]} {'ro' if row.role == 'replica' else 'rw'}"
+
+
+def badges(row: Row) -> str:
+    """What sticks out about it."""
+    told = []
+    if row.code:
+        told.append("ERR")
+    elif row.is_slow:
+        told.append("SLOW")
+    if row.nplus1:
+        told.append("N+1")
+    if row.is_pinned and not row.transaction:
+        told.append("PIN")
+    if row.rule:
+        told.append("RULE")
+    return " ".join(told)
