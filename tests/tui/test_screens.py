@@ -54,7 +54,7 @@ async def still(pilot: Any) -> list[str]:
     """The screen, once nothing changes it any more."""
     await settled(pilot)
     # A frame that took long says so for the next one.
-    while any("5 Hz" in line for line in screen(pilot.app)):
+    while any(" Hz" in line for line in screen(pilot.app)):
         await settled(pilot)
     return screen(pilot.app)
 
