@@ -149,12 +149,17 @@ class Interface(App[Leave]):
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that is too small is told so, instead of showing half of everything."""
-        is_small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
-        self.query_one(ContentSwitcher).display = not is_small
-        if is_small:
-            size, least = f"{event.size.width}x{event.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
-            told = f"{size} is too small: {least} is needed. Traffic flows on."
-            self._hints.say(told)
+        self.query_one(ContentSwitcher).display = not self._is_small
+        self._hint()
+
+    @property
+    def _is_small(self) -> bool:
+        return self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]
+
+    def _hint(self) -> None:
+        if self._is_small:
+            size, least = f"{self.size.width}x{self.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
+            self._hints.say(f"{size} is too small: {least} is needed. Traffic flows on.")
         else:
             self._hints.say(self.page.hints)
 
@@ -165,6 +170,7 @@ class Interface(App[Leave]):
         try:
             status = await self.feed.ask("status")
             self._pulse = [*self._pulse, *await self.feed.ask("pulse", {"since": since})][-600:]
+            self.page.pulse = self._pulse
             await self.page.renew()
         except Refused as error:
             self.say(str(error))
@@ -226,9 +232,8 @@ class Interface(App[Leave]):
         problems = config["problems"]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         if problems:
-            self._alarm.say(
-                f"{self.look_.signs.wrong} {problems[0]}{more}. Version {config['version']} stays in force."
-            )
+            told = f"{self.look_.signs.wrong} {problems[0]}{more}"
+            self._alarm.say(told, f"version {config['version']} stays in force")
         self._alarm.set_class(bool(problems), "shown")
 
     def say(self, words: str) -> None:
@@ -295,7 +300,7 @@ class Interface(App[Leave]):
             return
         self._tabs.go(number)
         self.query_one(ContentSwitcher).current = self.page.id
-        self._hints.say(self.page.hints)
+        self._hint()
         for found in self.page.query("Lines"):
             found.focus()
             break

@@ -15,6 +15,9 @@ from dbmux.tui.sql import coloured
 
 # Of a text no more is shown.
 MOST_LINES = 8
+# Where a fact begins, and how many lines it has at most.
+NAMED = 13
+MOST_OF_ONE = 3
 
 
 class Facts(Widget):
@@ -64,6 +67,10 @@ class Facts(Widget):
         for start in range(0, len(text), max(width - 2, 1)):
             lines.append([Segment(" ", look.text), *coloured(text[start : start + width - 2], look)])
         for name, value in self._facts:
-            told = cut(f" {visible(name):<12}{one_line(value, width)}", width, more)
-            lines.append([Segment(told, look.dim)])
+            room = max(width - NAMED, 1)
+            told = one_line(value, room * MOST_OF_ONE)
+            for start in range(0, max(min(len(told), room * MOST_OF_ONE), 1), room):
+                begin = f" {visible(name)}" if not start else ""
+                line = cut(f"{begin:<{NAMED}}{told[start : start + room]}", width, more)
+                lines.append([Segment(line, look.dim)])
         return lines[: MOST_LINES + 6]

@@ -7,6 +7,7 @@ trouble it is a sentence.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from typing import Any
 
 from rich.cells import cell_len
@@ -20,44 +21,55 @@ from dbmux.text import visible
 from dbmux.tui.cells import cut, spark
 from dbmux.tui.look import Look
 
-WIDE = 110
 # So many of the last seconds are drawn.
 SPARK_CELLS = 8
 LONGEST = 1000
+
+
+class Room(Enum):
+    """How much of it is told; the first that fits the width."""
+
+    MUCH = auto()
+    SOME = auto()
+    LITTLE = auto()
 
 
 def summary(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], width: int, look: Look) -> list[Segment]:
     """The line."""
     signs = look.signs
     down = [one for one in status["backends"] if one["state"] != "up"]
-    bar = look.bar
     if down:
         names = ", ".join(one["name"] for one in down)
         told = f" DbMux {signs.wrong} {names[:200]} {'is' if len(down) == 1 else 'are'} down: {down[0]['error'][:200]}"
         return [Segment(cut(visible(told), width, signs.more), look.alarm)]
+    lines = (_line(status, pulse, room, look) for room in Room)
+    fitting = next((line for line in lines if cell_len(line) <= width), _line(status, pulse, Room.LITTLE, look))
+    return [Segment(cut(fitting, width, signs.more), look.bar)]
+
+
+def _line(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], room: Room, look: Look) -> str:
+    signs = look.signs
     last = pulse[-1] if pulse else None
     lately = pulse[-10:]
     commands, hits = sum(one["commands"] for one in lately), sum(one["hits"] for one in lately)
     errors = sum(one["errors"] for one in lately)
-    is_wide = width >= WIDE
+    has_little, has_much = room is Room.LITTLE, room is Room.MUCH
     address = next((one["address"] for one in status["listeners"]), "-")
-    where = address[:60] if is_wide else address.rpartition(":")[2]
+    where = address.rpartition(":")[2] if has_little else address[:60]
     parts = [f" DbMux {signs.half if status['draining'] else signs.up} {where}"]
-    if is_wide:
+    if not has_little:
         parts.append(f"up {duration(status['seconds'])}")
-    drawn = spark([one["commands"] for one in pulse], SPARK_CELLS * (2 if is_wide else 1), signs.levels)
+    drawn = spark([one["commands"] for one in pulse], SPARK_CELLS * (2 if has_much else 1), signs.levels)
     parts.append(f"{rate(last['commands'] if last else 0)} q/s {drawn}")
     if last:
-        spread = [f"p50 {duration(last['p50'])}"] if is_wide else []
-        spread.append(f"p95 {duration(last['p95'])}")
-        spread += [f"p99 {duration(last['p99'])}"] if is_wide else []
-        parts.append(" ".join(spread))
+        shown = ("p95",) if has_little else ("p50", "p95", "p99")
+        parts.append(" ".join(f"{name} {duration(last[name])}" for name in shown))
     parts += [f"hit {share(hits, commands)}", f"err {count(errors)}"]
-    if is_wide:
+    if has_much:
         parts += [f"{count(status['clients'])} clients", f"lag {duration(last['lag'] if last else 0)}"]
     config = status["config"]
     parts.append(f"cfg v{config['version']} {signs.wrong if config['problems'] else signs.fine}")
-    return [Segment(cut(visible("  ".join(parts)), width, signs.more), bar)]
+    return visible("  ".join(parts))
 
 
 class Header(Widget):
@@ -159,6 +171,7 @@ class Words(Widget):
         """The line."""
         width, more = self.size.width, self._look.signs.more
         end = visible(self._end[:LONGEST])
-        room = max(width - cell_len(end) - 2, 0)
-        told = cut(" " + visible(self._words[:LONGEST]), room, more) + " " + end + " "
+        if end:
+            end = f" {end} "
+        told = cut(" " + visible(self._words[:LONGEST]), max(width - cell_len(end), 0), more) + end
         return Strip([Segment(cut(told, width, more), self._style(self._look))], width)

@@ -19,9 +19,10 @@ EVERYWHERE = (
     ("j k  arrows  g G", "move; ctrl+d and ctrl+u by half a page"),
     ("tab", "the next box"),
     ("f  /", "filter or find in the live view"),
-    ("s S", "sort a table by the next column, or the other way round"),
+    ("s S", "sort a table by the next column; turn it round"),
     ("ctrl+p", "everything that can be done, by name"),
     ("ctrl+r", "read the configuration again"),
+    ("z _", "enlarge the box with the keys; all boxes again"),
     ("T", "another theme"),
     ("? F1", "this help"),
     ("Esc", "back, one level"),
@@ -35,7 +36,7 @@ class Help(ModalScreen[None]):
     DEFAULT_CSS = """
     Help { align: center middle; }
     Help VerticalScroll {
-        width: 76; max-width: 96%; height: auto; max-height: 90%; padding: 1 2; background: $surface;
+        width: 76; max-width: 96%; height: auto; max-height: 96%; padding: 0 1; background: $surface;
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,f1,q", "dismiss", "close", show=False)]

@@ -44,11 +44,15 @@ class Signs:
     empty: str
     levels: str
     # Top left and right, bottom left and right, across and down.
-    frame: str
+    frame: tuple[str, ...]
 
 
-_UNICODE = Signs("●", "◐", "○", "·", "…", "─", "▌", "▾", "▸", "│", "✓", "✗", "⚑", "▲", "█", "░", "▁▂▃▄▅▆▇█", "┌┐└┘─│")
-_ASCII = Signs("*", "o", "x", ".", "~", "-", ">", "v", ">", "|", "+", "x", "!", "^", "#", ".", "_.:-=+*#", "++++-|")
+_UNICODE = Signs(
+    "●", "◐", "○", "·", "…", "─", "▌", "▾", "▸", "│", "✓", "✗", "⚑", "▲", "█", "░", "▁▂▃▄▅▆▇█", tuple("┌┐└┘─│")
+)
+_ASCII = Signs(
+    "*", "o", "x", ".", "~", "-", ">", "v", ">", "|", "+", "x", "!", "^", "#", ".", "_.:-=+*#", tuple("++++-|")
+)
 
 
 @dataclass(slots=True)

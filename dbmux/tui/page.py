@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
+from textual.widget import Widget
 
 from dbmux.feed.feed import Feed
 from dbmux.tui.look import Look
@@ -17,12 +19,19 @@ class Page(Vertical):
 
     DEFAULT_CSS = """
     Page { height: 1fr; }
+    Page .aside { display: none; }
+    Page .enlarged { width: 1fr; height: 1fr; max-height: 100%; }
     """
     name_: ClassVar[str] = ""
     # The most important keys, for the last line of the screen.
     hints: ClassVar[str] = ""
     # For the help: each key and what it does here.
     help_: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("z", "enlarge", "enlarge the box", show=False),
+        Binding("underscore", "restore", "all boxes again", show=False),
+    ]
 
     class Wanted(Message):
         """The statements that a filter lets through are to be seen in the live view."""
@@ -68,6 +77,24 @@ class Page(Vertical):
         super().__init__(id=f"page-{self.name_.lower()}")
         self.feed = feed
         self.look = look
+        # The last minutes, second by second; there before `renew` is called.
+        self.pulse: Sequence[Mapping[str, Any]] = ()
+
+    def action_enlarge(self) -> None:
+        """Give the box that has the keys all of the page."""
+        self.action_restore()
+        inner = self.app.focused
+        while inner is not None and inner is not self:
+            outer = inner.parent
+            assert isinstance(outer, Widget)
+            for other in outer.children:
+                other.add_class("enlarged" if other is inner else "aside")
+            inner = outer
+
+    def action_restore(self) -> None:
+        """All boxes again."""
+        for widget in self.query(".aside, .enlarged"):
+            widget.remove_class("aside", "enlarged")
 
     async def adopt(self, feed: Feed) -> None:
         """Ask another feed from now on, of the same engine or of one in its place; raises Lost and Refused."""

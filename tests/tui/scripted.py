@@ -59,6 +59,11 @@ ANSWERS: dict[str, Any] = {
             "p95": 0.0082,
             "p99": 0.041,
             "lag": 0.0004,
+            "servers": {
+                "cache": {"commands": 710, "p95": 0.00002},
+                "db1": {"commands": 40, "p95": 0.012},
+                "db2": {"commands": 250 + 40 * (second % 7), "p95": 0.0082},
+            },
         }
         for second in range(20)
     ],

@@ -110,7 +110,7 @@ class Cache(Page):
             Table(look, ADVICE, lambda one: one["statement"], sort=4, id="advice"),
         )
         nothing = (
-            'Nothing is cached. {"cache": {"tables": {"schema.table": "30s"}}} in the configuration does that.',
+            'Nothing is cached; "cache": {"tables": {"schema.table": "30s"}} does that.',
             "No table has results in memory.",
             "Nothing was passed by.",
             "There are no results in memory.",

@@ -49,7 +49,7 @@ class Config(Page):
     Config #versions { height: 6; }
     """
     name_: ClassVar[str] = "Config"
-    hints: ClassVar[str] = "ctrl+e edit  ctrl+r reload  tab versions  U roll back  d only what is set  ? help"
+    hints: ClassVar[str] = "ctrl+e edit  ctrl+r reload  tab versions  U roll back  d defaults  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("ctrl+e", "open the file in $EDITOR, at the setting under the cursor"),
         ("ctrl+r", "read the file again"),

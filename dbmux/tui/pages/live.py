@@ -1,13 +1,15 @@
 """Every statement as it is answered, and why it went where it went.
 
 Batches come in ten times a second; the stream is drawn, and of the statement under the cursor the decisions, the times
-and the text. Asks the engine only about that one.
+and the text. Asks the engine only about that one, and where there is room for graphs once a second about their figures.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import replace
+from functools import partial
 from time import perf_counter, thread_time
 from typing import Any, ClassVar
 
@@ -25,8 +27,11 @@ from dbmux.feed.feed import MOST_LOOKED_AT, Batch, Feed, Happening, Lost, Refuse
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, size
 from dbmux.text import visible
-from dbmux.tui import rows
+from dbmux.tui import graph, rows
 from dbmux.tui.cells import cut, one_line
+from dbmux.tui.graphs import TALL as GRAPHS_TALL
+from dbmux.tui.graphs import WIDE as GRAPHS_WIDE
+from dbmux.tui.graphs import Graphs
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look, Theme
@@ -38,11 +43,14 @@ from dbmux.tui.stream import Stream
 # Rows that are shown of those that come with one frame.
 MOST_AT_ONCE = 100
 # From so many cells on the details stand beside the stream.
-BESIDE = 110
+BESIDE = 140
 # The details need so many lines of the whole screen.
 TALL = 24
 # Of a text no more is shown.
 LONGEST = 4096
+# What is marked on the graphs.
+MOST_MARKS = 100
+_WORDS = {"ConfigApplied": "cfg", "BackendDown": "down"}
 
 
 class StreamView(Lines):
@@ -196,7 +204,7 @@ class Live(Deeds):
     Live.small Details { display: none; }
     """
     name_: ClassVar[str] = "Live"
-    hints: ClassVar[str] = "p pause  f filter  / find  F follow  Enter why  space open tx  x explain  y copy  ? help"
+    hints: ClassVar[str] = "p pause  f filter  / find  F follow  space open tx  x explain  y copy  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("p", "pause the view; what comes meanwhile is kept"),
         ("F", "follow the newest line; moving up stops that"),
@@ -237,6 +245,8 @@ class Live(Deeds):
         self._sought = ""
         self._subscription: Subscription | None = None
         self._title = Words(look, id="title")
+        self._graphs = Graphs(look)
+        self._marks: deque[Happening] = deque(maxlen=MOST_MARKS)
         self.view = StreamView(look)
         self._details = Details(look)
         self._pace = pace or Pace(thread_time, perf_counter)
@@ -249,6 +259,7 @@ class Live(Deeds):
 
     def compose(self) -> ComposeResult:
         """The title, the stream, and the details below or beside it."""
+        yield self._graphs
         yield self._title
         with Container(id="body"):
             yield self.view
@@ -263,6 +274,30 @@ class Live(Deeds):
         """There is room for more, or for less."""
         self.set_class(self.app.size.width >= BESIDE, "beside")
         self.set_class(self.app.size.height < TALL, "small")
+        if not self._has_graphs and self._graphs.has_focus_within:
+            # What cannot be seen has no keys.
+            self.action_restore()
+            self.view.focus()
+        self._graphs.set_class(self._has_graphs, "shown")
+
+    @property
+    def _has_graphs(self) -> bool:
+        return self.app.size.width >= GRAPHS_WIDE and self.app.size.height >= GRAPHS_TALL
+
+    async def renew(self) -> None:
+        """The graphs, if there is room for them."""
+        if not self._has_graphs:
+            return
+        seconds = [one for one in self.pulse if one["at"] > self.pulse[-1]["at"] - graph.SPAN_S]
+        cache, routes = await self.feed.ask("cache"), await self.feed.ask("routes")
+        look, signs = self.look, self.look.signs
+        marks = [
+            graph.Mark(one.at, signs.mark if one.kind == "ConfigApplied" else signs.wrong, _WORDS[one.kind])
+            for one in self._marks
+        ]
+        self._graphs.throughput.show(partial(graph.throughput, seconds, marks, look=look))
+        self._graphs.caching.show(partial(graph.caching, seconds, cache, look=look))
+        self._graphs.routing.show(partial(graph.routing, seconds, routes, look=look))
 
     async def adopt(self, feed: Feed) -> None:
         """Go on with another connection where the last one ended; with another engine, from its beginning."""
@@ -303,6 +338,7 @@ class Live(Deeds):
         self._place = batch.place or self._place
         self._heard = max((self._heard, *(one.seq + 1 for one in batch.happenings)))
         if untold := tuple(one for one in batch.happenings if one.seq >= self._untold):
+            self._marks.extend(one for one in untold if one.kind in _WORDS)
             self.post_message(self.Happened(untold))
         happenings = tuple(one for one in batch.happenings if one.seq >= self._unseen)
         # What is remembered from before is shown whole; of what rushes by, as much as an eye could catch.
@@ -340,7 +376,7 @@ class Live(Deeds):
                 f"  Laravel    DB_HOST={host} DB_PORT={port}",
                 f"  Rails      host: {host}, port: {port}  (in config/database.yml)",
                 f'  container  host.docker.internal:{port}, with "listen": "0.0.0.0:{port}"',
-                '  Not "localhost": many clients take it for the server\'s own socket, and go past DbMux.',
+                '  Not "localhost": to many clients that is the server\'s own socket.',
             )
         )
 

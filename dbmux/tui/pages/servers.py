@@ -36,15 +36,15 @@ def _lag(one: Record) -> str:
 def columns(look: Look) -> tuple[Column, ...]:
     """What is shown of a server."""
     return (
-        Column("NAME", 12, lambda one: one["name"], lambda one: one["name"]),
-        Column("GROUP", 10, lambda one: one["group"], lambda one: one["group"]),
+        Column("NAME", 10, lambda one: one["name"], lambda one: one["name"]),
+        Column("GROUP", 8, lambda one: one["group"], lambda one: one["group"]),
         Column("ROLE", 8, lambda one: one["role"], lambda one: one["role"]),
-        Column("STATE", 11, lambda one: _state(look, one), lambda one: one["state"], style=_style),
+        Column("STATE", 10, lambda one: _state(look, one), lambda one: one["state"], style=_style),
         Column("LAG", 7, _lag, lambda one: one["lag_seconds"] or 0.0, Side.RIGHT),
         Column("BUSY", 5, lambda one: count(one["busy"]), lambda one: one["busy"], Side.RIGHT),
         Column(
             "CONN",
-            10,
+            8,
             lambda one: f"{one['connections']}/{one['limit'] or '-'}",
             lambda one: one["connections"],
             Side.RIGHT,
