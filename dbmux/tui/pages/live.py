@@ -29,9 +29,9 @@ from dbmux.tui import rows
 from dbmux.tui.cells import cut, one_line
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
-from dbmux.tui.look import Look
+from dbmux.tui.look import Look, Theme
 from dbmux.tui.pace import FASTEST_S, Pace
-from dbmux.tui.page import Page
+from dbmux.tui.pages.deeds import DEEDS, TOOLS, Deeds, Tools
 from dbmux.tui.sql import coloured
 from dbmux.tui.stream import Stream
 
@@ -129,7 +129,7 @@ class Details(Widget):
         self._look = look
         self._row: Row | None = None
         self._steps: list[dict[str, Any]] = []
-        self._drawn: tuple[Size, list[list[Segment]]] | None = None
+        self._drawn: tuple[tuple[Size, Theme], list[list[Segment]]] | None = None
 
     def show(self, row: Row | None, steps: list[dict[str, Any]]) -> None:
         """Show these."""
@@ -147,8 +147,9 @@ class Details(Widget):
 
     def _lines(self, width: int) -> list[list[Segment]]:
         # Asked for once a line.
-        if self._drawn is None or self._drawn[0] != self.size:
-            self._drawn = self.size, self._draw(width)
+        now = self.size, self._look.theme
+        if self._drawn is None or self._drawn[0] != now:
+            self._drawn = now, self._draw(width)
         return self._drawn[1]
 
     def _draw(self, width: int) -> list[list[Segment]]:
@@ -185,7 +186,7 @@ class Details(Widget):
         return lines
 
 
-class Live(Page):
+class Live(Deeds):
     """The page."""
 
     DEFAULT_CSS = """
@@ -195,7 +196,7 @@ class Live(Page):
     Live.small Details { display: none; }
     """
     name_: ClassVar[str] = "Live"
-    hints: ClassVar[str] = "p pause  f filter  / find  F follow  Enter why  space open tx  . chatter  ? help"
+    hints: ClassVar[str] = "p pause  f filter  / find  F follow  Enter why  space open tx  x explain  y copy  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("p", "pause the view; what comes meanwhile is kept"),
         ("F", "follow the newest line; moving up stops that"),
@@ -207,6 +208,7 @@ class Live(Page):
         (".", "show or hide what connections do by themselves"),
         ("ctrl+l", "clear the view; nothing is forgotten by DbMux"),
         ("Enter", "the decisions about the statement, in full"),
+        *DEEDS,
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "pause", show=False),
@@ -226,13 +228,15 @@ class Live(Page):
             super().__init__()
             self.happenings = happenings
 
-    def __init__(self, feed: Feed, look: Look, wanted: str = "", pace: Pace | None = None) -> None:
-        super().__init__(feed, look)
+    def __init__(
+        self, feed: Feed, look: Look, wanted: str = "", pace: Pace | None = None, tools: Tools = TOOLS
+    ) -> None:
+        super().__init__(feed, look, tools)
         self.wanted = wanted
         self._before = ""
         self._sought = ""
         self._subscription: Subscription | None = None
-        self._title = Words(look, look.bar, id="title")
+        self._title = Words(look, id="title")
         self.view = StreamView(look)
         self._details = Details(look)
         self._pace = pace or Pace(thread_time, perf_counter)
@@ -361,6 +365,15 @@ class Live(Page):
         except (Refused, Lost) as error:
             steps = [{"about": "why", "told": str(error), "place": "", "otherwise": ""}]
         self._details.show(row, steps)
+
+    @property
+    def row(self) -> Row | None:
+        """The statement under the cursor."""
+        return self.view.row
+
+    def shown(self) -> list[Row]:
+        """All statements of the stream."""
+        return list(self.view.stream.rows())
 
     # Keys.
 
