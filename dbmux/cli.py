@@ -18,6 +18,7 @@ from dbmux.errors import DbMuxError
 COMMANDS = {
     "serve": "Run the proxy, headless.",
     "tui": "Run the proxy, and see what happens in it.",
+    "run": "Run a program through the proxy, and report on its statements.",
     "attach": "See what happens in a proxy that runs.",
     "check": "Check the configuration, and with --connect the servers.",
     "status": "Show how a running proxy is.",

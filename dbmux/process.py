@@ -26,7 +26,7 @@ from dbmux.address import Address, UnixAddress
 from dbmux.backend.pool import Choice
 from dbmux.config.diff import changes
 from dbmux.config.history import History
-from dbmux.config.load import read
+from dbmux.config.load import located, read
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
 from dbmux.control.answers import Answers
@@ -42,6 +42,7 @@ from dbmux.feed.comments import origin
 from dbmux.feed.direct import DirectFeed
 from dbmux.feed.feed import PROTOCOL, Hello, Passes
 from dbmux.feed.filter import language, predicate
+from dbmux.feed.log.logs import Logs, problems
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.nplus1 import Detector
 from dbmux.net.inherited import Inherited, handed_over
@@ -66,9 +67,11 @@ LAST_WORDS_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What runs: the engine, the control address with its port, the feed, and the control socket's path."""
+    """What runs: the engine, who watches it, the control address with its port, the feed, and the control socket's
+    path."""
 
     engine: Engine
+    observer: Observer
     control: Address | None
     feed: DirectFeed
     socket: Path | None
@@ -208,14 +211,15 @@ async def _serve(
             observer.emit(Warned(time.time(), told))
         reload = _Reload(engine, control, options, notifier)
         engine.frontend.desk.add(*watched_tables(observer.digests, reload.history))
-        feed = _feed(engine, observer, reload, wishes)
-        socket = await _open_socket(stack, feed, observer, options.socket)
+        watched = _watched(engine, observer, reload, wishes)
+        socket = control.socket = await _open_socket(stack, watched.feed, observer, options.socket)
+        control.logs = await stack.enter_async_context(watched.logs)
         followers = (
             tasks.create_task(reload.follow(), name="watch configuration"),
             tasks.create_task(reload.obey(wishes.reloading), name="reload when asked"),
             tasks.create_task(_feel(observer), name="pulse"),
         )
-        options.started(Started(engine, control.address, feed, socket))
+        options.started(Started(engine, observer, control.address, watched.feed, options.socket if socket else None))
         notifier.ready()
         await wishes.stopping.wait()
         notifier.stopping()
@@ -224,7 +228,15 @@ async def _serve(
         await _drain(engine, wishes.hurrying)
 
 
-def _feed(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -> DirectFeed:
+@dataclass(frozen=True, slots=True)
+class _Watched:
+    """What looks at statements while they run."""
+
+    feed: DirectFeed
+    logs: Logs
+
+
+def _watched(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -> _Watched:
     # How many repetitions are too many holds from the start on.
     detector = Detector(engine.config.live.n_plus_1)
     notes = EngineNotes(lambda: engine.config.live.slow, origin, detector.seen)
@@ -235,21 +247,21 @@ def _feed(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -
     def compiled(wanted: str) -> Passes:
         return predicate.compile(language.parse(wanted, engine.config.live.filters), time.time)
 
-    return DirectFeed(hello, observer, notes, compiled, answers.table(), asyncio.get_running_loop())
+    feed = DirectFeed(hello, observer, notes, compiled, answers.table(), asyncio.get_running_loop())
+    return _Watched(feed, Logs(lambda: engine.config, observer, notes, compiled, observer.emit))
 
 
 async def _open_socket(
     stack: contextlib.AsyncExitStack, feed: DirectFeed, observer: Observer, path: Path | None
-) -> Path | None:
+) -> ControlSocket | None:
     if path is None:
         return None
     try:
-        await stack.enter_async_context(ControlSocket(UnixAddress(str(path)), feed))
+        return await stack.enter_async_context(ControlSocket(UnixAddress(str(path)), feed))
     except OSError as error:
         # Without it commands cannot look at this engine, which serves all the same.
         observer.emit(Warned(time.time(), f"no control socket at {path}: {why(error)}"))
         return None
-    return path
 
 
 async def _feel(observer: Observer) -> None:
@@ -300,6 +312,9 @@ class _Control:
         self._stop = stop
         self._observer = observer
         self._server: ControlServer | None = None
+        # Of these it only tells how they are.
+        self.socket: ControlSocket | None = None
+        self.logs: Logs | None = None
 
     async def __aenter__(self) -> _Control:
         if (wanted := self._engine.config.control) is not None:
@@ -344,15 +359,20 @@ class _Control:
         )
 
     def _metrics(self) -> bytes:
-        engine = self._engine
+        engine, observer = self._engine, self._observer
         now = Now(
             backends=engine.config.backends,
             pools=engine.pools(),
             lags=engine.lags(),
             rules=engine.frontend.rules_matched,
             cache=engine.cache,
+            kinds=observer.digests.kinds,
+            lateness=observer.pulse.lateness,
+            rings={"statements": observer.queries, "events": observer.events},
+            logs=self.logs.figures() if self.logs is not None else (),
+            watchers=self.socket.clients if self.socket is not None else 0,
         )
-        return render(self._observer.metrics, now)
+        return render(observer.metrics, now)
 
 
 class _Reload:
@@ -410,6 +430,8 @@ class _Reload:
         try:
             if isinstance(found, ConfigError):
                 raise found
+            if wrong := list(problems(found)):
+                raise ConfigError(located(Path(self._name), os.environ, wrong))
             async with self._turn:
                 return await self._put_in_force(self._adjust(found), self._name, text)
         except ConfigError as error:

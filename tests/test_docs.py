@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import click
 import pytest
@@ -83,16 +83,54 @@ def test_every_error_stands_in_the_table_of_errors_once_and_no_other() -> None:
     assert sorted(rows) == sorted((str(code.number), code.sqlstate) for code in ErrorCode)
 
 
-def test_every_metric_stands_in_the_list_of_metrics_and_no_other() -> None:
+def rendered_metrics() -> str:
+    """A page of metrics with every name on it."""
     figures = Metrics()
     figures.record(BackendUp(0, "db", "db:3306", "11.8"))
     figures.record(LoginFailed(0, 1, "app", 1045, "wrong"))
     figures.record(SessionClosed(0, 1, CloseReason.QUIT, ""))
     figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064, ONLY), 1)
+    return render(figures, Now(backends=["db"])).decode()
 
-    rendered = re.findall(r"^# TYPE (\w+) ", render(figures, Now(backends=["db"])).decode(), re.MULTILINE)
+
+def test_every_metric_stands_in_the_list_of_metrics_and_no_other() -> None:
+    rendered = re.findall(r"^# TYPE (\w+) ", rendered_metrics(), re.MULTILINE)
 
     assert set(re.findall(r"^- `(dbmux_\w+)`", page("metrics.md"), re.MULTILINE)) == set(rendered)
+
+
+def panels() -> list[dict[str, Any]]:
+    """Those of the dashboard that show something."""
+    board = json.loads(page("grafana.json"))
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are() -> None:
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)", rendered_metrics(), re.MULTILINE))
+    parts = {
+        f"{name}_{part}" for name, kind in types.items() if kind == "histogram" for part in ("bucket", "sum", "count")
+    }
+    asked = {
+        name for panel in panels() for target in panel["targets"] for name in re.findall(r"dbmux_\w+", target["expr"])
+    }
+    asked |= set(re.findall(r"dbmux_\w+", json.dumps(json.loads(page("grafana.json"))["templating"])))
+
+    assert len(asked) > 30
+    assert asked - {name for name, kind in types.items() if kind != "histogram"} - parts == set()
+
+
+def test_the_dashboard_has_no_panel_twice_in_one_place_and_each_asks_the_chosen_source() -> None:
+    board = json.loads(page("grafana.json"))
+    places = [panel["gridPos"] for panel in board["panels"]]
+    cells = [
+        (x, y) for at in places for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])
+    ]
+
+    assert board["schemaVersion"] >= 38
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) == 23
+    assert {panel["datasource"]["uid"] for panel in panels()} == {"${source}"}
 
 
 def test_every_reason_for_a_pin_stands_in_the_table_of_pins_with_its_beginning_and_its_end() -> None:

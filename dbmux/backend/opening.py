@@ -63,10 +63,14 @@ async def open_own(backend: Backend, account: ServiceAccount) -> Connection:
 
 async def kill(backend: Backend, shelf: Shelf, connection_id: int) -> None:
     """End a server connection and what runs on it, over another one of the same account; as far as that is possible."""
-    if shelf.account is None:
-        return
+    if shelf.account is not None:
+        await end(backend, shelf.key, shelf.account, connection_id)
+
+
+async def end(backend: Backend, key: ShelfKey, account: Account, connection_id: int) -> None:
+    """The same for a connection that is of no shelf."""
     try:
-        connection = await open_connection(backend, shelf.key, shelf.account)
+        connection = await open_connection(backend, key, account)
     except (MySQLError, BackendRefused):
         return
     try:

@@ -1,7 +1,7 @@
-"""The certificates and keys that a configuration names: can they be used.
+"""What a configuration names and reading it does not try: certificates and keys, and the filters of logs.
 
-A configuration comes in; it goes out again, or `ConfigError` is raised with a sentence for each file that cannot be
-used. That they can be read was seen when the configuration was.
+A configuration comes in; it goes out again, or `ConfigError` is raised with a sentence for each that cannot be used.
+That files can be read was seen when the configuration was.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dbmux.config.jsonc import Problem
 from dbmux.config.load import located
 from dbmux.config.model import Config
 from dbmux.errors import ConfigError
+from dbmux.feed.log.logs import problems
 from dbmux.net.certificate import backend_context, server_tls
 
 
@@ -39,6 +40,7 @@ def _unusable(config: Config) -> Iterator[Problem]:
             server_tls(tls.certificate, tls.key or tls.certificate)
         except (OSError, ValueError) as error:
             yield ("tls",), f"the certificate cannot be used: {_reason(error)}"
+    yield from problems(config)
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,16 +29,19 @@ from dbmux.text import visible
 LOOK_S = 0.05
 # So many statements are looked through for the last ones at first, and so many times more when that was not enough.
 REACH, FURTHER = 100, 8
+# From so many columns on there is room for the server and the user.
+WIDE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """Where lines go: rows to `out`, what is said about them to `aside`."""
+    """How rows are told and what is said about them, where both go, and whether anybody reads that still."""
 
     told: Callable[[Row], str]
     aside: Callable[[str, int], str]
     out: Callable[[str], None]
     err: Callable[[str], None]
+    is_read: Callable[[], bool] = lambda: True
 
     def rows(self, rows: Sequence[Row]) -> None:
         """Print them, at once."""
@@ -82,6 +86,8 @@ async def tail(feed: RemoteFeed, wanted: str, last: int, printer: Printer) -> No
     rows, subscription = await remembered(feed, wanted, last)
     printer.rows(rows)
     while not feed.lost.done():
+        if not printer.is_read():
+            raise BrokenPipeError
         printer.batch(_sound(subscription.take()))
         await asyncio.wait((feed.lost,), timeout=LOOK_S)
     printer.batch(_sound(subscription.take()))
@@ -141,6 +147,7 @@ def as_objects() -> Printer:
         aside=lambda what, many: json.dumps({what.replace(" ", "_"): many}),
         out=out,
         err=lambda line: out(line + "\n"),
+        is_read=_is_read,
     )
 
 
@@ -151,6 +158,7 @@ def as_lines(width: int | None) -> Printer:
         aside=lambda what, many: f"-- {count(many)} {'statement' if many == 1 else 'statements'} {what} --",
         out=_written(sys.stdout),
         err=lambda told: click.echo(told, err=True),
+        is_read=_is_read,
     )
 
 
@@ -162,14 +170,20 @@ def _written(stream: Any) -> Callable[[str], None]:
     return write
 
 
+def _is_read() -> bool:
+    # A pipe whose reader is gone says so at once, and not first with the next statement, which may never come.
+    looked = select.poll()
+    looked.register(sys.stdout.fileno(), 0)
+    return not any(events & select.POLLERR for _, events in looked.poll(0))
+
+
 def line(row: Row, width: int | None) -> str:
     """A statement as a line."""
     rows = count(row.rows) if row.rows >= 0 and not row.code else "-"
     who = visible(f"{row.user}/{row.app}" if row.app else row.user)
-    head = (
-        f"{row.seq:>7} {clock(row.at)} {duration(row.seconds):>7} {verdict(row, '.')} {visible(route(row)):<9} "
-        f"{visible(row.backend):<8} {rows:>6} {who:<12} "
-    )
+    is_wide = width is None or width >= WIDE
+    head = f"{row.seq:>7} {clock(row.at)} {duration(row.seconds):>7} {verdict(row, '.')} {visible(route(row)):<9} "
+    head += f"{visible(row.backend):<8} {rows:>6} {who:<12} " if is_wide else f"{rows:>6} "
     badge = badges(row)
     failed = f"  {row.code} {one_line(row.error, width)}" if row.code else ""
     text = one_line(row.sql, width) or row.command

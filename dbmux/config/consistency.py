@@ -26,6 +26,7 @@ def inconsistencies(value: Value) -> Iterator[Problem]:
     yield from _names(value)
     yield from _cache(value)
     yield from _admins(value)
+    yield from _log(value)
     yield from clashes([*_listen_addresses(value), *_control_address(value)], _backend_addresses(value))
     for name in _section(value, "backends"):
         yield from _backend_tls(value, name)
@@ -37,6 +38,14 @@ def _admins(value: Value) -> Iterator[Problem]:
     for name in _section(value, "admins"):
         if name in _section(value, "users"):
             yield ("admins", name), "a user has this name already; an admin logs in to DbMux itself, so choose another"
+
+
+def _log(value: Value) -> Iterator[Problem]:
+    log = value.get("log") if isinstance(value, dict) else None
+    sections = {"queries": log} if isinstance(log, str) else _section(value, "log")
+    files = [one.get("file") if isinstance(one, dict) else one for one in map(sections.get, ("queries", "slow"))]
+    if files[0] is not None and files[0] == files[1]:
+        yield ("log", "slow"), f"{files[0]!r} is written by `log.queries` already; choose another file"
 
 
 def clashes(opening: Placed, backends: Placed) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -407,6 +408,34 @@ class Live(Section):
     """Filters by name: `@name` stands for them."""
 
 
+class LogFile(Section):
+    """A file with one line of JSON for each statement."""
+
+    main = "file"
+
+    file: Path
+    """Where it is written; when it is full it is called `file.1`, and the one before `file.2`."""
+    filter: str = ""
+    """Which statements are written; all unless given."""
+    max_size: Annotated[Bytes, Field(ge=4096)] = 64 * 1024 * 1024
+    """How large it may become."""
+    keep: NotNegative = 5
+    """How many full ones are kept."""
+    literals: bool = False
+    """Write statements and errors as they are; without it no literal of a statement is written."""
+
+
+class StatementLog(Section):
+    """The statements that were answered, in files."""
+
+    main = "queries"
+
+    queries: LogFile | None = None
+    """All statements, or those that its filter lets through."""
+    slow: LogFile | None = None
+    """Of the same, those that took as long as `live.slow`."""
+
+
 class ProxyProtocol(Section):
     """The addresses from which a PROXY header is expected, and only from those."""
 
@@ -470,6 +499,8 @@ class Config(Section):
     """Bounds on what clients may take."""
     live: Live = Live()
     """What is pointed out in the live interface and by `dbmux tail`."""
+    log: StatementLog = StatementLog()
+    """Which statements are written to files."""
     proxy_protocol: ProxyProtocol = ProxyProtocol()
     """The PROXY protocol, as load balancers in front of DbMux speak it."""
 

@@ -48,7 +48,10 @@ def _with_written_forms(section: type[Section], made: dict[str, Any]) -> dict[st
     if section.main is None:
         return made
     main = made["properties"][section.main]
-    short = [form for form in main.get("anyOf", [main]) if form != {"type": "null"}]
+    # Of a whole section the short form is a string, too.
+    sections = {f"#/$defs/{one.__name__}" for one in Section.__subclasses__()}
+    forms = [_STRING if form.get("$ref") in sections else form for form in main.get("anyOf", [main])]
+    short = [form for form in forms if form != {"type": "null"}]
     return {"anyOf": [*short, made], "description": made["description"]}
 
 

@@ -19,13 +19,14 @@ from dbmux.config.history import History
 from dbmux.config.model import Config
 from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.draining import drain, resume
+from dbmux.control.investigate import Investigations
 from dbmux.control.listings import clients, routes
 from dbmux.errors import DbMuxError
 from dbmux.events import CloseReason
 from dbmux.feed.feed import Answer, Refused
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.row import Row
-from dbmux.feed.why import why
+from dbmux.feed.why import Placed, why
 from dbmux.frontend.frontend import Frontend
 from dbmux.observe.digests import Told
 from dbmux.observe.observer import Observer
@@ -86,6 +87,7 @@ class Answers:
     def table(self) -> Mapping[str, Answer]:
         """By name."""
         return {
+            **Investigations(self._engine, self._row, self._places).table(),
             "status": _at_once(lambda given: self.status()),
             "pulse": _at_once(lambda given: self.pulse(float(given.get("since", 0.0)))),
             "clients": _at_once(lambda given: clients(self._engine.frontend.sessions.values())),
@@ -169,6 +171,9 @@ class Answers:
 
     def why(self, row: Row) -> list[dict[str, Any]]:
         """The decisions about a statement."""
+        return [asdict(step) for step in why(row, self._places())]
+
+    def _places(self) -> Placed:
         now = self._history.now
         document = places(now.text)
 
@@ -176,7 +181,7 @@ class Answers:
             place = document.places.get(path)
             return "" if place is None else f"{now.source}:{place.line}:{place.column}"
 
-        return [asdict(step) for step in why(row, placed)]
+        return placed
 
     def _row(self, given: Mapping[str, Any]) -> Row:
         number = int(given["seq"])

@@ -37,6 +37,11 @@ class ControlSocket:
         self._readers: set[_Reader] = set()
         self._tasks = asyncio.TaskGroup()
 
+    @property
+    def clients(self) -> int:
+        """How many are connected."""
+        return len(self._readers)
+
     async def __aenter__(self) -> ControlSocket:
         self._listener = await listen(self.address, self._accept, mode=MODE)
         await self._tasks.__aenter__()

@@ -15,9 +15,10 @@ from hashlib import blake2b
 
 from dbmux.events import MEMORY, QueryFinished
 from dbmux.lexer import digest
-from dbmux.observe.histogram import middle
+from dbmux.observe.histogram import Histogram, middle
 from dbmux.observe.statement import text_of
-from dbmux.query import Query
+from dbmux.query import Kind, Query
+from dbmux.sql.classify import classify
 from dbmux.wire.commands import Command
 
 SLICE_S = 10.0
@@ -72,12 +73,27 @@ class Slice:
         return 0.0
 
 
+class KindFigures:
+    """All statements that begin alike, such as SELECTs, since the start."""
+
+    __slots__ = ("durations", "errors", "rows")
+
+    def __init__(self) -> None:
+        self.durations = Histogram()
+        self.errors = 0
+        self.rows = 0
+
+
 class Figures:
-    """One kind of statement: `example` is the first that was met, `slices` what was counted lately, the newest last."""
+    """One kind of statement: `example` is the first that was met, `slices` what was counted lately, the newest last;
+    `all_alike` are the figures to which those of several digests add up."""
 
-    __slots__ = ("example", "past", "query", "slices", "text")
+    __slots__ = ("all_alike", "example", "past", "query", "slices", "text")
 
-    def __init__(self, query: Query | None, text: bytes, example: QueryFinished, number: int) -> None:
+    def __init__(
+        self, query: Query | None, text: bytes, example: QueryFinished, number: int, all_alike: KindFigures
+    ) -> None:
+        self.all_alike = all_alike
         self.query = query
         self.text = text
         self.example = example
@@ -115,11 +131,12 @@ class Told:
 
 
 class Digests:
-    """All kinds that were met."""
+    """All kinds that were met; `kinds` adds them up by dbmux.query.Kind."""
 
-    __slots__ = ("_by_query", "_by_text", "_number", "_until")
+    __slots__ = ("_by_query", "_by_text", "_number", "_until", "kinds")
 
     def __init__(self) -> None:
+        self.kinds: dict[str, KindFigures] = {}
         # By the identity of what each means; the figures keep that alive.
         self._by_query: dict[int, Figures] = {}
         self._by_text: dict[bytes, Figures] = {}
@@ -150,6 +167,12 @@ class Digests:
             piece.hits += 1
         buckets = piece.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
+        alike = figures.all_alike
+        alike.durations.count_in(bucket, event[4])
+        if event[16] > 0:
+            alike.rows += event[16]
+        if event[6]:
+            alike.errors += 1
 
     def over(self, seconds: float | None) -> Iterator[Told]:
         """What was counted over the last seconds, at most five minutes, to the next ten; None is since the start."""
@@ -179,13 +202,18 @@ class Digests:
                 text, query = OTHERS, None
             figures = self._by_text.get(text)
         if figures is None:
-            figures = self._by_text[text] = Figures(query, text, event, self._number)
+            figures = self._by_text[text] = Figures(query, text, event, self._number, self._alike(text, event.query))
         if query is not None and query.is_digest_wide:
             # The meaning of these is made anew now and then; the one before is nobody's then.
             self._by_query.pop(id(figures.query), None)
             figures.query = query
             self._by_query[id(query)] = figures
         return figures
+
+    def _alike(self, text: bytes, query: Query | None) -> KindFigures:
+        # A digest is read like the statements that have it.
+        kind = Kind.OTHER if text == OTHERS else query.kind if query is not None else classify(text, 0, 0).kind
+        return self.kinds.setdefault(str(kind), KindFigures())
 
     def _forget(self) -> bool:
         # Those that no window shows any more.

@@ -25,9 +25,14 @@ from dbmux.events import (
     SessionClosed,
     SessionOpened,
     Unpinned,
+    Who,
 )
 from dbmux.observe.histogram import Histogram
 from dbmux.routes import KINDS
+
+# More names than that are counted together.
+MOST_USERS = 500
+OTHER_USERS = "other users"
 
 
 class BackendFigures:
@@ -45,11 +50,24 @@ class BackendFigures:
         self.is_up = False
 
 
+class UserFigures:
+    """What is counted of one user in one group."""
+
+    __slots__ = ("bytes", "commands", "errors", "seconds")
+
+    def __init__(self) -> None:
+        self.commands = 0
+        self.errors = 0
+        self.seconds = 0.0
+        self.bytes = 0
+
+
 class Metrics:
-    """All figures of one engine."""
+    """All figures of one engine; `users` by name and group."""
 
     def __init__(self) -> None:
         self.backends: dict[str, BackendFigures] = {}
+        self.users: dict[tuple[str, str], UserFigures] = {}
         self.sessions_opened = 0
         self.sessions_closed: Counter[CloseReason] = Counter()
         self.logins = 0
@@ -95,9 +113,22 @@ class Metrics:
         figures.routes[event[7][4]] += 1
         if event[6]:
             figures.errors[event[6]] += 1
+        who = event[9]
+        user = self.users.get((who[0], who[3]))
+        if user is None:
+            user = self._user(who)
+        user.commands += 1
+        user.seconds += event[4]
+        user.bytes += event[5]
+        if event[6]:
+            user.errors += 1
 
     def _figures(self, backend: str) -> BackendFigures:
         return self.backends.setdefault(backend, BackendFigures())
+
+    def _user(self, who: Who) -> UserFigures:
+        name = who.user if len(self.users) < MOST_USERS else OTHER_USERS
+        return self.users.setdefault((name, who.group), UserFigures())
 
     def _session_opened(self, event: SessionOpened) -> None:
         self.sessions_opened += 1

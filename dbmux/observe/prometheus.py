@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -18,23 +19,42 @@ from prometheus_client.registry import Collector
 
 from dbmux.backend.pool import WAIT_BOUNDS_S, PoolFigures
 from dbmux.cache.cache import Cache
+from dbmux.observe.digests import KindFigures
+from dbmux.observe.histogram import Histogram
 from dbmux.observe.metrics import Metrics
+from dbmux.observe.ring import Ring
 from dbmux.routes import KINDS
 from dbmux.wire.commands import Command
 
 LATENCY_BOUNDS_S = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
+@dataclass(frozen=True, slots=True)
+class LogFigures:
+    """A log of statements: how many it has, how many could not be written, and how many were gone before."""
+
+    name: str
+    written: int
+    unwritten: int
+    missed: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """What is not counted from events: the backends that there are, how their pools stand, how far they are behind in
-    seconds, how often rules matched, and the query cache."""
+    seconds, how often rules matched, and the query cache; then what those who watch have: statements by kind, how late
+    the loop was, the rings, the logs, and how many look on."""
 
     backends: Iterable[str]
     pools: Iterable[PoolFigures] = ()
     lags: Mapping[str, float] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
     cache: Cache | None = None
+    kinds: Mapping[str, KindFigures] = field(default_factory=dict)
+    lateness: Histogram | None = None
+    rings: Mapping[str, Ring[Any]] = field(default_factory=dict)
+    logs: Iterable[LogFigures] = ()
+    watchers: int = 0
 
 
 def render(metrics: Metrics, now: Now) -> bytes:
@@ -52,6 +72,11 @@ def _command(number: int) -> str:
         return f"0x{number:02x}"
 
 
+def _buckets(durations: Histogram) -> list[tuple[str, float]]:
+    counts = [(str(bound), float(durations.below(bound))) for bound in LATENCY_BOUNDS_S]
+    return [*counts, ("+Inf", float(durations.count))]
+
+
 class _Figures(Collector):
     def __init__(self, metrics: Metrics, now: Now) -> None:
         self._metrics = metrics
@@ -67,6 +92,9 @@ class _Figures(Collector):
         yield from self._routing()
         yield from self._answers()
         yield from self._memory()
+        yield from self._users()
+        yield from self._kinds()
+        yield from self._watching()
 
     def _sessions(self) -> Iterable[Metric]:
         metrics = self._metrics
@@ -105,8 +133,7 @@ class _Figures(Collector):
             for code, count in figures.errors.items():
                 errors.add_metric([name, str(code)], count)
             reply_bytes.add_metric([name], figures.bytes)
-            buckets = [(str(bound), float(figures.latency.below(bound))) for bound in LATENCY_BOUNDS_S]
-            latency.add_metric([name], [*buckets, ("+Inf", float(figures.latency.count))], figures.latency.sum_s)
+            latency.add_metric([name], _buckets(figures.latency), figures.latency.sum_s)
             for (role, reason), count in zip(KINDS, figures.routes, strict=True):
                 if count:
                     routes.add_metric([name, role.value, reason.value], count)
@@ -205,3 +232,49 @@ class _Figures(Collector):
                 if (seconds := source.delay_s()) is not None:
                     delay.add_metric([source.name], seconds)
         yield from (size, limit, entries, gone, clears, sees, delay)
+
+    def _users(self) -> Iterable[Metric]:
+        labels = ("group", "user")
+        commands = CounterMetricFamily("dbmux_user_commands", "Commands answered.", labels=labels)
+        errors = CounterMetricFamily("dbmux_user_errors", "Of these, with an error.", labels=labels)
+        seconds = CounterMetricFamily("dbmux_user_seconds", "Time that they took.", labels=labels)
+        reply_bytes = CounterMetricFamily("dbmux_user_reply_bytes", "Bytes of their replies.", labels=labels)
+        for (user, group), figures in self._metrics.users.items():
+            named = [group, user]
+            commands.add_metric(named, figures.commands)
+            errors.add_metric(named, figures.errors)
+            seconds.add_metric(named, figures.seconds)
+            reply_bytes.add_metric(named, figures.bytes)
+        yield from (commands, errors, seconds, reply_bytes)
+
+    def _kinds(self) -> Iterable[Metric]:
+        durations = HistogramMetricFamily("dbmux_statement_seconds", "How long statements took.", labels=["kind"])
+        errors = CounterMetricFamily("dbmux_statement_errors", "Statements that failed.", labels=["kind"])
+        rows = CounterMetricFamily("dbmux_statement_rows", "Rows sent or changed.", labels=["kind"])
+        for kind, figures in self._now.kinds.items():
+            durations.add_metric([kind], _buckets(figures.durations), figures.durations.sum_s)
+            errors.add_metric([kind], figures.errors)
+            rows.add_metric([kind], figures.rows)
+        yield from (durations, errors, rows)
+
+    def _watching(self) -> Iterable[Metric]:
+        late = HistogramMetricFamily("dbmux_loop_lag_seconds", "How late the event loop was, at most in each second.")
+        if self._now.lateness is not None:
+            late.add_metric([], _buckets(self._now.lateness), self._now.lateness.sum_s)
+        kept = GaugeMetricFamily("dbmux_ring_events", "What is remembered for those who look.", labels=["ring"])
+        size = GaugeMetricFamily("dbmux_ring_bytes", "Memory that it takes.", labels=["ring"])
+        limit = GaugeMetricFamily("dbmux_ring_limit_bytes", "How much it may be.", labels=["ring"])
+        dropped = CounterMetricFamily("dbmux_ring_dropped", "What was forgotten to make room.", labels=["ring"])
+        for name, ring in self._now.rings.items():
+            kept.add_metric([name], ring.count - ring.oldest)
+            size.add_metric([name], ring.bytes)
+            limit.add_metric([name], ring.limit)
+            dropped.add_metric([name], ring.oldest)
+        written = CounterMetricFamily("dbmux_log_written", "Statements in the log.", labels=["log"])
+        lost = CounterMetricFamily("dbmux_log_lost", "Statements missing in it.", labels=["log", "reason"])
+        for log in self._now.logs:
+            written.add_metric([log.name], log.written)
+            lost.add_metric([log.name, "not written"], log.unwritten)
+            lost.add_metric([log.name, "forgotten"], log.missed)
+        watchers = GaugeMetricFamily("dbmux_control_clients", "Clients of the control socket.", self._now.watchers)
+        yield from (late, kept, size, limit, dropped, written, lost, watchers)

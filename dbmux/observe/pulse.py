@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from dbmux.events import MEMORY
-from dbmux.observe.histogram import middle
+from dbmux.observe.histogram import Histogram, middle
 from dbmux.observe.metrics import Metrics
 
 SECONDS_KEPT = 600
@@ -32,12 +32,13 @@ class Sample:
 
 
 class Pulse:
-    """The samples. `tick` is called once a second."""
+    """The samples, and since the start how late the loop was. `tick` is called once a second."""
 
-    __slots__ = ("_before", "samples")
+    __slots__ = ("_before", "lateness", "samples")
 
     def __init__(self) -> None:
         self.samples: deque[Sample] = deque(maxlen=SECONDS_KEPT)
+        self.lateness = Histogram()
         self._before: tuple[int, int, int, list[int]] = (0, 0, 0, [])
 
     def tick(self, metrics: Metrics, at: float, lag_s: float) -> None:
@@ -48,6 +49,7 @@ class Pulse:
         buckets = [new - old for new, old in zip(now[3], before, strict=True)] if now[3] else []
         self._before = now
         p50, p95, p99 = (_percentile(buckets, percent) for percent in (50, 95, 99))
+        self.lateness.record(lag_s)
         self.samples.append(Sample(at, commands, errors, hits, p50, p95, p99, lag_s))
 
 

@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on, work
 from textual.actions import ActionParseResult
-from textual.app import App, ComposeResult
+from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.filter import LineFilter
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
 
 from dbmux.errors import DbMuxError
@@ -27,6 +30,7 @@ from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.filter.completion import Completion, complete, counted
 from dbmux.feed.filter.language import parse
 from dbmux.feed.filter.tree import FilterError
+from dbmux.tui import parts
 from dbmux.tui.cells import one_line
 from dbmux.tui.header import Header, Tabs, Words
 from dbmux.tui.look import Look, Theme
@@ -62,13 +66,15 @@ class Leave(Enum):
 class Interface(App[Leave]):
     """All of it."""
 
-    CSS = """
+    CSS = (
+        """
     Screen { background: $background; layout: vertical; }
     ContentSwitcher { height: 1fr; }
     #alarm { display: none; }
     #alarm.shown { display: block; }
-    #small { display: none; height: 1fr; }
     """
+        + parts.CSS
+    )
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(number), f"go({number - 1})", f"page {number}", show=False) for number in range(1, 10)),
@@ -103,15 +109,18 @@ class Interface(App[Leave]):
         self._pulse: list[dict[str, Any]] = []
         self._header = Header(look)
         self._tabs = Tabs(look, [page.name_ for page in self.pages])
-        self._alarm = Words(look, look.alarm, id="alarm")
-        self._hints = Words(look, look.bar, id="hints")
+        self._alarm = Words(look, lambda look: look.alarm, id="alarm")
+        self._hints = Words(look, id="hints")
         self._prompt = Prompt(look)
         self._tour = tour
-        self._step = Words(look, look.accent, id="step")
+        self._step = Words(look, lambda look: look.accent, id="step")
         self._version = 0
         # Filters of the configuration by name.
         self._saved: dict[str, str] = {}
-        self.theme = "textual-light" if look.theme is Theme.LIGHT else "textual-dark"
+        self._colourless, self._ascii = parts.Colourless(), parts.Ascii()
+        for theme in parts.THEMES:
+            self.register_theme(theme)
+        self._dress()
 
     @property
     def page(self) -> Page:
@@ -354,6 +363,43 @@ class Interface(App[Leave]):
             self.say(str(error).partition("\n")[0])
         else:
             self.say(f"the configuration was read again: {'; '.join(told['changes']) or 'nothing changes'}")
+
+    def action_theme(self) -> None:
+        """The next theme."""
+        themes = list(Theme)
+        self.look_.turn(themes[(themes.index(self.look_.theme) + 1) % len(themes)])
+        self._dress()
+        # Whatever was drawn is drawn again, and as it looks now.
+        for widget in self.screen.walk_children():
+            widget.refresh(layout=True)
+        self.say(f"theme: {self.look_.theme.value}")
+
+    def _dress(self) -> None:
+        self.theme = parts.colours(self.look_).name
+        self.set_class(not self.look_.has_colours, "plain")
+        self.set_class(self.look_.theme is Theme.ASCII, "ascii")
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual calls it; what a look does without is taken away, wherever it came from."""
+        filters = list(super().get_line_filters())
+        if not self.look_.has_colours:
+            filters.append(self._colourless)
+        if self.look_.theme is Theme.ASCII:
+            filters.append(self._ascii)
+        return filters
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette offers: all that keys do here, by name."""
+        offered = set()
+        for node, binding, is_enabled, _ in screen.active_bindings.values():
+            name = binding.description
+            if is_enabled and name and binding.action not in offered and not binding.system:
+                offered.add(binding.action)
+                yield SystemCommand(
+                    name[:1].upper() + name[1:],
+                    f"key {self.get_key_display(binding)}",
+                    partial(self.run_action, binding.action, node),
+                )
 
     def action_help(self) -> None:
         """The keys of this page, and those of all."""

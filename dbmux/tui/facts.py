@@ -10,7 +10,7 @@ from textual.widget import Widget
 
 from dbmux.text import visible
 from dbmux.tui.cells import cut, one_line
-from dbmux.tui.look import Look
+from dbmux.tui.look import Look, Theme
 from dbmux.tui.sql import coloured
 
 # Of a text no more is shown.
@@ -29,7 +29,7 @@ class Facts(Widget):
         self._look = look
         self._text = ""
         self._facts: Sequence[tuple[str, str]] = ()
-        self._drawn: tuple[int, list[list[Segment]]] | None = None
+        self._drawn: tuple[tuple[int, Theme], list[list[Segment]]] | None = None
 
     def show(self, text: str, facts: Sequence[tuple[str, str]]) -> None:
         """Show these."""
@@ -50,8 +50,9 @@ class Facts(Widget):
 
     def _lines(self, width: int) -> list[list[Segment]]:
         # Asked for once a line.
-        if self._drawn is None or self._drawn[0] != width:
-            self._drawn = width, self._draw(width)
+        now = width, self._look.theme
+        if self._drawn is None or self._drawn[0] != now:
+            self._drawn = now, self._draw(width)
         return self._drawn[1]
 
     def _draw(self, width: int) -> list[list[Segment]]:

@@ -6,7 +6,7 @@ trouble it is a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.cells import cell_len
@@ -140,7 +140,9 @@ class Words(Widget):
     Words { height: 1; }
     """
 
-    def __init__(self, look: Look, style: Style, *, id: str | None = None) -> None:
+    def __init__(
+        self, look: Look, style: Callable[[Look], Style] = lambda look: look.bar, *, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
         self._look = look
         self._style = style
@@ -159,4 +161,4 @@ class Words(Widget):
         end = visible(self._end[:LONGEST])
         room = max(width - cell_len(end) - 2, 0)
         told = cut(" " + visible(self._words[:LONGEST]), room, more) + " " + end + " "
-        return Strip([Segment(cut(told, width, more), self._style)], width)
+        return Strip([Segment(cut(told, width, more), self._style(self._look))], width)

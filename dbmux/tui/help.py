@@ -56,5 +56,5 @@ class Help(ModalScreen[None]):
                 text.append(f"  {key:<18}", self._look.strong)
                 text.append(f"{what}\n", self._look.text)
             text.append("\n")
-        with VerticalScroll():
+        with VerticalScroll(classes="box"):
             yield Static(text)

@@ -43,7 +43,7 @@ class Leaving(ModalScreen[Leave | None]):
         ):
             text.append(f"{key:>5}  ", self._look.accent)
             text.append(f"{what}\n", self._look.text)
-        with Vertical():
+        with Vertical(classes="box"):
             yield Static(text)
 
     def action_choose(self, name: str) -> None:

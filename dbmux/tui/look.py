@@ -1,13 +1,14 @@
 """How things look: colours by what they mean, and the signs that are drawn, for each theme.
 
-The name of a theme comes in, a `Look` goes out. Colour repeats what a letter or a word says and never replaces it, so
-that nothing is lost without it. Never draws anything.
+The name of a theme comes in, a `Look` goes out. There is one for the whole interface, which every widget reads while it
+draws; it can turn into another theme's. Colour repeats what a letter or a word says and never replaces it, so that
+nothing is lost without it. Never draws anything.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from rich.style import Style
@@ -42,17 +43,20 @@ class Signs:
     full: str
     empty: str
     levels: str
+    # Top left and right, bottom left and right, across and down.
+    frame: str
 
 
-_UNICODE = Signs("●", "◐", "○", "·", "…", "─", "▌", "▾", "▸", "│", "✓", "✗", "⚑", "▲", "█", "░", "▁▂▃▄▅▆▇█")
-_ASCII = Signs("*", "o", "x", ".", "~", "-", ">", "v", ">", "|", "+", "x", "!", "^", "#", ".", " .:-=+*#")
+_UNICODE = Signs("●", "◐", "○", "·", "…", "─", "▌", "▾", "▸", "│", "✓", "✗", "⚑", "▲", "█", "░", "▁▂▃▄▅▆▇█", "┌┐└┘─│")
+_ASCII = Signs("*", "o", "x", ".", "~", "-", ">", "v", ">", "|", "+", "x", "!", "^", "#", ".", "_.:-=+*#", "++++-|")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Look:
-    """Styles by meaning, and signs."""
+    """Styles by meaning, and signs; with `is_plain` without colours, whatever the theme."""
 
     theme: Theme
+    is_plain: bool
     signs: Signs
     text: Style
     dim: Style
@@ -71,11 +75,22 @@ class Look:
         """The style of a letter in the cache column."""
         return {"H": self.good, "C": self.good, "S": self.warn, "M": self.text, "E": self.bad}.get(letter, self.dim)
 
+    @property
+    def has_colours(self) -> bool:
+        """Whether there are any."""
+        return not self.is_plain and self.theme is not Theme.ASCII
+
+    def turn(self, theme: Theme) -> None:
+        """Look as that theme does from now on."""
+        other = _look(theme, self.is_plain)
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
+
 
 # Blue and orange, light and dark, rather than green and red alone: told apart by those who see no difference there.
 _DARK: Mapping[str, str] = {
     "text": "#d0d0d0",
-    "dim": "#808080",
+    "dim": "#8f8f8f",
     "strong": "bold #ffffff",
     "accent": "bold #5fafff",
     "good": "#5fd7af",
@@ -89,7 +104,7 @@ _DARK: Mapping[str, str] = {
 }
 _LIGHT: Mapping[str, str] = {
     "text": "#303030",
-    "dim": "#767676",
+    "dim": "#686868",
     "strong": "bold #000000",
     "accent": "bold #005faf",
     "good": "#00695c",
@@ -120,9 +135,13 @@ _PLAIN: Mapping[str, str] = {
 
 def look(theme: Theme, environment: Mapping[str, str]) -> Look:
     """The look of a theme; with NO_COLOR set it has no colours (no-color.org)."""
-    table = _PLAIN if theme is Theme.ASCII or environment.get("NO_COLOR") else _LIGHT if theme is Theme.LIGHT else _DARK
+    return _look(theme, bool(environment.get("NO_COLOR")))
+
+
+def _look(theme: Theme, is_plain: bool) -> Look:
+    table = _PLAIN if is_plain or theme is Theme.ASCII else _LIGHT if theme is Theme.LIGHT else _DARK
     styles = {name: Style.parse(value) for name, value in table.items()}
-    return Look(theme=theme, signs=_ASCII if theme is Theme.ASCII else _UNICODE, **styles)
+    return Look(theme=theme, is_plain=is_plain, signs=_ASCII if theme is Theme.ASCII else _UNICODE, **styles)
 
 
 def usual(environment: Mapping[str, str]) -> Theme:

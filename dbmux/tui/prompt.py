@@ -57,11 +57,11 @@ class Prompt(Vertical):
 
     def __init__(self, look: Look) -> None:
         super().__init__(id="prompt")
-        self._asked = Words(look, look.accent, id="asked")
+        self._asked = Words(look, lambda look: look.accent, id="asked")
         self._input = Input(id="typed", select_on_focus=False, compact=True)
-        self._error = Words(look, look.bad, id="error")
-        self._pointer = Words(look, look.bad, id="pointer")
-        self._suggested = Words(look, look.dim, id="candidates")
+        self._error = Words(look, lambda look: look.bad, id="error")
+        self._pointer = Words(look, lambda look: look.bad, id="pointer")
+        self._suggested = Words(look, lambda look: look.dim, id="candidates")
         self._typed: Typed | None = None
         self._complete: Completes | None = None
         self._completion = Completion(0, ())

@@ -41,5 +41,5 @@ class Question(ModalScreen[bool | None]):
         text.append("yes    ", self._look.text)
         text.append("  n  ", self._look.accent)
         text.append("no", self._look.text)
-        with Vertical():
+        with Vertical(classes="box"):
             yield Static(text)

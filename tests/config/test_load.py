@@ -71,7 +71,9 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
     [
         ('"lisen": "x"', "2:1: lisen: unknown key; did you mean 'listen'?"),
         ('"mirrors": {}', "2:1: mirrors: unknown key; "
-         "there are $schema, listen, control, users, admins, login, service, backends, groups, rules and 7 more"),
+         "there are $schema, listen, control, users, admins, login, service, backends, groups, rules and 8 more"),
+        ('"log": {"queries": "a", "slow": {"file": "a"}}', "2:25: log.slow: 'a' is written by `log.queries` already; "
+         "choose another file"),
         ('"listen": 5', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": ["x"]', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": {}', "2:1: listen: at least one is needed"),

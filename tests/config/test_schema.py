@@ -33,6 +33,8 @@ VALID = [
     '{"backends": {"a": "x"}, "service": {"user": "u"}, "tls": {"mode": "required", "certificate": "/dev/null"}}',
     '{"backends": {"a": "x"}, "service": {"user": "u", "password_file": "/dev/null"}, "tls": "off"}',
     '{"backends": {"a": "x"}, "timeouts": {"connect": 5, "login": 0.5, "drain": "1m", "query": null, "idle": "1h"}}',
+    '{"backends": {"a": "x"}, "log": "queries.jsonl"}',
+    '{"backends": {"a": "x"}, "log": {"slow": "s", "queries": {"file": "q", "keep": 0, "max_size": "1MB"}}}',
     '{"backends": {"a": "x"}, "limits": {"clients": 1, "inspect_max": "1MB"}, "$schema": "x"}',
     '{"backends": {"a": "x"}, "limits": {"inspect_max": 10000}, "proxy_protocol": {"accept_from": ["::1"]}}',
 ]  # fmt: skip
@@ -51,6 +53,8 @@ INVALID = [
     '{"backends": {"db": {"address": "x", "max_connections": true}}}',
     '{"backends": {"db": {"address": "x", "tls": "maybe"}}}',
     '{"backends": {"db": {"address": "x", "tls": null}}}',
+    '{"backends": {"db": "x"}, "log": {"file": "q"}}',
+    '{"backends": {"db": "x"}, "log": {"queries": {"keep": 1}}}',
     '{"backends": {"db": "x"}, "listen": ["h:1"]}',
     '{"backends": {"db": "x"}, "listen": {}}',
     '{"backends": {"db": "x"}, "listen": {"h:1": null}}',

@@ -320,7 +320,7 @@ def test_counts_are_those_of_a_reference_that_keeps_everything(rows: list[Ran], 
 def test_never_more_is_kept_than_the_bound(rows: list[Ran], most: int) -> None:
     bounded, unbounded = Detector(2, most=most), Detector(2)
 
-    for row in rows:
+    for row in [replace(row, sql=f"{row.sql} WHERE b = {number}") for number, row in enumerate(rows)]:
         # What was forgotten is counted anew.
         assert bounded.seen(row) <= unbounded.seen(row)
         assert bounded.kept <= most + MOST_PROCESSES + MOST_FINDINGS

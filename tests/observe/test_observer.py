@@ -21,11 +21,13 @@ from dbmux.events import (
     SessionClosed,
     SessionOpened,
     Unpinned,
+    Who,
 )
 from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat
-from dbmux.observe.metrics import Metrics
+from dbmux.observe.metrics import MOST_USERS, OTHER_USERS, Metrics
 from dbmux.observe.observer import KEPT_QUERIES, Observer
-from dbmux.observe.prometheus import Now, render
+from dbmux.observe.prometheus import LogFigures, Now, render
+from dbmux.query import Access, Kind, Query
 from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
 from tests.observe.examples import EVENTS
@@ -174,6 +176,67 @@ def test_pools_tell_how_they_stand() -> None:
         'dbmux_wait_seconds_bucket{backend="db",le="+Inf"} 6.0',
         'dbmux_wait_seconds_sum{backend="db"} 40.5',
         'dbmux_state_carried_total{backend="db"} 7.0',
+    } <= set(lines)
+
+
+def test_what_users_do_is_counted_by_group_and_of_many_users_together() -> None:
+    asked = [finished()._replace(who=Who(f"u{number}", "x", "", "main", 0)) for number in range(MOST_USERS + 10)]
+
+    told = observed(*asked, asked[0], asked[-1]._replace(code=1146, seconds=2.0))
+
+    first, others = told.users["u0", "main"], told.users[OTHER_USERS, "main"]
+    assert (first.commands, first.errors, first.bytes) == (2, 0, 200)
+    assert (others.commands, others.errors) == (11, 1)
+    assert others.seconds == pytest.approx(2.01)
+    assert len(told.users) == MOST_USERS + 1
+
+
+def test_statements_are_counted_by_what_they_are_whether_or_not_somebody_had_to_know() -> None:
+    observer = Observer(None)
+    for text, query in (
+        ("SELECT 1", None),
+        ("SELECT a", Query(kind=Kind.SELECT, access=Access.READ)),
+        ("FLUSH X", None),
+    ):
+        observer.emit(finished(code=1064)._replace(sent=b"\0\0\0\0\3" + text.encode(), query=query, rows=2))
+    observer.emit(finished(command=Command.PING))
+
+    kinds = observer.digests.kinds
+
+    assert {kind: (one.durations.count, one.errors, one.rows) for kind, one in kinds.items()} == {
+        "select": (2, 2, 4),
+        "admin": (1, 1, 2),
+    }
+
+
+def test_who_watches_is_told_too() -> None:
+    observer = Observer(None, 2)
+    for _ in range(3):
+        observer.emit(finished()._replace(sent=b"\0\0\0\0\3SELECT 1"))
+    observer.pulse.tick(observer.metrics, 1.0, 0.02)
+    now = Now(
+        backends=["db"],
+        kinds=observer.digests.kinds,
+        lateness=observer.pulse.lateness,
+        rings={"statements": observer.queries},
+        logs=[LogFigures("slow", 5, 2, 1)],
+        watchers=4,
+    )
+
+    lines = render(observer.metrics, now).decode().splitlines()
+
+    assert {
+        'dbmux_statement_seconds_bucket{kind="select",le="0.005"} 3.0',
+        'dbmux_statement_seconds_count{kind="select"} 3.0',
+        'dbmux_loop_lag_seconds_bucket{le="0.01"} 0.0',
+        'dbmux_loop_lag_seconds_bucket{le="0.05"} 1.0',
+        'dbmux_ring_events{ring="statements"} 2.0',
+        'dbmux_ring_dropped_total{ring="statements"} 1.0',
+        f'dbmux_ring_bytes{{ring="statements"}} {observer.queries.bytes}.0',
+        'dbmux_log_written_total{log="slow"} 5.0',
+        'dbmux_log_lost_total{log="slow",reason="not written"} 2.0',
+        'dbmux_log_lost_total{log="slow",reason="forgotten"} 1.0',
+        "dbmux_control_clients 4.0",
     } <= set(lines)
 
 

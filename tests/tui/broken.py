@@ -26,7 +26,7 @@ class Broken(Page):
 
     def compose(self) -> ComposeResult:
         """Something to be seen."""
-        yield Words(self.look, self.look.text)
+        yield Words(self.look)
 
     async def renew(self) -> None:
         """Break."""

@@ -202,6 +202,7 @@ ANSWERS: dict[str, Any] = {
         {"path": "backends.db1.address", "value": "10.0.0.1:3306", "line": 2, "column": 5},
         {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5},
     ],
+    "config.reload": {"changes": []},
     "config.versions": [
         {"version": 7, "at": NOON, "source": "appconfig.json", "changes": ["cache.tables changed"]},
         {"version": 6, "at": NOON - 60, "source": "appconfig.json", "changes": []},

@@ -101,7 +101,7 @@ class Cache(Page):
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
         self._view = 0
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._tables = (
             Table(look, STATEMENTS, lambda one: (one["by"], one["tables"]), sort=4, id="rules"),
             Table(look, TABLES, lambda one: one["table"], sort=2, id="tables"),

@@ -57,7 +57,7 @@ class Clients(Page):
 
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._table = Table(look, COLUMNS, lambda one: one["id"], sort=5)
         self._table.nothing = "Nobody is connected."
         self._facts = Facts(look)

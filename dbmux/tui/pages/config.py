@@ -64,7 +64,7 @@ class Config(Page):
 
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._settings = Table(look, SETTINGS, lambda one: one["path"], sort=2, id="settings")
         self._settings.nothing = "The file sets nothing; d shows the defaults."
         self._versions = Table(look, VERSIONS, lambda one: one["version"], id="versions")

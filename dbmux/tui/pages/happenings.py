@@ -43,7 +43,7 @@ class Happenings(Page):
 
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._table = Table(look, COLUMNS, lambda one: one["seq"])
         self._table.is_reversed = True
         self._table.nothing = "Nothing has happened yet."

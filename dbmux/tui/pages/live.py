@@ -29,7 +29,7 @@ from dbmux.tui import rows
 from dbmux.tui.cells import cut, one_line
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
-from dbmux.tui.look import Look
+from dbmux.tui.look import Look, Theme
 from dbmux.tui.pace import FASTEST_S, Pace
 from dbmux.tui.page import Page
 from dbmux.tui.sql import coloured
@@ -129,7 +129,7 @@ class Details(Widget):
         self._look = look
         self._row: Row | None = None
         self._steps: list[dict[str, Any]] = []
-        self._drawn: tuple[Size, list[list[Segment]]] | None = None
+        self._drawn: tuple[tuple[Size, Theme], list[list[Segment]]] | None = None
 
     def show(self, row: Row | None, steps: list[dict[str, Any]]) -> None:
         """Show these."""
@@ -147,8 +147,9 @@ class Details(Widget):
 
     def _lines(self, width: int) -> list[list[Segment]]:
         # Asked for once a line.
-        if self._drawn is None or self._drawn[0] != self.size:
-            self._drawn = self.size, self._draw(width)
+        now = self.size, self._look.theme
+        if self._drawn is None or self._drawn[0] != now:
+            self._drawn = now, self._draw(width)
         return self._drawn[1]
 
     def _draw(self, width: int) -> list[list[Segment]]:
@@ -232,7 +233,7 @@ class Live(Page):
         self._before = ""
         self._sought = ""
         self._subscription: Subscription | None = None
-        self._title = Words(look, look.bar, id="title")
+        self._title = Words(look, id="title")
         self.view = StreamView(look)
         self._details = Details(look)
         self._pace = pace or Pace(thread_time, perf_counter)

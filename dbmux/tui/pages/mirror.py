@@ -21,7 +21,7 @@ class Mirror(Page):
 
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._table = Table(look, (Column("MIRROR", 0, str, str),), str)
         self._table.nothing = "No mirrors configured."
 

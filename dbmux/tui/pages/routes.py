@@ -54,7 +54,7 @@ class Routes(Page):
 
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._groups = Table(look, GROUPS, lambda one: one["name"], id="groups")
         self._rules = Table(look, RULES, lambda one: one["name"], id="rules-matched")
         self._rules.nothing = "No rules: statements are routed by what they mean."

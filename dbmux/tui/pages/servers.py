@@ -72,7 +72,7 @@ class Servers(Page):
 
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._table = Table(look, columns(look), lambda one: (one["group"], one["name"]), sort=1)
         self._facts = Facts(look)
 

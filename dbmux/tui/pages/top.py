@@ -24,11 +24,14 @@ WINDOWS: tuple[tuple[str, float | None], ...] = (("10 s", 10.0), ("1 min", 60.0)
 
 def columns(look: Look) -> tuple[Column, ...]:
     """What is shown of a kind of statement."""
-    signs = look.signs
     return (
         Column("TIME", 6, lambda one: share(one["share"], 1), lambda one: one["seconds"], Side.RIGHT),
         Column(
-            "", 8, lambda one: bar(one["share"], 1, 8, signs.full, signs.empty), lambda one: one["share"], least=110
+            "",
+            8,
+            lambda one: bar(one["share"], 1, 8, look.signs.full, look.signs.empty),
+            lambda one: one["share"],
+            least=110,
         ),
         Column("CALLS", 7, lambda one: count(one["calls"]), lambda one: one["calls"], Side.RIGHT),
         Column("CALLS/s", 7, lambda one: rate(one["rate"]), lambda one: one["rate"], Side.RIGHT, least=120),
@@ -69,7 +72,7 @@ class Top(Page):
     def __init__(self, feed: Feed, look: Look) -> None:
         super().__init__(feed, look)
         self._window = 1
-        self._title = Words(look, look.bar)
+        self._title = Words(look)
         self._table = Table(look, columns(look), lambda one: one["digest"])
         self._table.nothing = "No statement in this window."
         self._facts = Facts(look)
