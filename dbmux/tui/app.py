@@ -115,7 +115,7 @@ class Interface(App[Leave]):
         self._version = 0
         # Filters of the configuration by name.
         self._saved: dict[str, str] = {}
-        self._colourless, self._ascii = parts.Colourless(), parts.Ascii()
+        self._backed, self._colourless, self._ascii = parts.Backed(), parts.Colourless(), parts.Ascii()
         for theme in parts.THEMES:
             self.register_theme(theme)
         self._dress()
@@ -385,8 +385,7 @@ class Interface(App[Leave]):
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Textual calls it; what a look does without is taken away, wherever it came from."""
         filters = list(super().get_line_filters())
-        if not self.look_.has_colours:
-            filters.append(self._colourless)
+        filters.append(self._backed if self.look_.has_colours else self._colourless)
         if self.look_.theme is Theme.ASCII:
             filters.append(self._ascii)
         return filters

@@ -113,6 +113,17 @@ class Colourless(LineFilter):
         ]
 
 
+class Backed(LineFilter):
+    """Puts the colour behind it under every character, whatever the terminal's own is: nothing else may be read on."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """Some pieces of a line."""
+        behind = Style(bgcolor=background.rich_color)
+        return [
+            Segment(text, behind if style is None else behind + style, control) for text, style, control in segments
+        ]
+
+
 class Ascii(LineFilter):
     """Puts a sign for every character that is none of ASCII, as wide as it is: for terminals that know no other."""
 

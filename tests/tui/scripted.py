@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 
 from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
@@ -347,5 +348,18 @@ async def settled(pilot: Pilot[Leave]) -> None:
 
 def screen(app: Interface) -> list[str]:
     """What is on the screen, line by line."""
+    return _lines(app)
+
+
+def _lines(app: App[Leave]) -> list[str]:
     strips = app.screen._compositor.render_strips()
     return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+
+
+async def still(pilot: Pilot[Leave]) -> list[str]:
+    """The screen, once nothing changes it any more."""
+    await settled(pilot)
+    # A frame that took long says so for the next one.
+    while any(" Hz" in line for line in _lines(pilot.app)):
+        await settled(pilot)
+    return _lines(pilot.app)

@@ -114,6 +114,13 @@ def test_the_next_theme_is_there_at_once_and_after_the_last_comes_the_first() ->
     assert " DbMux * " in text(turned)
 
 
+@pytest.mark.parametrize("theme", [Theme.DARK, Theme.LIGHT])
+def test_a_theme_with_colours_leaves_no_background_to_the_terminal(theme: Theme) -> None:
+    segments = drawn(theme, {}, "2", "question_mark")
+
+    assert [one for one in segments if one.text and (one.style is None or one.style.bgcolor is None)] == []
+
+
 def test_without_colours_another_theme_brings_none() -> None:
     segments = drawn(Theme.ASCII, {"NO_COLOR": "1"}, "T")
 

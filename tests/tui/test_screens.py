@@ -19,7 +19,7 @@ import pytest
 from dbmux.tui.app import Interface
 from dbmux.tui.look import Theme, look
 from tests.tui.lines import NOON
-from tests.tui.scripted import ANSWERS, Scripted, screen, settled, usual
+from tests.tui.scripted import ANSWERS, Scripted, settled, still, usual
 
 SCREENS = Path(__file__).parent / "screens"
 ROOT = Path(__file__).parents[2]
@@ -48,15 +48,6 @@ STATES: dict[str, dict[str, Any]] = {
         "status": ANSWERS["status"] | {"config": ANSWERS["status"]["config"] | {"problems": [_PROBLEM]}}
     },
 }
-
-
-async def still(pilot: Any) -> list[str]:
-    """The screen, once nothing changes it any more."""
-    await settled(pilot)
-    # A frame that took long says so for the next one.
-    while any(" Hz" in line for line in screen(pilot.app)):
-        await settled(pilot)
-    return screen(pilot.app)
 
 
 def walked(size: tuple[int, int], theme: Theme) -> dict[str, list[str]]:
