@@ -30,7 +30,7 @@ def head(width: int, look: Look) -> list[Segment]:
     """The names of the columns."""
     names = ["TIME".ljust(12), "DUR".rjust(8), "C", "ROUTE".ljust(9)]
     if width >= WIDE:
-        names.append("MEMORY".ljust(8))
+        names.append("BACKEND".ljust(8))
     names.append("ROWS".rjust(6))
     if width >= WIDE:
         names.append("APP".ljust(9))
