@@ -48,13 +48,13 @@ class Choice(ModalScreen[int | None]):
 
     def __init__(self, look: Look, question: str, choices: Sequence[str]) -> None:
         super().__init__()
-        self._question = Words(look, look.strong)
+        self._question = Words(look, lambda look: look.strong)
         self._question.say(question)
         self._lines = _Choices(look, choices)
 
     def compose(self) -> ComposeResult:
         """The question, and what there is."""
-        with Vertical():
+        with Vertical(classes="box"):
             yield self._question
             yield self._lines
 
