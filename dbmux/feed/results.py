@@ -25,8 +25,8 @@ def explanation(told: Told) -> list[str]:
     """A server's plan."""
     estimate = told.get("estimated_rows")
     looked_at = "" if estimate is None else f", at most {count(int(estimate))} rows a step by its estimate"
-    how = "ran it, and tells how" if told.get("analyze") else "would do it so"
-    return [f"{_where(told)} {how}{looked_at}", "", *_plan(told)]
+    how = "what it did" if told.get("analyze") else "its plan"
+    return [f"{_where(told)}: {how}{looked_at}", "", *_plan(told)]
 
 
 def rows(told: Told) -> list[str]:
@@ -80,7 +80,7 @@ def _where(told: Told) -> str:
 
 def _many(told: Told) -> str:
     more = ", and there are more" if told["cut"] else ""
-    return f"{count(len(told['rows']))} rows{more}"
+    return f"{count(len(told['rows']))} row{'s' * (len(told['rows']) != 1)}{more}"
 
 
 def _verdict(told: Told) -> str:

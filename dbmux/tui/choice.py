@@ -54,7 +54,7 @@ class Choice(ModalScreen[int | None]):
 
     def compose(self) -> ComposeResult:
         """The question, and what there is."""
-        with Vertical():
+        with Vertical(classes="box"):
             yield self._question
             yield self._lines
 

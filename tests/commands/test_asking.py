@@ -45,7 +45,7 @@ class TestFound:
             result = run_here("clients")
 
         assert result.exit_code == 2
-        assert "several run; say which one by its number, as in --pid " in result.output
+        assert "several run; say which one, as in `--pid " in result.output
         for pid, source in zip((MINE, OTHER), sources, strict=True):
             assert f"{pid}  {source}  127.0.0.1:3307" in result.output
 
