@@ -20,6 +20,8 @@ from dbmux.net.dial import dial
 from dbmux.text import why
 
 PATIENCE_S = 10.0
+# Questions for which servers are asked, each as long as a client may allow.
+LONGEST_S = {"explain": 75.0, "run": 75.0, "compare": 150.0}
 # Rows that wait to be taken.
 MOST_WAITING = 20_000
 
@@ -104,7 +106,7 @@ class RemoteFeed:
         """Ask, and wait for the answer; raises Refused and Lost."""
         number = next(self._numbers)
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(LONGEST_S.get(what, PATIENCE_S)):
                 return await self._request(number, "ask", {"id": number, "what": what, "given": dict(given or {})})
         except TimeoutError as error:
             raise Lost("DbMux did not answer in time") from error

@@ -99,6 +99,24 @@ def test_a_read_is_run_again_in_a_read_only_transaction_with_the_rights_of_its_u
     run(scenario)
 
 
+def test_what_somebody_made_of_a_statement_is_run_as_that_one_ran(tmp_path: Path) -> None:
+    shop = Shop((b"1", b"tea"))
+
+    async def scenario() -> None:
+        async with shops(tmp_path, shop, users=USERS) as served:
+            one = await client(served.port())
+            await one.ask(Command.QUERY, b"DELETE FROM shop.items")
+
+            told = await asked(served, "run", seq=0, sql=READ)
+
+            assert (told["sql"], told["user"], told["backend"]) == (READ, "app", "one")
+            with pytest.raises(Refused, match="this is a write"):
+                await served.feed.ask("run", {"seq": 0})
+            one.close()
+
+    run(scenario)
+
+
 def test_no_more_rows_are_read_than_were_asked_for(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with shops(tmp_path, Shop((b"1", b"a"), (b"2", b"b"), (b"3", b"c")), users=USERS) as served:
