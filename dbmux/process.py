@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,6 @@ def _hear_signals(stop: Callable[[], None], reload: Callable[[], None]) -> None:
 async def serve_until_told(options: Options, log: Log | None, hear: Hear) -> None:
     """Serve until told to stop through what `hear` is handed; raises ConfigError when that cannot even begin."""
     loop, wishes = asyncio.get_running_loop(), Wishes()
-    loop.set_exception_handler(_tell_unhandled)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(None) as limit:
 
@@ -165,15 +165,20 @@ async def serve_until_told(options: Options, log: Log | None, hear: Hear) -> Non
             await serve(options, wishes, log)
 
 
-def _tell_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def _tell_unhandled(observer: Observer, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
     # uvloop leaves the answer of a name look-up to nobody when its dial was cancelled: that is no news.
-    if not (context.get("future") is not None and isinstance(context.get("exception"), OSError)):
-        loop.default_exception_handler(context)
+    if context.get("future") is not None and isinstance(error, OSError):
+        return
+    # An interface hides what is written to stderr.
+    observer.emit(Warned(time.time(), f"a mistake in DbMux, which goes on: {context['message']}: {error!r}"))
+    loop.default_exception_handler(context)
 
 
 async def serve(options: Options, wishes: Wishes, log: Log | None) -> None:
     """Serve until told to stop; raises CannotListen or another ConfigError when that cannot even begin."""
     observer, notifier = Observer(log, options.kept), Notifier(options.environment)
+    asyncio.get_running_loop().set_exception_handler(partial(_tell_unhandled, observer))
     with _inherited(options.environment) as inherited:
         await _serve(options, wishes, observer, notifier, inherited)
 

@@ -50,7 +50,7 @@ def test_the_help_loads_nothing_but_what_it_prints(arguments: tuple[str, ...]) -
 
 def test_completing_a_commands_name_loads_no_command() -> None:
     code = (
-        "import os, sys; os.environ.update(_DBMUX_COMPLETE='bash_complete', COMP_WORDS='dbmux s', COMP_CWORD='1')\n"
+        "import os, sys; os.environ.update(_DBMUX_COMPLETE='bash_complete', COMP_WORDS='dbmux se', COMP_CWORD='1')\n"
         "from dbmux.cli import main\n"
         "try: main()\n"
         "except SystemExit: sys.stderr.write(' '.join(sys.modules))"
@@ -58,8 +58,17 @@ def test_completing_a_commands_name_loads_no_command() -> None:
 
     done = subprocess.run((sys.executable, "-P", "-c", code), capture_output=True, text=True, check=True, timeout=20)
 
-    assert done.stdout.split() == ["plain,serve", "plain,schema"]
+    assert done.stdout.split() == ["plain,serve"]
     assert within(frozenset(done.stderr.split()), "dbmux") == {"dbmux", "dbmux.cli", "dbmux.errors"}
+
+
+@pytest.mark.parametrize("command", ["status", "tail", "top", "why", "clients", "kill", "reload", "config"])
+def test_what_asks_a_running_engine_loads_none(command: str) -> None:
+    names = loaded(f"dbmux.commands.{command}")
+
+    assert (
+        within(names, "pydantic", "textual", "rich", "uvloop", "dbmux.frontend", "dbmux.config", "dbmux.tui") == set()
+    )
 
 
 def test_serve_loads_no_interface_and_no_parser() -> None:
@@ -140,6 +149,8 @@ def test_only_the_network_touches_sockets() -> None:
         "net/inherited.py",
         "net/listener.py",
         "net/notify.py",
+        # Notices that nobody reads a pipe any more.
+        "commands/statements.py",
         # Waits for keys.
         "tui/terminal.py",
     }

@@ -29,7 +29,7 @@ def command(which: str | None, theme: str | None) -> None:
     try:
         require_terminal()
     except NoTerminal as error:
-        raise Refused(f"{error}; without one, there is `dbmux clients`, `routes` and `cache`") from None
+        raise Refused(f"{error}; without one, there is `dbmux tail`, `top` and `status`") from None
     try:
         hello = asyncio.run(attached(address, chosen(theme, os.environ)))
     except DbMuxError:

@@ -73,7 +73,8 @@ def found(pid: int | None, config: Path | None) -> UnixAddress | None:
             return UnixAddress(str(engine.path))
         case _:
             told = "\n".join(engine.line for engine in engines)
-            raise Refused(f"several run; say which one by its number, as in --pid {engines[0].hello.pid}:\n{told}")
+            one = engines[0].hello.pid
+            raise Refused(f"several run; say which one, as in `--pid {one}` or `dbmux attach {one}`:\n{told}")
 
 
 def _with(config: Path | None, engines: list[Engine]) -> list[Engine]:

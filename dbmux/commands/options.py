@@ -22,6 +22,13 @@ def config_option(command: Command) -> Command:
     return click.option("--config", type=kind, help="Configuration file (default: ./appconfig.json).")(command)
 
 
+def as_whom_options(command: Command) -> Command:
+    """`--user` and `--schema`: whose rights, and where names without a schema are."""
+    user = click.option("--user", metavar="NAME", help="As this user of DbMux.")
+    schema = click.option("--schema", metavar="NAME", help="Where names without a schema are.")
+    return user(schema(command))
+
+
 def theme_option(command: Command) -> Command:
     """`--theme`."""
     kind = click.Choice(["dark", "light", "ascii"])

@@ -8,7 +8,7 @@ import click
 
 from dbmux.commands.asking import Wanted, connected, engine_options, json_option, print_json
 from dbmux.commands.lines import terminal_width
-from dbmux.commands.tail import line
+from dbmux.commands.statements import line
 from dbmux.feed.remote import RemoteFeed
 from dbmux.feed.row import Row
 from dbmux.text import visible

@@ -22,7 +22,7 @@ from dbmux.control.comparison import compared, is_ordered
 from dbmux.control.foresight import Imagined, foreseen
 from dbmux.control.values import columns_told, rows_told
 from dbmux.errors import BackendRefused, DbMuxError
-from dbmux.events import KEPT
+from dbmux.events import KEPT, QueryFinished
 from dbmux.feed.arguments import execution_of
 from dbmux.feed.copy import Form, Target, copied
 from dbmux.feed.feed import Answer, Refused
@@ -190,32 +190,22 @@ class Investigations:
     def _of_row(self, row: Row, given: Mapping[str, Any]) -> Subject:
         event = row.event
         assert event is not None
-        text = text_of(event)
-        if not text:
-            raise Refused(f"a command such as {row.command!r} has no statement")
-        if len(event.statement or event.sent) >= KEPT:
-            raise Refused(f"of a statement {KEPT} bytes are kept, and this one is longer; give its text")
-        execution = None
-        if event.command == Command.STMT_EXECUTE:
-            try:
-                execution = execution_of(event)
-            except NotBound as error:
-                raise Refused(str(error)) from error
-        elif event.command != Command.QUERY:
-            raise Refused(f"{row.command!r} brings no arguments to run it with; take one of its executions")
+        if isinstance(given.get("sql"), str):
+            # What somebody made of it is written in UTF-8, and has no arguments.
+            statement = Statement(given["sql"].encode("utf-8", "replace"))
+        else:
+            statement = _statement(row, event)
         backend = self._backend(given.get("backend"), row)
         session = self._engine.frontend.find(event.session)
         state = SessionState(schema=event.schema)
         if session is not None and session.group is not None:
-            # It is there no more in the state that it had then; this one is the nearest.
-            state = SessionState(
-                schema=event.schema, names=session.carried.state.names, variables=session.carried.state.variables
-            )
+            # The state that it has now is the nearest to that of then.
+            now = session.carried.state
+            names = now.names if "sql" not in given else None
+            state = SessionState(schema=event.schema, names=names, variables=now.variables)
         mode = state.variable("sql_mode")
         flags = lexer_flags(backend.sql_mode if mode is None else mode.strip(b"'"))
-        return Subject(
-            statement=Statement(text, execution), backend=backend, user=event.who.user, state=state, flags=flags
-        )
+        return Subject(statement=statement, backend=backend, user=event.who.user, state=state, flags=flags)
 
     def _backend(self, named: object, row: Row | None) -> Backend:
         topology = self._engine.frontend.topology
@@ -298,6 +288,22 @@ class Investigations:
             raise Refused(str(error)) from error
         finally:
             self._under_way -= 1
+
+
+def _statement(row: Row, event: QueryFinished) -> Statement:
+    text = text_of(event)
+    if not text:
+        raise Refused(f"a command such as {row.command!r} has no statement")
+    if len(event.statement or event.sent) >= KEPT:
+        raise Refused(f"of a statement {KEPT} bytes are kept, and this one is longer; give its text")
+    if event.command == Command.QUERY:
+        return Statement(text)
+    if event.command != Command.STMT_EXECUTE:
+        raise Refused(f"{row.command!r} brings no arguments to run it with; take one of its executions")
+    try:
+        return Statement(text, execution_of(event))
+    except NotBound as error:
+        raise Refused(str(error)) from error
 
 
 def _checked(subject: Subject) -> Query:

@@ -6,9 +6,6 @@ stops, hangs or breaks, the engine goes on.
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum, auto
@@ -32,6 +29,7 @@ from dbmux.feed.filter.language import parse
 from dbmux.feed.filter.tree import FilterError
 from dbmux.tui import parts
 from dbmux.tui.cells import one_line
+from dbmux.tui.editor import opened
 from dbmux.tui.header import Header, Tabs, Words
 from dbmux.tui.look import Look, Theme
 from dbmux.tui.page import Page
@@ -251,17 +249,17 @@ class Interface(App[Leave]):
         for page in self.query(Happenings):
             page.hear(message.happenings)
 
+    @on(Page.Ask)
+    def _asked(self, message: Page.Ask) -> None:
+        self._prompt.ask(message.what, message.begin, message.typed)
+
     @on(Page.Edit)
     def _edit(self, message: Page.Edit) -> None:
         file = Path(message.file)
         if not file.is_file():
             self.say(f"{message.file} is no file that could be edited")
             return
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        # Without a repaint in between: a suspended terminal is written to by nobody.
-        with self.suspend(), self.batch_update():
-            subprocess.run([*shlex.split(editor), f"+{message.line}", str(file)], check=False)
-        self.refresh()
+        opened(self, file, message.line)
 
     @on(Page.Wanted)
     async def _wanted(self, message: Page.Wanted) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -56,6 +56,15 @@ class Page(Vertical):
             super().__init__()
             self.file = file
             self.line = line
+
+    class Ask(Message):
+        """Something is to be typed at the bottom of the screen; `typed` gets it, and says what is wrong with it."""
+
+        def __init__(self, what: str, begin: str, typed: Callable[[str], Awaitable[str]]) -> None:
+            super().__init__()
+            self.what = what
+            self.begin = begin
+            self.typed = typed
 
     class Said(Message):
         """Something to be said at the bottom of the screen."""

@@ -21,6 +21,7 @@ Serve = Callable[[FakeBackend], str]
 def run_here(*arguments: str, **environment: str) -> Result:
     """Run a command in this process; nothing of the user's own is found."""
     folders = {f"XDG_{name}_HOME": str(Path(name.lower()).absolute()) for name in ("CONFIG", "STATE", "DATA", "CACHE")}
+    folders["DBMUX_RUNTIME_DIR"] = str(Path("run").absolute())
     return CliRunner(env={"DBMUX_CONFIG": None, **folders, **environment}).invoke(
         group, arguments, prog_name="dbmux", catch_exceptions=False
     )

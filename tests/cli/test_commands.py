@@ -545,24 +545,13 @@ class TestCompletion:
 @pytest.mark.usefixtures("here")
 class TestAsking:
     @pytest.mark.parametrize("command", ["clients", "routes", "cache stats", "cache list", "cache flush"])
-    def test_without_a_control_address_it_says_how_to_open_one(self, command: str) -> None:
-        Path("appconfig.json").write_text(THERE)
-
-        result = run_here(*command.split())
-
-        assert said(result) == (
-            2,
-            ['appconfig.json: no control address; "control": "127.0.0.1:3380" opens one'],
-        )
-
-    @pytest.mark.parametrize("command", ["clients", "routes", "cache stats", "cache list", "cache flush"])
     def test_when_nobody_answers_it_says_what_to_look_at(self, command: str) -> None:
         result = run_here(*command.split(), "--control", "/no/such.sock")
 
         assert said(result) == (
-            2,
+            3,
             [
-                "no DbMux answers at /no/such.sock (No such file or directory); "
+                "Error: no DbMux answers at /no/such.sock (No such file or directory); "
                 "is it running, and is that its `control` address?"
             ],
         )

@@ -88,7 +88,10 @@ def write(path: Path, config: dict[str, Any]) -> None:
 
 @asynccontextmanager
 async def serving(
-    file: Path, config: dict[str, Any], adjust: Callable[[Config], Config] = lambda read: read
+    file: Path,
+    config: dict[str, Any],
+    adjust: Callable[[Config], Config] = lambda read: read,
+    socket: Path | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve a configuration until the end of the block."""
     write(file, config)
@@ -100,6 +103,7 @@ async def serving(
         log_format=LogFormat.JSON,
         state_folder=None,
         started=served.begun,
+        socket=socket,
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(process.serve(options, served.wishes, Log(served.log, LogFormat.JSON)))

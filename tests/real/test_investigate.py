@@ -53,8 +53,9 @@ async def looking(folder: Path, nodes: dict[str, Node], first: str) -> AsyncIter
 @asynccontextmanager
 async def application(served: Serving) -> AsyncIterator[TestClient]:
     """A client that is logged in, in the schema."""
-    client = await connect(served.port(), PASSWORD.encode(), user=ACCOUNT.encode(), schema=b"looked_into")
+    client = await connect(served.port(), PASSWORD.encode(), user=ACCOUNT.encode())
     assert isinstance(client, TestClient)
+    await client.ask(Command.INIT_DB, b"looked_into")
     yield client
     client.close()
 

@@ -15,6 +15,7 @@ from dbmux.tui.look import Look, Theme, look
 from dbmux.tui.pace import Pace
 from dbmux.tui.page import Page
 from dbmux.tui.pages import make
+from dbmux.tui.pages.deeds import Tools
 from dbmux.tui.pages.live import Live
 from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
@@ -215,10 +216,18 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Scripted:
-    """A feed: gives `batches` one after the other; `asked`, `filters` and `places` are what was wanted of it."""
+# The clipboard and the editor of whoever runs the tests are left alone.
+NO_TOOLS = Tools(edit=lambda app, text: text, copy=lambda text: "")
 
-    def __init__(self, *batches: Batch, answers: Mapping[str, Any] | None = None) -> None:
+
+class Scripted:
+    """A feed: gives `batches` one after the other; `asked`, `filters` and `places` are what was wanted of it.
+
+    `tools` are what is around the interface that looks at it.
+    """
+
+    def __init__(self, *batches: Batch, answers: Mapping[str, Any] | None = None, tools: Tools = NO_TOOLS) -> None:
+        self.tools = tools
         self.hello = Hello("0.1.0", PROTOCOL, "appconfig.json", 0, 42)
         self.answers = {**ANSWERS, **(answers or {})}
         self.batches = list(batches)
@@ -322,7 +331,8 @@ def look_at(
 
 def _pages(feed: Feed, how: Look) -> list[Page]:
     # However long a test takes, its frames come as fast as they may.
-    live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter))
+    tools = feed.tools if isinstance(feed, Scripted) else NO_TOOLS
+    live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter), tools=tools)
     return [live, *make(feed, how)[1:]]
 
 

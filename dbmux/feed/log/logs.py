@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Protocol
 
 from dbmux.config.jsonc import Problem
 from dbmux.config.model import Config, LogFile
@@ -20,7 +19,7 @@ from dbmux.feed.feed import Passes, Refused
 from dbmux.feed.filter import language
 from dbmux.feed.log.entry import with_literals, without_literals
 from dbmux.feed.log.pen import Pen
-from dbmux.feed.log.rotating import RotatingFile, Written
+from dbmux.feed.log.rotating import RotatingFile
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.row import Row
 from dbmux.observe.observer import Observer
@@ -28,8 +27,8 @@ from dbmux.observe.prometheus import LogFigures
 from dbmux.text import why
 
 QUERIES, SLOW = "queries", "slow"
-# How often it is looked for statements, how many make a portion, and how much longer than for one the loop is left to
-# others before the next.
+# How often it is looked for statements; how many make a portion, which takes about a millisecond; and how many times as
+# long the loop is left to others before the next.
 PAUSE_S = 0.1
 PORTION = 32
 REST = 3
@@ -39,10 +38,8 @@ MOST_BYTES = 256 * 1024
 LAST_S = 2.0
 
 
-class Compiles(Protocol):
-    """Makes a filter of its text; raises Refused."""
-
-    def __call__(self, wanted: str, /) -> Passes: ...
+# Makes a filter of its text; raises Refused.
+Compiles = Callable[[str], Passes]
 
 
 def problems(config: Config) -> Iterator[Problem]:
@@ -207,8 +204,7 @@ class _Log:
     async def _write(self, pen: Pen, lines: list[bytes]) -> None:
         file = self._file
         assert file is not None
-        # Half of them written is what a process leaves that is killed here; the figures end with it.
-        written: Written = await pen.do(lambda: file.write(lines))
+        written = await pen.do(lambda: file.write(lines))
         self._written += written.lines
         missing = len(lines) - written.lines
         self._unwritten += missing

@@ -36,7 +36,7 @@ from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look, Theme
 from dbmux.tui.pace import FASTEST_S, Pace
-from dbmux.tui.page import Page
+from dbmux.tui.pages.deeds import DEEDS, TOOLS, Deeds, Tools
 from dbmux.tui.sql import coloured
 from dbmux.tui.stream import Stream
 
@@ -194,7 +194,7 @@ class Details(Widget):
         return lines
 
 
-class Live(Page):
+class Live(Deeds):
     """The page."""
 
     DEFAULT_CSS = """
@@ -204,7 +204,7 @@ class Live(Page):
     Live.small Details { display: none; }
     """
     name_: ClassVar[str] = "Live"
-    hints: ClassVar[str] = "p pause  f filter  / find  F follow  space open tx  . chatter  z enlarge  ? help"
+    hints: ClassVar[str] = "p pause  f filter  / find  F follow  space open tx  x explain  y copy  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("p", "pause the view; what comes meanwhile is kept"),
         ("F", "follow the newest line; moving up stops that"),
@@ -216,6 +216,7 @@ class Live(Page):
         (".", "show or hide what connections do by themselves"),
         ("ctrl+l", "clear the view; nothing is forgotten by DbMux"),
         ("Enter", "the decisions about the statement, in full"),
+        *DEEDS,
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "pause", show=False),
@@ -235,8 +236,10 @@ class Live(Page):
             super().__init__()
             self.happenings = happenings
 
-    def __init__(self, feed: Feed, look: Look, wanted: str = "", pace: Pace | None = None) -> None:
-        super().__init__(feed, look)
+    def __init__(
+        self, feed: Feed, look: Look, wanted: str = "", pace: Pace | None = None, tools: Tools = TOOLS
+    ) -> None:
+        super().__init__(feed, look, tools)
         self.wanted = wanted
         self._before = ""
         self._sought = ""
@@ -398,6 +401,15 @@ class Live(Page):
         except (Refused, Lost) as error:
             steps = [{"about": "why", "told": str(error), "place": "", "otherwise": ""}]
         self._details.show(row, steps)
+
+    @property
+    def row(self) -> Row | None:
+        """The statement under the cursor."""
+        return self.view.row
+
+    def shown(self) -> list[Row]:
+        """All statements of the stream."""
+        return list(self.view.stream.rows())
 
     # Keys.
 
