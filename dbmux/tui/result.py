@@ -72,7 +72,7 @@ class ResultScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The title, the lines, and the keys."""
-        title, hints = Words(self._look, lambda look: look.bar), Words(self._look, self._look.bar)
+        title, hints = Words(self._look), Words(self._look)
         title.say(self._title)
         hints.say("j k h l scroll  y copy all  Esc back")
         yield title
