@@ -16,7 +16,7 @@ from dbmux.feed.feed import Batch, Happening
 from dbmux.tui.app import Interface
 from dbmux.tui.look import Theme, look
 from tests.tui.lines import NOON, batch, row
-from tests.tui.scripted import ANSWERS, BACKEND, Scripted, settled, still
+from tests.tui.scripted import ANSWERS, BACKEND, Scripted, settled, unhurried
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 # The name of the picture, the size of the terminal, the theme, and the keys that are pressed.
@@ -90,12 +90,12 @@ def feed() -> Scripted:
 
 async def draw(size: tuple[int, int], theme: Theme, keys: tuple[str, ...]) -> str:
     """One picture."""
-    app = Interface(feed(), look(theme, {}))
+    app = Interface(feed(), look(theme, {}), pages=unhurried)
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
         for key in keys:
             await pilot.press(key)
-            await still(pilot)
+            await settled(pilot)
         return alone(app.export_screenshot(title="dbmux tui"))
 
 

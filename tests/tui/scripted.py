@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import Any
 
-from textual.app import App
 from textual.pilot import Pilot
 
 from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
@@ -348,18 +347,11 @@ async def settled(pilot: Pilot[Leave]) -> None:
 
 def screen(app: Interface) -> list[str]:
     """What is on the screen, line by line."""
-    return _lines(app)
-
-
-def _lines(app: App[Leave]) -> list[str]:
     strips = app.screen._compositor.render_strips()
     return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
 
 
-async def still(pilot: Pilot[Leave]) -> list[str]:
-    """The screen, once nothing changes it any more."""
-    await settled(pilot)
-    # A frame that took long says so for the next one.
-    while any(" Hz" in line for line in _lines(pilot.app)):
-        await settled(pilot)
-    return _lines(pilot.app)
+def unhurried(feed: Feed, look: Look) -> list[Page]:
+    """The pages, with a live view that is drawn as often as it can be, however busy the machine is."""
+    _, *others = make(feed, look)
+    return [Live(feed, look, pace=Pace(lambda: 0.0, lambda: 0.0)), *others]

@@ -19,7 +19,7 @@ import pytest
 from dbmux.tui.app import Interface
 from dbmux.tui.look import Theme, look
 from tests.tui.lines import NOON
-from tests.tui.scripted import ANSWERS, Scripted, settled, still, usual
+from tests.tui.scripted import ANSWERS, Scripted, screen, settled, unhurried, usual
 
 SCREENS = Path(__file__).parent / "screens"
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ STATES: dict[str, dict[str, Any]] = {
 
 def walked(size: tuple[int, int], theme: Theme) -> dict[str, list[str]]:
     """All pages, one after the other."""
-    app = Interface(Scripted(usual()), look(theme, {}))
+    app = Interface(Scripted(usual()), look(theme, {}), pages=unhurried)
     shown: dict[str, list[str]] = {}
 
     async def scenario() -> None:
@@ -60,7 +60,8 @@ def walked(size: tuple[int, int], theme: Theme) -> dict[str, list[str]]:
             await settled(pilot)
             for key, name in WALK:
                 await pilot.press(key)
-                shown[name] = await still(pilot)
+                await settled(pilot)
+                shown[name] = screen(app)
 
     asyncio.run(asyncio.wait_for(scenario(), 60))
     return shown
@@ -68,13 +69,16 @@ def walked(size: tuple[int, int], theme: Theme) -> dict[str, list[str]]:
 
 def opened(size: tuple[int, int], answers: dict[str, Any], keys: str) -> list[str]:
     """The screen after these keys, of an engine that answers so."""
-    app = Interface(Scripted(*() if "pulse" in answers else (usual(),), answers=answers), look(Theme.DARK, {}))
+    app = Interface(
+        Scripted(*() if "pulse" in answers else (usual(),), answers=answers), look(Theme.DARK, {}), pages=unhurried
+    )
 
     async def scenario() -> list[str]:
         async with app.run_test(size=size) as pilot:
             await settled(pilot)
             await pilot.press(*keys)
-            return await still(pilot)
+            await settled(pilot)
+            return screen(app)
 
     return asyncio.run(asyncio.wait_for(scenario(), 60))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
+from dbmux.feed.feed import Refused
 from dbmux.tui.app import Interface, Leave
 from dbmux.tui.tour import Deed, Place, Tour
 from tests.tui.scripted import ANSWERS, Scripted, look_at, screen, settled, usual
@@ -37,7 +38,7 @@ def test_what_was_done_before_is_passed_over() -> None:
 
 
 def test_the_keys_themselves_are_what_counts() -> None:
-    feed = Scripted(usual())
+    feed = Scripted(usual(), answers={"explain": Refused("it was no SELECT")})
     tour = Tour(PLACE)
     words: list[str] = []
 
