@@ -203,6 +203,15 @@ ANSWERS: dict[str, Any] = {
         },
         {"id": 1073741826, "user": "", "client": "10.0.0.9:5001", "listener": "127.0.0.1:3307", "state": "login"},
     ],
+    "explain": {
+        "backend": "db1",
+        "server": "MySQL 9.4.0",
+        "rights": "the rights of app",
+        "analyze": False,
+        "form": "tree",
+        "text": "-> Table scan on orders  (rows=1200)",
+        "estimated_rows": 1200.0,
+    },
     "config": [
         {"path": "listen", "value": "127.0.0.1:3307", "line": 0, "column": 0},
         {"path": "backends.db1.address", "value": "10.0.0.1:3306", "line": 2, "column": 5},

@@ -55,6 +55,8 @@ def test_the_keys_themselves_are_what_counts() -> None:
         words.append(step())
         await pilot.press("x")
         await settled(pilot)
+        await pilot.press("escape")
+        await settled(pilot)
         words.append(step())
         feed.answers["status"] = _version(8, "appconfig.json")
         app.renew()
