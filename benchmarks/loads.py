@@ -25,6 +25,7 @@ from benchmarks.targets import (
     SCHEMA,
     THRONG,
     THRONG_CONNECTIONS,
+    TUI,
     USER,
     Bench,
     Target,
@@ -65,7 +66,7 @@ def sysbench(script: str, *extra: str, threads: int | None = None) -> Load:
     def load(target: Target, options: Options) -> dict[str, float]:
         if target.name == THRONG and threads != THRONG_CLIENTS:
             return {}
-        if target.name in (CACHED, MISSING) and (script != POINT_SELECT or threads is not None):
+        if target.name in (CACHED, MISSING, TUI) and (script != POINT_SELECT or threads is not None):
             return {}
         count = f"--threads={threads or options.threads}"
         run = [*sysbench_line(target.port, script), *extra, count, "--percentile=99", "run"]
@@ -171,7 +172,7 @@ def idle_clients(target: Target, options: Options) -> dict[str, float]:
 
 def elsewhere(load: Load) -> Load:
     """A load that is not for a thousand clients."""
-    return lambda target, options: {} if target.name in (THRONG, CACHED, MISSING) else load(target, options)
+    return lambda target, options: {} if target.name in (THRONG, CACHED, MISSING, TUI) else load(target, options)
 
 
 LOADS: dict[str, Load] = {

@@ -39,6 +39,8 @@ TARGETS = (
     Goal("point-select", "dbmux", "p99 ms", 1.3, REFERENCE, is_ceiling=True),
     Goal("point-select", "dbmux-shared", "queries/s", 0.9, REFERENCE),
     Goal("point-select", "dbmux-shared", "CPU us/query", 1.4, REFERENCE, is_ceiling=True),
+    Goal("point-select", "dbmux-tui", "queries/s", 0.85, "dbmux-shared"),
+    Goal("point-select", "dbmux-tui", "p99 ms", 1.5, "dbmux-shared", is_ceiling=True),
     Goal("point-select", "dbmux-cached", "queries/s", 1.05, "direct"),
     Goal("point-select", "dbmux-cached", "queries/s", 2.1, REFERENCE),
     Goal("point-select", "dbmux-cached", "CPU us/query", 0.6, REFERENCE, is_ceiling=True),
