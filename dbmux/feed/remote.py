@@ -88,7 +88,13 @@ class RemoteFeed:
         except (OSError, TimeoutError) as error:
             reason = "no answer in time" if isinstance(error, TimeoutError) else why(error)
             raise Lost(f"no DbMux answers at {address} ({reason})") from error
-        feed.hello = Hello(**{name: told[name] for name in Hello.__dataclass_fields__})
+        try:
+            feed.hello = Hello(**{name: told[name] for name in Hello.__dataclass_fields__})
+        except (KeyError, TypeError) as error:
+            feed.close()
+            raise Lost(
+                f"what answers at {address} is no DbMux of this version; use the dbmux that started it"
+            ) from error
         return feed
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:

@@ -201,6 +201,29 @@ def test_an_engine_that_goes_away_is_noticed(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_a_hello_of_another_version_is_said_to_be_one(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        gone = asyncio.Event()
+
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            writer.write(b'{"hello": {"protocol": 99}}\n')
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            gone.set()
+
+        path = str(tmp_path / "control.sock")
+        server = await asyncio.start_unix_server(greet, path)
+        with pytest.raises(Lost, match="no DbMux of this version"):
+            await RemoteFeed.connect(UnixAddress(path), "test")
+        await gone.wait()
+        server.close()
+        await server.wait_closed()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("line", [b"hello\n", b"[]\n", b'{"ask": 3}\n', b'{"a": {}, "b": {}}\n', b'{"dance": {}}\n'])
 def test_what_is_no_request_is_refused_and_the_connection_stands(line: bytes, tmp_path: Path) -> None:
     async def scenario() -> None:
