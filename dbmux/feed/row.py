@@ -213,7 +213,7 @@ _MADE: dict[str, Callable[[QueryFinished, Row], Any]] = {
     "sql": _sql,
     "digest": lambda event, row: identity(row._digest),
     "digest_text": _digest_text,
-    "tables": lambda event, row: row._meaning.tables,
+    "tables": lambda event, row: (event.query or row._meaning).tables,
     "user": lambda event, row: event.who.user,
     "client": lambda event, row: event.who.client,
     "app": lambda event, row: row._origin.app or event.who.program,
