@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
 from time import perf_counter
 from typing import NoReturn
 
 from dbmux.backend.binlog.listener import Broken, Cause, Listener, Pace
-from dbmux.backend.binlog.settling import Seen, Settling, Write, is_up_to
+from dbmux.backend.binlog.progress import Progress
+from dbmux.backend.binlog.settling import Seen, Settling, Write
 from dbmux.errors import ProtocolError
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.conversation import ConnectionClosed, Conversation
@@ -39,8 +39,6 @@ from dbmux.wire.replies import Eof, Err
 EVENTS_A_TURN = 200
 # Transactions that were prepared and not yet committed, whose writes are kept.
 PREPARED_LIMIT = 10_000
-# Answers about the server's end that the stream has not reached: more would tell nothing new.
-MARKS_LIMIT = 1_000
 
 # The bits of a logged sql_mode that change where a token ends.
 _MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
@@ -69,10 +67,7 @@ class Stream:
         self._gtid = ""
         self._writes: dict[Write, None] = {}
         self._prepared: dict[str, tuple[Write, ...]] = {}
-        # How far it is, and where the server was when it was asked.
-        self._reached = Position("", 0)
-        self._marks: deque[tuple[Position, float]] = deque()
-        self._delay_s = 0.0
+        self._progress = Progress(Position("", 0))
 
     @property
     def stood_s(self) -> float:
@@ -87,7 +82,7 @@ class Stream:
     @property
     def delay_s(self) -> float:
         """How far what was told is behind the server, at most: the time of the question is in it."""
-        return max(self._delay_s, perf_counter() - self._marks[0][1]) if self._marks else self._delay_s
+        return self._progress.delay_s
 
     async def read(self) -> NoReturn:
         """Tell what comes; raises Broken when nothing does any more."""
@@ -140,7 +135,7 @@ class Stream:
             case Committed(position=position):
                 self._commit(position)
             case Heartbeat(position=position) | Rotated(position=position):
-                self._reach(position)
+                self._progress.reach(position)
             case FormatDescribed() if not self.has_begun:
                 # Before it, the server may still find that it cannot send what it was asked for.
                 self.has_begun, self._begun_at = True, perf_counter()
@@ -168,7 +163,7 @@ class Stream:
             self.settling.note(self._gtid, position, perf_counter(), self._writes)
             self.noted.set()
         self._gtid, self._writes = "", {}
-        self._reach(position)
+        self._progress.reach(position)
 
     def _commit_prepared(self, xid: str) -> None:
         if (writes := self._prepared.pop(xid, None)) is None:
@@ -191,18 +186,9 @@ class Stream:
 
     def compare(self, seen: Seen, asked_at: float) -> None:
         """The server was asked then and is so far; what is seen by now is told again."""
-        if is_up_to(seen.end, self._reached):
-            self._delay_s = perf_counter() - asked_at
-            self._marks.clear()
-        elif len(self._marks) < MARKS_LIMIT:
-            self._marks.append((seen.end, asked_at))
+        self._progress.compare(seen.end, asked_at)
         for write in self.settling.settle(seen, perf_counter()):
             self._tell(write)
-
-    def _reach(self, position: Position) -> None:
-        self._reached = position
-        while self._marks and is_up_to(self._marks[0][0], position):
-            self._delay_s = perf_counter() - self._marks.popleft()[1]
 
 
 def _lexer_flags(sql_mode: int) -> int:
