@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Iterable
 from time import perf_counter
 from typing import NoReturn
 
-from dbmux.backend.binlog.listener import Broken, Cause, Listener, Pace
+from dbmux.backend.binlog.listener import Listener
+from dbmux.backend.binlog.log import Log
 from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.settling import Seen, Settling, Write
-from dbmux.errors import ProtocolError
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
-from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.wire.binlog.charsets import text_in_utf8
-from dbmux.wire.binlog.decoder import Decoder
 from dbmux.wire.binlog.events import (
     Committed,
     Event,
@@ -33,7 +32,6 @@ from dbmux.wire.binlog.events import (
     XaPrepared,
     XaRolledBack,
 )
-from dbmux.wire.replies import Eof, Err
 
 # So many events are read before others have their turn.
 EVENTS_A_TURN = 200
@@ -49,20 +47,15 @@ _WRITES_NOTHING = re.compile(rb"(?:XA START|XA END|SAVEPOINT|ROLLBACK TO) ")
 class Stream:
     """What one connection is sent of a server's log, and how far that is."""
 
-    def __init__(
-        self, name: str, conversation: Conversation[bytes | Err | Eof], listener: Listener, pace: Pace
-    ) -> None:
+    def __init__(self, log: Log, listener: Listener) -> None:
         self.settling = Settling()
         # Something is pending there.
         self.noted = asyncio.Event()
         self.has_begun = False
-        # By time.perf_counter: since when it is told, and when the server's last word came.
-        self._begun_at = self._heard_at = perf_counter()
-        self._name = name
-        self._conversation = conversation
+        # By time.perf_counter: since when it is told.
+        self._begun_at = perf_counter()
+        self._log = log
         self._listener = listener
-        self._pace = pace
-        self._decoder = Decoder()
         # The open transaction.
         self._gtid = ""
         self._writes: dict[Write, None] = {}
@@ -77,7 +70,7 @@ class Stream:
     @property
     def silent_s(self) -> float:
         """How long ago the server's last word came, a heartbeat at least."""
-        return perf_counter() - self._heard_at
+        return self._log.silent_s
 
     @property
     def delay_s(self) -> float:
@@ -86,42 +79,22 @@ class Stream:
 
     async def read(self) -> NoReturn:
         """Tell what comes; raises Broken when nothing does any more."""
-        try:
+        with self._log.understood():
             await self._read()
-        except TimeoutError:
-            raise Broken(
-                Cause.SILENT, f"{self._name} has not sent even a heartbeat of its binary log in time"
-            ) from None
-        except ConnectionClosed as error:
-            raise Broken(Cause.ENDED, f"{self._name} ended the sending of its binary log: {error}") from error
-        except ProtocolError as error:
-            raise Broken(Cause.UNREADABLE, f"the binary log of {self._name} cannot be read: {error}") from error
 
     async def _read(self) -> NoReturn:
         since_turn = 0
         while True:
-            async with asyncio.timeout(self._pace.silence):
-                message: bytes | Err | Eof | None = await self._conversation.next()
-            self._heard_at = perf_counter()
-            while message is not None:
-                for event in self._decoder.decode(self._event(message)):
+            events: Iterable[Event] | None = await self._log.next()
+            while events is not None:
+                for event in events:
                     self._take(event)
                     since_turn += 1
                 since_turn += 1
                 if since_turn >= EVENTS_A_TURN:
                     since_turn = 0
                     await asyncio.sleep(0)
-                message = self._conversation.protocol.next()
-
-    def _event(self, message: bytes | Err | Eof) -> bytes:
-        match message:
-            case bytes():
-                return message
-            case Err() as err:
-                told = err.message.decode(errors="replace")
-                raise Broken(Cause.ENDED, f"{self._name} does not send its binary log: {err.number} ({told})")
-            case Eof():
-                raise Broken(Cause.ENDED, f"{self._name} ended the sending of its binary log")
+                events = self._log.ready()
 
     def _take(self, event: Event) -> None:
         match event:
