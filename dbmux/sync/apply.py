@@ -1,14 +1,15 @@
 """Turns the rows that a binary log tells of a table into statements that change the same table elsewhere.
 
-How the rows are logged and a description of the target's table come in; for rows, changes go out: as few as possible,
-each with the number of rows that it must find. A row is found by the target's key, of which every column must be logged;
-where there is none, by all its values. Never inserts what should be updated, or the other way round: a row that is not
-as it must be is an error, so that no difference is covered up.
+How the rows are logged and a description of the target's table come in; for rows, changes go out: as few as can be,
+each with the number of rows that it must find. A row is found by the target's key, of which every column must be
+logged; where there is none, by all its values. Never inserts what should be updated, or the other way round: a row that
+is not as it must be is an error, so that no difference is covered up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from dbmux.errors import DbMuxError
 from dbmux.sync.literal import literal_of
@@ -69,11 +70,24 @@ class Writer:
         inexact = [column.name for column in columns if column.family in _INEXACT and not column.generated]
         if inexact:
             raise CannotApply(
-                f"{table.name}: without a primary or unique key its rows are found by all their values, which cannot be "
-                f"done for {', '.join(inexact)}; give it a primary key"
+                f"{table.name}: without a primary or unique key its rows are found by all their values, which cannot "
+                f"be done for {', '.join(inexact)}; give it a primary key"
             )
 
-    def inserts(self, rows: Iterable[Row]) -> Iterator[Change]:
+    def write(self, changes: Iterable[tuple[Row | None, Row | None]]) -> Iterator[Change]:
+        """Rows as they were and as they are, None where there was or is none: all of the same sort."""
+        first = next(changed := iter(changes), None)
+        match first:
+            case None:
+                return
+            case (None, _):
+                yield from self._inserts(after for _, after in chain((first,), changed))
+            case (_, None):
+                yield from self._deletes(before for before, _ in chain((first,), changed))
+            case _:
+                yield from self._updates(chain((first,), changed))
+
+    def _inserts(self, rows: Iterable[Row]) -> Iterator[Change]:
         """New rows."""
         stored, literals = self._stored, self._literals
         parts: list[bytes] = []
@@ -90,7 +104,7 @@ class Writer:
         if parts:
             yield Change(self._insert + b",".join(parts), len(parts))
 
-    def updates(self, pairs: Iterable[tuple[Row, Row]]) -> Iterator[Change]:
+    def _updates(self, pairs: Iterable[tuple[Row, Row]]) -> Iterator[Change]:
         """Rows as they were, and as they are."""
         for before, after in pairs:
             changed = [
@@ -101,7 +115,7 @@ class Writer:
             if changed:
                 yield Change(b"UPDATE %b SET %b WHERE %b" % (self._name, b",".join(changed), self._where(before)), 1)
 
-    def deletes(self, rows: Iterable[Row]) -> Iterator[Change]:
+    def _deletes(self, rows: Iterable[Row]) -> Iterator[Change]:
         """Rows that are gone."""
         if not self._is_keyed or len(self._key) > 1:
             for row in rows:

@@ -1,15 +1,16 @@
 """Where a mirror stands: kept on the target itself, in the transactions that bring it there.
 
-A name comes in with what it has applied; SQL goes out, to run in the transaction with the changes. So the place is never
-ahead of the data nor behind it, whenever anything is killed. Beside it stand what is prepared on the source and not yet
-committed (XA), and the definition that is under way: definitions are in no transaction.
+A name comes in with what was applied; SQL goes out, to run in the transaction with the changes. So the place is never
+ahead of the data nor behind it, whenever anything is killed. Beside it stands what is prepared on the source and not
+yet committed (XA), and the definition that is under way: definitions are in no transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
 
+from dbmux.sync.table import TableName
 from dbmux.sync.target import Change, Target
 from dbmux.wire.binlog.events import Position
 
@@ -30,8 +31,8 @@ _TABLES = (
     b" statement LONGBLOB NOT NULL, PRIMARY KEY (name, xid, part)) ENGINE=InnoDB",
     b"CREATE TABLE IF NOT EXISTS dbmux_mirror.definitions ("
     b"name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,"
-    b" file VARCHAR(255) CHARACTER SET binary NOT NULL, position BIGINT UNSIGNED NOT NULL,"
-    b" statement LONGBLOB NOT NULL, before_it VARCHAR(64) CHARACTER SET ascii NOT NULL) ENGINE=InnoDB",
+    b" statement LONGBLOB NOT NULL, tables LONGTEXT NOT NULL, before_it VARCHAR(64) CHARACTER SET ascii NOT NULL)"
+    b" ENGINE=InnoDB",
 )
 
 
@@ -50,10 +51,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One that was under way: where it ends in the source's log, and how what it changes looked before it."""
+    """One that is under way: the statement, the tables that it is about, and how those looked before it."""
 
-    position: Position
     statement: bytes
+    tables: tuple[TableName, ...] | None
     before: str
 
 
@@ -132,25 +133,20 @@ def let_go(name: str, xid: str) -> Change:
 
 
 async def definition_of(target: Target, name: str) -> Definition | None:
-    """The one that was under way when something ended; nothing else was then."""
+    """The one that was under way when something ended."""
     rows = await target.ask(
-        b"SELECT file, position, statement, before_it FROM dbmux_mirror.definitions WHERE name = " + text(name)
+        b"SELECT statement, tables, before_it FROM dbmux_mirror.definitions WHERE name = " + text(name)
     )
     if not rows:
         return None
-    file, position, statement, before = (value or b"" for value in rows[0])
-    return Definition(Position(file.decode(errors="surrogateescape"), int(position)), statement, before.decode())
+    statement, tables, before = (value or b"" for value in rows[0])
+    named = json.loads(tables)
+    return Definition(statement, None if named is None else tuple(TableName(*one) for one in named), before.decode())
 
 
 def intended(name: str, definition: Definition) -> Change:
     """Says that a definition is going to run."""
-    values = (
-        text(name),
-        data(definition.position.file.encode(errors="surrogateescape")),
-        b"%d" % definition.position.offset,
-        data(definition.statement),
-        text(definition.before),
-    )
+    values = text(name), data(definition.statement), text(json.dumps(definition.tables)), text(definition.before)
     return Change(b"REPLACE INTO dbmux_mirror.definitions VALUES (%b)" % b",".join(values))
 
 

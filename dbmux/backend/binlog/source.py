@@ -79,6 +79,11 @@ class Source:
         """Log in; raises Broken."""
         return cls(backend, who, pace, await _connect(backend, who, pace))
 
+    @property
+    def name(self) -> str:
+        """The server's name in the configuration."""
+        return self._backend.name
+
     def close(self) -> None:
         """End it."""
         self._conversation.channel.close()
@@ -98,6 +103,21 @@ class Source:
         if place.offset > dump.LAST_OFFSET:
             raise Broken(Cause.UNREADABLE, f"the binary log file of {name} is over 4 GiB long", "FLUSH BINARY LOGS")
         return place
+
+    async def ask(self, question: bytes) -> list[TextRow]:
+        """Ask it anything whose answer is short; raises Broken."""
+        return await self._ask(question)
+
+    async def identity(self) -> str:
+        """Tells this server from all others, whatever its address: its UUID, or in MariaDB the number that it has."""
+        ((identity,),) = await self._ask(b"SELECT @@server_id" if self._is_mariadb else b"SELECT @@server_uuid")
+        return (identity or b"").decode()
+
+    async def leaves_cascades_out(self) -> bool:
+        """Whether the log does not tell what foreign keys do to the rows that refer to others: MySQL tells since 9.6,
+        unless that is switched off (manual page "innodb_native_foreign_keys")."""
+        rows = await self._ask(b"SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'")
+        return not rows or rows[0][1] != b"OFF"
 
     async def seen(self) -> Seen:
         """How far the server is, and what of that is seen; raises Broken."""
