@@ -8,23 +8,23 @@ is not as it must be is an error, so that no difference is covered up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain
 
 from dbmux.errors import DbMuxError
-from dbmux.sync.literal import literal_of
+from dbmux.sync.literal import literal
 from dbmux.sync.places import quoted
 from dbmux.sync.table import Column, Family, Table
 from dbmux.sync.target import Change
 from dbmux.wire.binlog.columns import Layout
 from dbmux.wire.binlog.readers import ABSENT
+from dbmux.wire.binlog.rows import Row, Value
 
 # Rows that go in one statement, and its bytes.
 ROWS_LIMIT, BYTES_LIMIT = 1000, 256 * 1024
 # Whose values cannot be compared with what was logged.
 _INEXACT = frozenset((Family.FLOAT, Family.DOUBLE, Family.JSON, Family.GEOMETRY))
-
-Row = Sequence[object]
 
 
 class CannotApply(DbMuxError):
@@ -47,9 +47,7 @@ class Writer:
             raise CannotApply(f"{table.name}: the target lacks the columns {', '.join(missing)}")
         columns = [known[name.lower()] for name in names if name is not None]
         self._name = b"%b.%b" % (quoted(table.name.schema), quoted(table.name.name))
-        self._literals: list[Callable[[object], bytes]] = [
-            literal_of(logged, column.family) for logged, column in zip(layout.columns, columns, strict=True)
-        ]
+        self._literals: list[Callable[[Value], bytes]] = [partial(literal, column=logged) for logged in layout.columns]
         self._columns = [quoted(column.name) for column in columns]
         # The target computes these itself.
         self._stored = [place for place, column in enumerate(columns) if not column.generated]
@@ -144,6 +142,6 @@ class Writer:
         return found if self._is_keyed else found + b" LIMIT 1"
 
 
-def _is_same(before: object, after: object) -> bool:
-    # 1 and 1.0 are of one type here; a value that was not logged may have been any.
+def _is_same(before: Value, after: Value) -> bool:
+    # What was not logged may have been anything.
     return before is not ABSENT and before == after

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from random import Random
 from time import perf_counter
 from typing import NoReturn
@@ -23,7 +22,7 @@ from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.source import Source
 from dbmux.backend.login import Credentials
 from dbmux.backend.server import Backend
-from dbmux.config.model import Account
+from dbmux.config.model import Account, OnDefinition
 from dbmux.errors import DbMuxError
 from dbmux.sync import places
 from dbmux.sync.apply import Writer
@@ -32,6 +31,7 @@ from dbmux.sync.fitness import problem_of
 from dbmux.sync.places import Definition, Place
 from dbmux.sync.table import TableName
 from dbmux.sync.target import Change, Target
+from dbmux.wire.binlog.changes import changes
 from dbmux.wire.binlog.events import (
     Committed,
     Event,
@@ -43,21 +43,13 @@ from dbmux.wire.binlog.events import (
     XaCommitted,
     XaRolledBack,
 )
-from dbmux.wire.binlog.plan import Plan, Plans, changes_in
+from dbmux.wire.binlog.plan import Plan, Plans
 
 # Bytes of statements that go to the target at once; rows and transactions that are committed together.
 BATCH_BYTES = 512 * 1024
 JOINED_ROWS, JOINED_TRANSACTIONS = 5000, 500
 # Rows after which others have their turn.
 ROWS_A_TURN = 500
-
-
-class OnDefinition(StrEnum):
-    """What becomes of CREATE, ALTER and DROP."""
-
-    STOP = "stop"
-    APPLY = "apply"
-    IGNORE = "ignore"
 
 
 class Halted(DbMuxError):
@@ -78,7 +70,7 @@ class Task:
     account: Account
     target_account: Account
     is_wanted: Callable[[TableName], bool]
-    on_definition: OnDefinition = OnDefinition.STOP
+    on_definition: OnDefinition
 
 
 class Replay:
@@ -244,7 +236,7 @@ class _Repeater:
         writer = self._writers[key]
         if writer is None:
             return
-        for change in writer.write(changes_in(event, plan)):
+        for change in writer.write(changes(event, plan)):
             await self._add(change)
             self._joined_rows += change.rows
             self._since_turn += change.rows
