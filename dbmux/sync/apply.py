@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain
 
 from dbmux.errors import DbMuxError
 from dbmux.sync.literal import literal
 from dbmux.sync.places import quoted
 from dbmux.sync.table import Column, Family, Table
 from dbmux.sync.target import Change
+from dbmux.wire.binlog.changes import ChangeKind
 from dbmux.wire.binlog.columns import Layout
 from dbmux.wire.binlog.readers import ABSENT
+from dbmux.wire.binlog.rows import Change as RowChange
 from dbmux.wire.binlog.rows import Row, Value
 
 # Rows that go in one statement, and its bytes.
@@ -72,18 +73,15 @@ class Writer:
                 f"be done for {', '.join(inexact)}; give it a primary key"
             )
 
-    def write(self, changes: Iterable[tuple[Row | None, Row | None]]) -> Iterator[Change]:
-        """Rows as they were and as they are, None where there was or is none: all of the same sort."""
-        first = next(changed := iter(changes), None)
-        match first:
-            case None:
-                return
-            case (None, _):
-                yield from self._inserts(after for _, after in chain((first,), changed))
-            case (_, None):
-                yield from self._deletes(before for before, _ in chain((first,), changed))
-            case _:
-                yield from self._updates(chain((first,), changed))
+    def write(self, kind: ChangeKind, changes: Iterable[RowChange]) -> Iterator[Change]:
+        """What makes the same changes there."""
+        match kind:
+            case ChangeKind.INSERT:
+                return self._inserts(after for _, after in changes if after is not None)
+            case ChangeKind.DELETE:
+                return self._deletes(before for before, _ in changes if before is not None)
+            case ChangeKind.UPDATE:
+                return self._updates((before, after) for before, after in changes if before and after)
 
     def _inserts(self, rows: Iterable[Row]) -> Iterator[Change]:
         """New rows."""

@@ -1,4 +1,4 @@
-"""What a logged statement means to a target that is fed by rows: nothing, a definition, or a write that cannot be followed.
+"""What a logged statement means to a target that is fed by rows: nothing, a definition, or a write to stop at.
 
 A Statement of the log comes in, its meaning goes out; and definitions run on the target, which knows no transactions
 for them: what was there before is told by a fingerprint, so that after an interruption it is known whether one has run.
@@ -31,7 +31,17 @@ _WRITES = frozenset((Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.L
 _OF_THE_SERVER = frozenset(
     ("INSTANCE", "LOGFILE", "RESOURCE", "ROLE", "SERVER", "TABLESPACE", "UNDO", "USER", "EVENT", "TRIGGER")
 )
-_NAMED = _OF_THE_SERVER | {"DATABASE", "FUNCTION", "INDEX", "PACKAGE", "PROCEDURE", "SCHEMA", "SEQUENCE", "TABLE", "VIEW"}
+_NAMED = _OF_THE_SERVER | {
+    "DATABASE",
+    "FUNCTION",
+    "INDEX",
+    "PACKAGE",
+    "PROCEDURE",
+    "SCHEMA",
+    "SEQUENCE",
+    "TABLE",
+    "VIEW",
+}
 _XA_START = re.compile(rb"XA START (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
@@ -84,7 +94,9 @@ def meaning_of(statement: Statement) -> Meaning:
         case _:
             return Meaning(Sort.NOTHING)
     if any(isinstance(effect, RenameTable) for effect in query.effects):
-        return Meaning(Sort.RENAMES, _tables(statement, [f"{name.schema}.{name.table}" for name in query.footprint.writes]))
+        return Meaning(
+            Sort.RENAMES, _tables(statement, [f"{name.schema}.{name.table}" for name in query.footprint.writes])
+        )
     if text[:8].upper() == b"TRUNCATE":
         return Meaning(Sort.EMPTIES, _tables(statement, query.tables))
     return _definition(statement, text, flags, query.tables)

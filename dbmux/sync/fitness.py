@@ -21,7 +21,10 @@ async def problem_of(source: Source, target: Target, name: TableName) -> tuple[s
     except NoSuchTable as error:
         return f"{there}: {error}; make it there, with the rows that it has on {source.name}", None
     if table.engine.lower() != "innodb":
-        return f"{there}: {name} is kept by {table.engine}, which knows no transactions: ALTER TABLE … ENGINE=InnoDB", None
+        return (
+            f"{there}: {name} is kept by {table.engine}, which knows no transactions: ALTER TABLE … ENGINE=InnoDB",
+            None,
+        )
     if table.triggers:
         named = ", ".join(trigger.name for trigger in table.triggers)
         return f"{there}: what the triggers of {name} do comes in the log already; drop them there: {named}", None

@@ -29,9 +29,10 @@ from dbmux.sync.apply import Writer
 from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, wait_for_others
 from dbmux.sync.fitness import problem_of
 from dbmux.sync.places import Definition, Place
-from dbmux.sync.table import TableName
+from dbmux.sync.table import Family, NoSuchTable, TableName, describe
 from dbmux.sync.target import Change, Target
-from dbmux.wire.binlog.changes import changes
+from dbmux.wire.binlog.changes import changes, kind_of
+from dbmux.wire.binlog.columns import Declared
 from dbmux.wire.binlog.events import (
     Committed,
     Event,
@@ -50,6 +51,9 @@ BATCH_BYTES = 512 * 1024
 JOINED_ROWS, JOINED_TRANSACTIONS = 5000, 500
 # Rows after which others have their turn.
 ROWS_A_TURN = 500
+
+
+_DECLARED = {Family.UUID: Declared.UUID, Family.INET4: Declared.INET4, Family.INET6: Declared.INET6}
 
 
 class Halted(DbMuxError):
@@ -75,20 +79,30 @@ class Task:
 
 class Replay:
     """One life of a task, from the place where the target stands. `place` is how far the target is by its last commit,
-    `progress` how far that is behind; both are None until that is known."""
+    `progress` how far that is behind; both are None until that is known. `began` is called when the log is being read;
+    `passes_over` takes the first definition for one that was seen to on the target."""
 
-    def __init__(self, task: Task, *, randomness: Random, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        *,
+        randomness: Random,
+        pace: Pace,
+        began: Callable[[], None] = lambda: None,
+        passes_over: bool = False,
+    ) -> None:
         self.task = task
         self.place: Place | None = None
         self.progress: Progress | None = None
         self._random = randomness
-        self._pace = pace or Pace()
+        self._pace = pace
+        self._began = began
+        self._passes_over = passes_over
 
     async def run(self) -> NoReturn:
         """Replay until something is in the way; raises what it is."""
         task = self.task
-        who = Credentials(user=task.account.user.encode(), password=task.account.password.encode())
-        source = await Source.connect(task.source, who, self._pace)
+        source = await Source.connect(task.source, credentials(task.account), self._pace)
         try:
             leaves_out = await source.leaves_cascades_out()
             target = await Target.connect(task.target, task.target_account, checks_keys=leaves_out)
@@ -103,8 +117,9 @@ class Replay:
         self.place = place = await _standing(self.task, source, target)
         self.progress = progress = Progress(place.position)
         repeater = _Repeater(self, source, target, place)
-        await repeater.resume()
+        await repeater.resume(passes_over=self._passes_over)
         log = Log(self.task.source.name, await source.dump(place.position, self._random), self._pace)
+        self._began()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._measure(source, progress))
@@ -127,6 +142,11 @@ class Replay:
         self.place = place
         if self.progress is not None:
             self.progress.reach(place.position)
+
+
+def credentials(account: Account) -> Credentials:
+    """An account as a login has it."""
+    return Credentials(user=account.user.encode(), password=account.password.encode())
 
 
 async def _standing(task: Task, source: Source, target: Target) -> Place:
@@ -152,7 +172,9 @@ class _Repeater:
         self._task = replay.task
         self._source = source
         self._target = target
-        self._plans = Plans()
+        self._plans = Plans(lambda table: self._declared.get(TableName(table.schema, table.table), {}))
+        # What the source's log does not tell of tables' columns.
+        self._declared: dict[TableName, dict[int, Declared]] = {}
         # By the way in which they are logged, which holds until a definition; None for tables that are not wanted.
         self._writers: dict[tuple[TableName, Plan], Writer | None] = {}
         # Statements that are not sent yet.
@@ -168,9 +190,11 @@ class _Repeater:
         self._xid, self._parts = "", 0
         # A definition that has run on the target already, before something ended.
         self._has_run = b""
+        self._passes_over = False
 
-    async def resume(self) -> None:
+    async def resume(self, *, passes_over: bool) -> None:
         """Find out whether a definition was under way when the one before ended, and has run."""
+        self._passes_over = passes_over
         unfinished = await places.definition_of(self._target, self._task.name)
         if unfinished is None:
             return
@@ -229,20 +253,32 @@ class _Repeater:
     # Rows.
 
     async def _rows(self, event: RowsChanged) -> None:
+        name = TableName(event.table.schema, event.table.table)
+        if name not in self._declared:
+            self._declared[name] = await self._declare(name)
         plan = self._plans.of(event.table)
-        key = TableName(event.table.schema, event.table.table), plan
-        if key not in self._writers:
-            self._writers[key] = await self._new_writer(*key)
-        writer = self._writers[key]
+        writer = self._writers.get((name, plan))
+        if writer is None and (name, plan) not in self._writers:
+            writer = self._writers[name, plan] = await self._new_writer(name, plan)
         if writer is None:
             return
-        for change in writer.write(changes(event, plan)):
+        for change in writer.write(kind_of(event), changes(event, plan)):
             await self._add(change)
             self._joined_rows += change.rows
             self._since_turn += change.rows
             if self._since_turn >= ROWS_A_TURN:
                 self._since_turn = 0
                 await asyncio.sleep(0)
+
+    async def _declare(self, name: TableName) -> dict[int, Declared]:
+        if not self._is_wanted(name):
+            return {}
+        try:
+            table = await describe(self._source.ask, name)
+        except NoSuchTable:
+            # It is gone there by now; how its rows went was logged before.
+            return {}
+        return {column.position - 1: _DECLARED[column.family] for column in table.columns if column.family in _DECLARED}
 
     async def _new_writer(self, name: TableName, plan: Plan) -> Writer | None:
         if not self._is_wanted(name):
@@ -288,30 +324,34 @@ class _Repeater:
         meaning = meaning_of(statement)
         match meaning.sort:
             case Sort.NOTHING:
-                return
+                pass
             case Sort.PREPARES:
                 self._xid, self._parts = meaning.xid, 0
             case Sort.MARK:
                 await self._add(Change(statement.text))
             case _ if not self._concerns(meaning):
-                return
+                pass
             case Sort.WRITES:
                 raise Halted(
-                    f"{self._task.source.name} logs this as a statement and not as rows: {_shown(statement)}; run there: "
-                    "SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again"
+                    f"{self._task.source.name} logs this as a statement and not as rows: {_shown(statement)}; run "
+                    "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again"
                 )
-            case Sort.RENAMES:
-                raise self._halt(statement, "renames are not followed")
             case Sort.EMPTIES:
                 await self._define(statement, meaning)
-            case Sort.DEFINES:
-                match self._task.on_definition:
-                    case OnDefinition.APPLY:
-                        await self._define(statement, meaning)
-                    case OnDefinition.STOP:
-                        raise self._halt(statement, '"ddl" is "stop"')
-                    case OnDefinition.IGNORE:
-                        return
+            case Sort.RENAMES | Sort.DEFINES:
+                await self._take_definition(statement, meaning)
+
+    async def _take_definition(self, statement: Statement, meaning: Meaning) -> None:
+        on_definition = self._task.on_definition
+        if self._passes_over:
+            self._passes_over = False
+        elif meaning.sort is Sort.RENAMES:
+            raise self._halt(statement, "renames are not followed")
+        elif on_definition is OnDefinition.STOP:
+            raise self._halt(statement, '"ddl" is "stop"')
+        elif on_definition is OnDefinition.APPLY:
+            await self._define(statement, meaning)
+        self._forget()
 
     def _concerns(self, meaning: Meaning) -> bool:
         return meaning.tables is None or any(self._is_wanted(name) for name in meaning.tables)
@@ -336,7 +376,11 @@ class _Repeater:
             await self._target.run((places.intended(name, intent), Change(b"COMMIT")))
             await define(self._target, statement)
         self._unsent.append(places.done(name))
+
+    def _forget(self) -> None:
+        # How tables look, which a definition may have changed.
         self._writers.clear()
+        self._declared.clear()
         self._plans.forget()
 
 
