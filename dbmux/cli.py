@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "Show how a server goes about a statement.",
     "compare": "Run a read on two servers, and show what differs.",
     "clients": "Show who is connected, and what it holds.",
+    "mirror": "See to mirrors: how they stand, from where on they are fed, pauses.",
     "routes": "Show which server takes what.",
     "cache": "Show what the query cache does, or empty it.",
     "drain": "Take a server, or all of DbMux, out of service.",

@@ -29,6 +29,7 @@ from dbmux.sync.apply import Writer
 from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, wait_for_others
 from dbmux.sync.fitness import problem_of
 from dbmux.sync.places import Definition, Place
+from dbmux.sync.readiness import findings, retention_s, settings_of
 from dbmux.sync.table import Family, NoSuchTable, TableName, describe
 from dbmux.sync.target import Change, Target
 from dbmux.wire.binlog.changes import changes, kind_of
@@ -94,6 +95,8 @@ class Replay:
         self.task = task
         self.place: Place | None = None
         self.progress: Progress | None = None
+        # For how long the source keeps its log; 0 while that is not known, and where it is for ever.
+        self.retention_s = 0.0
         self._random = randomness
         self._pace = pace
         self._began = began
@@ -115,6 +118,11 @@ class Replay:
 
     async def _run(self, source: Source, target: Target) -> NoReturn:
         self.place = place = await _standing(self.task, source, target)
+        settings = await settings_of(source)
+        fatal = [finding for finding in findings(source.name, settings) if finding.is_fatal]
+        if fatal:
+            raise Halted("; ".join(map(str, fatal)))
+        self.retention_s = retention_s(settings)
         self.progress = progress = Progress(place.position)
         repeater = _Repeater(self, source, target, place)
         await repeater.resume(passes_over=self._passes_over)

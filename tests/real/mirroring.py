@@ -17,7 +17,7 @@ from dbmux.address import TcpAddress
 from dbmux.backend.binlog.listener import Pace
 from dbmux.backend.server import Backend
 from dbmux.config.model import Account, BackendConfig, BackendTls, BackendTlsMode, OnDefinition
-from dbmux.events import Event, MirrorChanged
+from dbmux.events import Event
 from dbmux.mirror.mirror import Mirror, MirrorState
 from dbmux.net.dial import dial
 from dbmux.playground.client import Client
@@ -46,12 +46,20 @@ def started(name: str, folder: Path, number: int, *options: str) -> Node:
         options = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON", *options)
     else:
         options = ("--plugin-maturity=unknown", *options)
-    node = Node(name.replace(":", "-"), software, folder / name.replace(":", "-"), (*_OPTIONS, f"--server-id={number}", *options))
+    node = Node(
+        name.replace(":", "-"),
+        software,
+        folder / name.replace(":", "-"),
+        (*_OPTIONS, f"--server-id={number}", *options),
+    )
     node.start()
     lines = ["SET sql_log_bin = 0"]
     if software.kind is Kind.MARIADB:
         lines += ["DELETE FROM mysql.global_priv WHERE User=''", "FLUSH PRIVILEGES"]
-    lines += [f"CREATE USER '{ACCOUNT.user}'@'%' IDENTIFIED BY '{ACCOUNT.password}'", f"GRANT ALL ON *.* TO '{ACCOUNT.user}'@'%'"]
+    lines += [
+        f"CREATE USER '{ACCOUNT.user}'@'%' IDENTIFIED BY '{ACCOUNT.password}'",
+        f"GRANT ALL ON *.* TO '{ACCOUNT.user}'@'%'",
+    ]
     node.run(";\n".join(lines) + ";\n")
     return node
 
