@@ -1,0 +1,1 @@
+"""Data on two servers: described, compared, brought together."""
