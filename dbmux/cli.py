@@ -28,6 +28,7 @@ COMMANDS = {
     "plan": "Show what a proxy would do with a statement.",
     "explain": "Show how a server goes about a statement.",
     "compare": "Run a read on two servers, and show what differs.",
+    "verify": "Compare the rows of two servers, and repair them.",
     "clients": "Show who is connected, and what it holds.",
     "mirror": "See to mirrors: how they stand, from where on they are fed, pauses.",
     "routes": "Show which server takes what.",
