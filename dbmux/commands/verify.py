@@ -134,9 +134,7 @@ def _server(name: str, config: Path | None) -> tuple[Any, Any]:
         except ValueError:
             raise Refused(f"{name} is neither a backend of the configuration nor an address") from None
     if account is None:
-        raise Refused(
-            f"no account for {name}: write `service` into the configuration, or set {USER} and {PASSWORD}"
-        )
+        raise Refused(f"no account for {name}: write `service` into the configuration, or set {USER} and {PASSWORD}")
     context = backend_context(wanted.tls, is_local=wanted.address.is_local)
     connect_s = loaded.timeouts.connect if loaded is not None else 5.0
     return Backend(name, wanted, dial=dial, tls=context, connect_timeout_s=connect_s), account
