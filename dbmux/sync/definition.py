@@ -42,7 +42,6 @@ _NAMED = _OF_THE_SERVER | {
     "TABLE",
     "VIEW",
 }
-_XA_START = re.compile(rb"XA START (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
 _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
@@ -55,8 +54,6 @@ class Sort(Enum):
     """It changes no data that is followed."""
     MARK = auto()
     """A place within a transaction, or the way back to it."""
-    PREPARES = auto()
-    """The changes that follow are of a transaction in two phases, `xid`."""
     EMPTIES = auto()
     """TRUNCATE: a write, though it is logged as a statement."""
     DEFINES = auto()
@@ -73,13 +70,10 @@ class Meaning:
 
     sort: Sort
     tables: tuple[TableName, ...] | None = ()
-    xid: str = ""
 
 
 def meaning_of(statement: Statement) -> Meaning:
     """What a statement of the log means."""
-    if prepares := _XA_START.fullmatch(statement.text):
-        return Meaning(Sort.PREPARES, xid=prepares[1].decode().lower())
     text, flags = text_in_utf8(statement), _flags(statement)
     if text is None:
         return Meaning(Sort.WRITES, None)
@@ -148,11 +142,11 @@ async def define(target: Target, statement: Statement) -> None:
     # A schema that is being made cannot be used yet.
     if statement.schema:
         await _use(target, statement.schema)
-    await target.ask(b"SET NAMES utf8mb4, SESSION sql_mode = '%b'" % ",".join(modes).encode())
+    await target.ask(b"SET SESSION sql_mode = '%b'" % ",".join(modes).encode())
     try:
         await target.run((Change(text),))
     finally:
-        await target.ask(b"SET NAMES binary, SESSION sql_mode = '%b'" % (before[0][0] or b""))
+        await target.ask(b"SET SESSION sql_mode = '%b'" % (before[0][0] or b""))
 
 
 async def _use(target: Target, schema: str) -> None:

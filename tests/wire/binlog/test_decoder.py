@@ -30,6 +30,7 @@ from dbmux.wire.binlog.events import (
     TableMap,
     TransactionBegan,
     UserVariableSet,
+    XaBegan,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
@@ -78,7 +79,7 @@ def shortly(told: Event) -> str:
             return type(told).__name__
         case Statement(_, text, sql_mode, charset):
             return f"{' '.join(text.decode().split())[:24]} ({sql_mode & 4}, {charset})"
-        case XaPrepared(xid) | XaCommitted(xid) | XaRolledBack(xid):
+        case XaBegan(xid) | XaPrepared(xid) | XaCommitted(xid) | XaRolledBack(xid):
             return f"{type(told).__name__} {xid}"
 
 
@@ -93,10 +94,10 @@ MYSQL_9_TOLD = lines(
     'began 3d3:13 | CREATE TABLE "d" (a INT) (4, 8) | end 01 3404',
     "began 3d3:14 | INSERT INTO t VALUES (3) (0, 255) | end 01 3699",
     "began 3d3:15 | LOAD DATA INFILE '/tmp/f (0, 255) | end 01 4138",
-    "began 3d3:16 | XA START X'78',X'',1 (0, 255) | map shop.t | rows t",
+    "began 3d3:16 | XaBegan x'78',x'',1 | map shop.t | rows t",
     "XA END X'78',X'',1 (0, 255) | XaPrepared x'78',x'',1 | end 01 4519",
     "began 3d3:17 | XaCommitted x'78',x'',1 | end 01 4687",
-    "began 3d3:18 | XA START X'79',X'7a',7 (0, 255) | map shop.t | rows t",
+    "began 3d3:18 | XaBegan x'79',x'7a',7 | map shop.t | rows t",
     "XA END X'79',X'7a',7 (0, 255) | XaPrepared x'79',x'7a',7 | end 01 5073",
     "began 3d3:19 | XaRolledBack x'79',x'7a',7 | end 01 5245",
     "began 3d3:20 | CREATE TABLE `c` ( `a` i (0, 255) | map shop.c | rows c | end 01 5656",
@@ -116,9 +117,11 @@ MARIADB_11_TOLD = lines(
     'began 0-1-15 | CREATE TABLE "d" (a INT) (4, 8) | end 01 2936',
     "began 0-1-16 | INSERT INTO t VALUES (3) (0, 2304) | end 01 3100",
     "began 0-1-17 | LOAD DATA INFILE '/tmp/f (0, 2304) | end 01 3410",
-    "began 0-1-18 | map shop.t | rows t | XA END X'78',X'',1 (0, 2304) | XaPrepared x'78',x'',1 | end 01 3710",
+    "began 0-1-18 | XaBegan x'78',x'',1",
+    "map shop.t | rows t | XA END X'78',X'',1 (0, 2304) | XaPrepared x'78',x'',1 | end 01 3710",
     "began 0-1-19 | XaCommitted x'78',x'',1 | end 01 3846",
-    "began 0-1-20 | map shop.t | rows t | XA END X'79',X'7a',7 (0, 2304) | XaPrepared x'79',x'7a',7 | end 01 4150",
+    "began 0-1-20 | XaBegan x'79',x'7a',7",
+    "map shop.t | rows t | XA END X'79',X'7a',7 (0, 2304) | XaPrepared x'79',x'7a',7 | end 01 4150",
     "began 0-1-21 | XaRolledBack x'79',x'7a',7 | end 01 4291",
     "began 0-1-22 | CREATE TABLE `c` ( `a` i (0, 2304) | map shop.c | rows c | end 01 4619",
     "began 0-1-23 | map shop.w | rows w | end 01 4848",
