@@ -17,8 +17,9 @@ from dbmux.wire.binlog.plan import Plans
 from dbmux.wire.binlog.rows import Row
 from tests.real.column_types import CASES, TABLES, Case, Table
 from tests.real.conftest import SERVERS
-from tests.real.replay import Copy, agrees, connected, logged
+from tests.real.replay import connected, logged
 from tests.real.test_binlog import started
+from tests.wire.binlog.copying import Copy, agrees
 
 pytestmark = pytest.mark.real
 
