@@ -48,5 +48,7 @@ def _inflate(reader: Reader, length: int, window: int) -> bytes:
     except zlib.error as error:
         raise reader.error(f"what is compressed is broken: {error}") from error
     if len(text) != length or not machine.eof:
-        raise ProtocolError(ErrorCode.MALFORMED_REPLY, "what is compressed is cut off, or has not the length that it tells")
+        raise ProtocolError(
+            ErrorCode.MALFORMED_REPLY, "what is compressed is cut off, or has not the length that it tells"
+        )
     return text

@@ -25,18 +25,16 @@ def decimal(value: Decimal, digits: int, decimals: int) -> bytes:
     groups = [whole[:head], *(whole[at : at + 9] for at in range(head, len(whole), 9))]
     groups += [rest[at : at + 9] for at in range(0, len(rest), 9)]
     data = b"".join(int(group).to_bytes(_BYTES_OF_DIGITS[len(group)], "big") for group in groups if group)
-    number = int.from_bytes(data, "big")
-    top: int = 1 << (8 * len(data) - 1)
     if value < 0:
-        number = (1 << 8 * len(data)) - 1 - number
-    return (number ^ top).to_bytes(len(data), "big")
+        data = bytes(0xFF - byte for byte in data)
+    return bytes((data[0] ^ 0x80,)) + data[1:]
 
 
 def fraction(microseconds: int, decimals: int) -> bytes:
     """What stands behind the second."""
     width = (decimals + 1) // 2
-    kept = microseconds - microseconds % 10 ** (6 - decimals)
-    return (kept // 10 ** (6 - 2 * width)).to_bytes(width, "big")
+    kept = f"{microseconds:06d}"[:decimals].ljust(2 * width, "0")
+    return int(kept or 0).to_bytes(width, "big")
 
 
 def date(year: int, month: int, day: int) -> bytes:
