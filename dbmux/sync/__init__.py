@@ -1,1 +1,1 @@
-"""Rows of one server on another."""
+"""Bringing the data of one server to another, and proving that both have the same."""
