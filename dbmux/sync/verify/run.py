@@ -24,7 +24,7 @@ from dbmux.sync.verify.settle import Columns, Difference, Passage, settle
 from dbmux.sync.verify.side import ServerSide, layouts, prepare
 
 # Keys that wait to be looked at again, and for how long they do at most.
-MOST_SUSPECTS = 50_000
+MOST_SUSPECTS = 25_000
 SUSPECTS_S = 30.0
 # How often is written down how far it is.
 SAVED_S = 2.0
