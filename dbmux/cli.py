@@ -30,6 +30,7 @@ COMMANDS = {
     "compare": "Run a read on two servers, and show what differs.",
     "verify": "Compare the rows of two servers, and repair them.",
     "clients": "Show who is connected, and what it holds.",
+    "mirror": "See to mirrors: how they stand, from where on they are fed, pauses.",
     "routes": "Show which server takes what.",
     "cache": "Show what the query cache does, or empty it.",
     "drain": "Take a server, or all of DbMux, out of service.",

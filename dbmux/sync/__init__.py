@@ -1,1 +1,1 @@
-"""Data on two servers: described, compared, brought together."""
+"""Bringing the data of one server to another, and proving that both have the same."""
