@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import permutations
+from queue import Queue
+from random import Random
+from threading import Event, Thread
+from time import monotonic, sleep
 
 import pytest
 
@@ -14,6 +18,7 @@ from dbmux.backend.server import Backend
 from dbmux.backend.service import Service
 from dbmux.config.model import Account, BackendConfig, BackendTls, BackendTlsMode
 from dbmux.net.dial import dial
+from dbmux.playground.client import Client
 from dbmux.playground.node import Node
 from dbmux.sync.table import Table
 from dbmux.sync.verify.compare import Sizes
@@ -49,7 +54,13 @@ def server_of(node: Node) -> Backend:
 
 
 def compare(
-    nodes: dict[str, Node], pair: tuple[str, str], pattern: str, sizes: Sizes = SIZES, *, repair: bool = False
+    nodes: dict[str, Node],
+    pair: tuple[str, str],
+    pattern: str,
+    sizes: Sizes = SIZES,
+    *,
+    repair: bool = False,
+    settle_s: float = 0,
 ) -> dict[str, TableResult]:
     """The results by the table's name without its schema."""
 
@@ -57,7 +68,7 @@ def compare(
         account = Account(user=ACCOUNT, password=PASSWORD)
         first, second = [await Service.connect(server_of(nodes[name]), account) for name in pair]
         try:
-            passage = Delay(0)
+            passage = Delay(settle_s)
 
             def mender(sides: tuple[ServerSide, ServerSide], described: tuple[Table, Table]) -> Repair:
                 return Repair((first, second), Statements((first, second), sides, described[1]), passage)
@@ -205,3 +216,73 @@ def test_rows_that_are_missing_extra_or_changed_are_found_under_any_key(
     assert (found.kinds, found.columns) == ({"missing": 3, "extra": 2, "changed": 1}, {"v": 1})
     assert (repaired.repaired, repaired.problem, repaired.verdict) == (6, "", Verdict.EQUAL)
     assert (again.verdict, again.rows) == (Verdict.EQUAL, (2998, 2998))
+
+
+@contextmanager
+def written_to(first: Node, second: Node | None, lag_s: float) -> Iterator[list[Exception]]:
+    """Somebody writes to `moving.t` on the first server, and what is written comes to the second one, if it is given,
+    so much later. The list takes what went wrong there."""
+    failures: list[Exception] = []
+    # Bounded, so that the second server is never further behind than is said.
+    written: Queue[tuple[float, str] | None] = Queue(20)
+    is_over = Event()
+
+    def write() -> None:
+        try:
+            random = Random(7)
+            with connected(first) as client:
+                while not is_over.is_set():
+                    sql = WRITES[random.randrange(len(WRITES))].format(n=random.randrange(1, 2000), v=random.random())
+                    client.query(sql)
+                    written.put((monotonic() + lag_s, sql))
+        except Exception as error:
+            failures.append(error)
+        written.put(None)
+
+    def bring() -> None:
+        try:
+            with connected(second or first) as client:
+                while (one := written.get()) is not None:
+                    if second is not None:
+                        sleep(max(0.0, one[0] - monotonic()))
+                        client.query(one[1])
+        except Exception as error:
+            failures.append(error)
+
+    threads = [Thread(target=write), Thread(target=bring)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield failures
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+WRITES = (
+    "UPDATE moving.t SET v='{v}' WHERE id={n}",
+    "DELETE FROM moving.t WHERE id={n}",
+    "REPLACE INTO moving.t VALUES ({n},'{v}')",
+    "UPDATE moving.t SET v='{v}' WHERE id BETWEEN {n} AND {n}+3",
+)
+
+
+def connected(node: Node) -> Client:
+    return Client("127.0.0.1", node.port, ACCOUNT, PASSWORD)
+
+
+@pytest.mark.parametrize("pair", [("mariadb:10.11", "mysql:9"), ("mysql:9", "mariadb:11")], ids=" ".join)
+def test_what_comes_later_to_the_second_server_is_no_difference_and_what_never_comes_is_one(
+    nodes: dict[str, Node], pair: tuple[str, str]
+) -> None:
+    fill = "CREATE TABLE digits (i INT PRIMARY KEY); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9);"
+    fill += f"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(50)); INSERT INTO t SELECT n, n FROM ({NUMBERS}) x;"
+    with tables(nodes, "moving", dict.fromkeys(pair, fill)):
+        run(nodes[pair[1]], "UPDATE moving.t SET v='planted' WHERE id=2500; DELETE FROM moving.t WHERE id=2800")
+        with written_to(nodes[pair[0]], nodes[pair[1]], lag_s=0.2) as failures:
+            found = compare(nodes, pair, "moving.t", SMALL, settle_s=1)["t"]
+
+    assert failures == []
+    assert (found.problem, found.undecided, found.kinds) == ("", 0, {"changed": 1, "missing": 1})
+    assert sorted(example.key for example in found.examples) == [(b"2500",), (b"2800",)]
