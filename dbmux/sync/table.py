@@ -291,6 +291,16 @@ async def describe(ask: Ask, name: TableName) -> Table:
     )
 
 
+async def referring(ask: Ask, name: TableName) -> list[TableName]:
+    """The tables whose foreign keys refer to this one."""
+    rows = await ask(
+        "SELECT DISTINCT TABLE_SCHEMA,TABLE_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE "
+        f"{_of('REFERENCED_TABLE_SCHEMA', name.schema)} AND {_of('REFERENCED_TABLE_NAME', name.name)} "
+        "ORDER BY TABLE_SCHEMA,TABLE_NAME".encode()
+    )
+    return [TableName(_text(schema), _text(table)) for schema, table in rows]
+
+
 async def _documents(ask: Ask, name: TableName) -> frozenset[str]:
     # The columns that MariaDB keeps as text and checks for being JSON. MySQL's list of conditions names no tables.
     if not await ask(
