@@ -138,6 +138,19 @@ def test_one_unit_of_difference_is_found_in_every_type(filled: dict[str, Node], 
     assert found == dict.fromkeys(on_both(pair), (1, [((b"1",), ("c",))]))
 
 
+@pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
+def test_a_repair_writes_every_type_as_it_is(nodes: dict[str, Node], pair: tuple[str, str]) -> None:
+    cases = [case for case in CASES if all(case.is_for(server) for server in pair)]
+    fill = "".join(case.create("mended") for case in cases)
+    with tables(nodes, "mended", dict.fromkeys(pair, fill)):
+        run(nodes[pair[1]], "".join(case.nudge("mended") for case in cases))
+        mended = compare(nodes, pair, "mended.*", repair=True)
+        again = compare(nodes, pair, "mended.*")
+
+    assert {name: (one.repaired, one.problem) for name, one in mended.items()} == dict.fromkeys(on_both(pair), (1, ""))
+    assert {one.verdict for one in again.values()} == {Verdict.EQUAL}
+
+
 @pytest.mark.parametrize("maria", ["mariadb:10.11", "mariadb:11"])
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_a_value_is_the_same_under_another_familys_type(nodes: dict[str, Node], maria: str, name: str) -> None:
