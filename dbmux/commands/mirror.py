@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
+from dbmux.commands.asking import Wanted, asked, engine_options, json_option, print_json
 from dbmux.commands.table import table
 
 
@@ -16,7 +16,7 @@ def command() -> None:
 
 
 @command.command()
-@control_option
+@engine_options
 @json_option
 def status(wanted: Wanted, as_json: bool) -> None:
     """Show how each mirror stands."""
@@ -51,7 +51,7 @@ def status(wanted: Wanted, as_json: bool) -> None:
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
 @click.option("--from-dump-position", "at", metavar="FILE:OFFSET", help="The target was loaded from a dump of there.")
-@control_option
+@engine_options
 @json_option
 def start(mirror: str | None, at: str | None, wanted: Wanted, as_json: bool) -> None:
     """Begin to feed a target that is equal to its source.
@@ -64,7 +64,7 @@ def start(mirror: str | None, at: str | None, wanted: Wanted, as_json: bool) -> 
 
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
-@control_option
+@engine_options
 @json_option
 def pause(mirror: str | None, wanted: Wanted, as_json: bool) -> None:
     """Leave a target where it is; nothing is lost as long as the source keeps its log."""
@@ -74,7 +74,7 @@ def pause(mirror: str | None, wanted: Wanted, as_json: bool) -> None:
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
 @click.option("--past-definition", is_flag=True, help="The next definition was made on the target by hand.")
-@control_option
+@engine_options
 @json_option
 def resume(mirror: str | None, past_definition: bool, wanted: Wanted, as_json: bool) -> None:
     """Go on from where the target is."""
