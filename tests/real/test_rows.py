@@ -15,10 +15,9 @@ from dbmux.playground.packages import Kind
 from dbmux.sync.literal import literal
 from dbmux.wire.binlog.changes import changes
 from dbmux.wire.binlog.columns import Column, Declared, Detail, LoggedType
-from dbmux.wire.binlog.events import Committed, Position, RowsChanged, TableMap
+from dbmux.wire.binlog.events import Committed, RowsChanged, TableMap
 from dbmux.wire.binlog.plan import Plans
 from dbmux.wire.binlog.rows import Row
-from dbmux.wire.binlog.xa import Held
 from tests.real.column_types import CASES, TABLES, Case, Table
 from tests.real.conftest import SERVERS
 from tests.real.replay import connected, logged
@@ -350,35 +349,6 @@ def test_doubles_in_json_are_printed_as_the_server_does(server: Node) -> None:
         if isinstance(event, RowsChanged):
             copy.apply(event, plans.of(event.table))
     assert copy.rows == snapshots
-
-
-def test_what_was_prepared_is_told_when_it_is_committed(server: Node) -> None:
-    session = log_as(server, WAYS[0])
-
-    def write_all() -> None:
-        with connected(server, *session) as cursor:
-            cursor.execute("DROP DATABASE IF EXISTS shop")
-            cursor.execute("CREATE DATABASE shop")
-            cursor.execute("CREATE TABLE shop.t (a INT)")
-        for name, end in (("x", "COMMIT"), ("y", "ROLLBACK"), ("z", "COMMIT")):
-            with connected(server, *session) as cursor:
-                cursor.execute(f"XA START '{name}'")
-                cursor.execute(f"INSERT INTO shop.t VALUES ({ord(name)})")
-                cursor.execute(f"XA END '{name}'")
-                cursor.execute(f"XA PREPARE '{name}'")
-                with connected(server, *session) as other:
-                    other.execute("INSERT INTO shop.t VALUES (1)")
-                cursor.execute(f"XA {end} '{name}'")
-
-    told = logged(server, write_all)
-
-    held, plans, values = Held(1_000_000, Position("", 4)), Plans(), []
-    for event in told:
-        for other in held.take(event):
-            if isinstance(other, RowsChanged):
-                values += [after[0] for _, after in changes(other, plans.of(other.table)) if after is not None]
-    assert values == [1, ord("x"), 1, 1, ord("z")]
-    assert held.oldest is None
 
 
 def test_without_metadata_types_alone_are_told(server: Node) -> None:
