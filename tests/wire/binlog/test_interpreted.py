@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from dbmux.wire.binlog import readers, rows
+from dbmux.wire.binlog.changes import changes
+from dbmux.wire.binlog.events import RowsChanged
 from tests.wire.binlog import test_changes as recorded
 
 ROOT = Path(__file__).parents[3]
@@ -19,10 +21,10 @@ COMPILED = ("dbmux.wire.binlog.readers", "dbmux.wire.binlog.rows")
 def told() -> str:
     """All that the recorded logs tell."""
     return "\n".join(
-        repr(list(recorded.changes(event, recorded.plans(server).of(event.table))))
+        repr(list(changes(event, recorded.plans(server).of(event.table))))
         for server in recorded.SERVERS
         for event in recorded.told(server)
-        if isinstance(event, recorded.RowsChanged)
+        if isinstance(event, RowsChanged)
     )
 
 
