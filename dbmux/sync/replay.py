@@ -337,8 +337,6 @@ class _Repeater:
         match meaning.sort:
             case Sort.NOTHING:
                 pass
-            case Sort.MARK:
-                await self._add(Change(statement.text))
             case _ if not self._concerns(meaning):
                 pass
             case Sort.WRITES:
@@ -346,6 +344,11 @@ class _Repeater:
                 raise Halted(
                     f"{self._task.source.name} logs this as a statement and not as rows: {_shown(statement)}; run "
                     "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again"
+                )
+            case Sort.UNDOES:
+                raise Halted(
+                    f"{self._task.source.name} took back a part of a transaction that wrote to a table without "
+                    f"transactions: {_shown(statement)}; make its tables InnoDB, and begin anew from an equal pair"
                 )
             case Sort.EMPTIES:
                 await self._settle()
