@@ -28,6 +28,7 @@ from dbmux.wire.binlog.events import (
     Statement,
     TableMap,
     TransactionBegan,
+    XaBegan,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
@@ -58,6 +59,7 @@ class Stream:
         self._listener = listener
         # The open transaction.
         self._gtid = ""
+        self._xid = ""
         self._writes: dict[Write, None] = {}
         self._prepared: dict[str, tuple[Write, ...]] = {}
         self._progress = Progress(Position("", 0))
@@ -104,7 +106,9 @@ class Stream:
                 if not _WRITES_NOTHING.match(text):
                     self._write(event)
             case TransactionBegan(gtid=gtid):
-                self._gtid, self._writes = gtid, {}
+                self._gtid, self._xid, self._writes = gtid, "", {}
+            case XaBegan(xid=xid):
+                self._xid = xid
             case Committed(position=position):
                 self._commit(position)
             case Heartbeat(position=position) | Rotated(position=position):
@@ -118,7 +122,8 @@ class Stream:
                 self._prepared[xid] = tuple(self._writes)
                 if len(self._prepared) > PREPARED_LIMIT:
                     del self._prepared[next(iter(self._prepared))]
-            case XaCommitted(xid=xid):
+            case XaCommitted(xid=xid) if xid != self._xid:
+                # Otherwise it is committed in one phase, together with its writes.
                 self._commit_prepared(xid)
             case XaRolledBack(xid=xid):
                 self._prepared.pop(xid, None)
