@@ -118,12 +118,8 @@ class Stream:
                 self.has_begun, self._begun_at = True, perf_counter()
                 self._listener.began()
             case XaPrepared(xid=xid):
-                # They are seen by nobody yet, and told once more when they are.
-                self._prepared[xid] = tuple(self._writes)
-                if len(self._prepared) > PREPARED_LIMIT:
-                    del self._prepared[next(iter(self._prepared))]
-            case XaCommitted(xid=xid) if xid != self._xid:
-                # Otherwise it is committed in one phase, together with its writes.
+                self._prepare(xid)
+            case XaCommitted(xid=xid):
                 self._commit_prepared(xid)
             case XaRolledBack(xid=xid):
                 self._prepared.pop(xid, None)
@@ -143,7 +139,16 @@ class Stream:
         self._gtid, self._writes = "", {}
         self._progress.reach(position)
 
+    def _prepare(self, xid: str) -> None:
+        # The writes are seen by nobody yet, and told once more when they are.
+        self._prepared[xid] = tuple(self._writes)
+        if len(self._prepared) > PREPARED_LIMIT:
+            del self._prepared[next(iter(self._prepared))]
+
     def _commit_prepared(self, xid: str) -> None:
+        if xid == self._xid:
+            # In one phase, together with its writes.
+            return
         if (writes := self._prepared.pop(xid, None)) is None:
             # It was prepared before anything was read.
             self._listener.began()
