@@ -205,7 +205,8 @@ def _tell(results: list[TableResult], verdict: Verdict) -> None:
             click.echo(f"  {result.repaired} repaired")
         if result.undecided:
             click.echo(f"  {result.undecided} rows kept changing: try again with a longer --settle")
-    click.echo(f"{verdict}: {len(results)} tables")
+    tables = "1 table" if len(results) == 1 else f"{len(results)} tables"
+    click.echo(f"{verdict}: {tables if results else 'there is no such table'}")
 
 
 def _lines(difference: Difference) -> list[str]:

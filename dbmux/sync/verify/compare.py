@@ -25,7 +25,8 @@ class Sizes:
     """How much is read at once.
 
     A chunk begins with `chunk` rows and grows until it takes `chunk_s`, to at most `largest`. Rows are listed up to
-    `listed` at once, out of buckets of about `bucket`: with keys and digests that is what this process has to hold.
+    `listed` at once, out of buckets of about `bucket`; `waiting` keys at most, for
+    about `waiting_s`, wait to be looked at again. With their digests that is what this process has to hold.
     """
 
     chunk: int = 10_000
@@ -34,6 +35,8 @@ class Sizes:
     listed: int = 25_000
     bucket: int = 100
     most_buckets: int = 65_536
+    waiting: int = 25_000
+    waiting_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

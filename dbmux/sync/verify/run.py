@@ -24,9 +24,6 @@ from dbmux.sync.verify.result import TableResult
 from dbmux.sync.verify.settle import Columns, Difference, Passage, settle
 from dbmux.sync.verify.side import ServerSide, layouts, prepare
 
-# Keys that wait to be looked at again, and for how long they do at most.
-MOST_SUSPECTS = 25_000
-SUSPECTS_S = 30.0
 # How often is written down how far it is.
 SAVED_S = 2.0
 
@@ -144,7 +141,7 @@ class _Comparison:
             one, other = chunk.totals
             result.rows = result.rows[0] + one.rows, result.rows[1] + other.rows
             self._watcher.advanced(one.rows)
-            if self._waiting and monotonic() - self._waits_since > SUSPECTS_S:
+            if self._waiting and monotonic() - self._waits_since > sizes.waiting_s:
                 await self._settle()
             if not self._waiting:
                 result.checkpoint(chunk.part.to)
@@ -156,7 +153,7 @@ class _Comparison:
         if not self._waiting:
             self._waits_since = monotonic()
         self._waiting += keys
-        if len(self._waiting) >= MOST_SUSPECTS:
+        if len(self._waiting) >= self._wish.sizes.waiting:
             await self._settle()
 
     async def _settle(self) -> None:
