@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dbmux.commands.options import Refused, config_option
+from dbmux.errors import DbMuxError
 
 if TYPE_CHECKING:
     from dbmux.sync.verify.result import TableResult, Verdict
@@ -52,7 +54,14 @@ def command(first: str, second: str, dry_run: bool, repair: bool, **given: Any) 
     if first == second:
         raise click.UsageError("A and B are the same")
     mend = ("told" if dry_run else "done") if repair else "no"
-    results = uvloop.run(_verify((first, second), mend=mend, **given))
+    try:
+        results = uvloop.run(_verify((first, second), mend=mend, **given))
+    except (DbMuxError, click.ClickException):
+        raise
+    except Exception:
+        # Python's own exit code for this would say that they are different.
+        traceback.print_exc()
+        sys.exit(2)
     verdict = overall(results)
     if given["as_json"]:
         from dbmux.commands.asking import print_json

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Protocol
 
@@ -121,15 +121,20 @@ class _Comparison:
         self._mender = wish.mender(servers, described) if wish.mender is not None else None
         documents = frozenset(form.column.name for form in one.forms if form.is_document)
         digested = frozenset(form.column.name for form in one.forms if form.shape is not Shape.PLAIN)
+        # Where JSON differs as text, most of it does: its chunks are listed at once, and so must not be large.
+        sizes = wish.sizes
+        small = replace(sizes, largest=min(sizes.largest, sizes.listed), bucket=sizes.listed)
+        self._sizes = small if documents else sizes
         self._columns = Columns(names=tuple(pair.name for pair in columns), digested=digested, documents=documents)
         if not one.key:
+            # What is equal is counted already with JSON as it is meant.
             self._columns = Columns(names=("(how often the row is there)",))
         self._waiting: list[Key] = []
         self._waits_since = 0.0
         self._saved_at = monotonic()
 
     async def run(self) -> None:
-        result, sizes = self._result, self._wish.sizes
+        result, sizes = self._result, self._sizes
         self._watcher.begun(result.name, self._rows)
         self._watcher.advanced(result.rows[0])
         # What a broken-off comparison could not do is tried again.
@@ -153,7 +158,7 @@ class _Comparison:
         if not self._waiting:
             self._waits_since = monotonic()
         self._waiting += keys
-        if len(self._waiting) >= self._wish.sizes.waiting:
+        if len(self._waiting) >= self._sizes.waiting:
             await self._settle()
 
     async def _settle(self) -> None:
