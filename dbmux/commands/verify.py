@@ -40,9 +40,9 @@ USER, PASSWORD = "DBMUX_VERIFY_USER", "DBMUX_VERIFY_PASSWORD"
 @click.option("--resume", is_flag=True, help="Go on where the last comparison of the two was broken off.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(first: str, second: str, dry_run: bool, repair: bool, **given: Any) -> None:
-    """Compare the rows of two servers: backends of the configuration, or addresses.
+    """Compare the rows of two servers, and repair them.
 
-    An address is logged in at as DBMUX_VERIFY_USER with DBMUX_VERIFY_PASSWORD, or as the service account of the
+    A and B are backends of the configuration, or addresses. An address is logged in at as DBMUX_VERIFY_USER with DBMUX_VERIFY_PASSWORD, or as the service account of the
     configuration.
     """
     import uvloop

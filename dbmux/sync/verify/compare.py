@@ -29,7 +29,7 @@ class Sizes:
     about `waiting_s`, wait to be looked at again. With their digests that is what this process has to hold.
     """
 
-    chunk: int = 10_000
+    chunk: int = 2_000
     largest: int = 200_000
     chunk_s: float = 0.5
     listed: int = 25_000
