@@ -112,13 +112,16 @@ class _Comparison:
         columns = pairs(*described)
         one, other = layouts(*described, columns)
         servers = ServerSide(services[0], one), ServerSide(services[1], other)
+        self._servers = servers
+        self._described = described
         self._sides: Sides = servers
         self._wish = wish
         self._watcher = watcher
         self._results = results
         self._result = results[-1]
         self._rows = described[0].rows
-        self._mender = wish.mender(servers, described) if wish.mender is not None else None
+        self._mends = wish.mender is not None
+        self._mender: Mender | None = None
         documents = frozenset(form.column.name for form in one.forms if form.is_document)
         digested = frozenset(form.column.name for form in one.forms if form.shape is not Shape.PLAIN)
         # Where JSON differs as text, most of it does: its chunks are listed at once, and so must not be large.
@@ -169,8 +172,19 @@ class _Comparison:
         for difference in settled.differences:
             self._result.add(difference)
         self._result.undecided += len(settled.undecided)
-        if self._mender is not None and settled.differences:
-            self._result.repaired += await self._mender.mend(settled.differences)
+        if self._mends and settled.differences:
+            await self._mend(settled.differences)
+
+    async def _mend(self, differences: Sequence[Difference]) -> None:
+        if self._mender is None:
+            assert self._wish.mender is not None
+            try:
+                self._mender = self._wish.mender(self._servers, self._described)
+            except DbMuxError as error:
+                # It is compared all the same.
+                self._result.problem, self._mends = str(error), False
+                return
+        self._result.repaired += await self._mender.mend(differences)
 
     def _save(self) -> None:
         if monotonic() - self._saved_at > SAVED_S:
