@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from dbmux.backend.reading import Bounds, Reading, Result, Rights, Statement, reading
 from dbmux.backend.server import Backend
 from dbmux.config.model import Config
-from dbmux.control.comparison import compared, is_ordered
+from dbmux.control.comparison import compared
 from dbmux.control.foresight import Imagined, foreseen
 from dbmux.control.values import columns_told, rows_told
 from dbmux.errors import BackendRefused, DbMuxError
@@ -35,6 +35,7 @@ from dbmux.session import SessionState
 from dbmux.sql.bind import NotBound
 from dbmux.sql.classify import classify
 from dbmux.sql.modes import lexer_flags
+from dbmux.sql.ordering import is_ordered
 from dbmux.wire.commands import Command
 
 # So many go on at the same time: whoever looks must not take a server's connections from those who work.
