@@ -1,0 +1,1 @@
+"""A second server beside the first: whether both answer alike."""
