@@ -9,20 +9,32 @@ from collections.abc import Iterator
 
 from dbmux.lexer import Token, tokens
 
+_OF_A_LIMIT = frozenset((b",", b"OFFSET", b";"))
+
 
 def is_ordered(sql: bytes, flags: int = 0) -> bool:
     """Whether a statement says in which order its rows are to come: an ORDER BY outside of all parentheses."""
     return any((last, word) == (b"ORDER", b"BY") for last, word, _ in _outermost(sql, flags))
 
 
-def without_limit(sql: bytes, flags: int = 0) -> bytes | None:
-    """The statement with all of its rows; None where it has no LIMIT at its end, or one that is an argument."""
-    found = next((begin for last, word, begin in _outermost(sql, flags) if word == b"LIMIT" and last != b"."), None)
-    if found is None:
+def is_limited(sql: bytes, flags: int = 0) -> bool:
+    """Whether it says how many of its rows come: a LIMIT outside of all parentheses."""
+    return _limit(sql, flags) is not None
+
+
+def without_limit(sql: bytes, flags: int = 0) -> tuple[bytes, int] | None:
+    """The statement with all of its rows, and how many placeholders went; None where no LIMIT is at its end."""
+    begin = _limit(sql, flags)
+    if begin is None:
         return None
-    rest = [(kind, sql[begin:end].upper()) for kind, begin, end in tokens(sql, found, flags)][1:]
-    is_plain = all(word.isdigit() or word in (b",", b"OFFSET", b";") for _, word in rest)
-    return sql[:found].rstrip() if is_plain else None
+    rest = [(kind, sql[start:end].upper()) for kind, start, end in tokens(sql, begin, flags)][1:]
+    placeholders = sum(kind == Token.PLACEHOLDER for kind, _ in rest)
+    is_its_end = all(kind == Token.PLACEHOLDER or word.isdigit() or word in _OF_A_LIMIT for kind, word in rest)
+    return (sql[:begin].rstrip(), placeholders) if is_its_end else None
+
+
+def _limit(sql: bytes, flags: int) -> int | None:
+    return next((begin for last, word, begin in _outermost(sql, flags) if word == b"LIMIT" and last != b"."), None)
 
 
 def _outermost(sql: bytes, flags: int) -> Iterator[tuple[bytes, bytes, int]]:
