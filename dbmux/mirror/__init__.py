@@ -1,1 +1,1 @@
-"""A second server beside the first: whether both answer alike."""
+"""A second server of another version: fed with all that is written, compared with the first, and judged."""
