@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class Kind(StrEnum):
+class DifferenceKind(StrEnum):
     """The kinds, the gravest of each subject first."""
 
     # Of a value, in two rows that are otherwise the same.
@@ -45,3 +45,8 @@ class Kind(StrEnum):
     AFFECTED_ROWS = "affected rows"
     # Of how long it took.
     PLAN = "plan"
+
+
+_ELSEWHERE = ("column ", "error ", "warning", "affected rows", "limit", "plan")
+OF_ROWS = frozenset(kind for kind in DifferenceKind if not kind.startswith(_ELSEWHERE))
+"""The kinds that are about rows and their values."""

@@ -14,15 +14,31 @@ from importlib import resources
 from itertools import zip_longest
 from typing import Any
 
-from dbmux.differences import Kind
+from dbmux.config.model import ExpectedDifference
+from dbmux.differences import DifferenceKind
 from dbmux.errors import DbMuxError
+from dbmux.lexer import digest
 from dbmux.mirror.compare import Difference
 
 FILE = "expected.toml"
 # Of a statement, so much is compared with patterns.
 LOOKED_AT = 4096
 _KEYS = frozenset(
-    ("name", "between", "kinds", "types", "column", "statement", "digest", "source", "target", "codes", "why")
+    (
+        "name",
+        "between",
+        "kinds",
+        "types",
+        "column",
+        "statement",
+        "digest",
+        "source",
+        "target",
+        "codes",
+        "why",
+        "by",
+        "since",
+    )
 )
 _SERVER = re.compile(r"(mariadb|mysql)(?:(>=|<)(\d+(?:\.\d+)*))?")
 
@@ -60,7 +76,7 @@ class Rule:
 
     name: str
     why: str
-    kinds: frozenset[Kind]
+    kinds: frozenset[DifferenceKind]
     between: tuple[Servers, Servers] | None = None
     types: frozenset[tuple[str, str]] = frozenset()
     column: str = ""
@@ -70,9 +86,9 @@ class Rule:
     target: re.Pattern[str] | None = None
     codes: frozenset[tuple[int, int]] = frozenset()
 
-    def expects(self, difference: Difference, statement: str, digest: str = "") -> bool:
+    def expects(self, difference: Difference, statement: str, its_digest: str = "") -> bool:
         """Whether it is about this difference in the answer to this statement."""
-        if difference.kind not in self.kinds or (self.digest and self.digest != digest):
+        if difference.kind not in self.kinds or (self.digest and self.digest != its_digest):
             return False
         if (self.types and difference.types not in self.types) or (self.codes and difference.codes not in self.codes):
             return False
@@ -87,8 +103,14 @@ class Rule:
     @property
     def turned(self) -> Rule:
         """The same seen from the other side."""
-        kinds = {Kind.ERROR_AT_SOURCE: Kind.ERROR_AT_TARGET, Kind.ERROR_AT_TARGET: Kind.ERROR_AT_SOURCE}
-        kinds |= {Kind.MISSING_ROW: Kind.EXTRA_ROW, Kind.EXTRA_ROW: Kind.MISSING_ROW}
+        kinds = {
+            DifferenceKind.ERROR_AT_SOURCE: DifferenceKind.ERROR_AT_TARGET,
+            DifferenceKind.ERROR_AT_TARGET: DifferenceKind.ERROR_AT_SOURCE,
+        }
+        kinds |= {
+            DifferenceKind.MISSING_ROW: DifferenceKind.EXTRA_ROW,
+            DifferenceKind.EXTRA_ROW: DifferenceKind.MISSING_ROW,
+        }
         return replace(
             self,
             kinds=frozenset(kinds.get(kind, kind) for kind in self.kinds),
@@ -105,9 +127,9 @@ class Expected:
 
     rules: tuple[Rule, ...] = ()
 
-    def rule_for(self, difference: Difference, statement: str, digest: str = "") -> Rule | None:
+    def rule_for(self, difference: Difference, statement: str, its_digest: str = "") -> Rule | None:
         """The first that expects this difference."""
-        return next((rule for rule in self.rules if rule.expects(difference, statement, digest)), None)
+        return next((rule for rule in self.rules if rule.expects(difference, statement, its_digest)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +153,14 @@ def shipped() -> Catalogue:
     return Catalogue(tuple(rule_of(entry) for entry in tomllib.loads(text)["expected"]))
 
 
+def configured(mirror: str, expected: Iterable[ExpectedDifference]) -> tuple[Rule, ...]:
+    """The rules of a mirror's configuration, each named by where it stands."""
+    return tuple(
+        rule_of(one.model_dump(mode="json", exclude_defaults=True) | {"name": f"mirrors.{mirror}.expected[{at}]"})
+        for at, one in enumerate(expected)
+    )
+
+
 def rule_of(entry: Mapping[str, Any]) -> Rule:
     """A rule as a file has it; raises BadRule."""
     name = str(entry.get("name") or entry.get("digest") or "a rule without a name")
@@ -138,18 +168,18 @@ def rule_of(entry: Mapping[str, Any]) -> Rule:
         if unknown := entry.keys() - _KEYS:
             raise ValueError(f"it has an unknown key {min(unknown)!r}; known are {', '.join(sorted(_KEYS))}")
         if not entry.get("kinds"):
-            raise ValueError(f"say in `kinds` what it expects: {', '.join(Kind)}")
+            raise ValueError(f"say in `kinds` what it expects: {', '.join(DifferenceKind)}")
         if not entry.get("why"):
             raise ValueError("say in `why` that it is harmless, and why")
         return Rule(
             name=name,
             why=str(entry["why"]),
-            kinds=frozenset(map(Kind, entry["kinds"])),
+            kinds=frozenset(map(DifferenceKind, entry["kinds"])),
             between=_between(entry.get("between")),
             types=_pairs(entry.get("types", ()), str),
             column=str(entry.get("column", "")),
             statement=_pattern(entry.get("statement")),
-            digest=str(entry.get("digest", "")),
+            digest=digest(str(entry.get("digest", "")).encode(), 0, 0).decode("utf-8", "replace"),
             source=_pattern(entry.get("source")),
             target=_pattern(entry.get("target")),
             codes=_pairs(entry.get("codes", ()), int),

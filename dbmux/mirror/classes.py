@@ -14,7 +14,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from dbmux.cache.tables import fold
-from dbmux.differences import Kind
+from dbmux.differences import DifferenceKind
 from dbmux.wire.columns import BINARY_CHARSET, Column, FieldType
 from dbmux.wire.rows import Moment, Span, Value
 
@@ -41,7 +41,7 @@ def exactly(value: Value) -> Hashable:
     return struct.pack("<d", value) if isinstance(value, float) else value
 
 
-def kind_of(source: Value, target: Value, one: Column, other: Column) -> Kind | None:
+def kind_of(source: Value, target: Value, one: Column, other: Column) -> DifferenceKind | None:
     """The kind of a difference between two values of a column, as the source and the target describe it."""
     if type(source) is type(target) and exactly(source) == exactly(target):
         return None
@@ -51,7 +51,7 @@ def kind_of(source: Value, target: Value, one: Column, other: Column) -> Kind | 
         found = look(source, target, one, other)
         if found is not None:
             return found
-    return Kind.VALUE
+    return DifferenceKind.VALUE
 
 
 def loosely(value: Value, column: Column) -> Hashable:
@@ -71,13 +71,13 @@ def loosely(value: Value, column: Column) -> Hashable:
     return value if column.charset == BINARY_CHARSET else fold(_text(value.rstrip(_PADDING)))
 
 
-def _with_null(there: Value) -> Kind:
+def _with_null(there: Value) -> DifferenceKind:
     if there == b"":
-        return Kind.NULL_OR_EMPTY
-    return Kind.ZERO_DATE if _is_zero_date(there) else Kind.VALUE
+        return DifferenceKind.NULL_OR_EMPTY
+    return DifferenceKind.ZERO_DATE if _is_zero_date(there) else DifferenceKind.VALUE
 
 
-def _of_numbers(source: Value, target: Value, one: Column, other: Column) -> Kind | None:
+def _of_numbers(source: Value, target: Value, one: Column, other: Column) -> DifferenceKind | None:
     if one.type not in _NUMBERS and other.type not in _NUMBERS:
         return None
     first, second = _number(source), _number(target)
@@ -85,15 +85,15 @@ def _of_numbers(source: Value, target: Value, one: Column, other: Column) -> Kin
         return None
     is_float = one.type in _FLOATS or other.type in _FLOATS
     if first == second or (is_float and float(first) == float(second)):
-        return Kind.FLOAT_TEXT if is_float else Kind.DECIMAL_SCALE
+        return DifferenceKind.FLOAT_TEXT if is_float else DifferenceKind.DECIMAL_SCALE
     if is_float:
         bits = SAME_BITS_FLOAT if FieldType.FLOAT in (one.type, other.type) else SAME_BITS_DOUBLE
         distance, size = abs(float(first) - float(second)), max(abs(float(first)), abs(float(second)))
         is_near = distance <= size * 2.0**-bits or (
             _digits(first, second) >= MANY_DIGITS and _is_rounded(first, second)
         )
-        return Kind.FLOAT_DIGITS if is_near else Kind.VALUE
-    return Kind.DECIMAL_SCALE if _is_rounded(first, second) else Kind.VALUE
+        return DifferenceKind.FLOAT_DIGITS if is_near else DifferenceKind.VALUE
+    return DifferenceKind.DECIMAL_SCALE if _is_rounded(first, second) else DifferenceKind.VALUE
 
 
 def _digits(first: Decimal, second: Decimal) -> int:
@@ -131,13 +131,13 @@ def _number(value: Value) -> Decimal | None:
     return number if number.is_finite() and abs(number.adjusted()) < 400 else None
 
 
-def _of_times(source: Value, target: Value, one: Column, other: Column) -> Kind | None:
+def _of_times(source: Value, target: Value, one: Column, other: Column) -> DifferenceKind | None:
     is_time = one.type in _TIMES or other.type in _TIMES or isinstance(source, Moment | Span)
     if not is_time:
         return None
     if _is_zero_date(source) or _is_zero_date(target):
-        return Kind.ZERO_DATE
-    return Kind.TIME_TEXT if _moment(source) == _moment(target) else None
+        return DifferenceKind.ZERO_DATE
+    return DifferenceKind.TIME_TEXT if _moment(source) == _moment(target) else None
 
 
 def _moment(value: Value) -> Hashable:
@@ -160,9 +160,9 @@ def _is_zero_date(value: Value) -> bool:
             return False
 
 
-def _of_json(source: Value, target: Value, one: Column, other: Column) -> Kind | None:
+def _of_json(source: Value, target: Value, one: Column, other: Column) -> DifferenceKind | None:
     first, second = _document(source, one, other), _document(target, one, other)
-    return Kind.JSON_TEXT if first is not None and first == second else None
+    return DifferenceKind.JSON_TEXT if first is not None and first == second else None
 
 
 def _document(value: Value, *columns: Column) -> Hashable:
@@ -198,22 +198,22 @@ def _frozen(document: Any) -> Hashable:
             return document
 
 
-def _of_texts(source: Value, target: Value, one: Column, other: Column) -> Kind | None:
+def _of_texts(source: Value, target: Value, one: Column, other: Column) -> DifferenceKind | None:
     if not isinstance(source, bytes) or not isinstance(target, bytes):
         return None
     first, second = source.rstrip(_PADDING), target.rstrip(_PADDING)
     if first == second:
-        return Kind.TRAILING_SPACES
+        return DifferenceKind.TRAILING_SPACES
     if one.charset == other.charset == BINARY_CHARSET:
         return None
-    return Kind.LETTER_CASE if fold(_text(first)) == fold(_text(second)) else None
+    return DifferenceKind.LETTER_CASE if fold(_text(first)) == fold(_text(second)) else None
 
 
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "surrogateescape")
 
 
-_LOOKS: tuple[Callable[[Value, Value, Column, Column], Kind | None], ...] = (
+_LOOKS: tuple[Callable[[Value, Value, Column, Column], DifferenceKind | None], ...] = (
     _of_numbers,
     _of_times,
     _of_json,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from itertools import zip_longest
 
-from dbmux.differences import Kind
+from dbmux.differences import DifferenceKind
 from dbmux.mirror.answer import Answer, Row, Told
 from dbmux.mirror.classes import exactly, kind_of, loosely
 from dbmux.text import visible
@@ -46,7 +46,7 @@ class Difference:
     `column` and `types` are empty where it is in no column, `codes` are the numbers of errors or warnings, 0 for none.
     """
 
-    kind: Kind
+    kind: DifferenceKind
     source: str = ""
     target: str = ""
     column: str = ""
@@ -73,7 +73,7 @@ def compare(source: Answer, target: Answer, order: Order) -> Comparison:
     found.add_all(_of_warnings(source.warnings, target.warnings))
     if source.affected_rows != target.affected_rows and None not in (source.affected_rows, target.affected_rows):
         counts = (str(source.affected_rows), str(target.affected_rows))
-        found.add(Difference(kind=Kind.AFFECTED_ROWS, source=counts[0], target=counts[1]))
+        found.add(Difference(kind=DifferenceKind.AFFECTED_ROWS, source=counts[0], target=counts[1]))
     if source.is_cut or target.is_cut:
         return Comparison(found.told(), TOO_LARGE)
     if len(source.columns) == len(target.columns):
@@ -126,13 +126,13 @@ def _of_failures(source: Answer, target: Answer) -> Iterator[Difference]:
     texts = ["no error" if one is None else f"{one.number} ({one.sqlstate}): {one.message}" for one in (first, second)]
     codes = (first.number if first else 0, second.number if second else 0)
     if first is None:
-        kind = Kind.ERROR_AT_TARGET
+        kind = DifferenceKind.ERROR_AT_TARGET
     elif second is None:
-        kind = Kind.ERROR_AT_SOURCE
+        kind = DifferenceKind.ERROR_AT_SOURCE
     elif first[:2] != second[:2]:
-        kind = Kind.ERROR_CODE
+        kind = DifferenceKind.ERROR_CODE
     elif first.message != second.message:
-        kind = Kind.ERROR_TEXT
+        kind = DifferenceKind.ERROR_TEXT
     else:
         return
     yield Difference(kind=kind, source=texts[0], target=texts[1], codes=codes)
@@ -143,7 +143,7 @@ def _of_warnings(source: Sequence[Told], target: Sequence[Told]) -> Iterator[Dif
     only_source, only_target = (first - second).elements(), (second - first).elements()
     for one, other in zip_longest(sorted(only_source, key=_code), sorted(only_target, key=_code)):
         codes = (one.code if one else 0, other.code if other else 0)
-        yield Difference(kind=Kind.WARNING, source=_warning(one), target=_warning(other), codes=codes)
+        yield Difference(kind=DifferenceKind.WARNING, source=_warning(one), target=_warning(other), codes=codes)
 
 
 def _code(told: Told) -> int:
@@ -159,7 +159,7 @@ def _warning(told: Told | None) -> str:
 
 def _of_columns(source: Sequence[Column], target: Sequence[Column]) -> Iterator[Difference]:
     if len(source) != len(target):
-        yield Difference(kind=Kind.COLUMN_COUNT, source=_names(source), target=_names(target))
+        yield Difference(kind=DifferenceKind.COLUMN_COUNT, source=_names(source), target=_names(target))
         return
     for one, other in zip(source, target, strict=True):
         if one != other:
@@ -169,13 +169,17 @@ def _of_columns(source: Sequence[Column], target: Sequence[Column]) -> Iterator[
                     yield Difference(kind=kind, source=first, target=second, column=_decoded(one.name), types=types)
 
 
-def _of_column(one: Column, other: Column, types: tuple[str, str]) -> Iterator[tuple[Kind, str, str]]:
-    yield Kind.COLUMN_NAME, _decoded(one.name), _decoded(other.name)
-    yield Kind.COLUMN_TYPE, *types
-    yield Kind.COLUMN_COLLATION, f"collation {one.charset}", f"collation {other.charset}"
-    yield Kind.COLUMN_LENGTH, f"{one.length}, {one.decimals} decimals", f"{other.length}, {other.decimals} decimals"
-    yield Kind.COLUMN_FLAGS, _flags(one), _flags(other)
-    yield Kind.COLUMN_ORIGIN, _origin(one), _origin(other)
+def _of_column(one: Column, other: Column, types: tuple[str, str]) -> Iterator[tuple[DifferenceKind, str, str]]:
+    yield DifferenceKind.COLUMN_NAME, _decoded(one.name), _decoded(other.name)
+    yield DifferenceKind.COLUMN_TYPE, *types
+    yield DifferenceKind.COLUMN_COLLATION, f"collation {one.charset}", f"collation {other.charset}"
+    yield (
+        DifferenceKind.COLUMN_LENGTH,
+        f"{one.length}, {one.decimals} decimals",
+        f"{other.length}, {other.decimals} decimals",
+    )
+    yield DifferenceKind.COLUMN_FLAGS, _flags(one), _flags(other)
+    yield DifferenceKind.COLUMN_ORIGIN, _origin(one), _origin(other)
 
 
 def _names(columns: Sequence[Column]) -> str:
@@ -218,10 +222,10 @@ class _Rows:
             left, right = self._alike(left, right)
         for at in left:
             shown = self._shown(self.source, at)
-            self.found.add(Difference(kind=Kind.MISSING_ROW, source=shown, target="no such row"))
+            self.found.add(Difference(kind=DifferenceKind.MISSING_ROW, source=shown, target="no such row"))
         for at in right:
             shown = self._shown(self.target, at)
-            self.found.add(Difference(kind=Kind.EXTRA_ROW, source="no such row", target=shown))
+            self.found.add(Difference(kind=DifferenceKind.EXTRA_ROW, source="no such row", target=shown))
         for at, place in self.places.items():
             self._cells(at, place)
         if self.order is Order.STATED:
@@ -294,7 +298,7 @@ class _Rows:
             place = self.places[at]
             if place < last:
                 first = f"row {at + 1}: {self._shown(self.source, at)}"
-                self.found.add(Difference(kind=Kind.ORDER, source=first, target=f"row {place + 1}: the same"))
+                self.found.add(Difference(kind=DifferenceKind.ORDER, source=first, target=f"row {place + 1}: the same"))
                 return
             last = place
 

@@ -14,12 +14,12 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from dbmux.differences import Kind
+from dbmux.differences import DifferenceKind
 from dbmux.errors import DbMuxError
 
 T = TypeVar("T")
@@ -73,14 +73,13 @@ class Unusable(DbMuxError):
 class Sample:
     """One time that it was seen: the statement with its arguments, as whom and in which state it ran, and both answers.
 
-    `settings` are the statements that bring a connection into the session's state.
+    `state` is the session's, as dbmux.mirror.settings packs it.
     """
 
     at: float
     statement: str
     user: str = ""
-    schema: str = ""
-    settings: tuple[str, ...] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     target: str = ""
     source_s: float = 0.0
@@ -94,7 +93,7 @@ class Finding:
     mirror: str
     digest: str
     text: str
-    kind: Kind
+    kind: DifferenceKind
     sample: Sample
     place: str = ""
     source: str = ""
@@ -108,7 +107,7 @@ class Entry:
     id: int
     mirror: str
     digest: str
-    kind: Kind
+    kind: DifferenceKind
     text: str
     state: State
     count: int
@@ -315,7 +314,7 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         id=number,
         mirror=mirror,
         digest=digest,
-        kind=Kind(kind),
+        kind=DifferenceKind(kind),
         text=text,
         state=State(state),
         count=count,
@@ -336,8 +335,7 @@ def _body(sample: Sample) -> str:
             "at": sample.at,
             "statement": _cut(sample.statement, LONGEST_STATEMENT),
             "user": sample.user,
-            "schema": sample.schema,
-            "settings": [_cut(one, 1000) for one in sample.settings[:50]],
+            "state": dict(sample.state),
             "source": _cut(sample.source, LONGEST_ANSWER),
             "target": _cut(sample.target, LONGEST_ANSWER),
             "source_s": sample.source_s,
@@ -347,8 +345,7 @@ def _body(sample: Sample) -> str:
 
 
 def _sample(body: str) -> Sample:
-    told = json.loads(body)
-    return Sample(**{**told, "settings": tuple(told["settings"])})
+    return Sample(**json.loads(body))
 
 
 def _cut(text: str, most: int) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from dbmux.backend.reading import Statement
+from dbmux.errors import DbMuxError
+from dbmux.footprint import NOWHERE, Footprint
 from dbmux.mirror.answer import Answer
 from dbmux.mirror.compare import Order
 from dbmux.mirror.settings import Family
@@ -17,17 +19,14 @@ from dbmux.sql.ordering import is_limited, is_ordered, without_limit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What was run, as whom, and in which state; `digest` is its identity, `text` its digest.
-
-    `tables` are the names of what it reads, each with its schema.
-    """
+    """What was run, as whom, and in which state; `digest` is its identity, `text` its digest, `footprint` what it reads."""
 
     statement: Statement
     digest: str
     text: str
     user: str
     state: SessionState
-    tables: tuple[tuple[str, str], ...]
+    footprint: Footprint = NOWHERE
     flags: int = 0
 
     @property
@@ -65,11 +64,15 @@ class Read:
         return text.decode("utf-8", "backslashreplace")
 
 
+class NotComparedError(DbMuxError):
+    """Why a read could not be compared, in words that many share."""
+
+
 class Fairness(Protocol):
     """What is known of writes: whether the two servers could answer alike at all."""
 
     def capture(self, read: Read) -> object:
-        """What stands for the present of the read's tables at the source."""
+        """What stands for the present of the read's tables at the source; raises NotComparedError."""
 
     def is_fair(self, read: Read, since: object) -> bool:
         """Whether none of them may have been written since that was captured."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from dbmux.differences import Kind
+from dbmux.differences import DifferenceKind
 from dbmux.mirror.ledger import Entry, State
 from dbmux.text import visible
 
@@ -41,51 +41,66 @@ class Gravity(StrEnum):
 
 
 # In the order in which they are to be looked at: what it means, and what to do.
-ADVICE: Mapping[Kind, tuple[Gravity, str]] = {
-    Kind.ERROR_AT_TARGET: (
+ADVICE: Mapping[DifferenceKind, tuple[Gravity, str]] = {
+    DifferenceKind.ERROR_AT_TARGET: (
         Gravity.BROKEN,
         "change the statement so that both servers take it: reserved words in backticks, functions that the target"
         " has, GROUP BY with all columns; or set sql_mode at the target as it is at the source",
     ),
-    Kind.MISSING_ROW: (
+    DifferenceKind.MISSING_ROW: (
         Gravity.WRONG,
         "run `dbmux verify` on the tables; if they are equal, the collations or the comparison of types differ:"
         " set the column's collation, or cast",
     ),
-    Kind.EXTRA_ROW: (
+    DifferenceKind.EXTRA_ROW: (
         Gravity.WRONG,
         "run `dbmux verify` on the tables; if they are equal, the collations or the comparison of types differ:"
         " set the column's collation, or cast",
     ),
-    Kind.VALUE: (
+    DifferenceKind.VALUE: (
         Gravity.WRONG,
         "run `dbmux verify` on the tables; if they are equal, the expression is calculated otherwise: write it so"
         " that both calculate the same",
     ),
-    Kind.NULL_OR_EMPTY: (Gravity.WRONG, "make the statement say which is meant, with COALESCE or NULLIF"),
-    Kind.ZERO_DATE: (Gravity.WRONG, "replace zero dates by NULL, or allow them in the target's sql_mode"),
-    Kind.COLUMN_COUNT: (Gravity.WRONG, "name the columns instead of `*`, and compare the tables' definitions"),
-    Kind.AFFECTED_ROWS: (Gravity.WRONG, "run `dbmux verify` on the tables that the statement writes"),
-    Kind.LETTER_CASE: (Gravity.WRONG, "give the column, or the comparison, the same collation on both servers"),
-    Kind.TRAILING_SPACES: (Gravity.WRONG, "look at PAD_CHAR_TO_FULL_LENGTH and at collations that do not pad"),
-    Kind.ERROR_CODE: (Gravity.BROKEN, "let the program take both numbers"),
-    Kind.ERROR_AT_SOURCE: (Gravity.VISIBLE, "nothing, if the statement is to work from now on"),
-    Kind.COLUMN_NAME: (Gravity.BROKEN, "give the column an alias"),
-    Kind.COLUMN_TYPE: (Gravity.VISIBLE, "cast the expression, if the program depends on the type that it gets"),
-    Kind.DECIMAL_SCALE: (Gravity.VISIBLE, "round in the statement"),
-    Kind.TIME_TEXT: (Gravity.VISIBLE, "cast to the type and the number of digits that are wanted"),
-    Kind.FLOAT_DIGITS: (Gravity.VISIBLE, "round in the statement, or store DECIMAL"),
-    Kind.FLOAT_TEXT: (Gravity.VISIBLE, "format the number in the program"),
-    Kind.JSON_TEXT: (Gravity.VISIBLE, "parse JSON instead of comparing its text"),
-    Kind.ORDER: (Gravity.VISIBLE, "add a unique column to ORDER BY; if it is there, compare the collations"),
-    Kind.LIMIT: (Gravity.VISIBLE, "add a unique column to ORDER BY, so that LIMIT always takes the same rows"),
-    Kind.PLAN: (Gravity.SLOW, "compare both plans (`dbmux mirror diff N`); run ANALYZE TABLE at the target"),
-    Kind.WARNING: (Gravity.VISIBLE, "read the warning; the rows are the same"),
-    Kind.ERROR_TEXT: (Gravity.VISIBLE, "let the program look at the number, not at the text"),
-    Kind.COLUMN_COLLATION: (Gravity.VISIBLE, "nothing, unless the program reads it"),
-    Kind.COLUMN_LENGTH: (Gravity.VISIBLE, "nothing, unless the program reads it"),
-    Kind.COLUMN_FLAGS: (Gravity.VISIBLE, "nothing, unless the program reads it"),
-    Kind.COLUMN_ORIGIN: (Gravity.VISIBLE, "nothing, unless the program reads it"),
+    DifferenceKind.NULL_OR_EMPTY: (Gravity.WRONG, "make the statement say which is meant, with COALESCE or NULLIF"),
+    DifferenceKind.ZERO_DATE: (Gravity.WRONG, "replace zero dates by NULL, or allow them in the target's sql_mode"),
+    DifferenceKind.COLUMN_COUNT: (
+        Gravity.WRONG,
+        "name the columns instead of `*`, and compare the tables' definitions",
+    ),
+    DifferenceKind.AFFECTED_ROWS: (Gravity.WRONG, "run `dbmux verify` on the tables that the statement writes"),
+    DifferenceKind.LETTER_CASE: (
+        Gravity.WRONG,
+        "give the column, or the comparison, the same collation on both servers",
+    ),
+    DifferenceKind.TRAILING_SPACES: (
+        Gravity.WRONG,
+        "look at PAD_CHAR_TO_FULL_LENGTH and at collations that do not pad",
+    ),
+    DifferenceKind.ERROR_CODE: (Gravity.BROKEN, "let the program take both numbers"),
+    DifferenceKind.ERROR_AT_SOURCE: (Gravity.VISIBLE, "nothing, if the statement is to work from now on"),
+    DifferenceKind.COLUMN_NAME: (Gravity.BROKEN, "give the column an alias"),
+    DifferenceKind.COLUMN_TYPE: (
+        Gravity.VISIBLE,
+        "cast the expression, if the program depends on the type that it gets",
+    ),
+    DifferenceKind.DECIMAL_SCALE: (Gravity.VISIBLE, "round in the statement"),
+    DifferenceKind.TIME_TEXT: (Gravity.VISIBLE, "cast to the type and the number of digits that are wanted"),
+    DifferenceKind.FLOAT_DIGITS: (Gravity.VISIBLE, "round in the statement, or store DECIMAL"),
+    DifferenceKind.FLOAT_TEXT: (Gravity.VISIBLE, "format the number in the program"),
+    DifferenceKind.JSON_TEXT: (Gravity.VISIBLE, "parse JSON instead of comparing its text"),
+    DifferenceKind.ORDER: (Gravity.VISIBLE, "add a unique column to ORDER BY; if it is there, compare the collations"),
+    DifferenceKind.LIMIT: (
+        Gravity.VISIBLE,
+        "add a unique column to ORDER BY, so that LIMIT always takes the same rows",
+    ),
+    DifferenceKind.PLAN: (Gravity.SLOW, "compare both plans (`dbmux mirror diff N`); run ANALYZE TABLE at the target"),
+    DifferenceKind.WARNING: (Gravity.VISIBLE, "read the warning; the rows are the same"),
+    DifferenceKind.ERROR_TEXT: (Gravity.VISIBLE, "let the program look at the number, not at the text"),
+    DifferenceKind.COLUMN_COLLATION: (Gravity.VISIBLE, "nothing, unless the program reads it"),
+    DifferenceKind.COLUMN_LENGTH: (Gravity.VISIBLE, "nothing, unless the program reads it"),
+    DifferenceKind.COLUMN_FLAGS: (Gravity.VISIBLE, "nothing, unless the program reads it"),
+    DifferenceKind.COLUMN_ORIGIN: (Gravity.VISIBLE, "nothing, unless the program reads it"),
 }
 _STOPS = (Gravity.WRONG, Gravity.BROKEN)
 
@@ -94,7 +109,7 @@ _STOPS = (Gravity.WRONG, Gravity.BROKEN)
 class Change:
     """One thing to do: for a kind of difference, with the statements that show it most often."""
 
-    kind: Kind
+    kind: DifferenceKind
     gravity: Gravity
     seen: int
     advice: str
@@ -200,7 +215,7 @@ def _doubts(figures: Mapping[str, Any], forgotten: int) -> Iterator[str]:
 
 
 def _changes(entries: Sequence[Entry]) -> Iterator[Change]:
-    by_kind: defaultdict[Kind, list[Entry]] = defaultdict(list)
+    by_kind: defaultdict[DifferenceKind, list[Entry]] = defaultdict(list)
     for entry in entries:
         by_kind[entry.kind].append(entry)
     for kind, (gravity, advice) in ADVICE.items():

@@ -8,8 +8,10 @@ refused there: that is found out and told, not guessed away.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from dbmux.session import Names, SessionState
 
@@ -58,6 +60,35 @@ def carried(state: SessionState, source: Family, target: Family) -> SessionState
         recipe = tuple(_collations(part, target) for part in names.recipe)
         names = Names(names.client, recipe)
     return replace(SessionState(schema=state.schema), names=names, variables=variables)
+
+
+def packed(state: SessionState) -> dict[str, Any]:
+    """What `carried` leaves of a state, as JSON has it."""
+    names = state.names
+    return {
+        "schema": _text(state.schema),
+        "client": None if names is None or names.client is None else _text(names.client),
+        "names": None if names is None else [_text(part) for part in names.recipe],
+        "variables": {name: _text(value) for name, value in state.variables},
+    }
+
+
+def unpacked(told: Mapping[str, Any]) -> SessionState:
+    """The same state again."""
+    names = None
+    if told["names"] is not None:
+        client = None if told["client"] is None else _bytes(told["client"])
+        names = Names(client, tuple(map(_bytes, told["names"])))
+    variables = tuple(sorted((name, _bytes(value)) for name, value in told["variables"].items()))
+    return SessionState(schema=_bytes(told["schema"]), names=names, variables=variables)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode("utf-8", "surrogateescape")
 
 
 def _modes(value: bytes, target: Family) -> bytes:

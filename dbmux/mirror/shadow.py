@@ -15,19 +15,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dbmux.differences import Kind
-from dbmux.errors import DbMuxError
+from dbmux.differences import OF_ROWS, DifferenceKind
 from dbmux.mirror.answer import Answer
 from dbmux.mirror.catalogue import Catalogue, Expected
 from dbmux.mirror.compare import Comparison, Difference, Order, compare
 from dbmux.mirror.ledger import Finding, Sample, Unusable
-from dbmux.mirror.read import Asked, Fairness, Read
+from dbmux.mirror.read import Asked, Fairness, NotComparedError, Read
 from dbmux.mirror.sampling import Sampler
-from dbmux.mirror.settings import carried
+from dbmux.mirror.settings import carried, packed
 from dbmux.mirror.side import NotAsked
 from dbmux.mirror.tally import Durations, Outcome, Tally
 from dbmux.mirror.telling import told
-from dbmux.session import SessionState, assignments
+from dbmux.session import SessionState
 
 WORKERS = 2
 # Reads that wait; of one kind of statement only a part of them, so that a frequent one leaves room for the others.
@@ -53,17 +52,6 @@ NO_LEDGER = "the ledger could not be written"
 _DENIED = frozenset((1044, 1142, 1143, 1227, 1370))
 # Interrupted, and the time limits of MariaDB and MySQL.
 _TOO_LONG = frozenset((1317, 1969, 3024))
-_OF_ROWS = frozenset(
-    (
-        Kind.VALUE, Kind.NULL_OR_EMPTY, Kind.ZERO_DATE, Kind.LETTER_CASE, Kind.TRAILING_SPACES, Kind.FLOAT_DIGITS,
-        Kind.FLOAT_TEXT, Kind.DECIMAL_SCALE, Kind.TIME_TEXT, Kind.JSON_TEXT, Kind.MISSING_ROW, Kind.EXTRA_ROW,
-        Kind.ORDER,
-    )
-)  # fmt: skip
-
-
-class NotComparedError(DbMuxError):
-    """Why a read could not be compared, in words that many share."""
 
 
 class Pair(NamedTuple):
@@ -174,7 +162,7 @@ class Shadow:
 
     async def _look(self, read: Read) -> None:
         first: Pair | None = None
-        kinds: frozenset[Kind] = frozenset()
+        kinds: frozenset[DifferenceKind] = frozenset()
         for _ in range(ATTEMPTS):
             pair, found, outcome = await self._compared(read)
             if not found.differences:
@@ -194,7 +182,7 @@ class Shadow:
 
     async def _settle(self, read: Read, pair: Pair, found: Comparison) -> None:
         # A difference was seen twice.
-        if _kinds(found) & _OF_ROWS and read.is_limited:
+        if _kinds(found) & OF_ROWS and read.is_limited:
             found = await self._without_limit(read, found)
         self.tally.came_out(read, Outcome.DIFFERENT, found)
         for kind in sorted(_kinds(found)):
@@ -209,13 +197,15 @@ class Shadow:
             compared = (await self._compared(whole)).found
         except NotComparedError as error:
             raise NotComparedError(LIMIT_UNKNOWN) from error
-        if _kinds(compared) & _OF_ROWS:
+        if _kinds(compared) & OF_ROWS:
             return found
         if read.order is Order.OPEN:
             raise NotComparedError(OPEN_LIMIT)
-        others = [one for one in found.differences if one.kind not in _OF_ROWS]
-        example = next(one for one in found.differences if one.kind in _OF_ROWS)
-        limit = Difference(kind=Kind.LIMIT, source=example.source, target=example.target, column=example.column)
+        others = [one for one in found.differences if one.kind not in OF_ROWS]
+        example = next(one for one in found.differences if one.kind in OF_ROWS)
+        limit = Difference(
+            kind=DifferenceKind.LIMIT, source=example.source, target=example.target, column=example.column
+        )
         return Comparison((limit, *others))
 
     # Asking.
@@ -284,13 +274,11 @@ class Shadow:
     # Recording.
 
     async def _record(self, read: Read, pair: Pair, difference: Difference) -> None:
-        settings = assignments(SessionState(), self._state(self._source, read), {})
         sample = Sample(
             at=self._around.clock(),
             statement=read.written(),
             user=read.user,
-            schema=read.state.schema.decode("utf-8", "replace"),
-            settings=tuple(sql.decode("utf-8", "replace") for sql in settings),
+            state=packed(self._state(self._source, read)),
             source=told(pair.source),
             target=told(pair.target),
             source_s=pair.source.seconds,
@@ -322,19 +310,21 @@ class Shadow:
         ]
         here, there = digest.source.percentile(50), digest.target.percentile(50)
         difference = Difference(
-            kind=Kind.PLAN, source=f"{here * 1000:.2f} ms at the median", target=f"{there * 1000:.2f} ms at the median"
+            kind=DifferenceKind.PLAN,
+            source=f"{here * 1000:.2f} ms at the median",
+            target=f"{there * 1000:.2f} ms at the median",
         )
         sample = Sample(
             at=self._around.clock(),
             statement=read.written(),
             user=read.user,
-            schema=read.state.schema.decode("utf-8", "replace"),
+            state=packed(self._state(self._source, read)),
             source=plans[0],
             target=plans[1],
             source_s=here,
             target_s=there,
         )
-        self.tally.kinds[Kind.PLAN] += 1
+        self.tally.kinds[DifferenceKind.PLAN] += 1
         await self._keep(read, difference, sample)
 
 
@@ -347,5 +337,5 @@ def _check(pair: Pair) -> None:
             raise NotComparedError(TOO_LONG)
 
 
-def _kinds(comparison: Comparison) -> frozenset[Kind]:
+def _kinds(comparison: Comparison) -> frozenset[DifferenceKind]:
     return frozenset(one.kind for one in comparison.differences)
