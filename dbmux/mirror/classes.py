@@ -68,7 +68,8 @@ def loosely(value: Value, column: Column) -> Hashable:
     document = _document(value, column)
     if document is not None:
         return document
-    return value if column.charset == BINARY_CHARSET else fold(_text(value.rstrip(_PADDING)))
+    text = value.rstrip(_PADDING)
+    return text if column.charset == BINARY_CHARSET else fold(_text(text))
 
 
 def _with_null(there: Value) -> DifferenceKind:

@@ -24,6 +24,8 @@ from dbmux.errors import DbMuxError
 
 T = TypeVar("T")
 
+# Under the state folder.
+FILE = Path("mirrors") / "differences.sqlite"
 MAX_ENTRIES = 5000
 MAX_BYTES = 64 << 20
 MAX_SAMPLES = 5

@@ -19,7 +19,7 @@ from dbmux.sql.ordering import is_limited, is_ordered, without_limit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read:
-    """What was run, as whom, and in which state; `digest` is its identity, `text` its digest, `footprint` what it reads."""
+    """What was run, as whom, in which state; `digest` is its identity, `text` its digest, `footprint` what it reads."""
 
     statement: Statement
     digest: str

@@ -163,7 +163,7 @@ def not_compared_percent(figures: Mapping[str, Any]) -> float:
     return 100.0 * skipped / (compared + skipped) if compared + skipped else 0.0
 
 
-def as_json(document: Report) -> dict[str, Any]:
+def as_json_told(document: Report) -> dict[str, Any]:
     """For programs."""
     told = asdict(document)
     return told | {"not_compared_percent": round(not_compared_percent(document.figures), 2)}
@@ -191,6 +191,11 @@ def markdown(document: Report) -> str:
     if not_compared:
         lines += ["", "## Not compared", ""]
         ordered = sorted(not_compared.items(), key=lambda one: (-one[1], one[0]))
+        lines += [f"- {count}: {_plain(why)}" for why, count in ordered]
+    unfit = figures.get("unfit", {})
+    if unfit:
+        lines += ["", "## Never looked at", ""]
+        ordered = sorted(unfit.items(), key=lambda one: (-one[1], one[0]))
         lines += [f"- {count}: {_plain(why)}" for why, count in ordered]
     expected = figures.get("expected_by", {})
     if expected:
@@ -243,6 +248,7 @@ def _counted(document: Report) -> list[str]:
 
 
 _COUNTED = (
+    ("SELECTs that ran", "offered"),
     ("chosen", "chosen"),
     ("compared", "compared"),
     ("the same", "same"),

@@ -72,8 +72,12 @@ class Tally:
     """Of one mirror."""
 
     durations: Callable[[], Durations]
+    # SELECTs that ran, those that were never seen because too many ran at once, and those that were to be compared.
     offered: int = 0
+    missed: int = 0
     chosen: int = 0
+    # Why SELECTs are never compared.
+    unfit_reasons: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     # Why a read that was chosen was not compared.
     not_compared: Counter[str] = field(default_factory=Counter)
@@ -93,7 +97,11 @@ class Tally:
 
     def skipped(self, why: str) -> None:
         """A read that was chosen was not compared."""
-        self.not_compared[why if why in self.not_compared or len(self.not_compared) < MOST_REASONS else OTHERS] += 1
+        _count(self.not_compared, why)
+
+    def unfit(self, why: str) -> None:
+        """A SELECT that cannot be compared at all."""
+        _count(self.unfit_reasons, why)
 
     def came_out(self, read: Read, outcome: Outcome, comparison: Comparison) -> None:
         """A read was compared."""
@@ -108,6 +116,8 @@ class Tally:
         slow.sort(key=lambda one: one.target.percentile(50) - one.source.percentile(50), reverse=True)
         return {
             "offered": self.offered,
+            "missed": self.missed,
+            "unfit": dict(self.unfit_reasons),
             "chosen": self.chosen,
             "compared": self.outcomes.total(),
             **{str(outcome): self.outcomes[outcome] for outcome in Outcome},
@@ -117,6 +127,10 @@ class Tally:
             "digests": len(self.digests),
             "slower": [_slow_told(one) for one in slow[:MOST_SLOW_TOLD]],
         }
+
+
+def _count(reasons: Counter[str], why: str) -> None:
+    reasons[why if why in reasons or len(reasons) < MOST_REASONS else OTHERS] += 1
 
 
 def _slow_told(one: DigestTally) -> dict[str, Any]:
