@@ -97,7 +97,7 @@ class Stage:
         self.target = FakeSide("new", target if isinstance(target, list) else [target])
         self.findings: list[Finding] = []
         self.pauses: list[float] = []
-        around = Surroundings(
+        self.around = Surroundings(
             fairness=fairness or FakeFairness(),
             record=self._record,
             durations=Histogram,
@@ -106,7 +106,7 @@ class Stage:
             pause=self._pause,
         )
         self._refuse = record
-        self.shadow = Shadow("upgrade", self.source, self.target, catalogue or Catalogue(), around, 1.0)
+        self.shadow = Shadow("upgrade", self.source, self.target, catalogue or Catalogue(), self.around, 1.0)
 
     def look(self, *reads: Read) -> dict[str, Any]:
         async def scenario() -> None:
