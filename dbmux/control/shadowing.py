@@ -1,29 +1,41 @@
-"""The tap of shadow reads: takes finished reads from what is remembered, a few times a second, and offers some of them.
+"""Shadow reads of a running engine: finished reads are taken from what is remembered, a few times a second.
 
-The ring of finished statements and a mirror's shadow come in; reads go to the shadow, with the state of their session.
-The client's path pays nothing. What the ring forgot meanwhile is counted; which SELECTs are never looked at is counted
-by the reason. Bounded: so many statements are looked at each time.
+The ring of finished statements and the engine come in; some of the reads go to the shadow of their mirror, with the
+state of their session. The client's path pays nothing. What the ring forgot meanwhile is counted; which SELECTs are
+never looked at is counted by the reason. Bounded: so many statements are looked at each time.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
-from typing import NoReturn
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from random import Random
+from time import perf_counter, time
+from typing import Any, NoReturn, Protocol
 
-from dbmux.backend.reading import Rights, Statement
+from dbmux.backend.reading import Bounds, Rights, Statement
 from dbmux.backend.server import Backend
-from dbmux.config.model import Account
+from dbmux.cache.cache import Cache
+from dbmux.config.model import Account, Config, Feed, MirrorConfig
 from dbmux.control.rights import rights_of
 from dbmux.events import KEPT, OWN, QueryFinished
 from dbmux.feed.arguments import execution_of
 from dbmux.frontend.frontend import Frontend
 from dbmux.lexer import digest
+from dbmux.mirror.catalogue import Catalogue, configured, shipped
+from dbmux.mirror.fairness import Epochs
+from dbmux.mirror.ledger import Ledger, Recorder, Unusable, recorder
+from dbmux.mirror.mirrors import Mirrors
 from dbmux.mirror.read import Read
-from dbmux.mirror.shadow import Shadow
-from dbmux.mirror.side import Denied
+from dbmux.mirror.shadow import Shadow, Surroundings
+from dbmux.mirror.side import Denied, Side
+from dbmux.mirror.tally import together
 from dbmux.observe.digests import identity
+from dbmux.observe.histogram import Histogram
 from dbmux.observe.ring import Ring
 from dbmux.observe.statement import text_of
 from dbmux.query import Kind
@@ -34,6 +46,10 @@ from dbmux.wire.commands import Command
 
 PERIOD_S = 0.2
 MOST_AT_ONCE = 2000
+# How often the configuration is looked at, and what was counted is kept.
+ATTEND_S = 1.0
+# A longer answer is not compared.
+BOUNDS = Bounds(rows=2000, bytes=2_000_000, seconds=10.0)
 LONGER = f"of a statement {KEPT} bytes are kept, and it is longer"
 _COMMANDS = (Command.QUERY, Command.STMT_EXECUTE)
 
@@ -130,3 +146,147 @@ def rights_at(backend: Backend, frontend: Frontend, service: Account | None) -> 
         return found[0]
 
     return rights
+
+
+class Running(Protocol):
+    """An engine that runs."""
+
+    cache: Cache
+    mirrors: Mirrors
+
+    @property
+    def config(self) -> Config:
+        """What is in force."""
+
+    @property
+    def frontend(self) -> Frontend:
+        """The clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shadowed:
+    """What a mirror's shadow was made of, and what runs."""
+
+    made_of: tuple[object, ...]
+    config: MirrorConfig
+    shadow: Shadow
+    tasks: tuple[asyncio.Task[None], ...]
+
+
+class Shadows:
+    """The shadow reads of all mirrors of one engine, as the configuration in force wants them; `run` does it all.
+
+    `queries` are the statements that ran, `ledger` is the file that differences are kept in.
+    """
+
+    def __init__(
+        self,
+        engine: Running,
+        queries: Ring[QueryFinished],
+        ledger: Path,
+        randomness: Random,
+        attend_s: float = ATTEND_S,
+    ) -> None:
+        self._engine = engine
+        self._queries = queries
+        self._ledger = ledger
+        self._random = randomness
+        self._attend_s = attend_s
+        self._running: dict[str, _Shadowed] = {}
+        # What was counted before this engine, or this shadow, began.
+        self._before: dict[str, dict[str, Any]] = {}
+
+    def find(self, mirror: str) -> Shadow | None:
+        """The shadow of this mirror, if its reads are compared."""
+        found = self._running.get(mirror)
+        return None if found is None else found.shadow
+
+    async def run(self) -> NoReturn:
+        """Compare, until cancelled; raises Unusable when the ledger cannot be opened."""
+        async with recorder(self._ledger) as ledger, asyncio.TaskGroup() as tasks:
+            while True:
+                self._attend(ledger, tasks)
+                await asyncio.sleep(self._attend_s)
+                for name, one in self._running.items():
+                    with suppress(Unusable):
+                        await self._keep(ledger, name, one.shadow)
+
+    async def _keep(self, ledger: Recorder, name: str, shadow: Shadow) -> None:
+        if name not in self._before:
+            _, self._before[name] = await ledger.call(partial(_figures, name))
+        figures = together(self._before[name], shadow.figures())
+        await ledger.call(partial(_keep, name, figures))
+
+    def _attend(self, ledger: Recorder, tasks: asyncio.TaskGroup) -> None:
+        config, topology = self._engine.config, self._engine.frontend.topology
+        wanted = {
+            name: (topology.primary(mirror.source), topology.backends[mirror.target], config.service)
+            for name, mirror in config.mirrors.items()
+            if mirror.reads > 0
+        }
+        for name, one in list(self._running.items()):
+            if wanted.get(name) != one.made_of:
+                for task in one.tasks:
+                    task.cancel()
+                del self._running[name]
+                self._before.pop(name, None)
+        for name, made_of in wanted.items():
+            mirror = config.mirrors[name]
+            known = self._running.get(name)
+            if known is None:
+                shadow = self._shadow(name, mirror, ledger)
+                tap = Tap(self._queries, self._groups(made_of[0]), shadow, self._states(made_of[0]))
+                started = tuple(
+                    tasks.create_task(one.run(), name=f"{what} of mirror {name}")
+                    for what, one in (("shadow reads", shadow), ("tap", tap))
+                )
+                self._running[name] = _Shadowed(made_of, mirror, shadow, started)
+            elif known.config is not mirror:
+                known.shadow.sampler.share = mirror.reads
+                known.shadow.extend(_catalogue(name, mirror))
+                self._running[name] = replace(known, config=mirror)
+
+    def _shadow(self, name: str, mirror: MirrorConfig, ledger: Recorder) -> Shadow:
+        engine, topology = self._engine, self._engine.frontend.topology
+        source, target = topology.primary(mirror.source), topology.backends[mirror.target]
+        service = engine.config.service
+        around = Surroundings(
+            fairness=Epochs(
+                engine.cache.source(mirror.source),
+                engine.cache.tables,
+                lambda: self._applied_until(name, mirror, target),
+            ),
+            record=ledger.record,
+            durations=Histogram,
+            random=self._random.random,
+            clock=time,
+            now=perf_counter,
+            pause=asyncio.sleep,
+        )
+        sides = [Side(one, rights_at(one, engine.frontend, service), BOUNDS) for one in (source, target)]
+        return Shadow(name, sides[0], sides[1], _catalogue(name, mirror), around, mirror.reads)
+
+    def _applied_until(self, name: str, mirror: MirrorConfig, target: Backend) -> float:
+        if mirror.feed is Feed.NATIVE:
+            return target.applied_until
+        feeding = self._engine.mirrors.find(name)
+        return 0.0 if feeding is None else feeding.applied_until
+
+    def _groups(self, source: Backend) -> frozenset[str]:
+        groups = self._engine.frontend.topology.groups
+        return frozenset(name for name, group in groups.items() if group.primary is source)
+
+    def _states(self, source: Backend) -> Callable[[QueryFinished], tuple[SessionState, bytes]]:
+        return session_states(self._engine.frontend, source)
+
+
+def _keep(name: str, figures: dict[str, Any], ledger: Ledger) -> None:
+    ledger.keep_figures(name, time(), figures)
+
+
+def _figures(name: str, ledger: Ledger) -> tuple[float, dict[str, Any]]:
+    return ledger.figures(name)
+
+
+def _catalogue(name: str, mirror: MirrorConfig) -> Catalogue:
+    return shipped().extended(configured(name, mirror.expected))

@@ -1,7 +1,8 @@
-"""Whether source and target could answer alike, by what the query cache knows of writes.
+"""Whether source and target could answer alike, by what is known of writes and of how far the target is.
 
-The cache's epochs of the tables that a read touches, also behind views, and whether the target has caught up come in.
-Where the tables are not surely known, nothing is called fair.
+The query cache's epochs of the tables that a read touches, also behind views, and the moment up to which the target has
+everything come in. Where the tables are not known, because nothing is cached or the dictionary cannot say, no write is
+seen: then only asking again tells a write in between from a difference, which dbmux.mirror.shadow does in any case.
 """
 
 from __future__ import annotations
@@ -9,27 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dbmux.cache.cache import Source
-from dbmux.cache.tables import Tables, capture, is_current
-from dbmux.mirror.read import NotComparedError, Read
+from dbmux.cache.tables import Table, Tables, capture, is_current
+from dbmux.mirror.read import Read
 
 
 class Epochs:
-    """For the servers of one group; `applied` says whether the target has all that the source has committed by now."""
+    """For the servers of one group; `applied_until` is by time.perf_counter."""
 
-    def __init__(self, source: Source, tables: Tables, applied: Callable[[], bool]) -> None:
+    def __init__(self, source: Source, tables: Tables, applied_until: Callable[[], float]) -> None:
         self._source = source
         self._tables = tables
-        self._applied = applied
+        self._applied_until = applied_until
 
     def capture(self, read: Read) -> object:
-        """The epochs as they are; raises NotComparedError."""
-        source = self._source
-        if source.dictionary is None:
-            raise NotComparedError(source.why)
-        found = source.dictionary.sources(read.footprint, read.state.schema.decode("utf-8", "backslashreplace"))
-        if found.why:
-            raise NotComparedError(found.why)
-        tables = tuple(self._tables.table(*key) for key in sorted(found.tables))
+        """The tables that are known, and their epochs as they are."""
+        tables = self._of(read)
         return tables, capture(tables)
 
     def is_fair(self, read: Read, since: object) -> bool:
@@ -37,6 +32,13 @@ class Epochs:
         assert isinstance(since, tuple)
         return is_current(*since)
 
-    def has_applied(self) -> bool:
-        """Whether the target has caught up."""
-        return self._applied()
+    def applied_until(self) -> float:
+        """How far the target is."""
+        return self._applied_until()
+
+    def _of(self, read: Read) -> tuple[Table, ...]:
+        dictionary = self._source.dictionary
+        if dictionary is None:
+            return ()
+        found = dictionary.sources(read.footprint, read.state.schema.decode("utf-8", "backslashreplace"))
+        return () if found.why else tuple(self._tables.table(*key) for key in sorted(found.tables))

@@ -306,7 +306,8 @@ async def recorder(path: Path) -> AsyncIterator[Recorder]:
         try:
             yield Recorder(ledger, thread)
         finally:
-            await loop.run_in_executor(thread, context.__exit__, None, None, None)
+            # Not awaited: whoever is cancelled twice would leave it open.
+            thread.submit(context.__exit__, None, None, None).result()
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

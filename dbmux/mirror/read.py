@@ -72,13 +72,13 @@ class Fairness(Protocol):
     """What is known of writes: whether the two servers could answer alike at all."""
 
     def capture(self, read: Read) -> object:
-        """What stands for the present of the read's tables at the source; raises NotComparedError."""
+        """What stands for the present of the read's tables at the source."""
 
     def is_fair(self, read: Read, since: object) -> bool:
-        """Whether none of them may have been written since that was captured."""
+        """Whether none of them is known to have been written since that was captured."""
 
-    def has_applied(self) -> bool:
-        """Whether the target has all that the source had committed when this is called."""
+    def applied_until(self) -> float:
+        """A moment, by time.perf_counter: the target has all that the source had committed then."""
 
 
 class Asked(Protocol):

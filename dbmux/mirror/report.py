@@ -173,6 +173,8 @@ def markdown(document: Report) -> str:
     """For people."""
     figures = document.figures
     lines = [f"# Mirror {_plain(document.mirror)}: {document.verdict}", ""]
+    if figures.get("source"):
+        lines += [f"From {_plain(figures['source'])} to {_plain(figures['target'])}.", ""]
     lines += [f"- {reason}" for reason in document.reasons]
     lines += ["", "## What was compared", "", *_counted(document)]
     if document.changes:

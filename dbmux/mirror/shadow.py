@@ -13,7 +13,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dbmux.differences import OF_ROWS, DifferenceKind
 from dbmux.mirror.answer import Answer
@@ -34,7 +34,10 @@ MOST_WAITING, MOST_OF_A_DIGEST = 512, 64
 # How often both servers are asked until a difference is believed, or given up; and how often for a fair moment.
 ATTEMPTS, TRIES = 3, 4
 # How long and how often is waited for the target to have applied what the source has committed.
-PAUSE_S, PAUSES = 0.05, 40
+PAUSE_S, PAUSES = 0.05, 60
+# The first time it is enough that the target was up to date so long ago: to prove more would take longer than to ask
+# again where the answers differ.
+CLOSE_S = 3.0
 # Answers with more values are compared in another thread.
 MANY_VALUES = 2000
 
@@ -77,7 +80,9 @@ class Surroundings:
     record: Callable[[Finding], Awaitable[object]]
     durations: Callable[[], Durations]
     random: Callable[[], float]
+    # Seconds since the epoch, and by time.perf_counter.
     clock: Callable[[], float]
+    now: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
 
 
@@ -143,7 +148,16 @@ class Shadow:
 
     async def rerun(self, read: Read) -> Comparison:
         """Ask both servers for this one once more, and say what differs beyond what is expected; raises DbMuxError."""
-        return (await self._compared(read)).found
+        return (await self._compared(read, 0.0)).found
+
+    def figures(self) -> dict[str, Any]:
+        """What was counted, and between which servers, as JSON has it."""
+        source, target = self._source, self._target
+        return {
+            "source": f"{source.name} ({source.version})",
+            "target": f"{target.name} ({target.version})",
+            **self.tally.told(),
+        }
 
     def extend(self, catalogue: Catalogue) -> None:
         """Other differences are expected from now on."""
@@ -164,7 +178,7 @@ class Shadow:
         first: Pair | None = None
         kinds: frozenset[DifferenceKind] = frozenset()
         for _ in range(ATTEMPTS):
-            pair, found, outcome = await self._compared(read)
+            pair, found, outcome = await self._compared(read, CLOSE_S if first is None else 0.0)
             if not found.differences:
                 break
             if first is not None:
@@ -194,7 +208,7 @@ class Shadow:
         if whole is None:
             raise NotComparedError(LIMIT_UNKNOWN)
         try:
-            compared = (await self._compared(whole)).found
+            compared = (await self._compared(whole, 0.0)).found
         except NotComparedError as error:
             raise NotComparedError(LIMIT_UNKNOWN) from error
         if _kinds(compared) & OF_ROWS:
@@ -210,13 +224,13 @@ class Shadow:
 
     # Asking.
 
-    async def _compared(self, read: Read) -> Looked:
+    async def _compared(self, read: Read, close_s: float) -> Looked:
         await self._source.meet()
         await self._target.meet()
         versions = (self._source.version, self._target.version)
         if versions != self._versions:
             self._versions, self._expected = versions, self._catalogue.between(*versions)
-        pair = await self._fair_pair(read)
+        pair = await self._fair_pair(read, close_s)
         _check(pair)
         if sum(len(one.rows) * len(one.columns) for one in pair) > MANY_VALUES:
             found = await asyncio.to_thread(compare, pair.source, pair.target, read.order)
@@ -235,10 +249,10 @@ class Shadow:
                 self.tally.expected[rule.name] += 1
         return Looked(pair, Comparison(tuple(left)), Outcome.DIFFERENT if left else Outcome.EXPECTED)
 
-    async def _fair_pair(self, read: Read) -> Pair:
+    async def _fair_pair(self, read: Read, close_s: float) -> Pair:
         fairness = self._around.fairness
         for _ in range(TRIES):
-            await self._until_applied()
+            await self._until_applied(self._around.now() - close_s)
             since = fairness.capture(read)
             pair = await self._pair(read)
             if fairness.is_fair(read, since):
@@ -250,9 +264,9 @@ class Shadow:
                 return pair
         raise NotComparedError(WRITTEN)
 
-    async def _until_applied(self) -> None:
+    async def _until_applied(self, moment: float) -> None:
         for _ in range(PAUSES):
-            if self._around.fairness.has_applied():
+            if self._around.fairness.applied_until() >= moment:
                 return
             await self._around.pause(PAUSE_S)
         raise NotComparedError(BEHIND)

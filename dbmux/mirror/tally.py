@@ -7,7 +7,7 @@ the limit are counted together. Histograms are passed in, so that they are those
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -127,6 +127,23 @@ class Tally:
             "digests": len(self.digests),
             "slower": [_slow_told(one) for one in slow[:MOST_SLOW_TOLD]],
         }
+
+
+def together(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What was told before an engine's restart and now, as one; nothing of before if it was of other servers."""
+    if not before or any(before.get(key) != now.get(key) for key in ("source", "target")):
+        return dict(now)
+    told = dict(now)
+    for key, value in now.items():
+        earlier = before.get(key)
+        match value:
+            case int() if key == "digests":
+                told[key] = max(value, earlier or 0)
+            case int():
+                told[key] = value + (earlier or 0)
+            case dict():
+                told[key] = dict(Counter(value) + Counter(earlier or {}))
+    return told
 
 
 def _count(reasons: Counter[str], why: str) -> None:

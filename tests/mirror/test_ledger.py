@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from dbmux.differences import DifferenceKind
 from dbmux.mirror.ledger import MAX_SAMPLES, Finding, NoEntry, Sample, State, Unusable, opened, recorder
 
 
-def finding(digest: str = "d1", at: float = 1.0, kind: DifferenceKind = DifferenceKind.VALUE, **sample: str) -> Finding:
+def finding(digest: str = "d1", at: float = 1.0, kind: DifferenceKind = DifferenceKind.VALUE, **sample: Any) -> Finding:
     return Finding(
         mirror="upgrade",
         digest=digest,

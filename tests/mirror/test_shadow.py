@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from dbmux.mirror import shadow as module
 from dbmux.mirror.answer import Answer, Failure
 from dbmux.mirror.catalogue import Catalogue, rule_of, shipped
 from dbmux.mirror.ledger import Finding, Unusable
-from dbmux.mirror.read import NotComparedError, Read
+from dbmux.mirror.read import Read
 from dbmux.mirror.settings import Family
 from dbmux.mirror.shadow import Shadow, Surroundings
 from dbmux.mirror.side import NotAsked
@@ -28,6 +29,7 @@ from tests.mirror.answers import answer, column
 ONE, TWO = answer((b"1",)), answer((b"2",))
 DENIED = Answer(failure=Failure(1142, "42000", "SELECT command denied"))
 SLOW = Answer(failure=Failure(3024, "HY000", "maximum statement execution time exceeded"))
+NOW = 1000.0
 TEXT = b"SELECT a FROM t WHERE b = 1"
 
 
@@ -64,21 +66,18 @@ class FakeSide:
 
 @dataclass
 class FakeFairness:
-    """Whether tables stay as they are, and whether the target has caught up: each in turn, the last for ever."""
+    """Whether tables stay as they are, and how far the target is: each in turn, the last for ever."""
 
     fair: list[bool] = field(default_factory=lambda: [True])
-    applied: list[bool] = field(default_factory=lambda: [True])
-    unknown: str = ""
+    applied: list[float] = field(default_factory=lambda: [inf])
 
     def capture(self, read: Read) -> object:
-        if self.unknown:
-            raise NotComparedError(self.unknown)
         return None
 
     def is_fair(self, read: Read, since: object) -> bool:
         return self.fair.pop(0) if len(self.fair) > 1 else self.fair[0]
 
-    def has_applied(self) -> bool:
+    def applied_until(self) -> float:
         return self.applied.pop(0) if len(self.applied) > 1 else self.applied[0]
 
 
@@ -103,6 +102,7 @@ class Stage:
             durations=Histogram,
             random=lambda: 0.0,
             clock=lambda: 100.0,
+            now=lambda: NOW,
             pause=self._pause,
         )
         self._refuse = record
@@ -179,8 +179,7 @@ def test_only_what_differs_both_times_is_recorded() -> None:
         (Stage([ONE, TWO], [TWO, answer((b"3",))]), module.UNSTEADY),
         (Stage(ONE, [TWO, answer((b"1", b"2")), answer()]), module.UNSETTLED),
         (Stage(ONE, TWO, FakeFairness(fair=[False])), module.WRITTEN),
-        (Stage(ONE, TWO, FakeFairness(applied=[False])), module.BEHIND),
-        (Stage(ONE, TWO, FakeFairness(unknown="a view is not known")), "a view is not known"),
+        (Stage(ONE, TWO, FakeFairness(applied=[NOW - 10])), module.BEHIND),
         (Stage([NotAsked("old cannot be reached")], TWO), "old cannot be reached"),
         (Stage(DENIED, DENIED), module.DENIED),
         (Stage(ONE, DENIED), module.DENIED),
@@ -204,12 +203,21 @@ def test_a_write_between_is_waited_out() -> None:
 
 
 def test_a_target_that_is_behind_is_waited_for() -> None:
-    stage = Stage(ONE, ONE, FakeFairness(applied=[False, False, True]))
+    stage = Stage(ONE, ONE, FakeFairness(applied=[NOW - 10, NOW - 10, NOW - 1]))
 
     told = stage.look()
 
     assert told["same"] == 1
     assert stage.pauses == [module.PAUSE_S] * 2
+
+
+def test_a_difference_is_believed_only_when_the_target_has_surely_caught_up() -> None:
+    stage = Stage(ONE, [TWO, ONE], FakeFairness(applied=[NOW - 1, NOW - 1, NOW]))
+
+    told = stage.look()
+
+    assert (told["transient"], stage.findings) == (1, [])
+    assert stage.pauses == [module.PAUSE_S]
 
 
 def test_what_is_expected_between_the_versions_is_counted_by_its_rule() -> None:
