@@ -237,29 +237,17 @@ def _loaded(config: Path | None) -> Config:
 
 
 def _write_rule(config: Path | None, mirror: str, rule: dict[str, Any]) -> Path:
-    from dbmux.config import load
-    from dbmux.config.insert import CannotInsert, inserted
+    from dbmux.config.insert import CannotInsert
+    from dbmux.config.rewrite import append
     from dbmux.errors import ConfigError
 
     path = _file(config)
     by_hand = f"write it there by hand, into mirrors.{mirror}.expected: {json.dumps(rule, ensure_ascii=False)}"
     try:
-        text = load.read(path)
-        changed = inserted(text, ("mirrors", mirror, "expected"), rule)
-        load.loads(changed, str(path), os.environ)
-        _replace(path.resolve(), changed)
+        append(path, ("mirrors", mirror, "expected"), rule, os.environ)
     except (ConfigError, CannotInsert, OSError) as error:
         raise Refused(f"it is accepted, but no rule was written into {path} ({error}); {by_hand}") from error
     return path
-
-
-def _replace(path: Path, text: str) -> None:
-    # Nobody may read half of it.
-    part = path.with_name(f".{path.name}.part")
-    part.touch(mode=0o600)
-    part.write_text(text, "utf-8")
-    part.chmod(path.stat().st_mode & 0o7777)
-    part.replace(path)
 
 
 # The servers.

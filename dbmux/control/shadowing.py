@@ -45,11 +45,12 @@ from dbmux.sql.modes import lexer_flags
 from dbmux.wire.commands import Command
 
 PERIOD_S = 0.2
-MOST_AT_ONCE = 2000
+# Each takes two microseconds; between two pieces the loop does what else there is to do.
+MOST_AT_ONCE, PIECES = 200, 20
 # How often the configuration is looked at, and what was counted is kept.
 ATTEND_S = 1.0
 # A longer answer is not compared.
-BOUNDS = Bounds(rows=2000, bytes=2_000_000, seconds=10.0)
+BOUNDS = Bounds(rows=1000, bytes=1_000_000, seconds=10.0)
 LONGER = f"of a statement {KEPT} bytes are kept, and it is longer"
 _COMMANDS = (Command.QUERY, Command.STMT_EXECUTE)
 
@@ -75,16 +76,20 @@ class Tap:
         """Take what comes, until cancelled."""
         while True:
             await asyncio.sleep(PERIOD_S)
-            self.take()
+            for _ in range(PIECES):
+                if not self.take():
+                    break
+                await asyncio.sleep(0)
 
-    def take(self) -> None:
-        """Look at what has come since."""
+    def take(self) -> int:
+        """Look at a piece of what has come since; how many statements that were."""
         batch = self._queries.since(self._place, MOST_AT_ONCE)
         self._place = batch.place
         self._shadow.tally.missed += batch.missed
         for event in batch.events:
             if event.command in _COMMANDS and event.who.group in self._groups and event.backend != OWN:
                 self._look_at(event)
+        return len(batch.events)
 
     def _look_at(self, event: QueryFinished) -> None:
         query, shadow = event.query, self._shadow
@@ -96,7 +101,7 @@ class Tap:
             tally.unfit(query.footprint.uncacheable)
         elif len(event.statement or event.sent) >= KEPT:
             tally.unfit(LONGER)
-        elif shadow.sampler.takes(query):
+        elif shadow.wants(query):
             self._offer(event)
 
     def _offer(self, event: QueryFinished) -> None:

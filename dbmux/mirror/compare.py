@@ -29,6 +29,8 @@ MOST_TOLD = 200
 MOST_MATCHED = 64
 # Of an example, so many letters are kept.
 EXAMPLE = 500
+# All that the text protocol gives: such rows are equal if they are.
+_OF_TEXT = frozenset((bytes, type(None)))
 TOO_LARGE = "the answer is too large to be compared whole"
 
 
@@ -213,10 +215,14 @@ class _Rows:
     found: _Found
     # Which row of the target is which of the source, by their places.
     places: dict[int, int] = field(default_factory=dict)
+    # Rows whose values were looked at.
+    done: set[int] = field(default_factory=set)
 
     def compare(self) -> None:
-        left, right = self._same(self._exact_keys(self.source), self._exact_keys(self.target))
-        if left or right:
+        left, right = self._same(_exact_keys(self.source), _exact_keys(self.target))
+        if left and right:
+            left, right = self._in_place(left, right)
+        if left and right:
             keys = [self._loose_keys(self.source, left), self._loose_keys(self.target, right)]
             left, right = self._same(*keys)
             left, right = self._alike(left, right)
@@ -227,12 +233,22 @@ class _Rows:
             shown = self._shown(self.target, at)
             self.found.add(Difference(kind=DifferenceKind.EXTRA_ROW, source="no such row", target=shown))
         for at, place in self.places.items():
-            self._cells(at, place)
+            if at not in self.done:
+                self.found.add_all(self._differing(at, place))
         if self.order is Order.STATED:
             self._in_order()
 
-    def _exact_keys(self, answer: Answer) -> Iterator[tuple[int, Hashable]]:
-        return ((at, tuple((type(value), exactly(value)) for value in row)) for at, row in enumerate(answer.rows))
+    def _in_place(self, left: list[int], right: list[int]) -> tuple[list[int], list[int]]:
+        # Most rows stand in the same place on both sides and differ in how some values are written.
+        there = set(right)
+        for at in left:
+            if at in there:
+                kinds = list(self._differing(at, at))
+                if all(one.kind is not DifferenceKind.VALUE for one in kinds):
+                    self.places[at] = at
+                    self.done.add(at)
+                    self.found.add_all(kinds)
+        return [at for at in left if at not in self.done], [at for at in right if at not in self.done]
 
     def _loose_keys(self, answer: Answer, places: Iterable[int]) -> Iterator[tuple[int, Hashable]]:
         return ((at, self._loose(answer.rows[at])) for at in places)
@@ -275,22 +291,22 @@ class _Rows:
                 taken.add(place)
         return [at for at in left if at not in self.places], [place for place in right if place not in taken]
 
-    def _cells(self, at: int, place: int) -> None:
-        row, another = self.source.rows[at], self.target.rows[place]
-        if row == another and not any(isinstance(value, float) for value in row):
-            return
-        described = zip(row, another, self.source.columns, self.target.columns, strict=True)
-        for value, different, one, other in described:
-            kind = kind_of(value, different, one, other)
+    def _differing(self, at: int, place: int) -> Iterator[Difference]:
+        described = zip(
+            self.source.rows[at], self.target.rows[place], self.source.columns, self.target.columns, strict=True
+        )
+        for value, other, one, another in described:
+            if value is other or (type(value) is bytes and value == other):
+                continue
+            kind = kind_of(value, other, one, another)
             if kind is not None:
-                difference = Difference(
+                yield Difference(
                     kind=kind,
                     source=_told(value, one),
-                    target=_told(different, other),
+                    target=_told(other, another),
                     column=_decoded(one.name),
-                    types=(type_told(one), type_told(other)),
+                    types=(type_told(one), type_told(another)),
                 )
-                self.found.add(difference)
 
     def _in_order(self) -> None:
         last = -1
@@ -306,6 +322,12 @@ class _Rows:
         return ", ".join(
             _told(value, column) for value, column in zip(answer.rows[at][:20], answer.columns, strict=False)
         )
+
+
+def _exact_keys(answer: Answer) -> Iterator[tuple[int, Hashable]]:
+    if {type(value) for row in answer.rows for value in row} <= _OF_TEXT:
+        return enumerate(answer.rows)
+    return ((at, tuple((type(value), exactly(value)) for value in row)) for at, row in enumerate(answer.rows))
 
 
 def _told(value: Value, column: Column) -> str:

@@ -251,6 +251,7 @@ def _counted(document: Report) -> list[str]:
 
 _COUNTED = (
     ("SELECTs that ran", "offered"),
+    ("left alone, as enough of them waited", "spared"),
     ("chosen", "chosen"),
     ("compared", "compared"),
     ("the same", "same"),

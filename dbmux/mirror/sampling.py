@@ -7,6 +7,7 @@ for, the one that was begun first is forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 
 from dbmux.query import Query
 
@@ -16,6 +17,14 @@ FIRST = 3
 # Where every statement is of another kind, as without placeholders and digests it may seem, the share holds all the
 # same, but for so many.
 MOST_FIRST = 200
+
+
+class Taken(Enum):
+    """Whether a read is looked at, and why: it is one of the first of its kind, or of the share."""
+
+    NO = auto()
+    FIRST = auto()
+    SHARE = auto()
 
 
 class Sampler:
@@ -29,10 +38,10 @@ class Sampler:
         self._offered = 0
         self._firsts = 0
 
-    def takes(self, query: Query) -> bool:
+    def takes(self, query: Query) -> Taken:
         """Whether this one is looked at."""
         if self.share <= 0.0:
-            return False
+            return Taken.NO
         self._offered += 1
         _, seen = self._seen.get(id(query), (query, 0))
         if seen < FIRST:
@@ -41,5 +50,5 @@ class Sampler:
             self._seen[id(query)] = (query, seen + 1)
             if self._firsts < MOST_FIRST + self.share * self._offered:
                 self._firsts += 1
-                return True
-        return self._random() < self.share
+                return Taken.FIRST
+        return Taken.SHARE if self._random() < self.share else Taken.NO

@@ -20,17 +20,24 @@ from dbmux.mirror.answer import Answer
 from dbmux.mirror.catalogue import Catalogue, Expected
 from dbmux.mirror.compare import Comparison, Difference, Order, compare
 from dbmux.mirror.ledger import Finding, Sample, Unusable
+from dbmux.mirror.orders import run_again
 from dbmux.mirror.read import Asked, Fairness, NotComparedError, Read
-from dbmux.mirror.sampling import Sampler
+from dbmux.mirror.sampling import Sampler, Taken
 from dbmux.mirror.settings import carried, packed
 from dbmux.mirror.side import NotAsked
 from dbmux.mirror.tally import Durations, Outcome, Tally
 from dbmux.mirror.telling import told
+from dbmux.query import Query
 from dbmux.session import SessionState
 
 WORKERS = 2
 # Reads that wait; of one kind of statement only a part of them, so that a frequent one leaves room for the others.
 MOST_WAITING, MOST_OF_A_DIGEST = 512, 64
+# When so many wait, only the first ones of their kind are still taken.
+MOST_OF_THE_SHARE = 128
+# After each read a worker rests: a read takes up to a millisecond of this process, which is its clients' in the first
+# place. Together the workers compare some 80 reads a second.
+REST_S = 0.02
 # How often both servers are asked until a difference is believed, or given up; and how often for a fair moment.
 ATTEMPTS, TRIES = 3, 4
 # How long and how often is waited for the target to have applied what the source has committed.
@@ -39,7 +46,7 @@ PAUSE_S, PAUSES = 0.05, 60
 # again where the answers differ.
 CLOSE_S = 3.0
 # Answers with more values are compared in another thread.
-MANY_VALUES = 2000
+MANY_VALUES = 500
 
 FULL = "too many reads waited"
 BEHIND = "the target had not applied the source's writes in time"
@@ -108,8 +115,19 @@ class Shadow:
 
     # The tap.
 
+    def wants(self, query: Query) -> bool:
+        """Whether a read with this meaning is to be offered: so that those that must be dropped are not even made."""
+        match self.sampler.takes(query):
+            case Taken.NO:
+                return False
+            case Taken.SHARE if len(self._waiting) >= MOST_OF_THE_SHARE:
+                self.tally.spared += 1
+                return False
+            case _:
+                return True
+
     def offer(self, read: Read) -> None:
-        """A read that the sampler took; never waits."""
+        """Such a read; never waits."""
         self.tally.chosen += 1
         if len(self._waiting) >= MOST_WAITING or self._of_digest[read.digest] >= MOST_OF_A_DIGEST:
             self.tally.skipped(FULL)
@@ -146,9 +164,10 @@ class Shadow:
         except Unusable:
             self.tally.skipped(NO_LEDGER)
 
-    async def rerun(self, read: Read) -> Comparison:
-        """Ask both servers for this one once more, and say what differs beyond what is expected; raises DbMuxError."""
-        return (await self._compared(read, 0.0)).found
+    async def again(self, sample: Sample) -> tuple[Difference, ...]:
+        """What of a sample's answers still differs, beyond what is expected; raises DbMuxError."""
+        await self._meet()
+        return await run_again(sample, self._source, self._target, self._expected)
 
     def figures(self) -> dict[str, Any]:
         """What was counted, and between which servers, as JSON has it."""
@@ -173,6 +192,7 @@ class Shadow:
             if not self._of_digest[read.digest]:
                 del self._of_digest[read.digest]
             await self.look(read)
+            await self._around.pause(REST_S)
 
     async def _look(self, read: Read) -> None:
         first: Pair | None = None
@@ -224,12 +244,15 @@ class Shadow:
 
     # Asking.
 
-    async def _compared(self, read: Read, close_s: float) -> Looked:
+    async def _meet(self) -> None:
         await self._source.meet()
         await self._target.meet()
         versions = (self._source.version, self._target.version)
         if versions != self._versions:
             self._versions, self._expected = versions, self._catalogue.between(*versions)
+
+    async def _compared(self, read: Read, close_s: float) -> Looked:
+        await self._meet()
         pair = await self._fair_pair(read, close_s)
         _check(pair)
         if sum(len(one.rows) * len(one.columns) for one in pair) > MANY_VALUES:

@@ -72,9 +72,11 @@ class Tally:
     """Of one mirror."""
 
     durations: Callable[[], Durations]
-    # SELECTs that ran, those that were never seen because too many ran at once, and those that were to be compared.
+    # SELECTs that ran, those that were never seen because too many ran at once, those that were left alone because
+    # enough of them waited, and those that were to be compared.
     offered: int = 0
     missed: int = 0
+    spared: int = 0
     chosen: int = 0
     # Why SELECTs are never compared.
     unfit_reasons: Counter[str] = field(default_factory=Counter)
@@ -117,6 +119,7 @@ class Tally:
         return {
             "offered": self.offered,
             "missed": self.missed,
+            "spared": self.spared,
             "unfit": dict(self.unfit_reasons),
             "chosen": self.chosen,
             "compared": self.outcomes.total(),

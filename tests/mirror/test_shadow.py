@@ -21,6 +21,7 @@ from dbmux.mirror.settings import Family
 from dbmux.mirror.shadow import Shadow, Surroundings
 from dbmux.mirror.side import NotAsked
 from dbmux.observe.histogram import Histogram
+from dbmux.query import Access, Kind, Query
 from dbmux.session import SessionState
 from dbmux.wire.columns import FieldType
 from dbmux.wire.statements import Execute, ParameterType
@@ -364,6 +365,19 @@ def test_a_frequent_statement_leaves_room_for_others() -> None:
     stage.shadow.offer(a_read(digest="rare"))
 
     assert stage.shadow.waiting == module.MOST_OF_A_DIGEST + 1
+
+
+def test_when_many_wait_only_the_first_of_a_kind_are_still_wanted() -> None:
+    stage, often = Stage(ONE, ONE), Query(kind=Kind.SELECT, access=Access.READ)
+    wanted = [stage.shadow.wants(often) for _ in range(10)]
+    for number in range(module.MOST_OF_THE_SHARE):
+        stage.shadow.offer(a_read(digest=f"d{number}"))
+
+    wanted += [stage.shadow.wants(often) for _ in range(10)]
+
+    assert wanted == [True] * 10 + [False] * 10
+    assert stage.shadow.wants(Query(kind=Kind.SELECT, access=Access.READ))
+    assert stage.shadow.tally.told()["spared"] == 10
 
 
 def test_the_workers_take_what_is_offered_and_end_with_the_task() -> None:
