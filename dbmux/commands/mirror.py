@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from dbmux.commands import differences
 from dbmux.commands.asking import Wanted, asked, engine_options, json_option, print_json
 from dbmux.commands.table import table
 
@@ -79,6 +80,12 @@ def pause(mirror: str | None, wanted: Wanted, as_json: bool) -> None:
 def resume(mirror: str | None, past_definition: bool, wanted: Wanted, as_json: bool) -> None:
     """Go on from where the target is."""
     _tell(asked(wanted, "mirror.resume", mirror=mirror, past_definition=past_definition), as_json)
+
+
+command.add_command(differences.diff)
+command.add_command(differences.accept)
+command.add_command(differences.rerun)
+command.add_command(differences.report)
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:
