@@ -77,7 +77,7 @@ async def _verify(
     from dbmux.sync.verify.side import ServerSide
     from dbmux.sync.verify.state import State
 
-    reached = [_server(name, config) for name in wanted]
+    reached = [server(name, config) for name in wanted]
     state = State(user_state_path("dbmux") / "verify", *(backend.config.address.__str__() for backend, _ in reached))
     passage = Delay(settle)
     with ExitStack() as stack:
@@ -111,8 +111,8 @@ async def _verify(
     return results
 
 
-def _server(name: str, config: Path | None) -> tuple[Any, Any]:
-    # A backend of the configuration, or an address; with the account to log in with.
+def server(name: str, config: Path | None) -> tuple[Any, Any]:
+    """A backend of the configuration, or an address; with the account to log in with."""
     import os
 
     from dbmux.backend.server import Backend
