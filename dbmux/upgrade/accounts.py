@@ -30,6 +30,7 @@ _TO_MYSQL = {
     "FEDERATED ADMIN": "",
 }
 _TO_MARIADB = {
+    "REPLICATION CLIENT": "BINLOG MONITOR",
     "REPLICATION_SLAVE_ADMIN": "REPLICATION SLAVE ADMIN",
     "REPLICATION_APPLIER": "BINLOG REPLAY",
     "BINLOG_ADMIN": "BINLOG ADMIN",
@@ -43,33 +44,41 @@ _TO_MARIADB = {
     "SESSION_VARIABLES_ADMIN": "SUPER",
     "ROLE_ADMIN": "CREATE USER",
 }
+# Each installation makes these for itself.
+_OWN = frozenset(("root", ""))
+# So many are named in what to do.
+_NAMED = 5
 
 
 def find(a: Server, b: Server) -> Iterator[Finding]:
     """What differs; nothing where the accounts of A cannot be seen."""
     if a.accounts is None:
         return
-    yield from _plugins(a, b, a.accounts)
-    if b.accounts is not None:
-        yield from _missing(a, b, a.accounts, b.accounts)
+    there = None if b.accounts is None else {str(account) for account in b.accounts}
+    yield from _plugins(b, a.accounts, there or set())
+    if there is not None:
+        yield from _missing(a, b, a.accounts, there)
+        yield from _fewer(a, b, there)
     yield from _unknown(a, b)
-    if b.accounts is not None:
-        yield from _fewer(a, b, {str(account) for account in b.accounts})
 
 
-def _plugins(a: Server, b: Server, accounts: tuple[Account, ...]) -> Iterator[Finding]:
-    by_plugin: dict[str, list[str]] = defaultdict(list)
+def _plugins(b: Server, accounts: tuple[Account, ...], there: set[str]) -> Iterator[Finding]:
+    lacking: dict[tuple[Severity, str], list[str]] = defaultdict(list)
     for account in accounts:
         if not account.is_role and account.plugins and not set(account.plugins) & b.plugins:
-            by_plugin[" or ".join(account.plugins)].append(f"account {account}")
-    for plugin, where in sorted(by_plugin.items()):
+            is_safe = str(account) in there or account.user in _OWN
+            severity = Severity.KNOW if is_safe else Severity.BLOCKS
+            lacking[severity, " or ".join(account.plugins)].append(f"account {account}")
+    for (severity, plugin), where in sorted(lacking.items()):
+        is_safe = severity is Severity.KNOW
         yield Finding(
             subject=Subject.ACCOUNTS,
-            severity=Severity.BLOCKS,
-            what=f"nobody can log in with {plugin}",
+            severity=severity,
+            what=f"accounts log in with {plugin} no more" if is_safe else f"nobody can log in with {plugin}",
             where=tuple(where),
-            why=f"{b.name} has no such plugin, and a hash made for it is of no use to another one",
-            do=f"{_way(plugin, b)} on {b.name}",
+            why=f"{b.name} has no such plugin"
+            + (": there they log in in another way" if is_safe else ", and a hash made for it is of no use to another"),
+            do=f"see that their clients can do what {b.name} wants" if is_safe else f"on {b.name}: {_way(plugin, b)}",
         )
 
 
@@ -85,45 +94,55 @@ def _way(plugin: str, b: Server) -> str:
     return "CREATE USER … IDENTIFIED WITH caching_sha2_password BY the password; see that the clients can do that"
 
 
-def _missing(a: Server, b: Server, ours: tuple[Account, ...], theirs: tuple[Account, ...]) -> Iterator[Finding]:
-    there = {str(account) for account in theirs}
-    # Those of root and without a name are made by each installation for itself.
-    lacking = [account for account in ours if str(account) not in there]
-    for account in lacking:
-        is_own = account.user in ("root", "")
-        kind = "role" if account.is_role else "account"
-        yield Finding(
-            subject=Subject.ACCOUNTS,
-            severity=Severity.KNOW if is_own else Severity.BLOCKS,
-            what=f"the {kind} is not there",
-            where=(f"{kind} {account}",),
-            why=f"{b.name} refuses it" if not account.is_role else f"{b.name} cannot grant it",
-            do=f"CREATE ROLE `{account.user}`"
-            if account.is_role
-            else f"CREATE USER {account} IDENTIFIED BY …; SHOW GRANTS FOR {account} on {a.name} says what it may",
-        )
+def _missing(a: Server, b: Server, accounts: tuple[Account, ...], there: set[str]) -> Iterator[Finding]:
+    lacking = [account for account in accounts if str(account) not in there]
+    for what, found, do in (
+        ("accounts are not there", [one for one in lacking if not one.is_role], "CREATE USER {} IDENTIFIED BY …"),
+        ("roles are not there", [one for one in lacking if one.is_role], "CREATE ROLE {}"),
+    ):
+        for severity, those in (
+            (Severity.BLOCKS, [str(one) for one in found if one.user not in _OWN]),
+            (Severity.KNOW, [str(one) for one in found if one.user in _OWN]),
+        ):
+            if those:
+                creations = "; ".join(do.format(one) for one in those[:_NAMED])
+                yield Finding(
+                    subject=Subject.ACCOUNTS,
+                    severity=severity,
+                    what=what,
+                    where=tuple(f"account {one}" for one in those),
+                    why=f"nobody can log in as them to {b.name}, nor get their rights",
+                    do=f"on {b.name}: {creations}{'; and so on' if len(those) > _NAMED else ''}; what each may, SHOW "
+                    f"GRANTS on {a.name} says",
+                )
 
 
 def _unknown(a: Server, b: Server) -> Iterator[Finding]:
-    # Privileges by a name that B does not know.
+    # Privileges by names that B does not know; accounts that hold the same ones are told together.
     names = _TO_MARIADB if b.is_mariadb else _TO_MYSQL
-    holders: dict[str, dict[str, None]] = defaultdict(dict)
-    for grant in sorted(a.grants):
+    held: dict[str, set[str]] = defaultdict(set)
+    for grant in a.grants:
         if grant.privilege not in b.privileges:
-            holders[grant.privilege][f"account {grant.account}"] = None
-    for privilege, where in sorted(holders.items()):
-        other = names.get(privilege)
-        if other is None:
-            do = "find out what needs it, and leave it out otherwise"
-        else:
-            do = f"GRANT {other} ON *.* TO …" if other else "leave it out: nothing needs it there"
+            held[grant.account].add(grant.privilege)
+    together: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for account, privileges in sorted(held.items()):
+        together[tuple(sorted(privileges))].append(f"account {account}")
+    for unknown, where in together.items():
+        others = sorted({names[one] for one in unknown if names.get(one)} & b.privileges)
+        lost = [one for one in unknown if one not in names]
         yield Finding(
             subject=Subject.ACCOUNTS,
             severity=Severity.KNOW,
-            what=f"the privilege {privilege} is not there",
+            what="privileges have other names, or are not there",
             where=tuple(where),
-            why=f"{b.family} has none of this name: GRANT fails with it",
-            do=do,
+            why=f"{b.family} refuses a GRANT of {', '.join(unknown)}",
+            do="; ".join(
+                (
+                    *((f"GRANT {', '.join(others)} ON *.* TO …",) if others else ()),
+                    *((f"find out whether anybody needs {', '.join(lost)}",) if lost else ()),
+                )
+            )
+            or "leave them out: nothing needs them there",
         )
 
 

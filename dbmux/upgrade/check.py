@@ -30,6 +30,7 @@ from dbmux.upgrade import (
 )
 from dbmux.upgrade.finding import Finding, Report, Side, in_order
 from dbmux.upgrade.read import read
+from dbmux.upgrade.reading import read_definitions
 from dbmux.upgrade.rows import zero_dates
 from dbmux.upgrade.scratch import Tried, scratch
 from dbmux.upgrade.server import Server
@@ -56,15 +57,17 @@ async def check(services: Services, wish: Wish, step: Callable[[str], None] = la
     """Check; `step` is told what is looked at next. Raises DbMuxError when a server cannot be read."""
     step("the dictionaries")
     a, b = [await read(service, wish.patterns) for service in services]
-    findings, untold = await _asked(services, a, b, wish, step)
+    refused = await probes.refused_types(services[1], types.tried(a))
+    findings, untold = await _asked(services, a, b, wish, refused, step)
+    step("definitions")
     if wish.tag is not None:
-        step("definitions")
-        async with scratch(services[1], a, b, wish.tag) as tried:
+        async with scratch(services[1], a, b, types.stand_ins(refused), wish.tag) as tried:
             step("statements")
             judged = await _judged(services, wish, tried, b)
         findings += tried.findings
         untold += tried.untold
     else:
+        findings += await read_definitions(services[1], a, b)
         step("statements")
         judged = await _judged(services, wish, Tried(), b)
     return Report(
@@ -80,7 +83,7 @@ async def _judged(services: Services, wish: Wish, tried: Tried, b: Server) -> st
 
 
 async def _asked(
-    services: Services, a: Server, b: Server, wish: Wish, step: Callable[[str], None]
+    services: Services, a: Server, b: Server, wish: Wish, refused: dict[str, str], step: Callable[[str], None]
 ) -> tuple[list[Finding], list[str]]:
     # All subjects that need no definition on B.
     untold: list[str] = []
@@ -89,7 +92,6 @@ async def _asked(
     reserved = await probes.reserved(services, words.names(a))
     used = functions.called(a, texts)
     missing = await probes.missing_functions(services, used)
-    refused = await probes.refused_types(services[1], types.tried(a))
     modes = a.modes.union(*(program.sql_mode.upper().split(",") for program in a.programs)) - {""}
     unknown = await probes.unknown_modes(services[1], sorted(modes))
     counted: dict[TableName, dict[str, int]] = {}

@@ -6,7 +6,8 @@ whether an event runs. Where the text is not surely harmless, NotTried says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dbmux.errors import DbMuxError
@@ -17,7 +18,15 @@ from dbmux.upgrade.server import Program, ProgramKind, Table
 
 # Tables of others reach out of the server, or into its files.
 _HARMLESS = frozenset(("innodb", "myisam", "aria", "memory", "csv", "archive", "blackhole", "rocksdb", ""))
+_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _REACHING = frozenset(("DIRECTORY", "CONNECTION", "TABLESPACE"))
+
+
+# There is no such schema, and nothing is ever made in it.
+NOWHERE = "`dbmux_upgrade_none`"
+_HEADS = frozenset(("TABLE", "SEQUENCE"))
+# The type of a column that B refuses, where a table only stands in for one.
+_ANY_TYPE = "LONGTEXT"
 
 
 class NotTried(DbMuxError):
@@ -49,6 +58,33 @@ def of_program(program: Program, names: Mapping[str, str]) -> str:
     if program.kind is ProgramKind.EVENT:
         text = asleep(text, program.flags)
     return moved(text, names, program.flags)
+
+
+def nowhere(table: Table) -> str:
+    """A table's definition in a schema that is not there: fit for being read, never for being run."""
+    pieces = _pieces(table.text, 0)
+    for at, piece in enumerate(pieces[:4]):
+        if piece.word in _HEADS:
+            begin = pieces[at + 1].begin
+            return _replaced(table.text, [(begin, begin, f"{NOWHERE}.")])
+    raise NotTried("its definition is of another form")
+
+
+def stand_in(table: Table, types: Mapping[str, str]) -> Iterator[str]:
+    """Ever simpler definitions of a table with the same columns; `types` replace those that are refused."""
+    columns = [
+        f"{quoted(column.name)} {types.get(column.base) or _COMMENT.sub('', column.type)}" for column in table.columns
+    ]
+    keys = [
+        f"{'PRIMARY KEY' if index.name == 'PRIMARY' else 'UNIQUE'} "
+        f"({','.join(quoted(part.column) for part in index.parts)})"
+        for index in table.indexes
+        if index.is_unique and all(part.column and part.length is None for part in index.parts)
+    ]
+    name = quoted(table.name.name)
+    yield f"CREATE TABLE {name} ({','.join((*columns, *keys))})"
+    yield f"CREATE TABLE {name} ({','.join(columns)})"
+    yield f"CREATE TABLE {name} ({','.join(f'{quoted(column.name)} {_ANY_TYPE}' for column in table.columns)})"
 
 
 def without_definer(text: str, flags: int = 0) -> str:

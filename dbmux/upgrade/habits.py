@@ -71,7 +71,7 @@ HABITS = (
     Habit(
         severity=Severity.CHANGES,
         what="JSON is told in another way",
-        why="MySQL sorts the keys of an object and drops doubles, and puts spaces behind : and ,; MariaDB keeps the text",
+        why="MySQL sorts the keys of an object and drops doubles, with spaces behind : and ,; MariaDB keeps the text",
         do="parse JSON in the application; never compare it as text",
         mysql=(5, 7, 8),
         mariadb=(10, 2, 7),

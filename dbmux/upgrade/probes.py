@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 
 from dbmux.backend.service import Service
 from dbmux.errors import BackendRefused
+from dbmux.upgrade.definition import NOWHERE
+from dbmux.upgrade.refusal import said
 from dbmux.upgrade.texts import is_plain
 
 _SYNTAX, _NO_SCHEMA, _NO_FUNCTION, _NO_TYPE = 1064, 1046, 1305, 4161
 _UNKNOWN = frozenset((_SYNTAX, _NO_SCHEMA, _NO_FUNCTION))
-# No table is ever made of it.
-_NOWHERE = "`dbmux_upgrade_none`.`t`"
 # A function may want so many arguments for being read at all; the last is a window function's.
 _ARGUMENTS = ("()", "(1)", "(1,2)", "(1,2,3)", "() OVER ()", "(1) OVER ()")
 
@@ -42,10 +42,10 @@ async def refused_types(second: Service, types: Mapping[str, str]) -> dict[str, 
     found = {}
     for base, kind in types.items():
         try:
-            await second.prepare(f"CREATE TABLE {_NOWHERE} (c {kind})".encode())
+            await second.prepare(f"CREATE TABLE {NOWHERE}.`t` (c {kind})".encode())
         except BackendRefused as error:
             if error.number in (_SYNTAX, _NO_TYPE):
-                found[base] = str(error)
+                found[base] = said(error, {})
     return found
 
 

@@ -125,7 +125,8 @@ class _Reader:
         where = self._in("TABLE_SCHEMA")
         heads = await self._ask(
             "SELECT TABLE_SCHEMA,TABLE_NAME,TABLE_TYPE,ENGINE,TABLE_COLLATION,ROW_FORMAT "
-            f"FROM information_schema.TABLES WHERE {where} AND TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED','SEQUENCE') ORDER BY 1,2"
+            f"FROM information_schema.TABLES WHERE {where} "
+            "AND TABLE_TYPE IN ('BASE TABLE','SYSTEM VERSIONED','SEQUENCE') ORDER BY 1,2"
         )
         columns = await self._columns(where)
         indexes = await self._indexes(where)
@@ -208,8 +209,8 @@ class _Reader:
         )
         routines = await self._ask(
             "SELECT LOWER(ROUTINE_TYPE),ROUTINE_SCHEMA,ROUTINE_NAME,DEFINER,SECURITY_TYPE,SQL_MODE,"
-            f"CHARACTER_SET_CLIENT,COLLATION_CONNECTION FROM information_schema.ROUTINES WHERE {self._in('ROUTINE_SCHEMA')} "
-            "AND ROUTINE_TYPE IN ('PROCEDURE','FUNCTION')"
+            "CHARACTER_SET_CLIENT,COLLATION_CONNECTION FROM information_schema.ROUTINES "
+            f"WHERE {self._in('ROUTINE_SCHEMA')} AND ROUTINE_TYPE IN ('PROCEDURE','FUNCTION')"
         )
         triggers = await self._ask(
             "SELECT 'trigger',TRIGGER_SCHEMA,TRIGGER_NAME,DEFINER,'DEFINER',SQL_MODE,CHARACTER_SET_CLIENT,"

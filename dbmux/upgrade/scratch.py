@@ -15,14 +15,11 @@ from dataclasses import dataclass, field
 from dbmux.backend.service import Service
 from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync.table import TableName, quoted
-from dbmux.upgrade.definition import NotTried, of_program, of_table
+from dbmux.upgrade.definition import NotTried, of_program, of_table, stand_in
 from dbmux.upgrade.finding import Finding, Severity, Subject
 from dbmux.upgrade.read import SCRATCH
+from dbmux.upgrade.refusal import ADVICE, CONSEQUENCES, ELSE, NO_RIGHT, said
 from dbmux.upgrade.server import Program, ProgramKind, Server, Table
-
-_NO_RIGHT = frozenset((1044, 1045, 1142, 1227, 1370, 1419))
-# What is refused because of something else that was: no such table, an invalid view, no such column.
-_CONSEQUENCES = frozenset((1146, 1356, 1347))
 
 
 @dataclass(slots=True)
@@ -36,8 +33,14 @@ class Tried:
 
 
 @asynccontextmanager
-async def scratch(service: Service, a: Server, b: Server, tag: Callable[[], str]) -> AsyncIterator[Tried]:
-    """Make all of A on B, and drop it again; `tag` gives random letters."""
+async def scratch(
+    service: Service, a: Server, b: Server, stand_ins: Mapping[str, str], tag: Callable[[], str]
+) -> AsyncIterator[Tried]:
+    """Make all of A on B, and drop it again; `tag` gives random letters.
+
+    `stand_ins` are types that columns have in place of those that B does not take, so that what is about a table can be
+    tried though the table was refused.
+    """
     prefix = SCRATCH + tag()
     names = {schema: f"{prefix}_{number}" for number, schema in enumerate(a.schemas)}
     tried = Tried()
@@ -57,7 +60,7 @@ async def scratch(service: Service, a: Server, b: Server, tag: Callable[[], str]
             )
         else:
             tried.names = names
-            await _Trial(service, a, b, tried).run()
+            await _Trial(service, a, b, stand_ins, tried).run()
         yield tried
     finally:
         await _drop(service, made, b, tried)
@@ -85,11 +88,12 @@ async def _drop(service: Service, made: list[str], b: Server, tried: Tried) -> N
 class _Trial:
     """All of A, one after the other."""
 
-    def __init__(self, service: Service, a: Server, b: Server, tried: Tried) -> None:
+    def __init__(self, service: Service, a: Server, b: Server, stand_ins: Mapping[str, str], tried: Tried) -> None:
         self._service = service
         self._a = a
         self._b = b
         self._tried = tried
+        self._stand_ins = stand_ins
         self._mode = ""
 
     async def run(self) -> None:
@@ -115,6 +119,14 @@ class _Trial:
         except BackendRefused as error:
             self._tried.refused.add(table.name)
             self._refused(f"table {table.name}", error)
+            await self._stand_in(table)
+
+    async def _stand_in(self, table: Table) -> None:
+        # So that what is about the table can be tried all the same.
+        for sql in stand_in(table, self._stand_ins):
+            with suppress(BackendRefused):
+                await self._make(table.name.schema, sql)
+                return
 
     async def _views(self, views: list[Program]) -> None:
         # A view may want another one: as long as one more can be made, the others are tried again.
@@ -179,17 +191,17 @@ class _Trial:
         await self._service.do(sql.encode())
 
     def _refused(self, where: str, error: BackendRefused) -> None:
-        if error.number in _NO_RIGHT:
+        if error.number in NO_RIGHT:
             self._tried.untold.append(f"{where} was not tried on {self._b.name}: {error}")
             return
-        if error.number in _CONSEQUENCES and self._tried.refused:
+        if error.number in CONSEQUENCES and self._tried.refused:
             self._tried.findings.append(
                 Finding(
                     subject=Subject.DEFINITIONS,
                     severity=Severity.KNOW,
                     what="a definition could not be tried",
                     where=(where,),
-                    why=f"what it is about was refused before: {error}",
+                    why=f"what it is about was refused before: {said(error, self._tried.names)}",
                     do="see to that first, then check again",
                 )
             )
@@ -200,18 +212,7 @@ class _Trial:
                 severity=Severity.BLOCKS,
                 what="a definition is refused",
                 where=(where,),
-                why=f"{self._b.name} says: {error}",
-                do=_ADVICE.get(error.number, "change it on the first server, or make another one on the second"),
+                why=f"{self._b.name} says: {said(error, self._tried.names)}",
+                do=ADVICE.get(error.number, ELSE),
             )
         )
-
-
-_ADVICE = {
-    1067: "ALTER TABLE … ALTER COLUMN … SET DEFAULT a date that there is",
-    1071: "index a beginning of the column only, or ROW_FORMAT=DYNAMIC",
-    1273: "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4 COLLATE a collation that both have",
-    1286: "ALTER TABLE … ENGINE=InnoDB",
-    1418: "declare it DETERMINISTIC, NO SQL or READS SQL DATA, or SET GLOBAL log_bin_trust_function_creators=1",
-    4161: "keep the column as a type that both have",
-    6125: "ALTER TABLE … ADD UNIQUE over the columns that are referred to",
-}

@@ -82,6 +82,7 @@ _SETTINGS = {
 _WHEN_ON = frozenset(("sql_require_primary_key", "require_secure_transport", "skip_name_resolve"))
 _WHEN_OFF = frozenset(("local_infile",))
 _ON = frozenset(("1", "ON", "YES"))
+_SWITCH = frozenset(("ON", "OFF"))
 _TURNED = {"1": "ON", "0": "OFF", "YES": "ON", "NO": "OFF"}
 
 
@@ -89,8 +90,10 @@ def find(a: Server, b: Server, unknown_modes: frozenset[str]) -> Iterator[Findin
     """`unknown_modes` are those that A uses and B refuses."""
     yield from _modes(a, b, unknown_modes)
     for name, (severity, why) in _SETTINGS.items():
-        ours, theirs = _value(a, name), _value(b, name)
-        if ours is None or theirs is None or ours == theirs:
+        if name not in a.variables or name not in b.variables:
+            continue
+        ours, theirs = _alike(a.variables[name], b.variables[name])
+        if ours == theirs:
             continue
         if (name in _WHEN_ON and theirs not in _ON) or (name in _WHEN_OFF and theirs in _ON):
             continue
@@ -137,9 +140,10 @@ def _modes(a: Server, b: Server, unknown: frozenset[str]) -> Iterator[Finding]:
         )
 
 
-def _value(server: Server, name: str) -> str | None:
-    value = server.variables.get(name)
-    return None if value is None else _TURNED.get(value.upper(), value)
+def _alike(ours: str, theirs: str) -> tuple[str, str]:
+    # Some servers say 1 where others say ON; 1 beside 2 is a number.
+    turned = _TURNED.get(ours.upper(), ours.upper()), _TURNED.get(theirs.upper(), theirs.upper())
+    return turned if _SWITCH.issuperset(turned) else (ours, theirs)
 
 
 def _advice(name: str, ours: str) -> str:

@@ -19,6 +19,7 @@ from dbmux.errors import BackendRefused
 from dbmux.sync.table import quoted
 from dbmux.upgrade.definition import moved
 from dbmux.upgrade.finding import Finding, Severity, Subject
+from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, said
 from dbmux.upgrade.texts import Text
 
 LONGEST_SHOWN = 200
@@ -28,9 +29,8 @@ LONGEST_DIGEST = 1000
 _MARKS = re.compile(r"\?\+|\?\?")
 # Not for being prepared, but run as text.
 _NOT_PREPARED = 1295
-# No such table, schema or routine, no schema selected, no right: nothing is known of the statement itself.
+# No such table, schema or routine, no schema selected: nothing is known of the statement itself.
 _NO_SUCH = frozenset((1046, 1049, 1146, 1305, 1356))
-_NO_RIGHT = frozenset((1044, 1142, 1143, 1370))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _Judgement:
         theirs = await _answer(second, place, moved(statement.text, self._names))
         if theirs is None or theirs.number == _NOT_PREPARED:
             return
-        if theirs.number in _NO_SUCH | _NO_RIGHT:
+        if theirs.number in _NO_SUCH | NO_RIGHT:
             self._without_tables.append(statement)
             return
         self._judged.findings.append(
@@ -128,9 +128,9 @@ class _Judgement:
                 severity=Severity.BLOCKS,
                 what="a statement is refused",
                 where=(statement.shown,),
-                why=f"{first.name} takes it, {second.name} says: {theirs}"
+                why=f"{first.name} takes it, {second.name} says: {said(theirs, self._names)}"
                 + (f"; it ran {statement.calls} times" if statement.calls > 1 else ""),
-                do=_ADVICE.get(theirs.number, "write it in a way that both take"),
+                do=ADVICE.get(theirs.number, ELSE),
             )
         )
 
@@ -153,15 +153,6 @@ class _Judgement:
                 f"{self._services[1].name}: make them there, or say --try: {examples}"
             )
         return self._judged
-
-
-_ADVICE = {
-    1055: "name all columns in GROUP BY, or take one of each with MIN() or ANY_VALUE(); or SET sql_mode without "
-    "ONLY_FULL_GROUP_BY",
-    1140: "add GROUP BY; or SET sql_mode without ONLY_FULL_GROUP_BY",
-    1064: "quote names that are reserved there, and write the rest in a way that both take",
-    1193: "leave the variable out",
-}
 
 
 async def _answer(service: Service, schema: str, sql: str) -> BackendRefused | None:

@@ -6,7 +6,7 @@ Which types it refuses comes from the server itself (dbmux.upgrade.probes).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
 from dbmux.upgrade.finding import Finding, Severity, Subject
@@ -26,6 +26,8 @@ INSTEAD = {
     "json": "LONGTEXT with CHECK (JSON_VALID(…))",
     "geomcollection": "GEOMETRYCOLLECTION",
 }
+# Near enough for statements to be read.
+_STAND_INS = {"uuid": "CHAR(36)", "inet6": "VARCHAR(45)", "inet4": "VARCHAR(15)", "vector": "VARBINARY(8000)"}
 # MariaDB's timestamps go to 2106 from this version on, others to 2038.
 _LONG_TIMESTAMPS = (11, 5)
 
@@ -40,6 +42,11 @@ def tried(a: Server) -> dict[str, str]:
     return found
 
 
+def stand_ins(refused: Iterable[str]) -> dict[str, str]:
+    """Types that a column can have in place of those refused, where nothing but its name matters."""
+    return {base: _STAND_INS.get(base, "LONGTEXT") for base in refused}
+
+
 def find(a: Server, b: Server, refused: Mapping[str, str]) -> Iterator[Finding]:
     """`refused` are types that B does not take, with what it says."""
     yield from _refused(a, b, refused)
@@ -49,6 +56,7 @@ def find(a: Server, b: Server, refused: Mapping[str, str]) -> Iterator[Finding]:
         yield from _checked_json(a)
     if not a.is_mariadb and b.is_mariadb:
         yield from _documents(a, b)
+        yield from _expressions(a, b)
     if a.reaches(None, _LONG_TIMESTAMPS) and not b.reaches(None, _LONG_TIMESTAMPS):
         yield from _timestamps(a, b)
 
@@ -151,6 +159,24 @@ def _documents(a: Server, b: Server) -> Iterator[Finding]:
             why=f"in {b.family} it is LONGTEXT with a condition: compared and sorted as text, no -> and ->>, no CAST "
             "to JSON, keys keep their order",
             do="JSON_EXTRACT(), JSON_VALUE() and JSON_UNQUOTE() in place of -> and ->>",
+        )
+
+
+def _expressions(a: Server, b: Server) -> Iterator[Finding]:
+    where = tuple(
+        f"index {table.name}.{index.name}"
+        for table in a.tables
+        for index in table.indexes
+        if any(not part.column for part in index.parts)
+    )
+    if where:
+        yield Finding(
+            subject=Subject.TYPES,
+            severity=Severity.BLOCKS,
+            what="indexes over expressions have no home",
+            where=where,
+            why=f"{b.family} indexes columns only",
+            do="ALTER TABLE … ADD a column that is GENERATED ALWAYS AS the expression, and index that",
         )
 
 
