@@ -30,7 +30,6 @@ _TO_MYSQL = {
     "FEDERATED ADMIN": "",
 }
 _TO_MARIADB = {
-    "REPLICATION CLIENT": "BINLOG MONITOR",
     "REPLICATION_SLAVE_ADMIN": "REPLICATION SLAVE ADMIN",
     "REPLICATION_APPLIER": "BINLOG REPLAY",
     "BINLOG_ADMIN": "BINLOG ADMIN",
@@ -44,6 +43,8 @@ _TO_MARIADB = {
     "SESSION_VARIABLES_ADMIN": "SUPER",
     "ROLE_ADMIN": "CREATE USER",
 }
+# What MariaDB calls otherwise in its lists, and takes in a GRANT all the same.
+_TAKEN = frozenset(("REPLICATION CLIENT",))
 # Each installation makes these for itself.
 _OWN = frozenset(("root", ""))
 # So many are named in what to do.
@@ -122,7 +123,7 @@ def _unknown(a: Server, b: Server) -> Iterator[Finding]:
     names = _TO_MARIADB if b.is_mariadb else _TO_MYSQL
     held: dict[str, set[str]] = defaultdict(set)
     for grant in a.grants:
-        if grant.privilege not in b.privileges:
+        if grant.privilege not in b.privileges and not (b.is_mariadb and grant.privilege in _TAKEN):
             held[grant.account].add(grant.privilege)
     together: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for account, privileges in sorted(held.items()):

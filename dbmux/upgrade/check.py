@@ -24,6 +24,7 @@ from dbmux.upgrade import (
     limits,
     probes,
     settings,
+    sight,
     statements,
     types,
     words,
@@ -57,6 +58,8 @@ async def check(services: Services, wish: Wish, step: Callable[[str], None] = la
     """Check; `step` is told what is looked at next. Raises DbMuxError when a server cannot be read."""
     step("the dictionaries")
     a, b = [await read(service, wish.patterns) for service in services]
+    account, roles = await sight.who(services[0], a)
+    unseen = (*sight.unseen(a, account, roles, wish.patterns), *a.unseen, *b.unseen)
     refused = await probes.refused_types(services[1], types.tried(a))
     findings, untold = await _asked(services, a, b, wish, refused, step)
     step("definitions")
@@ -74,7 +77,7 @@ async def check(services: Services, wish: Wish, step: Callable[[str], None] = la
         first=Side(name=a.name, version=a.version),
         second=Side(name=b.name, version=b.version),
         findings=in_order([*findings, *judged.findings]),
-        untold=(*a.unseen, *b.unseen, *untold, *judged.untold),
+        untold=(*unseen, *untold, *judged.untold),
     )
 
 

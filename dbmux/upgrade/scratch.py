@@ -8,7 +8,7 @@ is run: events sleep, views are not read, routines not called.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -66,6 +66,25 @@ async def scratch(
         await _drop(service, made, b, tried)
 
 
+def parents_first(tables: Sequence[Table]) -> list[Table]:
+    """In an order in which foreign keys refer to what is there already, as far as there is one: so the table with the
+    key is refused, not the one that it refers to."""
+    by_name = {table.name: table for table in tables}
+    found: dict[TableName, Table] = {}
+    begun: set[TableName] = set()
+    waiting = list(reversed(tables))
+    while waiting:
+        table = waiting[-1]
+        parents = [by_name[key.parent] for key in table.foreign_keys if key.parent in by_name]
+        if table.name not in begun and (left := [one for one in parents if one.name not in begun]):
+            waiting += left
+        else:
+            waiting.pop()
+            found.setdefault(table.name, table)
+        begun.add(table.name)
+    return list(found.values())
+
+
 async def _begin(service: Service) -> None:
     # Without the right to it the schemas come and go on its replicas, too.
     with suppress(BackendRefused):
@@ -99,7 +118,7 @@ class _Trial:
     async def run(self) -> None:
         ((mode,),) = await self._service.ask(b"SELECT @@SESSION.sql_mode")
         self._mode = (mode or b"").decode()
-        for table in self._a.tables:
+        for table in parents_first(self._a.tables):
             await self._table(table)
         await self._views([one for one in self._a.programs if one.kind is ProgramKind.VIEW])
         for program in self._a.programs:

@@ -29,6 +29,7 @@ _MODES = {
     "REAL_AS_FLOAT": (_C, "REAL is FLOAT"),
     "PAD_CHAR_TO_FULL_LENGTH": (_C, "CHAR comes with its spaces"),
     "NO_AUTO_VALUE_ON_ZERO": (_C, "0 in an AUTO_INCREMENT column is 0"),
+    "NO_AUTO_CREATE_USER": (_K, "GRANT makes no accounts"),
     "NO_ENGINE_SUBSTITUTION": (_K, "an engine that is missing is an error, not InnoDB"),
     "NO_DIR_IN_CREATE": (_K, "DATA DIRECTORY is ignored"),
     "TIME_ROUND_FRACTIONAL": (_C, "fractions of seconds are rounded, not cut"),
@@ -78,6 +79,8 @@ _SETTINGS = {
     "skip_name_resolve": (_K, "accounts with host names are not found where it is ON"),
     "tls_version": (_K, "older clients cannot agree on TLS"),
 }  # fmt: skip
+# Of these more is as good.
+_WHEN_LESS = frozenset(("max_allowed_packet", "max_connections"))
 # These say what they do only where B has them on.
 _WHEN_ON = frozenset(("sql_require_primary_key", "require_secure_transport", "skip_name_resolve"))
 _WHEN_OFF = frozenset(("local_infile",))
@@ -96,6 +99,8 @@ def find(a: Server, b: Server, unknown_modes: frozenset[str]) -> Iterator[Findin
         if ours == theirs:
             continue
         if (name in _WHEN_ON and theirs not in _ON) or (name in _WHEN_OFF and theirs in _ON):
+            continue
+        if name in _WHEN_LESS and int(theirs) >= int(ours):
             continue
         yield Finding(
             subject=Subject.SETTINGS,
