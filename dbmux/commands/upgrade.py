@@ -99,11 +99,13 @@ async def _check(
     tries: bool,
     counts_rows: bool,
 ) -> Report:
+    from functools import partial
     from secrets import token_hex
 
     from dbmux.backend.service import Service
     from dbmux.commands.verify import server
     from dbmux.upgrade.check import Wish, check
+    from dbmux.upgrade.scratch import Ground
 
     reached = [server(name, config) for name in wanted]
     with ExitStack() as stack:
@@ -118,7 +120,7 @@ async def _check(
         wish = Wish(
             patterns=patterns,
             statements=statements,
-            tag=(lambda: token_hex(4)) if tries else None,
+            ground=Ground(lambda: token_hex(4), partial(Service.connect, *reached[1])) if tries else None,
             counts_rows=counts_rows,
         )
         return await check((services[0], services[1]), wish, _step)

@@ -1,12 +1,12 @@
 """The check of an upgrade from its beginning to its end: whether B can take A's place.
 
 Two connections and what is wished for come in, a report goes out. A is read only; on B nothing is written but with
-`try_definitions`, and that is dropped again (dbmux.upgrade.scratch).
+a `ground`, and that is dropped again (dbmux.upgrade.scratch).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dbmux.backend.service import Service
@@ -29,11 +29,11 @@ from dbmux.upgrade import (
     types,
     words,
 )
-from dbmux.upgrade.finding import Finding, Report, Side, in_order
+from dbmux.upgrade.finding import Finding, Report, Severity, Side, Subject, in_order
 from dbmux.upgrade.read import read
 from dbmux.upgrade.reading import read_definitions
 from dbmux.upgrade.rows import zero_dates
-from dbmux.upgrade.scratch import Tried, scratch
+from dbmux.upgrade.scratch import Ground, Tried, drops, scratch
 from dbmux.upgrade.server import Server
 from dbmux.upgrade.statements import Statement
 from dbmux.upgrade.texts import texts_of
@@ -45,12 +45,12 @@ Services = tuple[Service, Service]
 class Wish:
     """What is checked: schemas by pattern, all of them without one; statements of the application.
 
-    With `tag`, which gives random letters, definitions are tried on B. With `counts_rows` A's tables are read.
+    With a `ground` definitions are tried on B. With `counts_rows` A's tables are read.
     """
 
     patterns: tuple[str, ...] = ()
     statements: tuple[Statement, ...] = ()
-    tag: Callable[[], str] | None = None
+    ground: Ground | None = None
     counts_rows: bool = False
 
 
@@ -63,8 +63,8 @@ async def check(services: Services, wish: Wish, step: Callable[[str], None] = la
     refused = await probes.refused_types(services[1], types.tried(a))
     findings, untold = await _asked(services, a, b, wish, refused, step)
     step("definitions")
-    if wish.tag is not None:
-        async with scratch(services[1], a, b, types.stand_ins(refused), wish.tag) as tried:
+    if wish.ground is not None:
+        async with scratch(services[1], wish.ground, a, b, types.stand_ins(refused)) as tried:
             step("statements")
             judged = await _judged(services, wish, tried, b)
         findings += tried.findings
@@ -119,4 +119,17 @@ async def _asked(
         *accounts.find(a, b),
         *definers.find(a, b),
         *habits.find(a, b, texts),
+        *_leftovers(b),
     ], untold
+
+
+def _leftovers(b: Server) -> Iterator[Finding]:
+    if b.leftovers:
+        yield Finding(
+            subject=Subject.DEFINITIONS,
+            severity=Severity.KNOW,
+            what="schemas of an earlier check are left",
+            where=tuple(f"schema {name}" for name in b.leftovers),
+            why="it was ended before it could drop them, or another one runs",
+            do=drops(b.leftovers),
+        )

@@ -59,6 +59,7 @@ class _Reader:
         self._service = service
         self._patterns = patterns
         self._unseen: list[str] = []
+        self._leftovers: list[str] = []
         self._mode = b"''"
         self._schemas: dict[str, str] = {}
 
@@ -69,6 +70,8 @@ class _Reader:
             b"SELECT SCHEMA_NAME,DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME"
         )
         for name, collation in _texts(rows):
+            if name.startswith(SCRATCH):
+                self._leftovers.append(name)
             if name.lower() in OWN_SCHEMAS or name.startswith(SCRATCH):
                 continue
             if not self._patterns or any(fnmatchcase(name, pattern) for pattern in self._patterns):
@@ -116,6 +119,7 @@ class _Reader:
             charsets=frozenset(same_name(name) for name, _ in defaults),
             collations=await self._collations(),
             defaults={same_name(name): same_name(collation) for name, collation in defaults},
+            leftovers=tuple(self._leftovers),
             unseen=tuple(self._unseen),
         )
 

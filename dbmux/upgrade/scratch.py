@@ -8,12 +8,12 @@ is run: events sleep, views are not read, routines not called.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from dbmux.backend.service import Service
-from dbmux.errors import BackendRefused, DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError, MySQLError
 from dbmux.sync.table import TableName, quoted
 from dbmux.upgrade.definition import NotTried, of_program, of_table, stand_in
 from dbmux.upgrade.finding import Finding, Severity, Subject
@@ -32,16 +32,25 @@ class Tried:
     refused: set[TableName] = field(default_factory=set)
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Where it is tried: `tag` gives random letters for the names, `connect` another connection to the same server, for
+    clearing up when the first one is gone."""
+
+    tag: Callable[[], str]
+    connect: Callable[[], Awaitable[Service]]
+
+
 @asynccontextmanager
 async def scratch(
-    service: Service, a: Server, b: Server, stand_ins: Mapping[str, str], tag: Callable[[], str]
+    service: Service, ground: Ground, a: Server, b: Server, stand_ins: Mapping[str, str]
 ) -> AsyncIterator[Tried]:
-    """Make all of A on B, and drop it again; `tag` gives random letters.
+    """Make all of A on B, and drop it again at the end.
 
     `stand_ins` are types that columns have in place of those that B does not take, so that what is about a table can be
     tried though the table was refused.
     """
-    prefix = SCRATCH + tag()
+    prefix = SCRATCH + ground.tag()
     names = {schema: f"{prefix}_{number}" for number, schema in enumerate(a.schemas)}
     tried = Tried()
     made: list[str] = []
@@ -63,7 +72,7 @@ async def scratch(
             await _Trial(service, a, b, stand_ins, tried).run()
         yield tried
     finally:
-        await _drop(service, made, b, tried)
+        await _drop(service, ground, made, tried)
 
 
 def parents_first(tables: Sequence[Table]) -> list[Table]:
@@ -92,16 +101,33 @@ async def _begin(service: Service) -> None:
     await service.do(b"SET SESSION foreign_key_checks=0")
 
 
-async def _drop(service: Service, made: list[str], b: Server, tried: Tried) -> None:
-    left = []
-    for name in made:
+async def _drop(service: Service, ground: Ground, made: list[str], tried: Tried) -> None:
+    left = list(made)
+    if service.is_open:
+        with suppress(MySQLError):
+            await _drop_over(service, left)
+    if not left:
+        return
+    try:
+        fresh = await ground.connect()
         try:
-            await service.do(b"DROP DATABASE IF EXISTS " + quoted(name).encode())
-        except DbMuxError:
-            left.append(name)
-    if left:
-        drops = "; ".join(f"DROP DATABASE {quoted(name)}" for name in left)
-        tried.untold.append(f"schemas of this check are left on {b.name}: {drops}")
+            await _drop_over(fresh, left)
+        finally:
+            fresh.close()
+    except (DbMuxError, TimeoutError) as error:
+        tried.untold.append(f"schemas of this check are left on {service.name} ({error}): {drops(left)}")
+
+
+async def _drop_over(service: Service, left: list[str]) -> None:
+    await _begin(service)
+    while left:
+        await service.do(b"DROP DATABASE IF EXISTS " + quoted(left[-1]).encode())
+        left.pop()
+
+
+def drops(names: Iterable[str]) -> str:
+    """The statements that remove schemas."""
+    return "; ".join(f"DROP DATABASE {quoted(name)}" for name in names)
 
 
 class _Trial:

@@ -151,8 +151,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A server. Names of engines and plugins are in lower case, those of privileges in upper case; `collations` and
-    `charsets` are those that it knows, `defaults` the collation of each character set."""
+    """A server. Names of engines and plugins are in lower case, those of privileges in upper case.
+
+    `collations` and `charsets` are those that it knows, `defaults` the collation of each character set; `leftovers` are
+    schemas of checks that could not clear up.
+    """
 
     name: str
     version: str
@@ -171,6 +174,7 @@ class Server:
     charsets: frozenset[str] = frozenset()
     collations: frozenset[str] = frozenset()
     defaults: Mapping[str, str] = field(default_factory=dict)
+    leftovers: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
 
     @property

@@ -3,6 +3,7 @@ the second."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Iterator
@@ -12,9 +13,15 @@ from typing import Any
 
 import pytest
 
-from dbmux.playground.node import Node
+from dbmux.backend.service import Service
+from dbmux.config.model import Account
+from dbmux.playground.client import Client
+from dbmux.playground.node import Node, next_free_port
+from dbmux.upgrade.check import Wish, check
+from dbmux.upgrade.scratch import Ground
 from tests.cli.conftest import run_here
-from tests.real.conftest import ACCOUNT, PASSWORD
+from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, serve, wait_until_served
+from tests.real.test_verify import server_of
 
 pytestmark = pytest.mark.real
 
@@ -186,6 +193,69 @@ def test_without_trying_the_texts_are_read_and_nothing_is_made(nodes: dict[str, 
     assert found[BLOCKS, "a statement is refused"] == [STATEMENTS[0], *STATEMENTS[2:]]
     (untold,) = report["untold"]
     assert "--try" in untold
+
+
+class Ended(Exception):
+    """The check is broken off."""
+
+
+@pytest.mark.parametrize("loses_connection", [False, True])
+def test_a_check_that_is_broken_off_leaves_nothing(nodes: dict[str, Node], loses_connection: bool) -> None:
+    async def break_off() -> None:
+        account = Account(user=ACCOUNT, password=PASSWORD)
+        services = [await Service.connect(server_of(nodes[name]), account) for name in (MARIADB, MYSQL)]
+        first, second = services
+        ((thread,),) = await second.ask(b"SELECT CAST(CONNECTION_ID() AS CHAR)")
+
+        def step(name: str) -> None:
+            if name == "statements":
+                assert left_on(nodes[MYSQL]) != ""
+                if loses_connection:
+                    nodes[MYSQL].run(f"KILL {(thread or b'').decode()}")
+                raise Ended
+
+        ground = Ground(lambda: "broken", lambda: Service.connect(server_of(nodes[MYSQL]), account))
+        try:
+            await check((first, second), Wish(patterns=("uptrap*",), ground=ground), step)
+        finally:
+            first.close()
+            second.close()
+
+    with planted(nodes[MARIADB], DROP_OF_MARIADB, OF_MARIADB), pytest.raises(Ended):
+        asyncio.run(break_off())
+
+    assert left_on(nodes[MYSQL]) == ""
+
+
+def test_schemas_that_an_earlier_check_left_are_told(nodes: dict[str, Node]) -> None:
+    drop = "DROP DATABASE IF EXISTS dbmux_upgrade_gone_0; DROP DATABASE IF EXISTS uptrap;"
+
+    with planted(nodes[MYSQL], drop, "CREATE DATABASE dbmux_upgrade_gone_0; CREATE DATABASE uptrap;"):
+        _, report = checked(nodes, (MARIADB, MYSQL))
+
+    assert told(report)[KNOW, "schemas of an earlier check are left"] == ["schema dbmux_upgrade_gone_0"]
+
+
+def test_what_a_running_dbmux_has_seen_is_tried(nodes: dict[str, Node], tmp_path: Path) -> None:
+    node, port = nodes[MARIADB], next_free_port()
+    config = {"listen": {f"127.0.0.1:{port}": "db"}, "backends": {"db": {"address": f"127.0.0.1:{node.port}"}}}
+    runtime = tmp_path / "run"
+    with planted(node, DROP_OF_MARIADB, OF_MARIADB):
+        process = serve(tmp_path / "engine", {**config, "users": {ACCOUNT: PASSWORD}}, DBMUX_RUNTIME_DIR=str(runtime))
+        try:
+            wait_until_served(port)
+            with Client("127.0.0.1", port, ACCOUNT, PASSWORD) as client:
+                for sql in (
+                    "SELECT id FROM uptrap.words WHERE id IN (1, 2)",
+                    "SELECT rank FROM uptrap.words WHERE id = 3",
+                ):
+                    client.query(sql)
+            _, report = checked(nodes, (MARIADB, MYSQL), "--try", "--digests", "--pid", str(process.pid))
+        finally:
+            process.terminate()
+            process.wait(START_TIMEOUT_S)
+
+    assert told(report)[BLOCKS, "a statement is refused"] == ["SELECT rank FROM uptrap.words WHERE id = ?"]
 
 
 @pytest.mark.parametrize("newer", [MARIADB, NEWER])
