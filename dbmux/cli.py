@@ -29,6 +29,7 @@ COMMANDS = {
     "explain": "Show how a server goes about a statement.",
     "compare": "Run a read on two servers, and show what differs.",
     "verify": "Compare the rows of two servers, and repair them.",
+    "upgrade": "See what stands in the way of a server taking another's place.",
     "clients": "Show who is connected, and what it holds.",
     "mirror": "See to mirrors: how they stand, from where on they are fed, pauses.",
     "routes": "Show which server takes what.",
