@@ -13,7 +13,18 @@ from itertools import count
 from typing import Any
 
 from dbmux.address import UnixAddress
-from dbmux.feed.feed import PROTOCOL, Batch, Happening, Hello, Lost, Refused, Subscription
+from dbmux.feed.feed import (
+    LOOKS_ONLY,
+    PROTOCOL,
+    QUESTIONS,
+    Access,
+    Batch,
+    Happening,
+    Hello,
+    Lost,
+    Refused,
+    Subscription,
+)
 from dbmux.feed.row import Row
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.dial import dial
@@ -69,6 +80,7 @@ class RemoteFeed:
 
     def __init__(self) -> None:
         self.hello: Hello
+        self.refusal = ""
         # Done when the engine has gone.
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel: Channel
@@ -78,13 +90,17 @@ class RemoteFeed:
         self._line = bytearray()
 
     @classmethod
-    async def connect(cls, address: UnixAddress, client: str) -> RemoteFeed:
-        """Connect and say hello; raises Lost."""
+    async def connect(cls, address: UnixAddress, client: str, access: Access = Access.ALL) -> RemoteFeed:
+        """Connect and say hello; raises Lost.
+
+        An engine that speaks another version of the contract is looked at, and given no orders.
+        """
         feed = cls()
+        wanted = {"protocol": PROTOCOL, "client": client, "read_only": access is Access.LOOKING}
         try:
             async with asyncio.timeout(PATIENCE_S):
                 feed._channel = await dial(address, feed._opened)
-                told = await feed._request(0, "hello", {"protocol": PROTOCOL, "client": client})
+                told = await feed._request(0, "hello", wanted)
         except (OSError, TimeoutError) as error:
             reason = "no answer in time" if isinstance(error, TimeoutError) else why(error)
             raise Lost(f"no DbMux answers at {address} ({reason})") from error
@@ -95,6 +111,10 @@ class RemoteFeed:
             raise Lost(
                 f"what answers at {address} is no DbMux of this version; use the dbmux that started it"
             ) from error
+        if access is Access.LOOKING:
+            feed.refusal = LOOKS_ONLY
+        elif feed.hello.protocol != PROTOCOL:
+            feed.refusal = f"process {feed.hello.pid} is DbMux {feed.hello.version}: give it orders with that version"
         return feed
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:
@@ -110,6 +130,8 @@ class RemoteFeed:
 
     async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
         """Ask, and wait for the answer; raises Refused and Lost."""
+        if self.refusal and what not in QUESTIONS:
+            raise Refused(self.refusal)
         number = next(self._numbers)
         try:
             async with asyncio.timeout(LONGEST_S.get(what, PATIENCE_S)):

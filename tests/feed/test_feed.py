@@ -11,7 +11,7 @@ import pytest
 from dbmux.address import UnixAddress
 from dbmux.control.socket import ControlSocket
 from dbmux.events import Warned
-from dbmux.feed.feed import Batch, Lost, Refused, Subscription
+from dbmux.feed.feed import PROTOCOL, Access, Batch, Hello, Lost, Refused, Subscription
 from dbmux.feed.remote import RemoteFeed
 from tests.fakes import run
 from tests.feed.engine import TRANSPORTS, Transport, direct, over_the_socket, ran
@@ -171,7 +171,7 @@ def test_questions_are_answered_or_refused(transport: Transport, tmp_path: Path)
             assert await engine.feed.ask("twice", {"number": 21}) == 42
             with pytest.raises(Refused, match="not today"):
                 await engine.feed.ask("refuse")
-            with pytest.raises(Refused, match="'nonsense' cannot be asked; there are refuse, twice"):
+            with pytest.raises(Refused, match="'nonsense' cannot be asked; there are refuse, status, twice"):
                 await engine.feed.ask("nonsense")
 
     run(scenario)
@@ -220,6 +220,50 @@ def test_a_hello_of_another_version_is_said_to_be_one(tmp_path: Path) -> None:
         await gone.wait()
         server.close()
         await server.wait_closed()
+
+    run(scenario)
+
+
+def test_an_engine_of_another_contract_is_asked_and_given_no_orders(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path, hello=Hello("9.0.0", PROTOCOL + 1, "app.json", 0, 42)) as engine:
+            with pytest.raises(Refused, match="process 42 is DbMux 9.0.0: give it orders with that version"):
+                await engine.feed.ask("twice", {"number": 2})
+
+            assert await engine.feed.ask("status") == "fine"
+
+    run(scenario)
+
+
+def test_who_only_looks_is_refused_orders_and_told_how_to_give_some(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path, access=Access.LOOKING) as engine:
+            with pytest.raises(Refused, match="this view only looks; orders need `dbmux attach`"):
+                await engine.feed.ask("twice", {"number": 2})
+
+            assert await engine.feed.ask("status") == "fine"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "hellos",
+    [
+        [b'{"hello": {"protocol": 1, "read_only": true}}\n'],
+        [b'{"hello": {"protocol": 1, "read_only": true}}\n', b'{"hello": {"protocol": 1, "read_only": false}}\n'],
+    ],
+    ids=["said", "taken back"],
+)
+def test_the_engine_itself_takes_no_orders_from_who_only_looks(hellos: list[bytes], tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+            for hello in hellos:
+                writer.write(hello)
+                assert b'"read_only": true' in await reader.readline()
+            writer.write(b'{"ask": {"id": 5, "what": "twice", "given": {"number": 2}}}\n')
+            assert b'{"refusal": {"id": 5, "message": "this view only looks' in await reader.readline()
+            writer.close()
 
     run(scenario)
 

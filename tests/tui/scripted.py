@@ -237,6 +237,7 @@ class Scripted:
 
     def __init__(self, *batches: Batch, answers: Mapping[str, Any] | None = None, tools: Tools = NO_TOOLS) -> None:
         self.tools = tools
+        self.refusal = ""
         self.hello = Hello("0.1.0", PROTOCOL, "appconfig.json", 0, 42)
         self.answers = {**ANSWERS, **(answers or {})}
         self.batches = list(batches)

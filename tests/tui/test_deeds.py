@@ -148,6 +148,18 @@ def test_what_the_engine_refuses_is_said() -> None:
     assert "only reads are run" in after("r", feed=scripted(run=Refused("only reads are run from here")))
 
 
+@pytest.mark.parametrize("key", ["e", "E"])
+def test_who_only_looks_is_not_made_to_edit_in_vain(key: str) -> None:
+    feed = scripted()
+    feed.refusal = "this view only looks"
+
+    seen = after(key, feed=feed)
+
+    assert "this view only looks" in seen
+    assert "read-only" in seen.splitlines()[0]
+    assert feed.orders("explain", "run", "copy") == []
+
+
 def test_one_server_is_not_compared() -> None:
     status = ANSWERS["status"] | {"backends": [{"name": "db1", "state": "up", "error": ""}]}
 

@@ -27,7 +27,7 @@ from dbmux.sql.bind import NotBound
 from dbmux.text import why
 from dbmux.tui import clipboard
 from dbmux.tui.choice import Choice
-from dbmux.tui.editor import edited
+from dbmux.tui.editor import edited, not_here
 from dbmux.tui.export import FORMS, Existing, form_of, named, write
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
@@ -178,7 +178,8 @@ class Deeds(Page):
         await self._copy(text)
 
     async def _copy(self, text: str) -> None:
-        program = await asyncio.to_thread(self._tools.copy, text)
+        # Who looks from elsewhere has another clipboard.
+        program = "" if self.app.is_web else await asyncio.to_thread(self._tools.copy, text)
         if program:
             self.post_message(self.Said(f"copied by {program}"))
         elif len(text) > clipboard.MOST_BY_TERMINAL:
@@ -200,6 +201,10 @@ class Deeds(Page):
 
     def action_export(self) -> None:
         """Ask for the file's name."""
+        if self.app.is_web and self.feed.refusal:
+            # The file would be on the machine that is looked at.
+            self.post_message(self.Said(self.feed.refusal))
+            return
         self.post_message(self.Ask("w:", "dbmux-rows.json", self._export))
 
     async def _export(self, name: str) -> str:
@@ -241,6 +246,9 @@ class Deeds(Page):
     async def action_edit(self, then: str) -> None:
         """Edit the statement, then explain it or run it."""
         if (row := self.row) is None:
+            return
+        if refusal := self.feed.refusal or not_here(self.app):
+            self.post_message(self.Said(refusal))
             return
         try:
             text = await self._text(Form.BOUND, [row])
