@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from heapq import nlargest
+from pathlib import Path
 from time import time
 from typing import Any, Protocol
 
@@ -30,6 +31,8 @@ from dbmux.feed.why import Placed, why
 from dbmux.frontend.frontend import Frontend
 from dbmux.observe.digests import Told
 from dbmux.observe.observer import Observer
+from dbmux.owned import Existing
+from dbmux.text import why as reason
 from dbmux.version import VERSION
 
 # So many of a kind are told, those that matter most.
@@ -70,6 +73,9 @@ class Wishes(Protocol):
     async def roll_back(self, number: int) -> tuple[str, ...]:
         """Put an earlier version in force again; raises DbMuxError. What that changes, in sentences."""
 
+    async def save(self, file: Path, existing: Existing) -> tuple[str, ...]:
+        """Write what is in force to a file, and follow it; raises FileExistsError, OSError and DbMuxError."""
+
 
 class Answers:
     """Answers for one engine."""
@@ -103,6 +109,7 @@ class Answers:
             "config.versions": _at_once(lambda given: self.versions()),
             "config.reload": lambda given: self._changed(self._wishes.reload()),
             "config.roll_back": self._roll_back,
+            "config.save": self._save,
             "drain": _at_once(
                 lambda given: drain(self._engine.frontend.topology, given.get("backend"), self._wishes.stop)
             ),
@@ -209,6 +216,19 @@ class Answers:
         except KeyError as error:
             raise Refused(f"{error} is missing") from error
         return await self._changed(self._wishes.roll_back(number))
+
+    async def _save(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        file = Path(str(given.get("file", "")))
+        if not file.is_absolute() or not file.name:
+            raise Refused("write the file with its whole path")
+        existing = Existing.REPLACE if given.get("replace") is True else Existing.KEEP
+        try:
+            told = await self._changed(self._wishes.save(file, existing))
+        except FileExistsError:
+            return {"file": str(file), "written": False}
+        except OSError as error:
+            raise Refused(f"{file} cannot be written: {reason(error)}") from error
+        return {"file": str(file), "written": True, **told}
 
     async def _changed(self, order: Awaitable[tuple[str, ...]]) -> dict[str, Any]:
         try:

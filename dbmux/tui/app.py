@@ -263,7 +263,7 @@ class Interface(App[Leave]):
     def _edit(self, message: Page.Edit) -> None:
         file = Path(message.file)
         if not file.is_file():
-            self.say(f"{message.file} is no file that could be edited")
+            self.say(f"{message.file} is no file that could be edited; S writes one")
             return
         if refusal := self.feed.refusal or not_here(self):
             self.say(refusal)

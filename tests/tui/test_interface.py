@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
-from dbmux.feed.feed import Lost
+from dbmux.feed.feed import Lost, Refused
 from dbmux.tui.app import Interface, Leave
 from dbmux.tui.lines import Lines
 from dbmux.tui.pages.live import Live
@@ -240,6 +241,51 @@ def test_what_cannot_be_undone_is_asked_before(page: str, key: str, order: tuple
     assert "y  yes" in question
     assert refused.orders(order[0]) == []
     assert meant.orders(order[0]) == [order]
+
+
+def test_what_is_in_force_is_written_to_a_file_of_ones_choice() -> None:
+    file = str(Path("appconfig.json").absolute())
+    feed = Scripted(usual(), answers={"config.save": {"file": file, "written": True, "changes": []}})
+
+    told: list[str] = []
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        for key in ("8", "S"):
+            await pilot.press(key)
+            await settled(pilot)
+        told.append(text(screen(app)))
+        await pilot.press("enter")
+        await settled(pilot)
+        told.extend(one.message for one in app._notifications)
+
+    look_at(feed, doing)
+
+    assert "S: ./appconfig.json" in told[0]
+    assert told[1].startswith("followed from now on: /")
+    assert feed.orders("config.save") == [("config.save", {"file": file})]
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_file_that_is_there_is_replaced_by_what_is_in_force_only_when_that_is_meant(answer: str) -> None:
+    file = str(Path("appconfig.json").absolute())
+    feed = Scripted(usual(), answers={"config.save": {"file": file, "written": False}})
+
+    question = text(after("8", "S", "enter", feed=feed))
+    feed.asked.clear()
+    after("8", "S", "enter", answer, feed=feed)
+
+    meant = [("config.save", {"file": file, "replace": True})] if answer == "y" else []
+    assert "Replace the file that is there already?" in question
+    assert feed.orders("config.save") == [("config.save", {"file": file}), *meant]
+
+
+def test_a_file_that_cannot_be_written_is_told_where_it_was_typed() -> None:
+    feed = Scripted(usual(), answers={"config.save": Refused("/x/y cannot be written: No such file or directory")})
+
+    shown = text(after("8", "S", "enter", feed=feed))
+
+    assert "S: ./appconfig.json" in shown
+    assert "/x/y cannot be written: No such file or directory" in shown
 
 
 def test_a_server_is_put_back_at_once() -> None:

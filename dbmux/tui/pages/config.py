@@ -9,7 +9,8 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from dbmux.feed.feed import Feed
+from dbmux.config.load import FILE_NAME
+from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.words import clock
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
@@ -42,6 +43,11 @@ VERSIONS = (
 )
 
 
+def _whole(name: str) -> Path:
+    # The engine may run in another folder.
+    return Path(name).expanduser().absolute()
+
+
 class Config(Page):
     """The page: settings, and below them versions."""
 
@@ -49,15 +55,18 @@ class Config(Page):
     Config #versions { height: 6; }
     """
     name_: ClassVar[str] = "Config"
-    hints: ClassVar[str] = "ctrl+e edit  ctrl+r reload  tab versions  U roll back  d defaults  ? help"
+    hints: ClassVar[str] = "ctrl+e edit  ctrl+r reload  S save  U roll back  d defaults  tab next  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("ctrl+e", "open the file in $EDITOR, at the setting under the cursor"),
         ("ctrl+r", "read the file again"),
+        ("S", "write what is in force to a file, and follow that one from now on"),
         ("U", "put the version under the cursor in force again; asks first"),
         ("d", "with the defaults, or only what the file says"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("U", "roll_back", "roll back", show=False),
+        # Elsewhere it turns a table round.
+        Binding("S", "save", "save to a file", show=False, priority=True),
         Binding("d", "defaults", "defaults", show=False),
         Binding("ctrl+e", "edit", "edit", show=False),
     ]
@@ -114,6 +123,25 @@ class Config(Page):
             self.action_roll_back()
         else:
             self.action_edit()
+
+    def action_save(self) -> None:
+        """Ask where what is in force is to be written to."""
+        self.post_message(self.Ask("S:", f"./{FILE_NAME}", self._save))
+
+    async def _save(self, name: str) -> str:
+        file = _whole(name or FILE_NAME)
+        given = {"file": str(file)}
+        try:
+            told = await self.feed.ask("config.save", given)
+        except (Refused, Lost) as error:
+            return str(error).partition("\n")[0]
+        if told["written"]:
+            self.post_message(self.Said(f"followed from now on: {file}"))
+            await self.renew()
+        else:
+            question = f"Replace the file that is there already? {file}"
+            self.post_message(self.Order(question, "config.save", given | {"replace": True}))
+        return ""
 
     def action_edit(self) -> None:
         """Open the file at the setting under the cursor."""

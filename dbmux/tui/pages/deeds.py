@@ -23,12 +23,13 @@ from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.results import comparison, explanation, rows
 from dbmux.feed.row import Row
 from dbmux.feed.units import count
+from dbmux.owned import Existing, write
 from dbmux.sql.bind import NotBound
 from dbmux.text import why
 from dbmux.tui import clipboard
 from dbmux.tui.choice import Choice
 from dbmux.tui.editor import edited, not_here
-from dbmux.tui.export import FORMS, Existing, form_of, named, write
+from dbmux.tui.export import FORMS, form_of, named
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
 from dbmux.tui.question import Question
