@@ -6,11 +6,12 @@ has them, or raises Refused. Runs in the engine's loop and never blocks it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from heapq import nlargest
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import Any, Protocol
 
 from dbmux.backend.pool import PoolFigures
@@ -22,6 +23,7 @@ from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.draining import drain, resume
 from dbmux.control.investigate import Investigations
 from dbmux.control.listings import clients, routes
+from dbmux.control.unused import ENOUGH, Unused, seen, unused
 from dbmux.errors import DbMuxError
 from dbmux.events import CloseReason
 from dbmux.feed.feed import Answer, Refused
@@ -37,6 +39,8 @@ from dbmux.version import VERSION
 
 # So many of a kind are told, those that matter most.
 MOST_TOLD = 200
+# Asked more often, it is told as it was.
+UNUSED_ANEW_S = 10.0
 
 
 class Running(Protocol):
@@ -89,6 +93,9 @@ class Answers:
         self._history = history
         self._wishes = wishes
         self._begun = time()
+        self._unused: list[Unused] = []
+        # Of which version, and when.
+        self._unused_of = (0, 0.0)
 
     def table(self) -> Mapping[str, Answer]:
         """By name."""
@@ -106,6 +113,7 @@ class Answers:
             "row": _at_once(lambda given: self._row(given).told()),
             "why": _at_once(lambda given: self.why(self._row(given))),
             "config": _at_once(lambda given: self.config()),
+            "config.unused": lambda given: self.unused(),
             "config.versions": _at_once(lambda given: self.versions()),
             "config.reload": lambda given: self._changed(self._wishes.reload()),
             "config.roll_back": self._roll_back,
@@ -202,6 +210,27 @@ class Answers:
         """What is in force, and where it comes from."""
         now = self._history.now
         return [asdict(setting) for setting in settings(now.config, now.text)]
+
+    async def unused(self) -> list[dict[str, Any]]:
+        """Settings in force that have done nothing in many statements, with what was probably meant."""
+        if self._statements() < ENOUGH:
+            return []
+        version, at = self._unused_of
+        if version != self._history.now.number or monotonic() - at > UNUSED_ANEW_S:
+            traffic = seen(self._observer, self._engine.frontend, self._engine.cache)
+            # Names are compared with names, which takes its time where there are many.
+            now = self._history.now
+            self._unused = await asyncio.to_thread(lambda: list(unused(now.config, traffic)))
+            self._unused_of = (now.number, monotonic())
+        placed = self._places()
+        return [{"path": ".".join(one.path), "told": one.told, "place": placed(one.path)} for one in self._unused]
+
+    def _statements(self) -> int:
+        # Since this configuration is in force; of a later one as far back as seconds are kept.
+        now = self._history.now
+        if now.number == 1:
+            return sum(figures.latency.count for figures in self._observer.metrics.backends.values())
+        return sum(sample.commands for sample in self._observer.pulse.samples if sample.at > now.at)
 
     def versions(self) -> list[dict[str, Any]]:
         """Which configurations were in force, the newest first."""

@@ -26,6 +26,7 @@ QUESTIONS = frozenset(
         "cache.entries",
         "clients",
         "config",
+        "config.unused",
         "config.versions",
         "copy",
         "plan",

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dbmux.control.unused import ENOUGH
 from tests.cli.conftest import run_here
 from tests.commands.running import engines, running, runtime
+from tests.fakes import PASSWORD
 
 MINE, OTHER = os.getpid(), os.getppid()
 
@@ -117,6 +119,13 @@ class TestAnswers:
         assert "clients     1" in lines
         assert any(line.startswith("statements  2, 2 kept in ") for line in lines)
         assert (told["pid"], told["statements"], told["config"]["version"]) == (os.getpid(), 2, 1)
+
+    def test_status_tells_settings_that_have_done_nothing(self, tmp_path: Path) -> None:
+        users = {"app": PASSWORD.decode(), "ap": "other"}
+        with running(tmp_path, *["SELECT 1"] * ENOUGH, users=users) as engine:
+            lines = engine.ask("status").output.splitlines()
+
+        assert re.fullmatch(r"unused +users\.ap has never logged in \(.*/appconfig\.json:1:\d+\)", lines[-1])
 
     @pytest.mark.parametrize("window", ["10s", "1m", "5m", "all"])
     def test_top_tells_kinds_of_statements(self, window: str, tmp_path: Path) -> None:

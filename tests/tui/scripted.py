@@ -218,6 +218,7 @@ ANSWERS: dict[str, Any] = {
         {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5},
     ],
     "config.reload": {"changes": []},
+    "config.unused": [],
     "config.versions": [
         {"version": 7, "at": NOON, "source": "appconfig.json", "changes": ["cache.tables changed"]},
         {"version": 6, "at": NOON - 60, "source": "appconfig.json", "changes": []},

@@ -339,6 +339,17 @@ def test_a_broken_configuration_stands_there_until_it_is_mended() -> None:
     assert "cfg v7 ✗" in shown
 
 
+def test_settings_that_have_done_nothing_are_told_with_what_was_meant() -> None:
+    one = {"path": "rules.x", "told": "has matched nothing; nearest seen: shop.orders", "place": "/etc/app.json:7:5"}
+    unused = Scripted(usual(), answers={"config.unused": [one | {"path": f"rules.r{number}"} for number in range(6)]})
+
+    shown = text(after("8", feed=unused))
+
+    assert "rules.r3 has matched nothing; nearest seen: shop.orders (app.json:7:5)" in shown
+    assert "rules.r4" not in shown
+    assert "and 2 more; `dbmux status` tells all" in shown
+
+
 def test_a_server_that_is_down_is_a_sentence() -> None:
     backends = [
         {"name": "db1", "state": "down", "error": "Connection refused"},

@@ -1,9 +1,10 @@
-"""What is in force, where each value comes from, and which configurations were in force before."""
+"""What is in force, where each value comes from, what of it has done nothing, and what was in force before."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -35,12 +36,22 @@ SETTINGS = (
     ),
     Column("FROM", 20, _origin, lambda one: (not one["line"], one["line"])),
 )
+# Of settings that have done nothing, so many are told.
+MOST_UNUSED = 4
 VERSIONS = (
     Column("VERSION", 8, lambda one: f"v{one['version']}", lambda one: -one["version"]),
     Column("SINCE", 12, lambda one: clock(one["at"]), lambda one: one["at"]),
     Column("CHANGES", 0, lambda one: "; ".join(one["changes"]) or "the first", lambda one: "; ".join(one["changes"])),
     Column("SOURCE", 24, lambda one: one["source"], lambda one: one["source"], least=110),
 )
+
+
+def _unused(found: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    for one in found[:MOST_UNUSED]:
+        place = f" ({Path(one['place']).name})" if one["place"] else ""
+        yield "unused", f"{one['path']} {one['told']}{place}"
+    if len(found) > MOST_UNUSED:
+        yield "", f"and {len(found) - MOST_UNUSED} more; `dbmux status` tells all"
 
 
 def _whole(name: str) -> Path:
@@ -98,7 +109,8 @@ class Config(Page):
         self._versions.take(await self.feed.ask("config.versions"))
         state = f"{len(now['problems'])} problems" if now["problems"] else "valid"
         self._title.say(self.source, f"version {now['version']}, {state}")
-        self._facts.show("", tuple(("problem", told) for told in now["problems"]))
+        problems = tuple(("problem", told) for told in now["problems"])
+        self._facts.show("", (*problems, *_unused(await self.feed.ask("config.unused"))))
 
     async def action_defaults(self) -> None:
         """With or without defaults."""
