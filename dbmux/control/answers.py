@@ -23,6 +23,7 @@ from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.draining import drain, resume
 from dbmux.control.investigate import Investigations
 from dbmux.control.listings import clients, routes
+from dbmux.control.mirroring import Mirroring
 from dbmux.control.unused import ENOUGH, Unused, seen, unused
 from dbmux.errors import DbMuxError
 from dbmux.events import CloseReason
@@ -31,6 +32,7 @@ from dbmux.feed.notes import EngineNotes
 from dbmux.feed.row import Row
 from dbmux.feed.why import Placed, why
 from dbmux.frontend.frontend import Frontend
+from dbmux.mirror.mirrors import Mirrors
 from dbmux.observe.digests import Told
 from dbmux.observe.observer import Observer
 from dbmux.owned import Existing
@@ -47,6 +49,7 @@ class Running(Protocol):
     """An engine that runs."""
 
     cache: Cache
+    mirrors: Mirrors
     is_draining: bool
 
     @property
@@ -101,6 +104,7 @@ class Answers:
         """By name."""
         return {
             **Investigations(self._engine, self._row, self._places).table(),
+            **Mirroring(self._engine.mirrors).table(),
             "status": _at_once(lambda given: self.status()),
             "pulse": _at_once(lambda given: self.pulse(float(given.get("since", 0.0)))),
             "clients": _at_once(lambda given: clients(self._engine.frontend.sessions.values())),

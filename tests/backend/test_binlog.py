@@ -296,7 +296,7 @@ def test_after_a_commit_of_what_was_prepared_unseen_nothing_is_known(before: lis
     [
         (Logging.hang_up, Cause.ENDED),
         (lambda server: server.say(Eof().build()), Cause.ENDED),
-        (lambda server: server.say(Err(number=1236, message=b"log purged").build()), Cause.ENDED),
+        (lambda server: server.say(Err(number=1236, message=b"log purged").build()), Cause.CANNOT_SEND),
         (lambda server: server.say(b"\7nonsense"), Cause.UNREADABLE),
         (lambda server: server.log(b.event(99, b"rows?")), Cause.UNREADABLE),
         (lambda server: server.log(b.rows(3)), Cause.UNREADABLE),
@@ -400,7 +400,7 @@ def unable_to_send() -> Logging:
         (logless(), Cause.NO_LOG, "log_bin"),
         (filtering(), Cause.FILTERED, "binlog_do_db"),
         (far(), Cause.UNREADABLE, "FLUSH BINARY LOGS"),
-        (unable_to_send(), Cause.ENDED, "Could not find first log file name"),
+        (unable_to_send(), Cause.CANNOT_SEND, "Could not find first log file name"),
         (refusing(status=Err(number=1064, message=b"syntax")), Cause.REFUSED, "syntax"),
     ],
     ids=["no log", "filters", "far end", "cannot send", "not understood"],

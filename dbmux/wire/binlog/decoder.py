@@ -3,8 +3,8 @@
 The bytes of one event come in, as the server sends them; what it tells goes out as values. What must be known of
 earlier events is kept here: the file, whether there are checksums, which tables have which numbers, and whether a
 transaction is open. An event of a kind that is not known may hold rows, and raises ProtocolError, as does one that is
-broken; the reader must then begin anew. Never reads a column's value. (What kinds there are and what ends a
-transaction was tried on MySQL 9, MariaDB 10.11 and 11.)
+broken; the reader must then begin anew. Never reads a column's value: dbmux.wire.binlog.changes does. (What kinds there
+are and what ends a transaction was tried on MySQL 9, MariaDB 10.11 and 11.)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 
 from dbmux.errors import ErrorCode, ProtocolError
+from dbmux.wire.binlog.columns import Family
 from dbmux.wire.binlog.events import (
     CHECKSUM_LENGTH,
     HEADER_LENGTH,
@@ -28,6 +29,7 @@ from dbmux.wire.binlog.events import (
     Position,
     Rotated,
     RowsChanged,
+    RowsExplained,
     Statement,
     TableMap,
     TransactionBegan,
@@ -36,9 +38,17 @@ from dbmux.wire.binlog.events import (
     XaRolledBack,
     parse_header,
 )
-from dbmux.wire.binlog.gtid import parse_anonymous_gtid, parse_gtid, parse_mariadb_gtid, parse_tagged_gtid
+from dbmux.wire.binlog.gtid import (
+    parse_anonymous_gtid,
+    parse_gtid,
+    parse_gtids_before,
+    parse_mariadb_gtid,
+    parse_mariadb_gtid_list,
+    parse_tagged_gtid,
+)
 from dbmux.wire.binlog.payload import events_of
 from dbmux.wire.binlog.query import parse_compressed_query, parse_load_query, parse_query
+from dbmux.wire.binlog.variables import parse_counter, parse_seeds, parse_user_variable
 from dbmux.wire.buffer import Reader
 
 E = EventType
@@ -59,15 +69,24 @@ _ROWS = frozenset(
 # They change nothing, or only what the statement behind them says.
 _OF_NO_INTEREST = frozenset(
     (
-        E.STOP, E.INTVAR, E.APPEND_BLOCK, E.DELETE_FILE, E.RAND, E.USER_VAR, E.BEGIN_LOAD_QUERY, E.IGNORABLE,
-        E.ROWS_QUERY, E.PREVIOUS_GTIDS, E.TRANSACTION_CONTEXT, E.VIEW_CHANGE, E.ANNOTATE_ROWS, E.BINLOG_CHECKPOINT,
-        E.MARIADB_GTID_LIST, E.START_ENCRYPTION,
+        E.STOP, E.APPEND_BLOCK, E.DELETE_FILE, E.BEGIN_LOAD_QUERY, E.IGNORABLE, E.TRANSACTION_CONTEXT, E.VIEW_CHANGE,
+        E.BINLOG_CHECKPOINT, E.START_ENCRYPTION,
     )
 )  # fmt: skip
 _STATEMENTS: dict[int, Callable[[bytes], Statement]] = {
     E.QUERY: parse_query,
     E.EXECUTE_LOAD_QUERY: parse_load_query,
     E.COMPRESSED_QUERY: parse_compressed_query,
+}
+_TOLD: dict[int, Callable[[bytes], Event]] = {
+    E.INTVAR: parse_counter,
+    E.RAND: parse_seeds,
+    E.USER_VAR: parse_user_variable,
+    E.PREVIOUS_GTIDS: parse_gtids_before,
+    E.MARIADB_GTID_LIST: parse_mariadb_gtid_list,
+    # A length that is too short for it stands before MySQL's.
+    E.ROWS_QUERY: lambda body: RowsExplained(body[1:]),
+    E.ANNOTATE_ROWS: RowsExplained,
 }
 _GTIDS: dict[int, Callable[[bytes, Header], TransactionBegan]] = {
     E.GTID: parse_gtid,
@@ -94,9 +113,10 @@ _XA = re.compile(rb"XA (COMMIT|ROLLBACK) (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
 class Decoder:
     """What one server's log tells, from a place between two transactions on."""
 
-    __slots__ = ("_file", "_has_checksums", "_is_open", "_tables")
+    __slots__ = ("_family", "_file", "_has_checksums", "_is_open", "_tables")
 
     def __init__(self) -> None:
+        self._family = Family.MYSQL
         self._file = ""
         self._has_checksums = False
         self._is_open = False
@@ -131,6 +151,9 @@ class Decoder:
     def _skip(self, header: Header, body: bytes) -> Iterable[Event]:
         return ()
 
+    def _tell(self, header: Header, body: bytes) -> Iterable[Event]:
+        return (_TOLD[header.type](body),)
+
     # The file.
 
     def _describe(self, header: Header, body: bytes) -> Iterable[Event]:
@@ -143,6 +166,7 @@ class Decoder:
         self._has_checksums = kind == _CRC32
         self._tables.clear()
         version = body[2 : 2 + _VERSION_LENGTH].rstrip(b"\0")
+        self._family = Family.MARIADB if b"MariaDB" in version else Family.MYSQL
         return (FormatDescribed(version, self._has_checksums),)
 
     def _rotate(self, header: Header, body: bytes) -> Iterable[Event]:
@@ -221,7 +245,7 @@ class Decoder:
         number = reader.integer(_TABLE_ID_LENGTH)
         reader.take(2)
         schema, table = (_name(reader.take(reader.integer(1) + 1)[:-1]) for _ in range(2))
-        self._tables[number] = found = TableMap(number, schema, table, reader.rest())
+        self._tables[number] = found = TableMap(number, schema, table, reader.rest(), self._family)
         return (found,)
 
     def _rows(self, header: Header, body: bytes) -> Iterable[Event]:
@@ -231,7 +255,7 @@ class Decoder:
         if flags & _STATEMENT_ENDS:
             self._tables.clear()
         if found is not None:
-            return (RowsChanged(found),)
+            return (RowsChanged(found, header.type, body),)
         if number == NO_TABLE:
             return ()
         raise _broken(f"there are rows of table {number}, and it was not said which that is")
@@ -264,6 +288,7 @@ def _broken(what: str) -> ProtocolError:
 
 _READERS: dict[int, Callable[[Decoder, Header, bytes], Iterable[Event]]] = {
     **dict.fromkeys(_OF_NO_INTEREST, Decoder._skip),
+    **dict.fromkeys(_TOLD, Decoder._tell),
     **dict.fromkeys(_ROWS, Decoder._rows),
     **dict.fromkeys(_STATEMENTS, Decoder._statement),
     **dict.fromkeys(_GTIDS, Decoder._begin),

@@ -10,20 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmux.errors import ProtocolError
+from dbmux.wire.binlog.columns import Family
 from dbmux.wire.binlog.decoder import NO_TABLE, Decoder
 from dbmux.wire.binlog.events import (
     Committed,
+    CounterSet,
     Event,
     EventFlag,
     EventType,
     FormatDescribed,
+    GtidsBefore,
     Heartbeat,
     Position,
     Rotated,
     RowsChanged,
+    RowsExplained,
+    SeedsSet,
     Statement,
     TableMap,
     TransactionBegan,
+    UserVariableSet,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
@@ -60,10 +66,16 @@ def shortly(told: Event) -> str:
             return f"{type(told).__name__} {position.file[-2:]} {position.offset}"
         case TransactionBegan(gtid, _):
             return f"began {gtid[-6:]}"
-        case TableMap(_, schema, table, _):
+        case TableMap(_, schema, table):
             return f"map {schema}.{table}"
         case RowsChanged(table_map):
             return f"rows {table_map.table}"
+        case RowsExplained(text):
+            return f"by {text.decode()}"
+        case GtidsBefore(gtids):
+            return f"before {gtids[-13:]}"
+        case CounterSet() | SeedsSet() | UserVariableSet():
+            return type(told).__name__
         case Statement(_, text, sql_mode, charset):
             return f"{' '.join(text.decode().split())[:24]} ({sql_mode & 4}, {charset})"
         case XaPrepared(xid) | XaCommitted(xid) | XaRolledBack(xid):
@@ -91,10 +103,10 @@ MYSQL_9_TOLD = lines(
     "began 3d3:21 | map shop.t | rows t | end 01 5892",
     "began blue:1 | map shop.t | rows t | end 01 6165",
     "Rotated 02 4",
-    "Rotated 02 4 | format 9.7.4-2 without checksums",
+    "Rotated 02 4 | format 9.7.4-2 without checksums | before 3:1-21:blue:1",
     "began 3d3:22 | map shop.t | rows t | end 02 490",
     "Rotated 03 4",
-    "Rotated 03 4 | format 9.7.4-2 with checksums | Heartbeat 03 244",
+    "Rotated 03 4 | format 9.7.4-2 with checksums | before 3:1-22:blue:1 | Heartbeat 03 244",
 )
 
 MARIADB_11_TOLD = lines(
@@ -114,10 +126,10 @@ MARIADB_11_TOLD = lines(
     "began 0-1-25 | map shop.w | rows w | end 01 5280",
     "began 0-1-26 | CREATE TABLE compressed  (0, 2304) | end 01 5447",
     "Rotated 02 4",
-    "Rotated 02 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log without checksums",
+    "Rotated 02 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log without checksums | before 0-1-26",
     "began 0-1-27 | map shop.t | rows t | end 02 549",
     "Rotated 03 4",
-    "Rotated 03 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log with checksums",
+    "Rotated 03 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log with checksums | before 0-1-27",
 )
 
 
@@ -156,10 +168,10 @@ def test_gtids_are_told_as_sql_writes_them(number: int, other: int, source: UUID
     )
 
     assert told == [
-        TransactionBegan(f"{source}:{number}", moment / 1_000_000),
-        TransactionBegan("", moment / 1_000_000),
-        TransactionBegan(f"{source}:blue_1:{signed}", moment / 1_000_000),
-        TransactionBegan(f"{source}:{signed}", moment / 1_000_000),
+        TransactionBegan(f"{source}:{number}", moment / 1_000_000, b.FLAGS),
+        TransactionBegan("", moment / 1_000_000, b.FLAGS),
+        TransactionBegan(f"{source}:blue_1:{signed}", moment / 1_000_000, b.FLAGS),
+        TransactionBegan(f"{source}:{signed}", moment / 1_000_000, b.FLAGS),
         TransactionBegan(f"{domain}-{server}-{number}", float(b.AT)),
     ]
 
@@ -170,8 +182,8 @@ def test_a_table_map_names_the_table_of_the_rows_behind_it(
 ) -> None:
     told = behind_the_beginning(b.table_map(number, schema, table, columns), b.rows(number))
 
-    expected = TableMap(number, schema, table, columns)
-    assert told == [expected, RowsChanged(expected)]
+    expected = TableMap(number, schema, table, columns, Family.MYSQL)
+    assert told == [expected, RowsChanged(expected, T.WRITE_ROWS, b.rows(number)[19:-4])]
 
 
 ROWS = [
