@@ -88,8 +88,10 @@ def unused(config: Config, traffic: Seen) -> Iterator[Unused]:
         if user not in traffic.users:
             others = traffic.refused | (traffic.users - set(config.users))
             yield Unused(("users", user), f"has never logged in{_near(user, others)}")
+    # The target of a mirror is there to be written to by DbMux itself.
+    targets = {mirror.target for mirror in config.mirrors.values()}
     for section, names, used in (
-        ("backends", config.backends, traffic.backends),
+        ("backends", config.backends, traffic.backends | targets),
         ("groups", config.groups, traffic.groups),
     ):
         for name in names:

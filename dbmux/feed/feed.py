@@ -29,6 +29,7 @@ QUESTIONS = frozenset(
         "config.unused",
         "config.versions",
         "copy",
+        "mirrors",
         "plan",
         "pools",
         "pulse",

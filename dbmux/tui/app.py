@@ -166,7 +166,11 @@ class Interface(App[Leave]):
             size, least = f"{self.size.width}x{self.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
             self._hints.say(f"{size} is too small: {least} is needed. Traffic flows on.")
         else:
-            self._hints.say(self.page.hints)
+            self._hints.say(self.page.hints, self.page.foot)
+
+    @on(Page.Footed)
+    def _footed(self) -> None:
+        self._hint()
 
     @work(exclusive=True, group="renew")
     async def renew(self) -> None:

@@ -49,6 +49,12 @@ def test_servers_and_groups_that_answered_nothing_are_told() -> None:
     assert told() == {"backends.db2": "has answered no statement", "groups.other": "has answered no statement"}
 
 
+def test_the_target_of_a_mirror_has_its_use() -> None:
+    mirrors = {"upgrade": {"from": "db1", "to": "db2", "account": {"user": "m", "password": "x"}}}
+
+    assert "backends.db2" not in told(mirrors=mirrors, service={"user": "d", "password": "x"})
+
+
 def test_users_who_never_came_are_told_with_who_came_instead() -> None:
     found = told(users={"app": "x", "billing": "y", "reports": "z", "zoe": "w"})
 

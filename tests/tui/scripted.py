@@ -15,8 +15,9 @@ from dbmux.tui.look import Look, Theme, look
 from dbmux.tui.pace import Pace
 from dbmux.tui.page import Page
 from dbmux.tui.pages import make
-from dbmux.tui.pages.deeds import Tools
+from dbmux.tui.pages.giving import Tools
 from dbmux.tui.pages.live import Live
+from dbmux.tui.pages.top import Top
 from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
 
@@ -344,7 +345,7 @@ def _pages(feed: Feed, how: Look) -> list[Page]:
     # However long a test takes, its frames come as fast as they may.
     tools = feed.tools if isinstance(feed, Scripted) else NO_TOOLS
     live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter), tools=tools)
-    return [live, *make(feed, how)[1:]]
+    return [live, Top(feed, how, tools), *make(feed, how)[2:]]
 
 
 async def settled(pilot: Pilot[Leave]) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from dbmux.feed.feed import Refused
 from dbmux.tui.app import Interface, Leave
 from dbmux.tui.choice import Choice
-from dbmux.tui.pages.deeds import Tools
+from dbmux.tui.pages.giving import Tools
 from dbmux.tui.prompt import Prompt
 from dbmux.tui.question import Question
 from tests.tui.hostile import TEXTS

@@ -71,7 +71,7 @@ def test_a_transaction_is_opened() -> None:
     feed = Scripted(batch(*usual().rows[2:5]))
 
     assert "UPDATE stock" not in text(after(feed=feed))
-    assert "│ UPDATE stock" in text(after("space", feed=Scripted(batch(*usual().rows[2:5]))))
+    assert "│ UPDATE stock" in text(after("l", feed=Scripted(batch(*usual().rows[2:5]))))
 
 
 def test_what_comes_while_paused_is_kept() -> None:
