@@ -473,7 +473,10 @@ class _Reload:
                 # What another file said before this one was written is not wanted any more.
                 if watch is not self._watch:
                     return ()
-                return await self._put_in_force(self._adjust(found), self._name, text)
+                config = self._adjust(found)
+                told = await self._put_in_force(config, self._name)
+                self.history.applied(config, self._name, time.time(), told, text)
+            return told
         except ConfigError as error:
             self.history.rejected(error.problems)
             self._engine.emit(ConfigRejected(time.time(), self._name, error.problems))
@@ -486,7 +489,9 @@ class _Reload:
             kept = ", ".join(str(one.number) for one in self.history)
             raise ConfigError((f"version {number} is not kept; there are {kept}",))
         async with self._turn:
-            return await self._put_in_force(version.config, f"version {number} of {self._name}", version.text)
+            told = await self._put_in_force(version.config, f"version {version.again or number} of {version.file}")
+            self.history.rolled_back(version, time.time(), told)
+        return told
 
     def _text(self) -> str | None:
         # A pipe can be read once only.
@@ -497,7 +502,7 @@ class _Reload:
         except ConfigError:
             return None
 
-    async def _put_in_force(self, config: Config, source: str, text: str | None) -> tuple[str, ...]:
+    async def _put_in_force(self, config: Config, source: str) -> tuple[str, ...]:
         engine = self._engine
         told, moves = changes(engine.config, config), config.control != engine.config.control
         opened = await self._control.open(config.control) if moves and config.control is not None else None
@@ -509,5 +514,4 @@ class _Reload:
             raise
         if moves:
             self._control.take(opened)
-        self.history.applied(config, source, time.time(), told, text)
         return told

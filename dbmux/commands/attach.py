@@ -8,7 +8,7 @@ import os
 import click
 import platformdirs
 
-from dbmux.commands.found import named, which_argument
+from dbmux.commands.found import named, patient, which_argument
 from dbmux.commands.options import Refused, theme_option
 from dbmux.errors import DbMuxError
 from dbmux.feed.feed import Access
@@ -38,7 +38,9 @@ def command(which: str | None, theme: str | None, read_only: bool, in_browser: b
         raise Refused(f"{error}; without one, there is `dbmux web`, `tail`, `top` and `status`") from None
     access = Access.LOOKING if read_only else Access.ALL
     try:
-        hello = asyncio.run(attached(address, chosen(theme, os.environ), access, Browser if in_browser else Terminal))
+        driver = Browser if in_browser else Terminal
+        waits = patient(address.path)
+        hello = asyncio.run(attached(address, chosen(theme, os.environ), access, driver, waits))
     except DbMuxError:
         raise
     except Exception as error:

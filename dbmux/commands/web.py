@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import click
 
 from dbmux.address import UnixAddress
-from dbmux.commands.found import named, which_argument
+from dbmux.commands.found import named, patient, which_argument
 from dbmux.commands.options import NobodyAnswers, Refused, theme_option
 from dbmux.feed.feed import Lost
 from dbmux.feed.remote import RemoteFeed
@@ -41,7 +41,7 @@ def command(which: str | None, write: bool, port: int, theme: str | None) -> Non
 
 
 async def _meet(address: UnixAddress) -> None:
-    (await RemoteFeed.connect(address, CLIENT)).close()
+    (await RemoteFeed.connect(address, CLIENT, patience=patient(address.path))).close()
 
 
 async def _serve(line: Sequence[str], port: int, told: str) -> None:

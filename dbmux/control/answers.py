@@ -146,6 +146,8 @@ class Answers:
             "config": {
                 "version": now.number,
                 "source": now.source,
+                "file": now.file,
+                "again": now.again,
                 "at": now.at,
                 "changes": now.changes,
                 "problems": self._history.problems,
@@ -198,7 +200,7 @@ class Answers:
 
         def placed(path: tuple[str, ...]) -> str:
             place = document.places.get(path)
-            return "" if place is None else f"{now.source}:{place.line}:{place.column}"
+            return "" if place is None else now.place(place.line, place.column)
 
         return placed
 

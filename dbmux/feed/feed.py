@@ -63,6 +63,10 @@ class Lost(DbMuxError):
     """The engine does not answer any more."""
 
 
+class Silent(Lost):
+    """There is something, and it says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """Who answers: its version, the contract's, where its configuration is, and how many statements there were."""

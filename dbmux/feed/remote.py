@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -23,6 +24,7 @@ from dbmux.feed.feed import (
     Hello,
     Lost,
     Refused,
+    Silent,
     Subscription,
 )
 from dbmux.feed.row import Row
@@ -31,10 +33,23 @@ from dbmux.net.dial import dial
 from dbmux.text import why
 
 PATIENCE_S = 10.0
+LATE_S = 1.0
 # Questions for which servers are asked, each as long as a client may allow.
 LONGEST_S = {"explain": 75.0, "run": 75.0, "compare": 150.0}
 # Rows that wait to be taken.
 MOST_WAITING = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer to the first word is waited for, and what is done when that takes long; in seconds."""
+
+    most_s: float = PATIENCE_S
+    late_s: float = LATE_S
+    late: Callable[[], None] | None = None
+
+
+USUAL = Patience()
 
 
 class RemoteSubscription:
@@ -90,20 +105,28 @@ class RemoteFeed:
         self._line = bytearray()
 
     @classmethod
-    async def connect(cls, address: UnixAddress, client: str, access: Access = Access.ALL) -> RemoteFeed:
-        """Connect and say hello; raises Lost.
+    async def connect(
+        cls, address: UnixAddress, client: str, access: Access = Access.ALL, patience: Patience = USUAL
+    ) -> RemoteFeed:
+        """Connect and say hello; raises Lost, and Silent where somebody listens and says nothing.
 
         An engine that speaks another version of the contract is looked at, and given no orders.
         """
         feed = cls()
         wanted = {"protocol": PROTOCOL, "client": client, "read_only": access is Access.LOOKING}
+        late = patience.late and asyncio.get_running_loop().call_later(patience.late_s, patience.late)
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience.most_s):
                 feed._channel = await dial(address, feed._opened)
                 told = await feed._request(0, "hello", wanted)
-        except (OSError, TimeoutError) as error:
-            reason = "no answer in time" if isinstance(error, TimeoutError) else why(error)
-            raise Lost(f"no DbMux answers at {address} ({reason})") from error
+        except TimeoutError as error:
+            feed.close()
+            raise Silent(f"what listens at {address} does not answer: is its process stopped?") from error
+        except OSError as error:
+            raise Lost(f"no DbMux answers at {address} ({why(error)})") from error
+        finally:
+            if late is not None:
+                late.cancel()
         try:
             feed.hello = Hello(**{name: told[name] for name in Hello.__dataclass_fields__})
         except (KeyError, TypeError) as error:

@@ -16,7 +16,7 @@ from textual.driver import Driver
 from dbmux.address import UnixAddress
 from dbmux.control import sockets
 from dbmux.feed.feed import Access, Hello, Lost, Refused
-from dbmux.feed.remote import RemoteFeed
+from dbmux.feed.remote import USUAL, Patience, RemoteFeed
 from dbmux.tui.app import Interface
 from dbmux.tui.look import Look
 from dbmux.tui.terminal import Terminal
@@ -26,10 +26,14 @@ AGAIN_S = 1.0
 
 
 async def attached(
-    address: UnixAddress, look: Look, access: Access = Access.ALL, driver: type[Driver] = Terminal
+    address: UnixAddress,
+    look: Look,
+    access: Access = Access.ALL,
+    driver: type[Driver] = Terminal,
+    patience: Patience = USUAL,
 ) -> Hello:
     """Show it until somebody leaves; who it was. Raises Lost when it does not even answer, and what broke it."""
-    feed = await RemoteFeed.connect(address, CLIENT, access)
+    feed = await RemoteFeed.connect(address, CLIENT, access, patience)
     listeners = (await feed.ask("status"))["listeners"]
     served = next((one["address"] for one in listeners), "-")
     interface = Interface(feed, look, address=served, driver=driver)

@@ -16,7 +16,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dbmux.feed.units import count, duration, rate, share
+from dbmux.feed.units import count, duration, many, rate, share
 from dbmux.text import visible
 from dbmux.tui.cells import cut, spark
 from dbmux.tui.look import Look
@@ -67,7 +67,7 @@ def _line(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], room: R
         parts.append(" ".join(f"{name} {duration(last[name])}" for name in shown))
     parts += [f"hit {share(hits, commands)}", f"err {count(errors)}"]
     if has_much:
-        parts += [f"{count(status['clients'])} clients", f"lag {duration(last['lag'] if last else 0)}"]
+        parts += [many(status["clients"], "client"), f"lag {duration(last['lag'] if last else 0)}"]
     config = status["config"]
     parts.append(f"cfg v{config['version']} {signs.wrong if config['problems'] else signs.fine}")
     return visible("  ".join(parts))

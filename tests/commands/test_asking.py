@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from dbmux.control.unused import ENOUGH
+from tests.cli.command import LINE, SECONDS, environment, serving
 from tests.cli.conftest import run_here
 from tests.commands.running import engines, running, runtime
 from tests.fakes import PASSWORD
@@ -75,6 +78,36 @@ class TestFound:
         (runtime(here) / f"{MINE}.sock").touch()
 
         assert run_here("status").exit_code == 3
+
+
+class TestSilence:
+    """An engine that says nothing, as one that was stopped."""
+
+    @pytest.mark.parametrize("arguments", [("status",), ("status", "--pid", "{pid}"), ("top",)], ids=" ".join)
+    def test_it_is_said_soon_and_the_answer_is_waited_for(self, arguments: tuple[str, ...], tmp_path: Path) -> None:
+        more = {"DBMUX_RUNTIME_DIR": str(runtime(tmp_path))}
+        with serving(tmp_path, "--backend", "127.0.0.1:1", "--listen", "127.0.0.1:0", **more) as engine:
+            engine.line_with("and so go past DbMux.")
+            pid = engine.process.pid
+            engine.signal(signal.SIGSTOP)
+            asking = subprocess.Popen(
+                (*LINE, *(one.format(pid=pid) for one in arguments)),
+                cwd=tmp_path,
+                env=environment(tmp_path, **more),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            with asking:
+                assert asking.stderr is not None
+                said = asking.stderr.readline()
+                engine.signal(signal.SIGCONT)
+                out, rest = asking.communicate(timeout=SECONDS)
+
+        assert said == f"process {pid} does not answer yet: it is stopped, or very busy\n"
+        assert (asking.returncode, rest) == (0, "")
+        assert out
 
 
 class TestOverHttp:

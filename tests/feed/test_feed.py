@@ -11,8 +11,8 @@ import pytest
 from dbmux.address import UnixAddress
 from dbmux.control.socket import ControlSocket
 from dbmux.events import Warned
-from dbmux.feed.feed import PROTOCOL, Access, Batch, Hello, Lost, Refused, Subscription
-from dbmux.feed.remote import RemoteFeed
+from dbmux.feed.feed import PROTOCOL, Access, Batch, Hello, Lost, Refused, Silent, Subscription
+from dbmux.feed.remote import Patience, RemoteFeed
 from tests.fakes import run
 from tests.feed.engine import TRANSPORTS, Transport, direct, over_the_socket, ran
 
@@ -220,6 +220,43 @@ def test_a_hello_of_another_version_is_said_to_be_one(tmp_path: Path) -> None:
         await gone.wait()
         server.close()
         await server.wait_closed()
+
+    run(scenario)
+
+
+def test_who_says_nothing_is_waited_for_and_that_is_said_once_it_takes_long(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        gone, told = asyncio.Event(), list[str]()
+
+        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+            gone.set()
+
+        path = str(tmp_path / "control.sock")
+        async with await asyncio.start_unix_server(say_nothing, path):
+            with pytest.raises(Silent, match="control.sock does not answer: is its process stopped"):
+                patience = Patience(most_s=0.05, late_s=0.01, late=lambda: told.append("late"))
+                await RemoteFeed.connect(UnixAddress(path), "test", patience=patience)
+            await gone.wait()
+
+        assert told == ["late"]
+
+    run(scenario)
+
+
+def test_nothing_is_said_of_who_answers_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        told: list[str] = []
+        async with over_the_socket(tmp_path):
+            patience = Patience(late_s=0.01, late=lambda: told.append("late"))
+            feed = await RemoteFeed.connect(UnixAddress(str(tmp_path / "control.sock")), "test", patience=patience)
+            later = asyncio.Event()
+            asyncio.get_running_loop().call_later(patience.late_s, later.set)
+            await later.wait()
+            feed.close()
+
+        assert told == []
 
     run(scenario)
 

@@ -215,7 +215,7 @@ def test_shown_rows_are_written_to_a_file_for_its_owner(tmp_path: Path) -> None:
 
     assert len(json.loads(file.read_text())) == 8
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "8 rows are in" in shown
+    assert "8 rows in" in shown
 
 
 @pytest.mark.parametrize(("answer", "is_kept"), [("n", True), ("y", False)])

@@ -339,6 +339,16 @@ def test_a_broken_configuration_stands_there_until_it_is_mended() -> None:
     assert "cfg v7 ✗" in shown
 
 
+def test_after_a_roll_back_it_is_said_which_version_the_lines_are_of() -> None:
+    config = ANSWERS["status"]["config"] | {"source": "version 6 of appconfig.json", "again": 6}
+    feed = Scripted(usual(), answers={"status": ANSWERS["status"] | {"config": config}})
+
+    shown = text(after("8", feed=feed))
+
+    assert "version 6 of appconfig.json" in shown
+    assert "version 6:2" in shown
+
+
 def test_settings_that_have_done_nothing_are_told_with_what_was_meant() -> None:
     one = {"path": "rules.x", "told": "has matched nothing; nearest seen: shop.orders", "place": "/etc/app.json:7:5"}
     unused = Scripted(usual(), answers={"config.unused": [one | {"path": f"rules.r{number}"} for number in range(6)]})

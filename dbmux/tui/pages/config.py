@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 from dbmux.config.load import FILE_NAME
 from dbmux.feed.feed import Feed, Lost, Refused
+from dbmux.feed.units import many
 from dbmux.feed.words import clock
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
@@ -22,7 +23,9 @@ from dbmux.tui.table import Column, Record, Table
 
 
 def _origin(one: Record) -> str:
-    return f"{Path(one['source']).name}:{one['line']}" if one["line"] else "default"
+    if not one["line"]:
+        return "default"
+    return f"version {one['again']}:{one['line']}" if one["again"] else f"{Path(one['file']).name}:{one['line']}"
 
 
 SETTINGS = (
@@ -90,7 +93,7 @@ class Config(Page):
         self._versions = Table(look, VERSIONS, lambda one: one["version"], id="versions")
         self._facts = Facts(look)
         self._shows_defaults = False
-        self.source = ""
+        self.file = ""
 
     def compose(self) -> ComposeResult:
         """Settings, versions, problems."""
@@ -102,13 +105,15 @@ class Config(Page):
     async def renew(self) -> None:
         """Look again."""
         now = (await self.feed.ask("status"))["config"]
-        self.source = now["source"]
+        self.file = now["file"]
         found = await self.feed.ask("config")
-        shown = [one | {"source": self.source} for one in found if one["line"] or self._shows_defaults]
+        shown = [
+            one | {"file": self.file, "again": now["again"]} for one in found if one["line"] or self._shows_defaults
+        ]
         self._settings.take(shown)
         self._versions.take(await self.feed.ask("config.versions"))
-        state = f"{len(now['problems'])} problems" if now["problems"] else "valid"
-        self._title.say(self.source, f"version {now['version']}, {state}")
+        state = many(len(now["problems"]), "problem") if now["problems"] else "valid"
+        self._title.say(now["source"], f"version {now['version']}, {state}")
         problems = tuple(("problem", told) for told in now["problems"])
         self._facts.show("", (*problems, *_unused(await self.feed.ask("config.unused"))))
 
@@ -158,4 +163,4 @@ class Config(Page):
     def action_edit(self) -> None:
         """Open the file at the setting under the cursor."""
         one = self._settings.record
-        self.post_message(self.Edit(self.source, one["line"] if one is not None else 1))
+        self.post_message(self.Edit(self.file, one["line"] if one is not None else 1))

@@ -18,7 +18,7 @@ from dbmux.feed.copy import Form, Target, copied
 from dbmux.feed.feed import Lost, Refused
 from dbmux.feed.results import comparison, explanation, rows
 from dbmux.feed.row import Row
-from dbmux.feed.units import count
+from dbmux.feed.units import many
 from dbmux.sql.bind import NotBound
 from dbmux.text import why
 from dbmux.tui.choice import Choice
@@ -86,9 +86,9 @@ class Deeds(Giving[Row]):
         if (told := await self._ask("explain", {"seq": row.seq})) is None:
             return
         estimate = told["estimated_rows"]
-        many = "an unknown number of rows" if estimate is None else f"about {count(int(estimate))} rows a step"
+        told_rows = "an unknown number of rows" if estimate is None else f"about {many(int(estimate), 'row')} a step"
         if await self.app.push_screen_wait(
-            Question(self.look, f"Run it on {told['backend']}? It looks at {many}, by the server's estimate.")
+            Question(self.look, f"Run it on {told['backend']}? It looks at {told_rows}, by the server's estimate.")
         ):
             given = {"seq": row.seq, "analyze": True}
             await self._show("explain", given, explanation, f"analyzed plan of statement {row.seq}")

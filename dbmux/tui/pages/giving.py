@@ -19,7 +19,7 @@ from textual.binding import Binding, BindingType
 
 from dbmux.feed.copy import Form
 from dbmux.feed.feed import Feed, Lost, Refused
-from dbmux.feed.units import count
+from dbmux.feed.units import count, many
 from dbmux.owned import Existing, write
 from dbmux.text import why
 from dbmux.tui import clipboard
@@ -114,8 +114,8 @@ class Giving(Page, Generic[T]):
 
     def tell_marks(self) -> None:
         """Say in the last line how many are marked."""
-        many = self.count_marks()
-        self.foot = f"{count(many)} marked, Esc clears" if many else ""
+        marked = self.count_marks()
+        self.foot = f"{count(marked)} marked, Esc clears" if marked else ""
         self.post_message(self.Footed())
 
     # Copying.
@@ -187,7 +187,7 @@ class Giving(Page, Generic[T]):
         return ""
 
     @work(exclusive=True, group="deed")
-    async def _replace(self, path: Path, text: str, many: int) -> None:
+    async def _replace(self, path: Path, text: str, rows: int) -> None:
         if not await self.app.push_screen_wait(Question(self.look, f"{path} is there already. Replace it?")):
             return
         try:
@@ -195,7 +195,7 @@ class Giving(Page, Generic[T]):
         except OSError as error:
             self.post_message(self.Said(why(error)))
             return
-        self._written(path, many)
+        self._written(path, rows)
 
-    def _written(self, path: Path, many: int) -> None:
-        self.post_message(self.Said(f"{count(many)} row{'s' * (many != 1)} are in {path}"))
+    def _written(self, path: Path, rows: int) -> None:
+        self.post_message(self.Said(f"{many(rows, 'row')} in {path}"))

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from dbmux.feed.copy import Form
 from dbmux.feed.feed import Feed
 from dbmux.feed.kinds import FORMS, Kind, copied
-from dbmux.feed.units import count, duration, rate, share, size
+from dbmux.feed.units import count, duration, many, rate, share, size
 from dbmux.tui.cells import Side, bar
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
@@ -96,7 +96,7 @@ class Top(Giving[Kind]):
         whole = seconds or max((await self.feed.ask("status"))["seconds"], 1.0)
         self._table.take([_with_rates(one, whole) for one in found])
         calls = sum(one["calls"] for one in found)
-        self._title.say(f"by digest over {name}", f"{len(found)} kinds, {count(calls)} calls")
+        self._title.say(f"by digest over {name}", f"{many(len(found), 'kind')}, {many(calls, 'call')}")
         self._show()
 
     @on(Lines.Moved)
@@ -110,7 +110,7 @@ class Top(Giving[Kind]):
             (
                 ("tables", ", ".join(one["tables"]) or "-"),
                 ("from", " ".join(part for part in (one["app"], one["site"]) if part) or "-"),
-                ("sent", f"{size(one['bytes'])}, {count(one['rows'] / one['calls'])} rows a call"),
+                ("sent", f"{size(one['bytes'])}, {many(one['rows'] / one['calls'], 'row')} a call"),
                 ("digest", one["digest"]),
             ),
         )
