@@ -26,7 +26,13 @@ USER, PASSWORD = "DBMUX_VERIFY_USER", "DBMUX_VERIFY_PASSWORD"
 @click.argument("second", metavar="B")
 @config_option
 @click.option("--tables", "patterns", metavar="PATTERN", multiple=True, help="Only these: schema.table, or with *.")
-@click.option("--settle", metavar="SECONDS", type=click.FloatRange(0), default=1.0, help="How far B may be behind.")
+@click.option(
+    "--settle",
+    metavar="SECONDS",
+    type=click.FloatRange(0),
+    default=1.0,
+    help="How far B may be behind, where no mirror tells.",
+)
 @click.option("--repair", is_flag=True, help="Make the rows of B what they are on A.")
 @click.option("--dry-run", is_flag=True, help="With --repair: only print the statements.")
 @click.option("--resume", is_flag=True, help="Go on where the last comparison of the two was broken off.")
@@ -71,6 +77,7 @@ async def _verify(
 
     from dbmux.backend.service import Service
     from dbmux.sync.table import Table
+    from dbmux.sync.verify.passage import mirror_passage
     from dbmux.sync.verify.repair import DryRun, Repair, Statements
     from dbmux.sync.verify.run import Mender, Wish, verify
     from dbmux.sync.verify.settle import Delay
@@ -79,7 +86,6 @@ async def _verify(
 
     reached = [_server(name, config) for name in wanted]
     state = State(user_state_path("dbmux") / "verify", *(backend.config.address.__str__() for backend, _ in reached))
-    passage = Delay(settle)
     with ExitStack() as stack:
         services: list[Service] = []
         for backend, account in reached:
@@ -90,6 +96,10 @@ async def _verify(
             stack.callback(service.close)
             services.append(service)
         pair = services[0], services[1]
+        mirror = await mirror_passage(*reached[0], pair[1])
+        if mirror is not None:
+            stack.callback(mirror.close)
+        passage = mirror or Delay(settle)
 
         def mender(sides: tuple[ServerSide, ServerSide], described: tuple[Table, Table]) -> Mender:
             statements = Statements(pair, sides, described[1])

@@ -15,9 +15,9 @@ from dbmux.errors import DbMuxError
 from dbmux.sync.literal import literal
 from dbmux.sync.places import quoted
 from dbmux.sync.table import Column, Family, Table
-from dbmux.sync.target import Change
+from dbmux.sync.target import LENIENT, STRICT, Change
 from dbmux.wire.binlog.changes import ChangeKind
-from dbmux.wire.binlog.columns import Layout
+from dbmux.wire.binlog.columns import Layout, LoggedType
 from dbmux.wire.binlog.readers import ABSENT
 from dbmux.wire.binlog.rows import Change as RowChange
 from dbmux.wire.binlog.rows import Row, Value
@@ -49,6 +49,11 @@ class Writer:
         columns = [known[name.lower()] for name in names if name is not None]
         self._name = b"%b.%b" % (quoted(table.name.schema), quoted(table.name.name))
         self._literals: list[Callable[[Value], bytes]] = [partial(literal, column=logged) for logged in layout.columns]
+        self._enums = [
+            (place, frozenset(logged.elements))
+            for place, logged in enumerate(layout.columns)
+            if logged.type is LoggedType.ENUM
+        ]
         self._columns = [quoted(column.name) for column in columns]
         # The target computes these itself.
         self._stored = [place for place, column in enumerate(columns) if not column.generated]
@@ -92,6 +97,9 @@ class Writer:
             if ABSENT in row:
                 raise CannotApply(f"{self._name.decode()}: a new row is not logged whole; set binlog_row_image = FULL")
             part = b"(%b)" % b",".join([literals[place](row[place]) for place in stored])
+            if self._enums and self._is_odd(row):
+                yield from (LENIENT, Change(self._insert + part, 1), STRICT)
+                continue
             if parts and (len(parts) == ROWS_LIMIT or size + len(part) > BYTES_LIMIT):
                 yield Change(self._insert + b",".join(parts), len(parts))
                 parts, size = [], 0
@@ -108,8 +116,13 @@ class Writer:
                 for place in self._stored
                 if after[place] is not ABSENT and not _is_same(before[place], after[place])
             ]
-            if changed:
-                yield Change(b"UPDATE %b SET %b WHERE %b" % (self._name, b",".join(changed), self._where(before)), 1)
+            if not changed:
+                continue
+            change = Change(b"UPDATE %b SET %b WHERE %b" % (self._name, b",".join(changed), self._where(before)), 1)
+            if self._enums and self._is_odd(after):
+                yield from (LENIENT, change, STRICT)
+            else:
+                yield change
 
     def _deletes(self, rows: Iterable[Row]) -> Iterator[Change]:
         """Rows that are gone."""
@@ -130,6 +143,10 @@ class Writer:
             size += len(part) + 1
         if parts:
             yield Change(head + b",".join(parts) + b")", len(parts))
+
+    def _is_odd(self, row: Row) -> bool:
+        # Whether an ENUM has none of its elements: what a server makes of wrong values, and strictness refuses.
+        return any(isinstance(row[place], bytes) and row[place] not in elements for place, elements in self._enums)
 
     def _where(self, row: Row) -> bytes:
         equals = b"%b=%b" if self._is_keyed else b"%b<=>%b"

@@ -26,7 +26,8 @@ from dbmux.wire.binlog.events import Statement
 
 # The bits of a logged sql_mode that change where a token ends.
 _MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
-_WRITES = frozenset((Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD, Kind.CALL, Kind.MULTI, Kind.OTHER))
+# Rights, upkeep, and the parts of a transaction that write nothing. Whatever else is logged may write, also SELECT f().
+_WRITES_NOTHING = frozenset((Kind.ADMIN, Kind.SET, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.SAVEPOINT, Kind.XA))
 # What else there is to define, and is no data of anybody's.
 _OF_THE_SERVER = frozenset(
     ("INSTANCE", "LOGFILE", "RESOURCE", "ROLE", "SERVER", "TABLESPACE", "UNDO", "USER", "EVENT", "TRIGGER")
@@ -42,7 +43,8 @@ _NAMED = _OF_THE_SERVER | {
     "TABLE",
     "VIEW",
 }
-_XA_START = re.compile(rb"XA START (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
+# As servers write it themselves.
+_ROLLBACK_TO = b"ROLLBACK TO "
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
 _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
@@ -53,10 +55,9 @@ class Sort(Enum):
 
     NOTHING = auto()
     """It changes no data that is followed."""
-    MARK = auto()
-    """A place within a transaction, or the way back to it."""
-    PREPARES = auto()
-    """The changes that follow are of a transaction in two phases, `xid`."""
+    UNDOES = auto()
+    """A part of the transaction was taken back, as far as its tables can: not all of them know transactions, or this
+    would not be logged."""
     EMPTIES = auto()
     """TRUNCATE: a write, though it is logged as a statement."""
     DEFINES = auto()
@@ -73,26 +74,26 @@ class Meaning:
 
     sort: Sort
     tables: tuple[TableName, ...] | None = ()
-    xid: str = ""
 
 
 def meaning_of(statement: Statement) -> Meaning:
     """What a statement of the log means."""
-    if prepares := _XA_START.fullmatch(statement.text):
-        return Meaning(Sort.PREPARES, xid=prepares[1].decode().lower())
     text, flags = text_in_utf8(statement), _flags(statement)
     if text is None:
         return Meaning(Sort.WRITES, None)
     query = classify(text, 0, flags)
     match query.kind:
-        case Kind.SAVEPOINT:
-            return Meaning(Sort.MARK)
+        case Kind.SAVEPOINT if text.startswith(_ROLLBACK_TO):
+            return Meaning(Sort.UNDOES, None)
+        case Kind.DDL if query.moves_insert_id:
+            # CREATE TABLE ... SELECT without the rows that it selected.
+            return Meaning(Sort.WRITES, _tables(statement, query.tables))
         case Kind.DDL:
             pass
-        case kind if kind in _WRITES:
-            return Meaning(Sort.WRITES, _tables(statement, query.tables))
-        case _:
+        case kind if kind in _WRITES_NOTHING:
             return Meaning(Sort.NOTHING)
+        case _:
+            return Meaning(Sort.WRITES, _tables(statement, query.tables) if query.tables else None)
     if any(isinstance(effect, RenameTable) for effect in query.effects):
         return Meaning(
             Sort.RENAMES, _tables(statement, [f"{name.schema}.{name.table}" for name in query.footprint.writes])
@@ -148,11 +149,11 @@ async def define(target: Target, statement: Statement) -> None:
     # A schema that is being made cannot be used yet.
     if statement.schema:
         await _use(target, statement.schema)
-    await target.ask(b"SET NAMES utf8mb4, SESSION sql_mode = '%b'" % ",".join(modes).encode())
+    await target.ask(b"SET SESSION sql_mode = '%b'" % ",".join(modes).encode())
     try:
         await target.run((Change(text),))
     finally:
-        await target.ask(b"SET NAMES binary, SESSION sql_mode = '%b'" % (before[0][0] or b""))
+        await target.ask(b"SET SESSION sql_mode = '%b'" % (before[0][0] or b""))
 
 
 async def _use(target: Target, schema: str) -> None:

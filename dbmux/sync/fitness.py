@@ -50,7 +50,8 @@ async def _cascading(ask: Ask, name: TableName) -> dict[TableName, list[ForeignK
 
 def _lacking(wanted: dict[TableName, list[ForeignKey]], there: dict[TableName, list[ForeignKey]]) -> list[str]:
     def essence(key: ForeignKey) -> object:
-        return key.columns, key.parent_columns, key.on_update, key.on_delete
+        # What servers call NO ACTION or RESTRICT does the same in all of them.
+        return key.columns, key.parent_columns, *(_CASCADES & {rule} for rule in (key.on_update, key.on_delete))
 
     return [
         f"{child} ({', '.join(key.columns)})"

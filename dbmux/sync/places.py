@@ -156,13 +156,13 @@ def done(name: str) -> Change:
 
 
 def text(value: str) -> bytes:
-    """A string as the target's session reads it (dbmux.sync.target): characters."""
-    return b"_utf8mb4" + data(value.encode())
+    """A string as SQL."""
+    return b"_utf8mb4 " + data(value.encode())
 
 
 def data(value: bytes) -> bytes:
-    """The same: bytes."""
-    return b"'%b'" % value.replace(b"'", b"''")
+    """Bytes as SQL."""
+    return b"x'%b'" % value.hex().encode()
 
 
 def quoted(name: str) -> bytes:

@@ -42,6 +42,7 @@ from dbmux.wire.binlog.events import (
     RowsChanged,
     Statement,
     TransactionBegan,
+    XaBegan,
     XaCommitted,
     XaRolledBack,
 )
@@ -243,7 +244,10 @@ class _Repeater:
                     await self._settle()
             case Statement():
                 await self._statement(event)
+            case XaBegan(xid=xid):
+                self._xid, self._parts = xid, 0
             case XaCommitted(xid=xid):
+                self._xid = ""
                 await self._send()
                 for change in await places.kept_of(self._target, self._task.name, xid):
                     await self._add(change)
@@ -272,8 +276,8 @@ class _Repeater:
             return
         for change in writer.write(kind_of(event), changes(event, plan)):
             await self._add(change)
-            self._joined_rows += change.rows
-            self._since_turn += change.rows
+            self._joined_rows += max(change.rows, 0)
+            self._since_turn += max(change.rows, 0)
             if self._since_turn >= ROWS_A_TURN:
                 self._since_turn = 0
                 await asyncio.sleep(0)
@@ -333,24 +337,29 @@ class _Repeater:
         match meaning.sort:
             case Sort.NOTHING:
                 pass
-            case Sort.PREPARES:
-                self._xid, self._parts = meaning.xid, 0
-            case Sort.MARK:
-                await self._add(Change(statement.text))
             case _ if not self._concerns(meaning):
                 pass
             case Sort.WRITES:
+                await self._settle()
                 raise Halted(
                     f"{self._task.source.name} logs this as a statement and not as rows: {_shown(statement)}; run "
                     "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again"
                 )
+            case Sort.UNDOES:
+                raise Halted(
+                    f"{self._task.source.name} took back a part of a transaction that wrote to a table without "
+                    f"transactions: {_shown(statement)}; make its tables InnoDB, and begin anew from an equal pair"
+                )
             case Sort.EMPTIES:
+                await self._settle()
                 await self._define(statement, meaning)
             case Sort.RENAMES | Sort.DEFINES:
                 await self._take_definition(statement, meaning)
 
     async def _take_definition(self, statement: Statement, meaning: Meaning) -> None:
         on_definition = self._task.on_definition
+        # Whoever makes it by hand must find there what was here.
+        await self._settle()
         if self._passes_over:
             self._passes_over = False
         elif meaning.sort is Sort.RENAMES:
@@ -371,9 +380,8 @@ class _Repeater:
         )
 
     async def _define(self, statement: Statement, meaning: Meaning) -> None:
+        # It is in no transaction, and what stands before it is committed.
         name = self._task.name
-        # It ends every transaction: what stands before it is committed first.
-        await self._settle()
         if self._has_run:
             if self._has_run != statement.text:
                 raise Halted(f"another definition than the one that was under way comes next: {_shown(statement)}")

@@ -27,14 +27,18 @@ from dbmux.wire.replies import Err, Ok
 ANY = -1
 # Matched rows are counted, changed or not.
 _WANTED = NEEDED | Capability.LONG_PASSWORD | Capability.FOUND_ROWS | Capability.MULTI_STATEMENTS
+# Of a statement that went wrong so many bytes are shown.
+SHOWN = 300
 # So long for one batch: a server that does nothing for longer is taken for dead.
 ANSWER_S = 60.0
 
-# Values are written as they were on the source, whatever this server would allow to its clients. Bytes stand for
-# themselves, so that a value needs no other escape than that of its quotes.
+# Values are written as they were on the source, whatever this server would allow to its clients; but none is bent to
+# what the column can hold.
+_MODE = "NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,ALLOW_INVALID_DATES"
+_STRICT_MODE = f"STRICT_ALL_TABLES,{_MODE}"
 _SETTINGS = (
-    "SET NAMES binary,"
-    " SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION',"
+    "SET NAMES utf8mb4,"
+    f" SESSION sql_mode = '{_STRICT_MODE}',"
     " SESSION time_zone = '+00:00', SESSION autocommit = 0, SESSION foreign_key_checks = {keys},"
     " SESSION unique_checks = 1, SESSION lock_wait_timeout = 30, SESSION innodb_lock_wait_timeout = 30,"
     " SESSION {isolation} = 'READ-COMMITTED'"
@@ -47,6 +51,11 @@ class Change:
 
     sql: bytes
     rows: int = ANY
+
+
+STRICT = Change(f"SET SESSION sql_mode = '{_STRICT_MODE}'".encode())
+# For what strictness refuses though it was there: no element of an ENUM.
+LENIENT = Change(f"SET SESSION sql_mode = '{_MODE}'".encode())
 
 
 class Disagrees(DbMuxError):
@@ -102,7 +111,8 @@ class Target:
             while not protocol.is_reply_whole:
                 match await self._conversation.next():
                     case Err() as err:
-                        raise BackendRefused(err.number, err.sqlstate, err.message)
+                        shown = changes[done].sql[:SHOWN]
+                        raise BackendRefused(err.number, err.sqlstate, b"%b, in: %b" % (err.message, shown))
                     case Ok(affected_rows=found):
                         _agree(changes[done], found)
                         done += 1
@@ -114,5 +124,5 @@ class Target:
 
 def _agree(change: Change, found: int) -> None:
     if change.rows not in (ANY, found):
-        shown = change.sql[:200].decode(errors="replace")
+        shown = change.sql[:SHOWN].decode(errors="replace")
         raise Disagrees(f"{found} rows instead of {change.rows} were found by: {shown}")

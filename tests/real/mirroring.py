@@ -16,6 +16,7 @@ import uvloop
 from dbmux.address import TcpAddress
 from dbmux.backend.binlog.listener import Pace
 from dbmux.backend.server import Backend
+from dbmux.backend.service import Service
 from dbmux.config.model import Account, BackendConfig, BackendTls, BackendTlsMode, OnDefinition
 from dbmux.events import Event
 from dbmux.mirror.mirror import Mirror, MirrorState
@@ -24,6 +25,9 @@ from dbmux.playground.client import Client
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind, NoServer, find, parse_wish
 from dbmux.sync.replay import Task
+from dbmux.sync.verify.result import Verdict, overall
+from dbmux.sync.verify.run import Wish, verify
+from dbmux.sync.verify.settle import Delay
 
 ACCOUNT = Account(user="mirror", password="mirror-pass")
 PATIENCE_S = 30.0
@@ -75,6 +79,13 @@ def client(node: Node) -> Client:
     return Client("127.0.0.1", node.port, ACCOUNT.user, ACCOUNT.password)
 
 
+class _Silent:
+    """Shows nothing of a comparison's course."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *told: None
+
+
 @dataclass
 class Pair:
     """A mirror that runs, of all tables of one schema; what is written to `source` is to be found on `target`."""
@@ -112,6 +123,18 @@ class Pair:
             session.query(f"USE {self.schema}")
             session.query("SET time_zone = '+00:00'")
             return list(session.query(sql).rows)
+
+    async def equal(self) -> None:
+        """Fails unless both have the same rows, when the target has all that was written so far."""
+        await self.caught_up()
+        services = [await Service.connect(backend(node), ACCOUNT) for node in (self.source, self.target)]
+        try:
+            wish = Wish(patterns=(f"{self.schema}.*",), passage=Delay(0.2))
+            results = await verify((services[0], services[1]), wish, _Silent())
+        finally:
+            for service in services:
+                service.close()
+        assert overall(results) is Verdict.EQUAL, [one.as_json() for one in results if one.verdict is not Verdict.EQUAL]
 
     async def begin(self) -> None:
         """From now on."""

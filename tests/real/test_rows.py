@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
 
+from dbmux.errors import ProtocolError
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind
 from dbmux.sync.literal import literal
-from dbmux.wire.binlog.columns import Declared
+from dbmux.wire.binlog.changes import changes
+from dbmux.wire.binlog.columns import Column, Declared, Detail, LoggedType
 from dbmux.wire.binlog.events import Committed, RowsChanged, TableMap
 from dbmux.wire.binlog.plan import Plans
 from dbmux.wire.binlog.rows import Row
 from tests.real.column_types import CASES, TABLES, Case, Table
 from tests.real.conftest import SERVERS
-from tests.real.replay import Copy, agrees, connected, logged
+from tests.real.replay import connected, logged
 from tests.real.test_binlog import started
+from tests.wire.binlog.copying import Copy, agrees
 
 pytestmark = pytest.mark.real
 
@@ -261,3 +265,106 @@ def test_a_literal_makes_the_same_value(server: Node) -> None:
                 (case.name, *(str(value) for value in row)) for row in cursor.fetchall() if case.name not in ROUNDED
             ]
     assert wrong == []
+
+
+# The others keep what they had.
+JSON_CHANGES = (
+    "j = JSON_SET(j, '$.x', 2), k = JSON_ARRAY_APPEND(k, '$', 3)",
+    "k = JSON_SET(k, '$[0]', 'text')",
+    "j = JSON_REMOVE(j, '$.arr[1]')",
+    "j = JSON_SET(j, '$.\"a b\"', CAST(1.50 AS DECIMAL(5,2)), '$.o.n', 'é')",
+    'j = JSON_SET(j, \'$."é\\\\""\', 1)',
+    "j = JSON_ARRAY_INSERT(j, '$.arr[0]', JSON_OBJECT('q', NULL))",
+    "j = JSON_REPLACE(j, '$.arr[0].q', TRUE), k = NULL",
+    "j = JSON_SET(j, '$.o', JSON_ARRAY(1, 2)), c = 7",
+    "k = '[]'",
+    "j = '{}'",
+)
+
+
+@pytest.mark.parametrize("image", ["FULL", "NOBLOB", "MINIMAL"])
+def test_json_that_is_logged_in_parts_is_whole_or_refused(server: Node, image: str) -> None:
+    if server.software.kind is not Kind.MYSQL:
+        pytest.skip("MariaDB has no such JSON")
+    session = (*log_as(server, Way("FULL", image)), "binlog_row_value_options = PARTIAL_JSON")
+    snapshots = []
+
+    def write_all() -> None:
+        with connected(server, *session) as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS shop")
+            cursor.execute("CREATE DATABASE shop")
+            cursor.execute("USE shop")
+            cursor.execute("CREATE TABLE t (id INT PRIMARY KEY, j JSON, k JSON, c INT)")
+            cursor.execute("""INSERT INTO t VALUES (1, '{"x": 1, "arr": [1, 2, 3], "o": {"k": "v"}}', '[1, 2]', 1)""")
+            for change in JSON_CHANGES:
+                cursor.execute(f"UPDATE t SET {change}")
+                cursor.execute("SELECT * FROM t")
+                snapshots.append(cursor.fetchone())
+
+    told = logged(server, write_all)
+
+    events = [event for event in told if isinstance(event, RowsChanged)]
+    copy, plans = Copy(), Plans()
+    copy.apply(events[0], plans.of(events[0].table))
+    if image == "MINIMAL":
+        with pytest.raises(ProtocolError, match="PARTIAL_JSON"):
+            copy.apply(events[1], plans.of(events[1].table))
+        return
+    for event, expected in zip(events[1:], snapshots, strict=True):
+        copy.apply(event, plans.of(event.table))
+        (row,) = copy.rows
+        assert agrees(row, expected), (row, expected)
+
+
+DOUBLES_A_ROW, ROWS_OF_DOUBLES = 100, 20
+
+
+def a_double(random: Random) -> bytes:
+    digits = random.choice((random.uniform(-10, 10), float(random.randrange(10**6))))
+    return literal(digits * 10.0 ** random.randrange(-40, 40), Column(type=LoggedType.DOUBLE))
+
+
+def test_doubles_in_json_are_printed_as_the_server_does(server: Node) -> None:
+    if server.software.kind is not Kind.MYSQL:
+        pytest.skip("MariaDB has no such JSON")
+    session, random = log_as(server, WAYS[0]), Random(6)
+    snapshots: list[tuple[bytes | None, ...]] = []
+
+    def write_all() -> None:
+        with connected(server, *session) as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS shop")
+            cursor.execute("CREATE DATABASE shop")
+            cursor.execute("USE shop")
+            cursor.execute("CREATE TABLE t (j JSON)")
+            for _ in range(ROWS_OF_DOUBLES):
+                numbers = [a_double(random) for _ in range(DOUBLES_A_ROW)]
+                cursor.execute(b"INSERT INTO t VALUES (JSON_ARRAY(%b))" % b", ".join(numbers))
+            cursor.execute("SELECT j FROM t")
+            snapshots.extend(cursor.fetchall())
+
+    told = logged(server, write_all)
+
+    copy, plans = Copy(), Plans()
+    for event in told:
+        if isinstance(event, RowsChanged):
+            copy.apply(event, plans.of(event.table))
+    assert copy.rows == snapshots
+
+
+def test_without_metadata_types_alone_are_told(server: Node) -> None:
+    if server.software.kind is Kind.MYSQL:
+        pytest.skip("MySQL tells signs and character sets at least")
+    session = log_as(server, Way("NO_LOG", "FULL"))
+
+    def write_all() -> None:
+        with connected(server, *session) as cursor:
+            cursor.execute("DROP DATABASE IF EXISTS shop")
+            cursor.execute("CREATE DATABASE shop")
+            cursor.execute("CREATE TABLE shop.t (a INT UNSIGNED, b BINARY(3), e ENUM('x', 'y'), s SET('x', 'y'))")
+            cursor.execute("INSERT INTO shop.t VALUES (4294967295, x'0100', 'y', 'x,y')")
+
+    (rows,) = (event for event in logged(server, write_all) if isinstance(event, RowsChanged))
+
+    plan = Plans().of(rows.table)
+    assert plan.layout.detail is Detail.NO_LOG
+    assert [after for _, after in changes(rows, plan)] == [(-1, b"\1", 2, 3)]

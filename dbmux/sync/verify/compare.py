@@ -31,7 +31,7 @@ class Sizes:
     chunk: int = 10_000
     largest: int = 200_000
     chunk_s: float = 0.5
-    listed: int = 50_000
+    listed: int = 25_000
     bucket: int = 100
     most_buckets: int = 65_536
 

@@ -87,13 +87,19 @@ class Form:
             return self.value
         return f"CONCAT(SHA2({self.value},256),LENGTH({self.value}),':',LEFT({self.value},{SHOWN}))"
 
+    @property
+    def indexed(self) -> str:
+        """SQL for the column where it can be compared with a literal as it is, which an index helps with."""
+        is_text = self.column.family is Family.TEXT and self.spelling in (Spelling.UUID, Spelling.ADDRESS)
+        return "" if is_text or self.spelling is Spelling.FLOAT else self.column.sql
+
     def equals(self, value: bytes) -> str:
         """SQL that holds where the column has this value, by the column's collation."""
-        if self.column.family is Family.TEXT and self.spelling in (Spelling.UUID, Spelling.ADDRESS):
-            return f"{self.value}=_utf8mb4 x'{value.hex()}'"
+        if self.indexed:
+            return f"{self.indexed}={self.literal(value)}"
         if self.spelling is Spelling.FLOAT:
             return f"({self.column.sql}+0e0)={self.literal(value)}"
-        return f"{self.column.sql}={self.literal(value)}"
+        return f"{self.value}=_utf8mb4 x'{value.hex()}'"
 
     def literal(self, value: bytes) -> str:
         """SQL that is this value again, to be compared with the column or put into it."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dbmux.backend.service import Service
 from dbmux.errors import DbMuxError
 from dbmux.sync.table import Table
+from dbmux.sync.verify.form import Shape
 from dbmux.sync.verify.region import Key
 from dbmux.sync.verify.settle import Difference, Passage
 from dbmux.sync.verify.side import ServerSide
@@ -70,9 +71,11 @@ class Statements:
             yield told
 
     def _exactly(self, key: Key) -> str:
+        # A collation may take other texts for equal.
         side = self._sides[1]
-        same = (f"{form.value}=x'{value.hex()}'" for form, value in zip(side.layout.key, key, strict=True))
-        return f"{side.is_key(key)} AND {' AND '.join(same)}"
+        pairs = zip(side.layout.key, key, strict=True)
+        same = [f"{form.value}=x'{value.hex()}'" for form, value in pairs if form.shape is Shape.COUNTED]
+        return " AND ".join([side.is_key(key), *same])
 
 
 class DryRun:

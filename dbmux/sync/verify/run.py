@@ -15,6 +15,7 @@ from typing import Protocol
 
 from dbmux.backend.service import Service
 from dbmux.errors import DbMuxError
+from dbmux.sync.places import SCHEMA as OWN_SCHEMA
 from dbmux.sync.table import Table, TableName, describe, tables
 from dbmux.sync.verify.compare import Sides, Sizes, chunks, suspects
 from dbmux.sync.verify.form import Shape, pairs
@@ -24,7 +25,7 @@ from dbmux.sync.verify.settle import Columns, Difference, Passage, settle
 from dbmux.sync.verify.side import ServerSide, layouts, prepare
 
 # Keys that wait to be looked at again, and for how long they do at most.
-MOST_SUSPECTS = 50_000
+MOST_SUSPECTS = 25_000
 SUSPECTS_S = 30.0
 # How often is written down how far it is.
 SAVED_S = 2.0
@@ -70,7 +71,8 @@ async def verify(services: tuple[Service, Service], wish: Wish, watcher: Watcher
     names: list[list[TableName]] = []
     for service in services:
         await prepare(service)
-        names.append([name for name in await tables(service.ask) if _is_wanted(name, wish.patterns)])
+        there = await tables(service.ask)
+        names.append([name for name in there if name.schema != OWN_SCHEMA and _is_wanted(name, wish.patterns)])
     first, second = names
     results: list[TableResult] = []
     for name in sorted({*first, *second}):

@@ -16,15 +16,21 @@ from typing import Protocol
 from dbmux.sync.verify.compare import Sides, both
 from dbmux.sync.verify.documents import is_same
 from dbmux.sync.verify.region import Key, Seen
+from dbmux.sync.verify.side import Side
 
 # Keys in one statement, bytes of JSON at once on either side, and how often what moves is looked at.
 LOOKED_AT = 200
 DOCUMENT_BYTES = 4_000_000
 ROUNDS = 10
-# Of so many rows the values are kept, of the others what differs.
-SHOWN_ROWS = 1000
+# Of so many rows that differ is told in which columns, and of so many the values are kept.
+DETAILED = 5000
+SHOWN_ROWS = 100
 # The digest's hexadecimal digits, which stand before a long value's length.
 _DIGEST = 64
+
+
+# What a row is on either side: its digest, or None where it is not.
+Marks = tuple[bytes | None, bytes | None]
 
 
 class Kind(StrEnum):
@@ -83,41 +89,59 @@ class Columns:
 
 async def settle(sides: Sides, columns: Columns, keys: Sequence[Key], passage: Passage) -> Settled:
     """Look until each row is the same, different or given up."""
-    pending = [key for batch in _batches(keys) for key in await _still(sides, columns, batch)]
-    before: dict[Key, int] = {}
-    differences: list[Difference] = []
+    pending: Sequence[Key] = keys
+    if columns.documents:
+        # Most of these differ as text alone, and need not be waited for.
+        pending = [one.key for one in await _looked_at(sides, columns, keys)]
+    first = await _marks(sides[0], pending)
+    before: dict[Key, Marks] = {}
+    different: list[tuple[Key, Marks]] = []
     for _ in range(ROUNDS):
         if not pending:
             break
-        earlier = {key: seen for batch in _batches(pending) for key, seen in (await _digests(sides, batch)).items()}
         await passage.passed()
-        now: dict[Key, int] = {}
-        for batch in _batches(pending):
-            second = await sides[1].look(batch)
-            first = await sides[0].look(batch)
-            found = await _compared(sides, columns, batch, (first, second))
-            for key, difference in found.items():
-                if hash(second.get(key)) == earlier[key]:
-                    # It has what the other one had a while ago.
-                    continue
-                state = hash((first.get(key), second.get(key)))
-                if hash(first.get(key)) == earlier[key] and before.get(key) == state:
-                    values = _shown(columns, difference) if len(differences) < SHOWN_ROWS else ()
-                    differences.append(replace(difference, values=values))
-                else:
-                    now[key] = state
-        pending, before = list(now), now
-    return Settled(differences=tuple(differences), undecided=tuple(pending))
+        second = await _marks(sides[1], pending)
+        again = await _marks(sides[0], pending)
+        now: dict[Key, Marks] = {}
+        for key in pending:
+            marks = first.get(key), second.get(key)
+            if marks[1] in (marks[0], again.get(key)):
+                # It has what the other one has, or had a while ago.
+                continue
+            if marks[0] == again.get(key) and before.get(key) == marks:
+                different.append((key, marks))
+            else:
+                now[key] = again.get(key), marks[1]
+        pending, before, first = list(now), now, again
+    return Settled(differences=await _told(sides, columns, different), undecided=tuple(pending))
 
 
-async def _digests(sides: Sides, keys: Sequence[Key]) -> dict[Key, int]:
-    first = await sides[0].look(keys)
-    return {key: hash(first.get(key)) for key in keys}
+async def _told(sides: Sides, columns: Columns, different: Sequence[tuple[Key, Marks]]) -> tuple[Difference, ...]:
+    told: list[Difference] = []
+    changed: list[Key] = []
+    for key, (one, other) in different:
+        if one is None or other is None:
+            told.append(Difference(key=key, kind=Kind.EXTRA if one is None else Kind.MISSING))
+        elif len(changed) < DETAILED or columns.documents:
+            changed.append(key)
+        else:
+            told.append(Difference(key=key, kind=Kind.CHANGED))
+    return (*await _looked_at(sides, columns, changed), *told)
 
 
-async def _still(sides: Sides, columns: Columns, keys: Sequence[Key]) -> list[Key]:
-    looked = await both(sides, lambda side: side.look(keys))
-    return list(await _compared(sides, columns, keys, looked))
+async def _looked_at(sides: Sides, columns: Columns, keys: Sequence[Key]) -> list[Difference]:
+    # Of those rows that differ now, how.
+    found: list[Difference] = []
+    for batch in _batches(keys):
+        looked = await both(sides, lambda side, batch=batch: side.look(batch))  # type: ignore[misc]
+        for one in (await _compared(sides, columns, batch, looked)).values():
+            values = _shown(columns, one) if len(found) < SHOWN_ROWS else ()
+            found.append(replace(one, values=values))
+    return found
+
+
+async def _marks(side: Side, keys: Sequence[Key]) -> dict[Key, bytes]:
+    return {key: mark for batch in _batches(keys) for key, mark in (await side.marks(batch)).items()}
 
 
 async def _compared(

@@ -49,6 +49,9 @@ class Side(Protocol):
     def rows(self, part: Range, buckets: Buckets) -> AsyncIterator[tuple[Key, bytes]]:
         """The keys there and the digests of their rows, in no order."""
 
+    async def marks(self, keys: Sequence[Key]) -> dict[Key, bytes]:
+        """The digests of those of the rows that are there."""
+
     async def look(self, keys: Sequence[Key]) -> dict[Key, Seen]:
         """The values of those of the rows that are there."""
 
@@ -170,17 +173,31 @@ class ServerSide:
                 raise self._undigested()
             yield _key(key), digest
 
+    async def marks(self, keys: Sequence[Key]) -> dict[Key, bytes]:
+        """See `Side`; without a key, how often each row is there."""
+        if not self.layout.key:
+            return await self._count(keys)
+        values = ",".join(form.value for form in self.layout.key)
+        sql = f"SELECT {values},{self._digest} FROM {self._from()} WHERE {self._any_of(keys)}"
+        wanted, found = frozenset(keys), {}
+        async for *parts, digest in self._service.rows(sql.encode()):
+            if digest is None:
+                raise self._undigested()
+            # A collation may take others for equal.
+            if (key := _key(parts)) in wanted:
+                found[key] = digest
+        return found
+
     async def look(self, keys: Sequence[Key]) -> dict[Key, Seen]:
         """See `Side`; without a key, how often each row is there is its only value."""
         if not self.layout.key:
-            return await self._count(keys)
+            return {key: (count,) for key, count in (await self._count(keys)).items()}
         width = len(self.layout.key)
         values = ",".join(form.value for form in self.layout.key)
         seen = ",".join(_or_null(form) for form in self.layout.forms)
         rows = self._service.rows(f"SELECT {values},{seen} FROM {self._from()} WHERE {self._any_of(keys)}".encode())
         wanted, found = frozenset(keys), {}
         async for row in rows:
-            # A collation may take others for equal.
             if (key := _key(row[:width])) in wanted:
                 found[key] = self._checked(row[width:])
         return found
@@ -199,12 +216,12 @@ class ServerSide:
             raise self._undigested()
         return tuple(value[1:] if value else None for value in values)
 
-    async def _count(self, keys: Sequence[Key]) -> dict[Key, Seen]:
+    async def _count(self, keys: Sequence[Key]) -> dict[Key, bytes]:
         wanted = ",".join(f"x'{digest.hex()}'" for (digest,) in keys)
         found = await self._ask(
             f"SELECT {self._digest} AS d,COUNT(*) FROM {self._from()} WHERE {self._digest} IN ({wanted}) GROUP BY d"
         )
-        return {_key(row[:1]): (row[1],) for row in found}
+        return {_key(row[:1]): row[1] or b"" for row in found}
 
     def _total(self, row: TextRow) -> Total:
         total = Total(int(row[0] or b"0"), int(row[1] or b"0"))
@@ -230,6 +247,8 @@ class ServerSide:
         return " AND ".join(sides) or "TRUE"
 
     def _any_of(self, keys: Sequence[Key]) -> str:
+        if len(self.layout.key) == 1 and (column := self.layout.key[0].indexed):
+            return f"{column} IN ({','.join(self.layout.key[0].literal(key[0]) for key in keys)})"
         return " OR ".join(f"({self.is_key(key)})" for key in keys)
 
     def is_key(self, key: Key) -> str:

@@ -47,6 +47,8 @@ def _inflate(reader: Reader, length: int, window: int) -> bytes:
         text = machine.decompress(reader.rest(), length + 1)
     except zlib.error as error:
         raise reader.error(f"what is compressed is broken: {error}") from error
-    if len(text) != length:
-        raise ProtocolError(ErrorCode.MALFORMED_REPLY, "what is compressed has not the length that it tells")
+    if len(text) != length or not machine.eof:
+        raise ProtocolError(
+            ErrorCode.MALFORMED_REPLY, "what is compressed is cut off, or has not the length that it tells"
+        )
     return text

@@ -33,6 +33,7 @@ from dbmux.wire.binlog.events import (
     Statement,
     TableMap,
     TransactionBegan,
+    XaBegan,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
@@ -45,6 +46,7 @@ from dbmux.wire.binlog.gtid import (
     parse_mariadb_gtid,
     parse_mariadb_gtid_list,
     parse_tagged_gtid,
+    xid_of,
 )
 from dbmux.wire.binlog.payload import events_of
 from dbmux.wire.binlog.query import parse_compressed_query, parse_load_query, parse_query
@@ -107,7 +109,8 @@ class _HeartbeatField(IntEnum):
 _BEGIN = b"BEGIN"
 _BEGINS = re.compile(rb"BEGIN|XA START .*|CREATE TABLE .* START TRANSACTION", re.DOTALL)
 _ENDS = (b"COMMIT", b"ROLLBACK")
-_XA = re.compile(rb"XA (COMMIT|ROLLBACK) (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
+_XA = re.compile(rb"XA (START|COMMIT|ROLLBACK) (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
+_XA_EVENTS: dict[bytes, Callable[[str], Event]] = {b"START": XaBegan, b"COMMIT": XaCommitted, b"ROLLBACK": XaRolledBack}
 
 
 class Decoder:
@@ -203,7 +206,7 @@ class Decoder:
         group = parse_mariadb_gtid(body, header)
         self._tables.clear()
         self._is_open = not group.is_standalone
-        return (group.began,)
+        return (group.began, XaBegan(group.xid)) if group.xid else (group.began,)
 
     def _commit(self, header: Header, body: bytes) -> Iterable[Event]:
         return (self._end(header),)
@@ -225,10 +228,9 @@ class Decoder:
         reader = Reader(body, ErrorCode.MALFORMED_REPLY)
         is_committed, form = reader.integer(1), reader.integer(4)
         global_length, branch_length = reader.integer(4), reader.integer(4)
-        names = reader.take(global_length).hex(), reader.take(branch_length).hex()
-        if is_committed:
-            return (self._end(header),)
-        return XaPrepared(_xid(f"X'{names[0]}',X'{names[1]}',{form}")), self._end(header)
+        xid = xid_of(form, reader.take(global_length), reader.take(branch_length))
+        # In one phase, it is both.
+        return XaCommitted(xid) if is_committed else XaPrepared(xid), self._end(header)
 
     def _unpack(self, header: Header, body: bytes) -> Iterator[Event]:
         for event in events_of(body):
@@ -269,13 +271,8 @@ def _xa_or(statement: Statement) -> Event:
     found = _XA.match(statement.text)
     if found is None:
         return statement
-    ended = XaCommitted if found[1] == b"COMMIT" else XaRolledBack
-    return ended(_xid(found[2].decode()))
-
-
-def _xid(text: str) -> str:
     # Servers write the digits of a name in either case.
-    return text.lower()
+    return _XA_EVENTS[found[1]](found[2].decode().lower())
 
 
 def _name(data: bytes) -> str:

@@ -225,6 +225,13 @@ class UserVariableSet:
 
 
 @dataclass(frozen=True, slots=True)
+class XaBegan:
+    """What follows is the first phase of the transaction `xid`."""
+
+    xid: str
+
+
+@dataclass(frozen=True, slots=True)
 class XaPrepared:
     """What the transaction changed is changed for others only when `xid` is committed."""
 
@@ -265,6 +272,7 @@ Event = (
     | SeedsSet
     | UserVariableSet
     | Statement
+    | XaBegan
     | XaPrepared
     | XaCommitted
     | XaRolledBack

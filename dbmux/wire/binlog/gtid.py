@@ -105,6 +105,7 @@ class GroupFlag(IntFlag):
     STANDALONE = 1
     """It is one statement, and no commit follows."""
     GROUP_COMMIT = 2
+    """Others were committed with it; which ones is told next."""
     TRANSACTIONAL = 4
     """All of it can be rolled back."""
     ALLOW_PARALLEL = 8
@@ -118,10 +119,12 @@ class GroupFlag(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class MariaDbGroup:
-    """A MariaDB transaction's beginning; where `is_standalone`, its first statement is its last."""
+    """A MariaDB transaction's beginning; where `is_standalone`, its first statement is its last. `xid` is the name of
+    one that is only being prepared."""
 
     began: TransactionBegan
     is_standalone: bool
+    xid: str = ""
 
 
 def parse_mariadb_gtid(body: bytes, header: Header) -> MariaDbGroup:
@@ -129,7 +132,18 @@ def parse_mariadb_gtid(body: bytes, header: Header) -> MariaDbGroup:
     reader = Reader(body, ErrorCode.MALFORMED_REPLY)
     number, domain, flags = reader.integer(8), reader.integer(4), reader.integer(1)
     began = TransactionBegan(f"{domain}-{header.server}-{number}", float(header.at), flags)
-    return MariaDbGroup(began, bool(flags & GroupFlag.STANDALONE))
+    xid = ""
+    if flags & GroupFlag.PREPARED_XA:
+        if flags & GroupFlag.GROUP_COMMIT:
+            reader.take(8)
+        form, global_length, branch_length = reader.integer(4), reader.integer(1), reader.integer(1)
+        xid = xid_of(form, reader.take(global_length), reader.take(branch_length))
+    return MariaDbGroup(began, bool(flags & GroupFlag.STANDALONE), xid)
+
+
+def xid_of(form: int, global_part: bytes, branch: bytes) -> str:
+    """The name of a transaction in two phases as SQL writes it, in small letters."""
+    return f"x'{global_part.hex()}',x'{branch.hex()}',{form}"
 
 
 # The first byte says whether there are tags, and so does the last of the count.

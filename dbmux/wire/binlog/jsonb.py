@@ -26,7 +26,7 @@ _LITERALS = (b"null", b"true", b"false")
 _DOUBLE = struct.Struct("<d")
 _UNPRINTABLE = re.compile(rb'[\0-\x1f"\\]')
 _ESCAPES = {b'"': b'\\"', b"\\": b"\\\\", b"\b": b"\\b", b"\f": b"\\f", b"\n": b"\\n", b"\r": b"\\r", b"\t": b"\\t"}
-# Numbers that are not too long are printed without an exponent.
+# Numbers that are not too long are printed without an exponent, and those with a point among their digits.
 _LEAST_POINT, _MOST_POINT = -14, 15
 
 
@@ -209,7 +209,7 @@ def double(value: float) -> bytes:
     sign = "-" if repr(value)[0] == "-" else ""
     if not digits:
         text = "0.0"
-    elif not _LEAST_POINT <= point <= _MOST_POINT:
+    elif not _LEAST_POINT <= point <= max(_MOST_POINT, len(digits) - 1):
         text = f"{digits[0]}{'.' if digits[1:] else ''}{digits[1:]}e{point - 1}"
     elif point <= 0:
         text = f"0.{'0' * -point}{digits}"
