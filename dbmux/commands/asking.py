@@ -21,10 +21,10 @@ from urllib.parse import quote
 import click
 
 from dbmux.address import Address, UnixAddress
-from dbmux.commands.found import CLIENT, NONE, found, patient
+from dbmux.commands.found import CLIENT, NONE, found, patient, say_late
 from dbmux.commands.options import NobodyAnswers, config_option
 from dbmux.feed.feed import PROTOCOL, Lost, Refused
-from dbmux.feed.remote import RemoteFeed
+from dbmux.feed.remote import LATE_S, RemoteFeed
 
 T = TypeVar("T")
 
@@ -114,9 +114,7 @@ def _asked_over_http(address: Address, what: str, given: dict[str, Any]) -> Any:
         path += f"?{about}={quote(given[about])}"
 
     async def asking() -> Any:
-        waits = patient(str(address))
-        assert waits.late is not None
-        late = asyncio.get_running_loop().call_later(waits.late_s, waits.late)
+        late = asyncio.get_running_loop().call_later(LATE_S, say_late, f"what listens at {address}")
         try:
             return await ask(address, path, method)
         finally:

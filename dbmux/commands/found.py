@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -41,8 +42,12 @@ class Engine:
 
 def patient(path: str | Path) -> Patience:
     """Waits for the engine at that socket, and says so on stderr when it takes long."""
-    told = f"{_process(path)} does not answer yet: it is stopped, or very busy"
-    return Patience(late=lambda: click.echo(told, err=True))
+    return Patience(late=partial(say_late, _process(path)))
+
+
+def say_late(who: str) -> None:
+    """Say on stderr that somebody takes long to answer."""
+    click.echo(f"{who} does not answer yet: it is stopped, or very busy", err=True)
 
 
 def _process(path: str | Path) -> str:
