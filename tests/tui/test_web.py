@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -327,6 +328,13 @@ class TestCommand:
 
         assert "read-only" not in screen
         assert "It may give orders." in said
+
+    def test_a_port_in_use_is_said_to_be_one(self, tmp_path: Path) -> None:
+        with running(tmp_path) as engine, socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            done = engine.ask("web", "--port", str(port))
+
+        assert (done.exit_code, done.output) == (2, f"Error: --port {port} cannot be used: Address already in use\n")
 
     def test_without_an_engine_it_is_3(self, tmp_path: Path) -> None:
         done = subprocess.run(

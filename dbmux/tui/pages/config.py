@@ -89,7 +89,7 @@ class Config(Page):
         super().__init__(feed, look)
         self._title = Words(look)
         self._settings = Table(look, SETTINGS, lambda one: one["path"], sort=2, id="settings")
-        self._settings.nothing = "The file sets nothing; d shows the defaults."
+        self._settings.nothing = "No file sets anything: d shows the defaults, S writes a file."
         self._versions = Table(look, VERSIONS, lambda one: one["version"], id="versions")
         self._facts = Facts(look)
         self._shows_defaults = False
