@@ -29,6 +29,8 @@ QUESTIONS = frozenset(
         "config.unused",
         "config.versions",
         "copy",
+        "mirror.diff",
+        "mirror.report",
         "mirrors",
         "plan",
         "pools",
