@@ -96,6 +96,7 @@ class MeasuredFeed:
         self.observer = Observer(None)
         notes = EngineNotes(lambda: 0.1, origin, Detector().seen)
         self.hello = Hello("0", PROTOCOL, "appconfig.json", 0, os.getpid())
+        self.refusal = ""
         self._frames = frames
         self._inner = DirectFeed(
             self.hello,

@@ -233,6 +233,15 @@ class ConfigRejected(NamedTuple):
     errors: tuple[str, ...]
 
 
+class MirrorChanged(NamedTuple):
+    """A mirror is in another state (dbmux.mirror.mirror.MirrorState); `why` says what is in the way, or nothing."""
+
+    at: float
+    mirror: str
+    state: str
+    why: str
+
+
 class DrainStarted(NamedTuple):
     """The proxy stops: no new clients, open sessions may end until `seconds` from now."""
 
@@ -267,6 +276,7 @@ Event = (
     | ReplicaCaughtUp
     | ConfigApplied
     | ConfigRejected
+    | MirrorChanged
     | DrainStarted
     | Warned
 )

@@ -43,6 +43,7 @@ from dbmux.events import (
 from dbmux.frontend.frontend import Frontend, Randomness, Settings
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
+from dbmux.mirror.mirrors import Mirrors
 from dbmux.net.certificate import ServerTls, backend_context, self_made, server_tls
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.dial import dial
@@ -91,6 +92,7 @@ class Engine:
         self._tasks = asyncio.TaskGroup()
         self._chores: set[asyncio.Task[None]] = set()
         self._frontend: Frontend | None = None
+        self.mirrors = Mirrors(emit, self._start, Random(secrets.randbits(64)))
         self._upkeep = Upkeep(self.cache, emit, self._start, Random(secrets.randbits(64)))
 
     async def __aenter__(self) -> Self:
@@ -313,6 +315,7 @@ class Engine:
         self._backends = backends
         self.config = config
         self._monitor()
+        self._attend_mirrors()
 
     def _hear(self, event: Event) -> None:
         # What is found out about the servers' health.
@@ -327,6 +330,7 @@ class Engine:
             # It may lack what the one before had.
             self.cache.wrote(None, f"another primary of {event.group}")
             self._attend_cache()
+            self._attend_mirrors()
 
     def _monitor(self) -> None:
         # Groups are new ones after each reload.
@@ -349,6 +353,9 @@ class Engine:
         groups = self.frontend.topology.groups
         served = {name: groups[name] for name in set(self._groups.values()) if self.config.is_cached}
         self._upkeep.attend(served, self.config.service, self.config.cache.invalidate_from)
+
+    def _attend_mirrors(self) -> None:
+        self.mirrors.attend(self.config.mirrors, self.frontend.topology, self.config.service)
 
     def _close_listeners(self, addresses: set[Address]) -> None:
         for address in addresses:

@@ -25,6 +25,7 @@ def inconsistencies(value: Value) -> Iterator[Problem]:
     """Everything that does not fit together."""
     yield from _names(value)
     yield from _cache(value)
+    yield from _mirrors(value)
     yield from _admins(value)
     yield from _log(value)
     yield from clashes([*_listen_addresses(value), *_control_address(value)], _backend_addresses(value))
@@ -158,7 +159,7 @@ def _cache(value: Value) -> Iterator[Problem]:
     tables = _section(value, "cache", "tables")
     policies: list[tuple[Path, Value]] = [(("cache", "tables", name), policy) for name, policy in tables.items()]
     for path, _ in policies:
-        yield from _pattern(path)
+        yield from _pattern(path, str(path[-1]))
     policies += [
         (("rules", name, "cache"), _section(value, "rules", name).get("cache")) for name in _section(value, "rules")
     ]
@@ -181,8 +182,34 @@ def _cache(value: Value) -> Iterator[Problem]:
         )
 
 
-def _pattern(path: Path) -> Iterator[Problem]:
-    name = str(path[-1])
+def _mirrors(value: Value) -> Iterator[Problem]:
+    backends, groups = _section(value, "backends"), _section(value, "groups")
+    mirrors = _section(value, "mirrors")
+    for name in mirrors:
+        path: Path = ("mirrors", name)
+        mirror = _section(value, "mirrors", name)
+        source, target = mirror.get("from"), mirror.get("to")
+        for key, wanted, known in (("from", source, {**backends, **groups}), ("to", target, backends)):
+            if isinstance(wanted, str) and wanted not in known:
+                yield (*path, key), f"no backend is called {wanted!r}; {instead(wanted, known)}"
+        if isinstance(source, str) and target in _servers(value, source):
+            yield (*path, "to"), f"{target!r} is where the writes come from; a mirror needs a second server"
+        for at, pattern in enumerate(_list(mirror.get("tables"))):
+            if isinstance(pattern, str):
+                yield from _pattern((*path, "tables", at), pattern)
+    if mirrors and not _section(value, "service"):
+        yield ("mirrors",), "needs the `service` account, which reads the source's binlog and writes to the target"
+
+
+def _servers(value: Value, name: str) -> list[Value]:
+    group = _section(value, "groups").get(name)
+    if group is None:
+        return [name]
+    members = group if isinstance(group, dict) else {"primary": group}
+    return [members.get("primary"), *_list(members.get("replicas"))]
+
+
+def _pattern(path: Path, name: str) -> Iterator[Problem]:
     schema, dot, table = name.partition(".")
     if "*" in name[:-1] or not (name.endswith("*") or (schema and dot and table)):
         yield path, 'a table is written as "shop.products", all of a schema as "shop.*", with a * at the end only'

@@ -6,11 +6,14 @@ A configuration comes in, SQL for each server goes out, with what is switched of
 
 from __future__ import annotations
 
-from dbmux.config.model import Config, InvalidateFrom, Roles
+from dbmux.config.model import Config, Feed, InvalidateFrom, OnDefinition, Roles
 
 # One statement for both: MariaDB passes over what is for MySQL 5.7 to 9, and MySQL over what is for MariaDB (manual
 # pages "Comments" of both). MariaDB has its own right since 10.5.9.
 _STATUS = "/*!50700 REPLICATION CLIENT *//*M!100509 REPLICA MONITOR */"
+
+_MIRRORED = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, LOCK TABLES, REFERENCES, TRIGGER"
+_DEFINED = "ALTER, INDEX, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE"
 
 
 def grants(config: Config) -> str:
@@ -47,6 +50,22 @@ def grants(config: Config) -> str:
                 "-- to be told in its binary log of writes that do not come through DbMux, for the cache",
                 f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'%';",
             ]
+        mirrors = [(label, mirror) for label, mirror in config.mirrors.items() if mirror.feed is Feed.BINLOG]
+        if any(name in _servers(config, mirror.source) for _, mirror in mirrors):
+            lines += [
+                "-- for mirrors, to read its binary log, and how its tables are made",
+                f"GRANT SELECT, TRIGGER, REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'%';",
+            ]
+        for label, mirror in mirrors:
+            if mirror.target == name:
+                who = user if mirror.account is None else _quoted(mirror.account.user)
+                rights = _MIRRORED if mirror.ddl is not OnDefinition.APPLY else f"{_MIRRORED}, {_DEFINED}"
+                if mirror.account is not None:
+                    lines.append(f"CREATE USER IF NOT EXISTS {who}@'%' IDENTIFIED BY '<its password>';")
+                lines += [
+                    f"-- for mirror {label}, to write what was written at {mirror.source}",
+                    f"GRANT {rights} ON *.* TO {who}@'%';",
+                ]
         lines.append("")
     return "\n".join(lines)
 
@@ -57,6 +76,11 @@ def feeds_cache(config: Config, name: str) -> bool:
         return False
     groups = [group for group in config.groups.values() if name in (group.primary, *group.replicas)]
     return not groups or any(name == group.primary or group.roles is Roles.AUTO for group in groups)
+
+
+def _servers(config: Config, name: str) -> tuple[str, ...]:
+    group = config.groups.get(name)
+    return (name,) if group is None else (group.primary, *group.replicas)
 
 
 def _quoted(name: str) -> str:

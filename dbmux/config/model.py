@@ -25,12 +25,14 @@ from dbmux.config.values import (
     Name,
     NotNegative,
     PasswordHash,
+    Pattern,
     Positive,
     ReadableFile,
     Seconds,
     Secret,
     SecretFile,
 )
+from dbmux.differences import DifferenceKind
 from dbmux.query import Kind
 
 
@@ -350,6 +352,71 @@ class Rule(Section):
     """Change nothing, and only tell what would have been done."""
 
 
+class Feed(StrEnum):
+    """How a mirror's target gets what is written."""
+
+    BINLOG = "binlog"
+    NATIVE = "native"
+
+
+class OnDefinition(StrEnum):
+    """What becomes of CREATE, ALTER and DROP at a mirror's target."""
+
+    STOP = "stop"
+    APPLY = "apply"
+    IGNORE = "ignore"
+
+
+class ExpectedDifference(Section):
+    """A difference between both answers that is known and harmless; what is left out may be anything."""
+
+    kinds: Annotated[tuple[DifferenceKind, ...], Field(min_length=1)]
+    """What differs, such as `float text`."""
+    why: Annotated[str, Field(min_length=1)]
+    """Why it is harmless."""
+    digest: str | None = None
+    """A statement; it stands for all that differ from it in nothing but literals, comments and white space."""
+    statement: Pattern | None = None
+    """A regular expression that the statement has a match for."""
+    column: str | None = None
+    """The column's name."""
+    types: tuple[tuple[str, str], ...] = ()
+    """Pairs of types that the source and the target tell of the column."""
+    codes: tuple[tuple[NotNegative, NotNegative], ...] = ()
+    """Pairs of numbers of errors or warnings at the source and the target; 0 for none."""
+    source: Pattern | None = None
+    """A regular expression that what the source says has a match for."""
+    target: Pattern | None = None
+    """The same for the target."""
+    by: str | None = None
+    """Who says so."""
+    since: str | None = None
+    """From when on."""
+
+
+class MirrorConfig(Section):
+    """A second server that gets all that is written to the first, and is compared with it."""
+
+    source: str = Field(alias="from")
+    """The backend or group whose writes are mirrored."""
+    target: str = Field(alias="to")
+    """The backend that gets them."""
+    writes: bool = True
+    """Apply what is written; without it the target stays where it is."""
+    reads: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The share of reads that are also run on the target, to compare both answers."""
+    tables: tuple[str, ...] = ()
+    """`schema.table` or `schema.*`; all unless given."""
+    feed: Feed = Feed.BINLOG
+    """Whether DbMux applies the source's binlog, or the target is a replica already and is only compared."""
+    expected: tuple[ExpectedDifference, ...] = ()
+    """Differences that are harmless, besides those that are known of the two versions."""
+    ddl: OnDefinition = OnDefinition.STOP
+    """What becomes of CREATE, ALTER and DROP: stop there, apply them, or go on without; renames always stop."""
+    account: Account | None = None
+    """The account at the target; `service` unless given."""
+
+
 class ClientTls(Section):
     """TLS towards clients; without a certificate one is made and kept."""
 
@@ -489,6 +556,8 @@ class Config(Section):
     """What is done with certain statements; the first that matches holds."""
     cache: CacheConfig = CacheConfig()
     """Results that are answered from memory."""
+    mirrors: Mapping[Name, MirrorConfig] = Field(default_factory=dict)
+    """Servers that get all that is written to another one, by names of your choice."""
     default: str | None = None
     """The group or backend for listen addresses that name none; needed only where several could serve."""
     tls: ClientTls = ClientTls()

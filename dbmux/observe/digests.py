@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3
 """What each kind of statement costs: calls, times, errors and rows by digest, over windows of time.
 
 Finished queries come in, one after the other, and are counted where they belong by a few additions; figures over the
@@ -88,7 +89,7 @@ class Figures:
     """One kind of statement: `example` is the first that was met, `slices` what was counted lately, the newest last;
     `all_alike` are the figures to which those of several digests add up."""
 
-    __slots__ = ("all_alike", "example", "past", "query", "slices", "text")
+    __slots__ = ("all_alike", "example", "newest", "past", "query", "slices", "text")
 
     def __init__(
         self, query: Query | None, text: bytes, example: QueryFinished, number: int, all_alike: KindFigures
@@ -99,11 +100,12 @@ class Figures:
         self.example = example
         # Of slices that are too old for any window.
         self.past = Slice(0)
-        self.slices: deque[Slice] = deque((Slice(number),))
+        self.newest = Slice(number)
+        self.slices: deque[Slice] = deque((self.newest,))
 
     def turn(self, number: int) -> Slice:
         """Begin another piece of time."""
-        fresh = Slice(number)
+        fresh = self.newest = Slice(number)
         self.slices.append(fresh)
         while self.slices[0].number < number - SLICES:
             self.past.add(self.slices.popleft())
@@ -145,34 +147,32 @@ class Digests:
 
     def record(self, event: QueryFinished, bucket: int) -> None:
         """Count a finished statement, whose duration has this bucket: the hot path. Other commands have no digest."""
-        if event[3] != QUERY and event[3] not in _EXECUTIONS:
+        at, _, backend, command, seconds, size, code, _, _, _, _, _, _, query, _, _, rows, _, _, _, _, _ = event
+        if command != QUERY and command not in _EXECUTIONS:
             return
-        if event[0] >= self._until:
-            self._advance(event[0])
-        query = event[13]
+        if at >= self._until:
+            self._advance(at)
         figures = self._by_query.get(id(query))
         if figures is None:
             figures = self._find(event)
-        piece = figures.slices[-1]
+        piece = figures.newest
         if piece.number != self._number:
             piece = figures.turn(self._number)
+        alike = figures.all_alike
         piece.count += 1
-        piece.seconds += event[4]
-        piece.bytes += event[5]
-        if event[16] > 0:
-            piece.rows += event[16]
-        if event[6]:
-            piece.errors += 1
-        if event[2] == MEMORY:
-            piece.hits += 1
+        piece.seconds += seconds
+        piece.bytes += size
         buckets = piece.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
-        alike = figures.all_alike
-        alike.durations.count_in(bucket, event[4])
-        if event[16] > 0:
-            alike.rows += event[16]
-        if event[6]:
+        alike.durations.count_in(bucket, seconds)
+        if rows > 0:
+            piece.rows += rows
+            alike.rows += rows
+        if code:
+            piece.errors += 1
             alike.errors += 1
+        if backend == MEMORY:
+            piece.hits += 1
 
     def over(self, seconds: float | None) -> Iterator[Told]:
         """What was counted over the last seconds, at most five minutes, to the next ten; None is since the start."""
@@ -218,7 +218,7 @@ class Digests:
     def _forget(self) -> bool:
         # Those that no window shows any more.
         oldest = self._number - SLICES
-        gone = [text for text, figures in self._by_text.items() if figures.slices[-1].number < oldest]
+        gone = [text for text, figures in self._by_text.items() if figures.newest.number < oldest]
         for text in gone:
             self._by_query.pop(id(self._by_text.pop(text).query), None)
         return bool(gone)

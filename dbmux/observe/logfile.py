@@ -24,6 +24,7 @@ from dbmux.events import (
     ListenerOpened,
     LoggedIn,
     LoginFailed,
+    MirrorChanged,
     Pinned,
     PrimaryChanged,
     ProxyStarted,
@@ -92,8 +93,11 @@ def _headline(event: Event) -> str:
             return f"configuration {event.source} applied: {', '.join(event.changes) or 'nothing changed'}"
         case ConfigRejected():
             return "configuration rejected, the last good one stays in force:"
+        case MirrorChanged():
+            return f"mirror {event.mirror} is {event.state}: {event.why}".removesuffix(": ")
         case DrainStarted():
-            return f"draining: no new clients, {event.sessions} sessions may end within {event.seconds:g} s"
+            sessions = "1 session" if event.sessions == 1 else f"{event.sessions} sessions"
+            return f"draining: no new clients, {sessions} may end within {event.seconds:g} s"
         case Warned():
             return event.message
         case Pinned() | Unpinned() | QueryFinished():

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3
 """Everything that watches an engine, behind one call.
 
 Events come in through `emit`, which is handed to the engine; rings, figures and the log get them.
@@ -38,8 +39,10 @@ class Observer:
     def emit(self, event: Event) -> None:
         """Take an event; never waits. Runs once a query."""
         if type(event) is QueryFinished:
-            self.queries.append(event, WEIGHT + len(event[11]) + len(event[12]) + len(event[18]) + len(event[21]))
-            bucket = bucket_of(int(event[4] * 1_000_000))
+            _, _, _, _, seconds, _, _, _, _, _, _, sent, statement, _, _, _, _, _, error, _, _, types = event
+            self.queries.append(event, WEIGHT + len(sent) + len(statement) + len(error) + len(types))
+            microseconds = int(seconds * 1_000_000)
+            bucket = bucket_of(microseconds)
             self.metrics.query_finished(event, bucket)
             self.digests.record(event, bucket)
             return

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3
 """The last events, in a ring bounded by their number and by their bytes.
 
 Events come in and are never waited for; readers with a place of their own get what came since, and are told how many
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 E = TypeVar("E")
 
@@ -22,8 +23,8 @@ class Batch(Generic[E]):
     place: int
 
 
-class Ring(Generic[E]):
-    """Holds at most `size` events, and as many as weigh `limit` bytes.
+class Kept:
+    """The events that are held: at most `size`, and as many as weigh `limit` bytes.
 
     `count` is how many there ever were, so that each has a number, from 0; `oldest` is that of the first still there.
     """
@@ -36,11 +37,11 @@ class Ring(Generic[E]):
         self.count = 0
         self.oldest = 0
         self.bytes = 0
-        self._events: list[E | None] = [None] * size
-        self._weights = array("L", bytes(size * array("L").itemsize))
+        self._events: list[Any] = [None] * size
+        self._weights = array("Q", bytes(8)) * size
 
-    def append(self, event: E, weight: int) -> None:
-        """Remember an event."""
+    def append(self, event: object, weight: int) -> None:
+        """Remember an event: the hot path."""
         count = self.count
         if count - self.oldest == self.size:
             self._forget()
@@ -58,6 +59,12 @@ class Ring(Generic[E]):
         self.oldest += 1
         self._events[at] = None
         self.bytes -= self._weights[at]
+
+
+class Ring(Kept, Generic[E]):
+    """The same for those who read: events of one type."""
+
+    __slots__ = ()
 
     def since(self, place: int, most: int | None = None) -> Batch[E]:
         """What came after `place`, which is 0 or the place of an earlier batch; of that the first `most`."""

@@ -10,7 +10,7 @@ from typing import Any
 from rich.segment import Segment
 
 from dbmux.feed.row import Row
-from dbmux.feed.units import count, size
+from dbmux.feed.units import many, size
 from dbmux.text import visible
 from dbmux.tui.cells import cut, one_line
 from dbmux.tui.drawn import Drawn
@@ -59,7 +59,7 @@ class Details(Drawn):
                     for piece in _wrapped(" " * 12 + visible(step["otherwise"][:LONGEST]), width, 12)
                 ]
         who = one_line(f"{row.user}@{row.client}, {row.app or 'no application'}", width)
-        facts = f" {count(max(row.rows, 0))} rows, {size(row.bytes)}, {who}"
+        facts = f" {many(max(row.rows, 0), 'row')}, {size(row.bytes)}, {who}"
         if is_tall:
             lines.append([Segment(cut(facts, width, more), look.dim)])
             lines.append([Segment(cut(f" statement {row.seq}, digest {row.digest}", width, more), look.dim)])

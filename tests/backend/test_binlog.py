@@ -277,6 +277,19 @@ def test_what_was_prepared_is_told_again_when_it_is_committed() -> None:
     follow(scenario)
 
 
+def test_what_is_committed_in_one_phase_is_like_any_other_write() -> None:
+    async def scenario(found: Following) -> None:
+        await found.until_told("began")
+
+        one_phase = [b.gtid(SOURCE, 1, 0), *PREPARED[1:-1], b.xa_prepare(b"x", b"", 1, one_phase=True)]
+        found.server.log(*one_phase, b.gtid(SOURCE, 2, 0), b.table_map(4, "shop", "u"))
+
+        await found.until(lambda: "shop.u" in found.heard.told)
+        assert found.heard.told.count("began") == 1
+
+    follow(scenario)
+
+
 @pytest.mark.parametrize("before", [[], [*PREPARED, b.query("", b"XA ROLLBACK " + XID)]], ids=["unseen", "ended"])
 def test_after_a_commit_of_what_was_prepared_unseen_nothing_is_known(before: list[bytes]) -> None:
     async def scenario(found: Following) -> None:
@@ -296,7 +309,7 @@ def test_after_a_commit_of_what_was_prepared_unseen_nothing_is_known(before: lis
     [
         (Logging.hang_up, Cause.ENDED),
         (lambda server: server.say(Eof().build()), Cause.ENDED),
-        (lambda server: server.say(Err(number=1236, message=b"log purged").build()), Cause.ENDED),
+        (lambda server: server.say(Err(number=1236, message=b"log purged").build()), Cause.CANNOT_SEND),
         (lambda server: server.say(b"\7nonsense"), Cause.UNREADABLE),
         (lambda server: server.log(b.event(99, b"rows?")), Cause.UNREADABLE),
         (lambda server: server.log(b.rows(3)), Cause.UNREADABLE),
@@ -400,7 +413,7 @@ def unable_to_send() -> Logging:
         (logless(), Cause.NO_LOG, "log_bin"),
         (filtering(), Cause.FILTERED, "binlog_do_db"),
         (far(), Cause.UNREADABLE, "FLUSH BINARY LOGS"),
-        (unable_to_send(), Cause.ENDED, "Could not find first log file name"),
+        (unable_to_send(), Cause.CANNOT_SEND, "Could not find first log file name"),
         (refusing(status=Err(number=1064, message=b"syntax")), Cause.REFUSED, "syntax"),
     ],
     ids=["no log", "filters", "far end", "cannot send", "not understood"],

@@ -77,6 +77,9 @@ def test_the_examples_have_every_kind_of_event() -> None:
         (events.ConfigRejected(AT, "app.json", ("app.json:1:2: x: wrong", "app.json:3:4: y: wrong")),
          "configuration rejected, the last good one stays in force:\n"
          "  app.json:1:2: x: wrong\n  app.json:3:4: y: wrong"),
+        (events.MirrorChanged(AT, "upgrade", "running", ""), "mirror upgrade is running"),
+        (events.MirrorChanged(AT, "upgrade", "halted", "a row is missing"),
+         "mirror upgrade is halted: a row is missing"),
         (events.DrainStarted(AT, 3, 30.0), "draining: no new clients, 3 sessions may end within 30 s"),
         (Warned(AT, "nothing to reload"), "nothing to reload"),
     ],

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import NoReturn
 
 from dbmux.backend.binlog.listener import Broken, Listener, Pace
+from dbmux.backend.binlog.log import Log
 from dbmux.backend.binlog.source import Source
 from dbmux.backend.binlog.stream import Stream
 from dbmux.backend.login import Credentials
@@ -70,7 +71,7 @@ class Binlog:
         try:
             start = await source.place_to_begin()
             conversation = await source.dump(start, self._random)
-            self._stream = stream = Stream(self.backend.name, conversation, self._listener, self._pace)
+            self._stream = stream = Stream(Log(self.backend.name, conversation, self._pace), self._listener)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(stream.read())

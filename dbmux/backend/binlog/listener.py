@@ -20,6 +20,8 @@ class Cause(StrEnum):
     ENDED = "ended"
     SILENT = "silent"
     UNREADABLE = "unreadable"
+    CANNOT_SEND = "cannot_send"
+    """The server cannot read its own log from there on: it is deleted, or damaged."""
 
 
 class Broken(DbMuxError):

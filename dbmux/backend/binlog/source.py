@@ -67,6 +67,8 @@ class Source:
         self._who = who
         self._pace = pace
         self._conversation = conversation
+        # Several may ask, one after the other.
+        self._turn = asyncio.Lock()
         greeting = _client(conversation).greeting
         assert greeting is not None
         self._is_mariadb = greeting.is_mariadb
@@ -78,6 +80,11 @@ class Source:
     async def connect(cls, backend: Backend, who: Credentials, pace: Pace) -> Source:
         """Log in; raises Broken."""
         return cls(backend, who, pace, await _connect(backend, who, pace))
+
+    @property
+    def name(self) -> str:
+        """The server's name in the configuration."""
+        return self._backend.name
 
     def close(self) -> None:
         """End it."""
@@ -99,11 +106,28 @@ class Source:
             raise Broken(Cause.UNREADABLE, f"the binary log file of {name} is over 4 GiB long", "FLUSH BINARY LOGS")
         return place
 
+    async def ask(self, question: bytes) -> list[TextRow]:
+        """Ask it anything whose answer is short; raises Broken."""
+        async with self._turn:
+            return await self._ask(question)
+
+    async def identity(self) -> str:
+        """Tells this server from all others, whatever its address: its UUID, or in MariaDB the number that it has."""
+        ((identity,),) = await self.ask(b"SELECT @@server_id" if self._is_mariadb else b"SELECT @@server_uuid")
+        return (identity or b"").decode()
+
+    async def leaves_cascades_out(self) -> bool:
+        """Whether the log does not tell what foreign keys do to the rows that refer to others: MySQL tells since 9.6,
+        unless that is switched off (manual page "innodb_native_foreign_keys")."""
+        rows = await self.ask(b"SHOW GLOBAL VARIABLES LIKE 'innodb_native_foreign_keys'")
+        return not rows or rows[0][1] != b"OFF"
+
     async def seen(self) -> Seen:
         """How far the server is, and what of that is seen; raises Broken."""
-        if self._is_mariadb:
-            return Seen(await self._snapshot(), tells_by_place=True)
-        end = await self._end()
+        async with self._turn:
+            if self._is_mariadb:
+                return Seen(await self._snapshot(), tells_by_place=True)
+            end = await self._end()
         return Seen(end.position, parse_position(end.gtids) if end.gtids else None)
 
     async def dump(self, start: Position, randomness: Random) -> Conversation[bytes | Err | Eof]:

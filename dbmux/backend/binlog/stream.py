@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import deque
+from collections.abc import Iterable
 from time import perf_counter
 from typing import NoReturn
 
-from dbmux.backend.binlog.listener import Broken, Cause, Listener, Pace
-from dbmux.backend.binlog.settling import Seen, Settling, Write, is_up_to
-from dbmux.errors import ProtocolError
+from dbmux.backend.binlog.listener import Listener
+from dbmux.backend.binlog.log import Log
+from dbmux.backend.binlog.progress import Progress
+from dbmux.backend.binlog.settling import Seen, Settling, Write
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
-from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.wire.binlog.charsets import text_in_utf8
-from dbmux.wire.binlog.decoder import Decoder
 from dbmux.wire.binlog.events import (
     Committed,
     Event,
@@ -29,18 +28,16 @@ from dbmux.wire.binlog.events import (
     Statement,
     TableMap,
     TransactionBegan,
+    XaBegan,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
 )
-from dbmux.wire.replies import Eof, Err
 
 # So many events are read before others have their turn.
 EVENTS_A_TURN = 200
 # Transactions that were prepared and not yet committed, whose writes are kept.
 PREPARED_LIMIT = 10_000
-# Answers about the server's end that the stream has not reached: more would tell nothing new.
-MARKS_LIMIT = 1_000
 
 # The bits of a logged sql_mode that change where a token ends.
 _MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
@@ -51,28 +48,21 @@ _WRITES_NOTHING = re.compile(rb"(?:XA START|XA END|SAVEPOINT|ROLLBACK TO) ")
 class Stream:
     """What one connection is sent of a server's log, and how far that is."""
 
-    def __init__(
-        self, name: str, conversation: Conversation[bytes | Err | Eof], listener: Listener, pace: Pace
-    ) -> None:
+    def __init__(self, log: Log, listener: Listener) -> None:
         self.settling = Settling()
         # Something is pending there.
         self.noted = asyncio.Event()
         self.has_begun = False
-        # By time.perf_counter: since when it is told, and when the server's last word came.
-        self._begun_at = self._heard_at = perf_counter()
-        self._name = name
-        self._conversation = conversation
+        # By time.perf_counter: since when it is told.
+        self._begun_at = perf_counter()
+        self._log = log
         self._listener = listener
-        self._pace = pace
-        self._decoder = Decoder()
         # The open transaction.
         self._gtid = ""
+        self._xid = ""
         self._writes: dict[Write, None] = {}
         self._prepared: dict[str, tuple[Write, ...]] = {}
-        # How far it is, and where the server was when it was asked.
-        self._reached = Position("", 0)
-        self._marks: deque[tuple[Position, float]] = deque()
-        self._delay_s = 0.0
+        self._progress = Progress(Position("", 0))
 
     @property
     def stood_s(self) -> float:
@@ -82,51 +72,31 @@ class Stream:
     @property
     def silent_s(self) -> float:
         """How long ago the server's last word came, a heartbeat at least."""
-        return perf_counter() - self._heard_at
+        return self._log.silent_s
 
     @property
     def delay_s(self) -> float:
         """How far what was told is behind the server, at most: the time of the question is in it."""
-        return max(self._delay_s, perf_counter() - self._marks[0][1]) if self._marks else self._delay_s
+        return self._progress.delay_s
 
     async def read(self) -> NoReturn:
         """Tell what comes; raises Broken when nothing does any more."""
-        try:
+        with self._log.understood():
             await self._read()
-        except TimeoutError:
-            raise Broken(
-                Cause.SILENT, f"{self._name} has not sent even a heartbeat of its binary log in time"
-            ) from None
-        except ConnectionClosed as error:
-            raise Broken(Cause.ENDED, f"{self._name} ended the sending of its binary log: {error}") from error
-        except ProtocolError as error:
-            raise Broken(Cause.UNREADABLE, f"the binary log of {self._name} cannot be read: {error}") from error
 
     async def _read(self) -> NoReturn:
         since_turn = 0
         while True:
-            async with asyncio.timeout(self._pace.silence):
-                message: bytes | Err | Eof | None = await self._conversation.next()
-            self._heard_at = perf_counter()
-            while message is not None:
-                for event in self._decoder.decode(self._event(message)):
+            events: Iterable[Event] | None = await self._log.next()
+            while events is not None:
+                for event in events:
                     self._take(event)
                     since_turn += 1
                 since_turn += 1
                 if since_turn >= EVENTS_A_TURN:
                     since_turn = 0
                     await asyncio.sleep(0)
-                message = self._conversation.protocol.next()
-
-    def _event(self, message: bytes | Err | Eof) -> bytes:
-        match message:
-            case bytes():
-                return message
-            case Err() as err:
-                told = err.message.decode(errors="replace")
-                raise Broken(Cause.ENDED, f"{self._name} does not send its binary log: {err.number} ({told})")
-            case Eof():
-                raise Broken(Cause.ENDED, f"{self._name} ended the sending of its binary log")
+                events = self._log.ready()
 
     def _take(self, event: Event) -> None:
         match event:
@@ -136,20 +106,19 @@ class Stream:
                 if not _WRITES_NOTHING.match(text):
                     self._write(event)
             case TransactionBegan(gtid=gtid):
-                self._gtid, self._writes = gtid, {}
+                self._gtid, self._xid, self._writes = gtid, "", {}
+            case XaBegan(xid=xid):
+                self._xid = xid
             case Committed(position=position):
                 self._commit(position)
             case Heartbeat(position=position) | Rotated(position=position):
-                self._reach(position)
+                self._progress.reach(position)
             case FormatDescribed() if not self.has_begun:
                 # Before it, the server may still find that it cannot send what it was asked for.
                 self.has_begun, self._begun_at = True, perf_counter()
                 self._listener.began()
             case XaPrepared(xid=xid):
-                # They are seen by nobody yet, and told once more when they are.
-                self._prepared[xid] = tuple(self._writes)
-                if len(self._prepared) > PREPARED_LIMIT:
-                    del self._prepared[next(iter(self._prepared))]
+                self._prepare(xid)
             case XaCommitted(xid=xid):
                 self._commit_prepared(xid)
             case XaRolledBack(xid=xid):
@@ -168,9 +137,18 @@ class Stream:
             self.settling.note(self._gtid, position, perf_counter(), self._writes)
             self.noted.set()
         self._gtid, self._writes = "", {}
-        self._reach(position)
+        self._progress.reach(position)
+
+    def _prepare(self, xid: str) -> None:
+        # The writes are seen by nobody yet, and told once more when they are.
+        self._prepared[xid] = tuple(self._writes)
+        if len(self._prepared) > PREPARED_LIMIT:
+            del self._prepared[next(iter(self._prepared))]
 
     def _commit_prepared(self, xid: str) -> None:
+        if xid == self._xid:
+            # In one phase, together with its writes.
+            return
         if (writes := self._prepared.pop(xid, None)) is None:
             # It was prepared before anything was read.
             self._listener.began()
@@ -191,18 +169,9 @@ class Stream:
 
     def compare(self, seen: Seen, asked_at: float) -> None:
         """The server was asked then and is so far; what is seen by now is told again."""
-        if is_up_to(seen.end, self._reached):
-            self._delay_s = perf_counter() - asked_at
-            self._marks.clear()
-        elif len(self._marks) < MARKS_LIMIT:
-            self._marks.append((seen.end, asked_at))
+        self._progress.compare(seen.end, asked_at)
         for write in self.settling.settle(seen, perf_counter()):
             self._tell(write)
-
-    def _reach(self, position: Position) -> None:
-        self._reached = position
-        while self._marks and is_up_to(self._marks[0][0], position):
-            self._delay_s = perf_counter() - self._marks.popleft()[1]
 
 
 def _lexer_flags(sql_mode: int) -> int:

@@ -3,8 +3,8 @@
 The bytes of one event come in, as the server sends them; what it tells goes out as values. What must be known of
 earlier events is kept here: the file, whether there are checksums, which tables have which numbers, and whether a
 transaction is open. An event of a kind that is not known may hold rows, and raises ProtocolError, as does one that is
-broken; the reader must then begin anew. Never reads a column's value. (What kinds there are and what ends a
-transaction was tried on MySQL 9, MariaDB 10.11 and 11.)
+broken; the reader must then begin anew. Never reads a column's value: dbmux.wire.binlog.changes does. (What kinds there
+are and what ends a transaction was tried on MySQL 9, MariaDB 10.11 and 11.)
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 
 from dbmux.errors import ErrorCode, ProtocolError
+from dbmux.wire.binlog.columns import Family
 from dbmux.wire.binlog.events import (
     CHECKSUM_LENGTH,
     HEADER_LENGTH,
@@ -28,17 +29,28 @@ from dbmux.wire.binlog.events import (
     Position,
     Rotated,
     RowsChanged,
+    RowsExplained,
     Statement,
     TableMap,
     TransactionBegan,
+    XaBegan,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
     parse_header,
 )
-from dbmux.wire.binlog.gtid import parse_anonymous_gtid, parse_gtid, parse_mariadb_gtid, parse_tagged_gtid
+from dbmux.wire.binlog.gtid import (
+    parse_anonymous_gtid,
+    parse_gtid,
+    parse_gtids_before,
+    parse_mariadb_gtid,
+    parse_mariadb_gtid_list,
+    parse_tagged_gtid,
+    xid_of,
+)
 from dbmux.wire.binlog.payload import events_of
 from dbmux.wire.binlog.query import parse_compressed_query, parse_load_query, parse_query
+from dbmux.wire.binlog.variables import parse_counter, parse_seeds, parse_user_variable
 from dbmux.wire.buffer import Reader
 
 E = EventType
@@ -59,15 +71,24 @@ _ROWS = frozenset(
 # They change nothing, or only what the statement behind them says.
 _OF_NO_INTEREST = frozenset(
     (
-        E.STOP, E.INTVAR, E.APPEND_BLOCK, E.DELETE_FILE, E.RAND, E.USER_VAR, E.BEGIN_LOAD_QUERY, E.IGNORABLE,
-        E.ROWS_QUERY, E.PREVIOUS_GTIDS, E.TRANSACTION_CONTEXT, E.VIEW_CHANGE, E.ANNOTATE_ROWS, E.BINLOG_CHECKPOINT,
-        E.MARIADB_GTID_LIST, E.START_ENCRYPTION,
+        E.STOP, E.APPEND_BLOCK, E.DELETE_FILE, E.BEGIN_LOAD_QUERY, E.IGNORABLE, E.TRANSACTION_CONTEXT, E.VIEW_CHANGE,
+        E.BINLOG_CHECKPOINT, E.START_ENCRYPTION,
     )
 )  # fmt: skip
 _STATEMENTS: dict[int, Callable[[bytes], Statement]] = {
     E.QUERY: parse_query,
     E.EXECUTE_LOAD_QUERY: parse_load_query,
     E.COMPRESSED_QUERY: parse_compressed_query,
+}
+_TOLD: dict[int, Callable[[bytes], Event]] = {
+    E.INTVAR: parse_counter,
+    E.RAND: parse_seeds,
+    E.USER_VAR: parse_user_variable,
+    E.PREVIOUS_GTIDS: parse_gtids_before,
+    E.MARIADB_GTID_LIST: parse_mariadb_gtid_list,
+    # A length that is too short for it stands before MySQL's.
+    E.ROWS_QUERY: lambda body: RowsExplained(body[1:]),
+    E.ANNOTATE_ROWS: RowsExplained,
 }
 _GTIDS: dict[int, Callable[[bytes, Header], TransactionBegan]] = {
     E.GTID: parse_gtid,
@@ -88,15 +109,17 @@ class _HeartbeatField(IntEnum):
 _BEGIN = b"BEGIN"
 _BEGINS = re.compile(rb"BEGIN|XA START .*|CREATE TABLE .* START TRANSACTION", re.DOTALL)
 _ENDS = (b"COMMIT", b"ROLLBACK")
-_XA = re.compile(rb"XA (COMMIT|ROLLBACK) (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
+_XA = re.compile(rb"XA (START|COMMIT|ROLLBACK) (X'[0-9A-Fa-f]*',X'[0-9A-Fa-f]*',\d+)")
+_XA_EVENTS: dict[bytes, Callable[[str], Event]] = {b"START": XaBegan, b"COMMIT": XaCommitted, b"ROLLBACK": XaRolledBack}
 
 
 class Decoder:
     """What one server's log tells, from a place between two transactions on."""
 
-    __slots__ = ("_file", "_has_checksums", "_is_open", "_tables")
+    __slots__ = ("_family", "_file", "_has_checksums", "_is_open", "_tables")
 
     def __init__(self) -> None:
+        self._family = Family.MYSQL
         self._file = ""
         self._has_checksums = False
         self._is_open = False
@@ -131,6 +154,9 @@ class Decoder:
     def _skip(self, header: Header, body: bytes) -> Iterable[Event]:
         return ()
 
+    def _tell(self, header: Header, body: bytes) -> Iterable[Event]:
+        return (_TOLD[header.type](body),)
+
     # The file.
 
     def _describe(self, header: Header, body: bytes) -> Iterable[Event]:
@@ -143,6 +169,7 @@ class Decoder:
         self._has_checksums = kind == _CRC32
         self._tables.clear()
         version = body[2 : 2 + _VERSION_LENGTH].rstrip(b"\0")
+        self._family = Family.MARIADB if b"MariaDB" in version else Family.MYSQL
         return (FormatDescribed(version, self._has_checksums),)
 
     def _rotate(self, header: Header, body: bytes) -> Iterable[Event]:
@@ -179,7 +206,7 @@ class Decoder:
         group = parse_mariadb_gtid(body, header)
         self._tables.clear()
         self._is_open = not group.is_standalone
-        return (group.began,)
+        return (group.began, XaBegan(group.xid)) if group.xid else (group.began,)
 
     def _commit(self, header: Header, body: bytes) -> Iterable[Event]:
         return (self._end(header),)
@@ -201,10 +228,9 @@ class Decoder:
         reader = Reader(body, ErrorCode.MALFORMED_REPLY)
         is_committed, form = reader.integer(1), reader.integer(4)
         global_length, branch_length = reader.integer(4), reader.integer(4)
-        names = reader.take(global_length).hex(), reader.take(branch_length).hex()
-        if is_committed:
-            return (self._end(header),)
-        return XaPrepared(_xid(f"X'{names[0]}',X'{names[1]}',{form}")), self._end(header)
+        xid = xid_of(form, reader.take(global_length), reader.take(branch_length))
+        # In one phase, it is both.
+        return XaCommitted(xid) if is_committed else XaPrepared(xid), self._end(header)
 
     def _unpack(self, header: Header, body: bytes) -> Iterator[Event]:
         for event in events_of(body):
@@ -221,7 +247,7 @@ class Decoder:
         number = reader.integer(_TABLE_ID_LENGTH)
         reader.take(2)
         schema, table = (_name(reader.take(reader.integer(1) + 1)[:-1]) for _ in range(2))
-        self._tables[number] = found = TableMap(number, schema, table, reader.rest())
+        self._tables[number] = found = TableMap(number, schema, table, reader.rest(), self._family)
         return (found,)
 
     def _rows(self, header: Header, body: bytes) -> Iterable[Event]:
@@ -231,7 +257,7 @@ class Decoder:
         if flags & _STATEMENT_ENDS:
             self._tables.clear()
         if found is not None:
-            return (RowsChanged(found),)
+            return (RowsChanged(found, header.type, body),)
         if number == NO_TABLE:
             return ()
         raise _broken(f"there are rows of table {number}, and it was not said which that is")
@@ -245,13 +271,8 @@ def _xa_or(statement: Statement) -> Event:
     found = _XA.match(statement.text)
     if found is None:
         return statement
-    ended = XaCommitted if found[1] == b"COMMIT" else XaRolledBack
-    return ended(_xid(found[2].decode()))
-
-
-def _xid(text: str) -> str:
     # Servers write the digits of a name in either case.
-    return text.lower()
+    return _XA_EVENTS[found[1]](found[2].decode().lower())
 
 
 def _name(data: bytes) -> str:
@@ -264,6 +285,7 @@ def _broken(what: str) -> ProtocolError:
 
 _READERS: dict[int, Callable[[Decoder, Header, bytes], Iterable[Event]]] = {
     **dict.fromkeys(_OF_NO_INTEREST, Decoder._skip),
+    **dict.fromkeys(_TOLD, Decoder._tell),
     **dict.fromkeys(_ROWS, Decoder._rows),
     **dict.fromkeys(_STATEMENTS, Decoder._statement),
     **dict.fromkeys(_GTIDS, Decoder._begin),

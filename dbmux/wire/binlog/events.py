@@ -10,6 +10,8 @@ from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import NamedTuple
 
+from dbmux.wire.binlog.columns import Family
+
 HEADER_LENGTH, CHECKSUM_LENGTH = 19, 4
 _HEADER = Struct("<IBIIIH")
 
@@ -124,10 +126,26 @@ class TransactionBegan:
     """A transaction, or a statement that is one, begins; `gtid` as the server's SQL writes it, or nothing.
 
     `committed_at` is when it was committed, in seconds since 1970; MariaDB tells when its last statement began instead.
+    `flags` are the server's: on MariaDB those of dbmux.wire.binlog.gtid.GroupFlag.
     """
 
     gtid: str
     committed_at: float
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GtidsBefore:
+    """A file begins, and these transactions stand in the files before it, as the server's SQL writes them."""
+
+    gtids: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowsExplained:
+    """The statement that made the rows which follow, as the client wrote it, in a character set that is not told."""
+
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +156,19 @@ class TableMap:
     schema: str
     table: str
     columns: bytes
+    family: Family
 
 
 @dataclass(frozen=True, slots=True)
 class RowsChanged:
-    """Rows of this table were inserted, updated or deleted."""
+    """Rows of this table were inserted, updated or deleted: `type` says which, and `body` which rows, as they came.
+
+    dbmux.wire.binlog.rows reads them.
+    """
 
     table: TableMap
+    type: int
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +176,59 @@ class Statement:
     """A statement that replicas run themselves: a definition, or a write that is not logged by rows.
 
     `text` is in the character set of the collation with the number `charset` (None: not told); `sql_mode` has the
-    server's bits.
+    server's bits; `error` is the number of the error with which it ended, after it had changed something.
     """
 
     schema: str
     text: bytes
     sql_mode: int
     charset: int | None
+    error: int = 0
+
+
+class Counter(IntEnum):
+    """A number that the next statement is run with."""
+
+    LAST_INSERT_ID = 1
+    INSERT_ID = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSet:
+    """The next statement is run with this number."""
+
+    counter: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeedsSet:
+    """The next statement's RAND() begins with these."""
+
+    first: int
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
+class UserVariableSet:
+    """The next statement is run with this user variable.
+
+    `kind` is the server's number of a result's kind (0 string, 1 real, 2 integer, 4 decimal), `value` has its bytes in
+    the server's form, or is None for NULL.
+    """
+
+    name: str
+    value: bytes | None
+    kind: int = 0
+    charset: int = 0
+    flags: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class XaBegan:
+    """What follows is the first phase of the transaction `xid`."""
+
+    xid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +263,16 @@ Event = (
     FormatDescribed
     | Rotated
     | Heartbeat
+    | GtidsBefore
     | TransactionBegan
+    | RowsExplained
     | TableMap
     | RowsChanged
+    | CounterSet
+    | SeedsSet
+    | UserVariableSet
     | Statement
+    | XaBegan
     | XaPrepared
     | XaCommitted
     | XaRolledBack

@@ -7,19 +7,16 @@ kept; behind one that is not known nothing can be read, which loses nothing: tho
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 from enum import IntEnum
 
-from dbmux.errors import ErrorCode, ProtocolError
+from dbmux.errors import ErrorCode
+from dbmux.wire.binlog.compression import decompress
 from dbmux.wire.binlog.events import Statement
 from dbmux.wire.buffer import Reader
 
-# What max_allowed_packet can be at most: no statement is longer.
-TEXT_LIMIT = 1 << 30
 # What stands behind the ordinary head where a file was loaded.
 LOAD_LENGTH = 13
-_ZLIB = 0
 
 
 class _Variable(IntEnum):
@@ -75,13 +72,11 @@ def _parse(body: bytes, further: int, read: Callable[[bytes], bytes]) -> Stateme
     # The connection's number and how long it took.
     reader.take(8)
     schema_length = reader.integer(1)
-    # The error with which it ended.
-    reader.take(2)
-    variables_length = reader.integer(2)
+    error, variables_length = reader.integer(2), reader.integer(2)
     reader.take(further)
     sql_mode, charset = _variables(reader.take(variables_length))
     schema = reader.take(schema_length + 1)[:-1].decode(errors="surrogateescape")
-    return Statement(schema, read(reader.rest()), sql_mode, charset)
+    return Statement(schema, read(reader.rest()), sql_mode, charset, error)
 
 
 def _variables(data: bytes) -> tuple[int, int | None]:
@@ -100,20 +95,3 @@ def _variables(data: bytes) -> tuple[int, int | None]:
             case _:
                 break
     return sql_mode, charset
-
-
-def decompress(data: bytes) -> bytes:
-    """What MariaDB has compressed: a byte of flags, the length with its first byte first, and zlib's own form."""
-    reader = Reader(data, ErrorCode.MALFORMED_REPLY)
-    flags = reader.integer(1)
-    length = int.from_bytes(reader.take(flags & 7), "big")
-    if not flags & 0x80 or flags >> 4 & 7 != _ZLIB or length > TEXT_LIMIT:
-        raise reader.error("not compressed in a way that is known")
-    machine = zlib.decompressobj()
-    try:
-        text = machine.decompress(reader.rest(), length + 1)
-    except zlib.error as error:
-        raise reader.error(f"what is compressed is broken: {error}") from error
-    if len(text) != length:
-        raise ProtocolError(ErrorCode.MALFORMED_REPLY, "a compressed statement has not the length that it tells")
-    return text

@@ -15,6 +15,8 @@ from dbmux.wire.buffer import lenenc, lenenc_bytes
 AT = 1_700_000_000
 END = 1_234
 SERVER = 7
+# Of MySQL's transactions: something in it is logged by statement.
+FLAGS = 1
 
 
 def event(
@@ -52,7 +54,14 @@ def heartbeat_v2(position: Position) -> bytes:
 
 def gtid(source: UUID, number: int, committed_us: int, *, kind: int = EventType.GTID) -> bytes:
     """A transaction of MySQL begins."""
-    body = b"\1" + source.bytes + number.to_bytes(8, "little") + b"\2" + bytes(16) + committed_us.to_bytes(7, "little")
+    body = (
+        bytes((FLAGS,))
+        + source.bytes
+        + number.to_bytes(8, "little")
+        + b"\2"
+        + bytes(16)
+        + committed_us.to_bytes(7, "little")
+    )
     return event(kind, body)
 
 
@@ -67,7 +76,7 @@ def number(value: int) -> bytes:
 def tagged_gtid(source: UUID, tag: bytes, gno: int, committed_us: int) -> bytes:
     """A transaction of MySQL with a tag begins."""
     fields = (
-        (0, number(1)),
+        (0, number(FLAGS)),
         (1, b"".join(map(number, source.bytes))),
         (2, number(gno << 1)),
         (3, number(len(tag)) + tag),
@@ -148,3 +157,23 @@ def xa_prepare(gtrid: bytes, bqual: bytes, form: int, *, one_phase: bool = False
     return event(
         EventType.XA_PREPARE, struct.pack("<BIII", int(one_phase), form, len(gtrid), len(bqual)) + gtrid + bqual
     )
+
+
+def rows_query(text: bytes) -> bytes:
+    """The statement of the rows behind it, as MySQL tells it."""
+    return event(EventType.ROWS_QUERY, bytes((len(text) & 0xFF,)) + text)
+
+
+def annotation(text: bytes) -> bytes:
+    """The same of MariaDB."""
+    return event(EventType.ANNOTATE_ROWS, text)
+
+
+def previous_gtids(gtids: Iterable[tuple[UUID, bytes, Iterable[tuple[int, int]]]]) -> bytes:
+    """What stands in the files before, where at least one has a tag."""
+    sets = [(source, tag, list(intervals)) for source, tag, intervals in gtids]
+    body = b"\1" + len(sets).to_bytes(6, "little") + b"\1"
+    for source, tag, intervals in sets:
+        body += source.bytes + number(len(tag)) + tag + struct.pack("<Q", len(intervals))
+        body += b"".join(struct.pack("<QQ", first, last + 1) for first, last in intervals)
+    return event(EventType.PREVIOUS_GTIDS, body)

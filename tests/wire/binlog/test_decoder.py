@@ -10,20 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmux.errors import ProtocolError
+from dbmux.wire.binlog.columns import Family
 from dbmux.wire.binlog.decoder import NO_TABLE, Decoder
 from dbmux.wire.binlog.events import (
     Committed,
+    Counter,
+    CounterSet,
     Event,
     EventFlag,
     EventType,
     FormatDescribed,
+    GtidsBefore,
     Heartbeat,
     Position,
     Rotated,
     RowsChanged,
+    RowsExplained,
+    SeedsSet,
     Statement,
     TableMap,
     TransactionBegan,
+    UserVariableSet,
+    XaBegan,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
@@ -60,13 +68,19 @@ def shortly(told: Event) -> str:
             return f"{type(told).__name__} {position.file[-2:]} {position.offset}"
         case TransactionBegan(gtid, _):
             return f"began {gtid[-6:]}"
-        case TableMap(_, schema, table, _):
+        case TableMap(_, schema, table):
             return f"map {schema}.{table}"
         case RowsChanged(table_map):
             return f"rows {table_map.table}"
+        case RowsExplained(text):
+            return f"by {text.decode()}"
+        case GtidsBefore(gtids):
+            return f"before {gtids[-13:]}"
+        case CounterSet() | SeedsSet() | UserVariableSet():
+            return type(told).__name__
         case Statement(_, text, sql_mode, charset):
             return f"{' '.join(text.decode().split())[:24]} ({sql_mode & 4}, {charset})"
-        case XaPrepared(xid) | XaCommitted(xid) | XaRolledBack(xid):
+        case XaBegan(xid) | XaPrepared(xid) | XaCommitted(xid) | XaRolledBack(xid):
             return f"{type(told).__name__} {xid}"
 
 
@@ -81,20 +95,20 @@ MYSQL_9_TOLD = lines(
     'began 3d3:13 | CREATE TABLE "d" (a INT) (4, 8) | end 01 3404',
     "began 3d3:14 | INSERT INTO t VALUES (3) (0, 255) | end 01 3699",
     "began 3d3:15 | LOAD DATA INFILE '/tmp/f (0, 255) | end 01 4138",
-    "began 3d3:16 | XA START X'78',X'',1 (0, 255) | map shop.t | rows t",
+    "began 3d3:16 | XaBegan x'78',x'',1 | map shop.t | rows t",
     "XA END X'78',X'',1 (0, 255) | XaPrepared x'78',x'',1 | end 01 4519",
     "began 3d3:17 | XaCommitted x'78',x'',1 | end 01 4687",
-    "began 3d3:18 | XA START X'79',X'7a',7 (0, 255) | map shop.t | rows t",
+    "began 3d3:18 | XaBegan x'79',x'7a',7 | map shop.t | rows t",
     "XA END X'79',X'7a',7 (0, 255) | XaPrepared x'79',x'7a',7 | end 01 5073",
     "began 3d3:19 | XaRolledBack x'79',x'7a',7 | end 01 5245",
     "began 3d3:20 | CREATE TABLE `c` ( `a` i (0, 255) | map shop.c | rows c | end 01 5656",
     "began 3d3:21 | map shop.t | rows t | end 01 5892",
     "began blue:1 | map shop.t | rows t | end 01 6165",
     "Rotated 02 4",
-    "Rotated 02 4 | format 9.7.4-2 without checksums",
+    "Rotated 02 4 | format 9.7.4-2 without checksums | before 3:1-21:blue:1",
     "began 3d3:22 | map shop.t | rows t | end 02 490",
     "Rotated 03 4",
-    "Rotated 03 4 | format 9.7.4-2 with checksums | Heartbeat 03 244",
+    "Rotated 03 4 | format 9.7.4-2 with checksums | before 3:1-22:blue:1 | Heartbeat 03 244",
 )
 
 MARIADB_11_TOLD = lines(
@@ -104,9 +118,11 @@ MARIADB_11_TOLD = lines(
     'began 0-1-15 | CREATE TABLE "d" (a INT) (4, 8) | end 01 2936',
     "began 0-1-16 | INSERT INTO t VALUES (3) (0, 2304) | end 01 3100",
     "began 0-1-17 | LOAD DATA INFILE '/tmp/f (0, 2304) | end 01 3410",
-    "began 0-1-18 | map shop.t | rows t | XA END X'78',X'',1 (0, 2304) | XaPrepared x'78',x'',1 | end 01 3710",
+    "began 0-1-18 | XaBegan x'78',x'',1",
+    "map shop.t | rows t | XA END X'78',X'',1 (0, 2304) | XaPrepared x'78',x'',1 | end 01 3710",
     "began 0-1-19 | XaCommitted x'78',x'',1 | end 01 3846",
-    "began 0-1-20 | map shop.t | rows t | XA END X'79',X'7a',7 (0, 2304) | XaPrepared x'79',x'7a',7 | end 01 4150",
+    "began 0-1-20 | XaBegan x'79',x'7a',7",
+    "map shop.t | rows t | XA END X'79',X'7a',7 (0, 2304) | XaPrepared x'79',x'7a',7 | end 01 4150",
     "began 0-1-21 | XaRolledBack x'79',x'7a',7 | end 01 4291",
     "began 0-1-22 | CREATE TABLE `c` ( `a` i (0, 2304) | map shop.c | rows c | end 01 4619",
     "began 0-1-23 | map shop.w | rows w | end 01 4848",
@@ -114,10 +130,10 @@ MARIADB_11_TOLD = lines(
     "began 0-1-25 | map shop.w | rows w | end 01 5280",
     "began 0-1-26 | CREATE TABLE compressed  (0, 2304) | end 01 5447",
     "Rotated 02 4",
-    "Rotated 02 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log without checksums",
+    "Rotated 02 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log without checksums | before 0-1-26",
     "began 0-1-27 | map shop.t | rows t | end 02 549",
     "Rotated 03 4",
-    "Rotated 03 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log with checksums",
+    "Rotated 03 4 | format 11.8.9-MariaDB-0+deb13u1 from Debian-log with checksums | before 0-1-27",
 )
 
 
@@ -156,12 +172,58 @@ def test_gtids_are_told_as_sql_writes_them(number: int, other: int, source: UUID
     )
 
     assert told == [
-        TransactionBegan(f"{source}:{number}", moment / 1_000_000),
-        TransactionBegan("", moment / 1_000_000),
-        TransactionBegan(f"{source}:blue_1:{signed}", moment / 1_000_000),
-        TransactionBegan(f"{source}:{signed}", moment / 1_000_000),
+        TransactionBegan(f"{source}:{number}", moment / 1_000_000, b.FLAGS),
+        TransactionBegan("", moment / 1_000_000, b.FLAGS),
+        TransactionBegan(f"{source}:blue_1:{signed}", moment / 1_000_000, b.FLAGS),
+        TransactionBegan(f"{source}:{signed}", moment / 1_000_000, b.FLAGS),
         TransactionBegan(f"{domain}-{server}-{number}", float(b.AT)),
     ]
+
+
+@given(uuids, uuids, st.lists(st.tuples(st.integers(1, 1 << 40), st.integers(0, 9)), min_size=1, max_size=3))
+def test_the_gtids_of_the_files_before_are_told_as_sql_writes_them(
+    source: UUID, other: UUID, intervals: list[tuple[int, int]]
+) -> None:
+    ranges = [(first, first + more) for first, more in intervals]
+    text = ":".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+
+    (told,) = behind_the_beginning(b.previous_gtids([(source, b"", ranges), (source, b"blue", ranges)]))
+
+    assert told == GtidsBefore(f"{source}:{text}:blue:{text}")
+
+
+def test_who_made_the_rows_is_told_by_either_family() -> None:
+    text = b"UPDATE t SET a = '\xff'" + b" " * 300
+
+    assert behind_the_beginning(b.rows_query(text), b.annotation(text)) == [RowsExplained(text)] * 2
+
+
+# As servers sent them, for SET @s = 'é', @i = -5, @n = NULL; INSERT INTO t VALUES (@s), (@i), (@n), (RAND()), (NULL).
+@pytest.mark.parametrize(
+    ("kind", "body", "told"),
+    [
+        (T.INTVAR, "010700000000000000", CounterSet(Counter.LAST_INSERT_ID, 7)),
+        (T.INTVAR, "020100000000000000", CounterSet(Counter.INSERT_ID, 1)),
+        (T.RAND, "e8e8dc14000000007cd3471200000000", SeedsSet(350021864, 306697084)),
+        (T.USER_VAR, "010000007300002d00000002000000c3a9", UserVariableSet("s", "é".encode(), 0, 45)),
+        (T.USER_VAR, "010000006900020800000008000000fbffffffffffffff00",
+         UserVariableSet("i", b"\xfb" + b"\xff" * 7, 2, 8)),
+        (T.USER_VAR, "010000006e01", UserVariableSet("n", None)),
+    ],
+)  # fmt: skip
+def test_what_a_statement_is_run_with_is_told(kind: T, body: str, told: Event) -> None:
+    data = bytes.fromhex(body)
+
+    assert behind_the_beginning(b.event(kind, data)) == [told]
+    # The last byte of a user variable is not there on old servers.
+    for length in range(len(data) - 1):
+        with pytest.raises(ProtocolError):
+            behind_the_beginning(b.event(kind, data[:length]))
+
+
+def test_a_number_that_is_not_known_may_matter() -> None:
+    with pytest.raises(ProtocolError, match="number 3"):
+        behind_the_beginning(b.event(T.INTVAR, b"\3" + bytes(8)))
 
 
 @given(names, names, st.integers(0, (1 << 48) - 1), st.binary(max_size=20))
@@ -170,8 +232,8 @@ def test_a_table_map_names_the_table_of_the_rows_behind_it(
 ) -> None:
     told = behind_the_beginning(b.table_map(number, schema, table, columns), b.rows(number))
 
-    expected = TableMap(number, schema, table, columns)
-    assert told == [expected, RowsChanged(expected)]
+    expected = TableMap(number, schema, table, columns, Family.MYSQL)
+    assert told == [expected, RowsChanged(expected, T.WRITE_ROWS, b.rows(number)[19:-4])]
 
 
 ROWS = [

@@ -1,0 +1,99 @@
+"""What can be asked and ordered of mirrors.
+
+A running engine's mirrors come in; plain values go out, as JSON has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from dbmux.errors import DbMuxError
+from dbmux.feed.feed import Answer, Refused
+from dbmux.mirror.mirror import Mirror
+from dbmux.mirror.mirrors import Mirrors
+from dbmux.wire.binlog.events import Position
+
+_POSITION = re.compile(r"(?P<file>[^:]+):(?P<offset>\d+)")
+
+
+class Mirroring:
+    """Answers for one engine."""
+
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._mirrors = mirrors
+
+    def table(self) -> Mapping[str, Answer]:
+        """By name."""
+        return {
+            "mirrors": self._listed,
+            "mirror.pause": self._pause,
+            "mirror.resume": self._resume,
+            "mirror.start": self._start,
+        }
+
+    async def _listed(self, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return [told(mirror) for mirror in self._mirrors]
+
+    async def _pause(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        mirror = self._named(given)
+        mirror.pause()
+        return told(mirror)
+
+    async def _resume(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        mirror = self._named(given)
+        if given.get("past_definition"):
+            mirror.pass_over_definition()
+        else:
+            mirror.resume()
+        return told(mirror)
+
+    async def _start(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        mirror = self._named(given)
+        try:
+            await mirror.begin(_position(given.get("at")))
+        except DbMuxError as error:
+            raise Refused(str(error)) from error
+        return told(mirror)
+
+    def _named(self, given: Mapping[str, Any]) -> Mirror:
+        name = given.get("mirror")
+        mirrors = list(self._mirrors)
+        if name is None and len(mirrors) == 1:
+            return mirrors[0]
+        mirror = self._mirrors.find(str(name))
+        if mirror is None:
+            known = ", ".join(one.task.name for one in mirrors) or "none: see `mirrors` in docs/mirroring.md"
+            raise Refused(f"no mirror is called {name!r}; there are {known}" if name else f"which mirror? {known}")
+        return mirror
+
+
+def _position(written: object) -> Position | None:
+    if written is None:
+        return None
+    found = _POSITION.fullmatch(str(written))
+    if found is None:
+        raise Refused(f"{written!r} is no position; it is written as a dump has it, binlog.000012:4711")
+    return Position(found["file"], int(found["offset"]))
+
+
+def told(mirror: Mirror) -> dict[str, Any]:
+    """How one stands."""
+    task, figures = mirror.task, mirror.figures
+    place = figures.place
+    return {
+        "name": task.name,
+        "source": task.source.name,
+        "source_version": task.source.version,
+        "target": task.target.name,
+        "target_version": task.target.version,
+        "state": str(figures.state),
+        "why": figures.why,
+        "delay_seconds": figures.delay_s,
+        "position": None if place is None else f"{place.position.file}:{place.position.offset}",
+        "gtid": "" if place is None else place.gtid,
+        "committed_at": None if place is None else place.committed_at,
+        "transactions": 0 if place is None else place.transactions,
+        "rows": 0 if place is None else place.rows,
+    }

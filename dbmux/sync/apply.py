@@ -1,0 +1,161 @@
+"""Turns the rows that a binary log tells of a table into statements that change the same table elsewhere.
+
+How the rows are logged and a description of the target's table come in; for rows, changes go out: as few as can be,
+each with the number of rows that it must find. A row is found by the target's key, of which every column must be
+logged; where there is none, by all its values. Never inserts what should be updated, or the other way round: a row that
+is not as it must be is an error, so that no difference is covered up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from dbmux.errors import DbMuxError
+from dbmux.sync.literal import writer_of
+from dbmux.sync.places import quoted
+from dbmux.sync.table import Column, Family, Table
+from dbmux.sync.target import LENIENT, STRICT, Change
+from dbmux.wire.binlog.changes import ChangeKind
+from dbmux.wire.binlog.columns import Layout, LoggedType
+from dbmux.wire.binlog.readers import ABSENT
+from dbmux.wire.binlog.rows import Change as RowChange
+from dbmux.wire.binlog.rows import Row, Value
+
+# Rows that go in one statement, and its bytes.
+ROWS_LIMIT, BYTES_LIMIT = 1000, 256 * 1024
+# Whose values cannot be compared with what was logged.
+_INEXACT = frozenset((Family.FLOAT, Family.DOUBLE, Family.JSON, Family.GEOMETRY))
+
+
+class CannotApply(DbMuxError):
+    """A table's changes cannot be applied to the target; says what would have to be changed there."""
+
+
+class Writer:
+    """Writes one table's changes, as long as it is logged in this way and looks so on the target."""
+
+    def __init__(self, table: Table, layout: Layout) -> None:
+        names = [column.name for column in layout.columns]
+        if None in names:
+            raise CannotApply(
+                f"{table.name}: the source does not log the names of columns; run there: "
+                "SET GLOBAL binlog_row_metadata = FULL"
+            )
+        known = {column.name.lower(): column for column in table.columns}
+        missing = [name for name in names if name is not None and name.lower() not in known]
+        if missing:
+            raise CannotApply(f"{table.name}: the target lacks the columns {', '.join(missing)}")
+        columns = [known[name.lower()] for name in names if name is not None]
+        self._name = b"%b.%b" % (quoted(table.name.schema), quoted(table.name.name))
+        self._literals: list[Callable[[Value], bytes]] = [writer_of(logged) for logged in layout.columns]
+        self._enums = [
+            (place, frozenset(logged.elements))
+            for place, logged in enumerate(layout.columns)
+            if logged.type is LoggedType.ENUM
+        ]
+        self._columns = [quoted(column.name) for column in columns]
+        # The target computes these itself.
+        self._stored = [place for place, column in enumerate(columns) if not column.generated]
+        key = table.key
+        self._is_keyed = key is not None
+        if key is not None:
+            found = {column.name.lower(): place for place, column in enumerate(columns)}
+            self._key = [found[name.lower()] for name in key.columns if name.lower() in found]
+            if len(self._key) < len(key.columns):
+                raise CannotApply(f"{table.name}: the source does not log all columns of the target's key {key.name}")
+        else:
+            self._key = self._stored
+            self._refuse_inexact(table, columns)
+        head = b",".join(self._columns[place] for place in self._stored)
+        self._insert = b"INSERT INTO %b (%b) VALUES " % (self._name, head)
+
+    def _refuse_inexact(self, table: Table, columns: list[Column]) -> None:
+        inexact = [column.name for column in columns if column.family in _INEXACT and not column.generated]
+        if inexact:
+            raise CannotApply(
+                f"{table.name}: without a primary or unique key its rows are found by all their values, which cannot "
+                f"be done for {', '.join(inexact)}; give it a primary key"
+            )
+
+    def write(self, kind: ChangeKind, changes: Iterable[RowChange]) -> Iterator[Change]:
+        """What makes the same changes there."""
+        match kind:
+            case ChangeKind.INSERT:
+                return self._inserts(after for _, after in changes if after is not None)
+            case ChangeKind.DELETE:
+                return self._deletes(before for before, _ in changes if before is not None)
+            case ChangeKind.UPDATE:
+                return self._updates((before, after) for before, after in changes if before and after)
+
+    def _inserts(self, rows: Iterable[Row]) -> Iterator[Change]:
+        """New rows."""
+        stored, literals = self._stored, self._literals
+        parts: list[bytes] = []
+        size = 0
+        for row in rows:
+            if ABSENT in row:
+                raise CannotApply(f"{self._name.decode()}: a new row is not logged whole; set binlog_row_image = FULL")
+            part = b"(%b)" % b",".join([literals[place](row[place]) for place in stored])
+            if self._enums and self._is_odd(row):
+                yield from (LENIENT, Change(self._insert + part, 1), STRICT)
+                continue
+            if parts and (len(parts) == ROWS_LIMIT or size + len(part) > BYTES_LIMIT):
+                yield Change(self._insert + b",".join(parts), len(parts))
+                parts, size = [], 0
+            parts.append(part)
+            size += len(part) + 1
+        if parts:
+            yield Change(self._insert + b",".join(parts), len(parts))
+
+    def _updates(self, pairs: Iterable[tuple[Row, Row]]) -> Iterator[Change]:
+        """Rows as they were, and as they are."""
+        for before, after in pairs:
+            changed = [
+                b"%b=%b" % (self._columns[place], self._literals[place](after[place]))
+                for place in self._stored
+                if after[place] is not ABSENT and not _is_same(before[place], after[place])
+            ]
+            if not changed:
+                continue
+            change = Change(b"UPDATE %b SET %b WHERE %b" % (self._name, b",".join(changed), self._where(before)), 1)
+            if self._enums and self._is_odd(after):
+                yield from (LENIENT, change, STRICT)
+            else:
+                yield change
+
+    def _deletes(self, rows: Iterable[Row]) -> Iterator[Change]:
+        """Rows that are gone."""
+        if not self._is_keyed or len(self._key) > 1:
+            for row in rows:
+                yield Change(b"DELETE FROM %b WHERE %b" % (self._name, self._where(row)), 1)
+            return
+        (place,) = self._key
+        literal, head = self._literals[place], b"DELETE FROM %b WHERE %b IN (" % (self._name, self._columns[place])
+        parts: list[bytes] = []
+        size = 0
+        for row in rows:
+            part = literal(row[place])
+            if parts and (len(parts) == ROWS_LIMIT or size + len(part) > BYTES_LIMIT):
+                yield Change(head + b",".join(parts) + b")", len(parts))
+                parts, size = [], 0
+            parts.append(part)
+            size += len(part) + 1
+        if parts:
+            yield Change(head + b",".join(parts) + b")", len(parts))
+
+    def _is_odd(self, row: Row) -> bool:
+        # Whether an ENUM has none of its elements: what a server makes of wrong values, and strictness refuses.
+        return any(isinstance(row[place], bytes) and row[place] not in elements for place, elements in self._enums)
+
+    def _where(self, row: Row) -> bytes:
+        equals = b"%b=%b" if self._is_keyed else b"%b<=>%b"
+        if any(row[place] is ABSENT for place in self._key):
+            raise CannotApply(f"{self._name.decode()}: the key of a row is not logged; set binlog_row_image = FULL")
+        found = b" AND ".join(equals % (self._columns[place], self._literals[place](row[place])) for place in self._key)
+        # Rows without a key may be there several times.
+        return found if self._is_keyed else found + b" LIMIT 1"
+
+
+def _is_same(before: Value, after: Value) -> bool:
+    # What was not logged may have been anything. Zeros of either sign are equal, and not the same.
+    return before is not ABSENT and before == after and (before != 0.0 or repr(before) == repr(after))

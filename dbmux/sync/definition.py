@@ -1,0 +1,196 @@
+"""What a logged statement means to a target that is fed by rows: nothing, a definition, or a write to stop at.
+
+A Statement of the log comes in, its meaning goes out; and definitions run on the target, which knows no transactions
+for them: what was there before is told by a fingerprint, so that after an interruption it is known whether one has run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from dbmux.errors import BackendRefused
+from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
+from dbmux.query import Kind, RenameTable
+from dbmux.sql.classify import classify
+from dbmux.sql.names import read_name
+from dbmux.sql.statement import read
+from dbmux.sync.places import quoted
+from dbmux.sync.table import TableName
+from dbmux.sync.target import Change, Target
+from dbmux.wire.binlog.charsets import text_in_utf8
+from dbmux.wire.binlog.events import Statement
+
+# The bits of a logged sql_mode that change where a token ends.
+_MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
+# Rights, upkeep, and the parts of a transaction that write nothing. Whatever else is logged may write, also SELECT f().
+_WRITES_NOTHING = frozenset((Kind.ADMIN, Kind.SET, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.SAVEPOINT, Kind.XA))
+# What else there is to define, and is no data of anybody's.
+_OF_THE_SERVER = frozenset(
+    ("INSTANCE", "LOGFILE", "RESOURCE", "ROLE", "SERVER", "TABLESPACE", "UNDO", "USER", "EVENT", "TRIGGER")
+)
+_NAMED = _OF_THE_SERVER | {
+    "DATABASE",
+    "FUNCTION",
+    "INDEX",
+    "PACKAGE",
+    "PROCEDURE",
+    "SCHEMA",
+    "SEQUENCE",
+    "TABLE",
+    "VIEW",
+}
+# As servers write it themselves.
+_ROLLBACK_TO = b"ROLLBACK TO "
+_UNKNOWN_SCHEMA = 1049
+_NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
+_AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
+
+
+class Sort(Enum):
+    """What a statement means to a target."""
+
+    NOTHING = auto()
+    """It changes no data that is followed."""
+    UNDOES = auto()
+    """A part of the transaction was taken back, as far as its tables can: not all of them know transactions, or this
+    would not be logged."""
+    EMPTIES = auto()
+    """TRUNCATE: a write, though it is logged as a statement."""
+    DEFINES = auto()
+    """CREATE, ALTER, DROP."""
+    RENAMES = auto()
+    """A table has another name: no longer the one that was asked for, or only now."""
+    WRITES = auto()
+    """Rows are written, and not logged as rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """`tables` are those that it is about; None where that cannot be said. A schema is a table without a name."""
+
+    sort: Sort
+    tables: tuple[TableName, ...] | None = ()
+
+
+def meaning_of(statement: Statement) -> Meaning:
+    """What a statement of the log means."""
+    text, flags = text_in_utf8(statement), _flags(statement)
+    if text is None:
+        return Meaning(Sort.WRITES, None)
+    query = classify(text, 0, flags)
+    match query.kind:
+        case Kind.SAVEPOINT if text.startswith(_ROLLBACK_TO):
+            return Meaning(Sort.UNDOES, None)
+        case Kind.DDL if query.moves_insert_id:
+            # CREATE TABLE ... SELECT without the rows that it selected.
+            return Meaning(Sort.WRITES, _tables(statement, query.tables))
+        case Kind.DDL:
+            pass
+        case kind if kind in _WRITES_NOTHING:
+            return Meaning(Sort.NOTHING)
+        case _:
+            return Meaning(Sort.WRITES, _tables(statement, query.tables) if query.tables else None)
+    if any(isinstance(effect, RenameTable) for effect in query.effects):
+        return Meaning(
+            Sort.RENAMES, _tables(statement, [f"{name.schema}.{name.table}" for name in query.footprint.writes])
+        )
+    if text[:8].upper() == b"TRUNCATE":
+        return Meaning(Sort.EMPTIES, _tables(statement, query.tables))
+    return _definition(statement, text, flags, query.tables)
+
+
+def _definition(statement: Statement, text: bytes, flags: int, named: Iterable[str]) -> Meaning:
+    parsed = read(text, 0, flags)
+    if not parsed:
+        return Meaning(Sort.DEFINES, None)
+    words = parsed[0].words
+    at = next((place for place, word in enumerate(words) if word in _NAMED), len(words))
+    what = words[at] if at < len(words) else ""
+    if what in _OF_THE_SERVER or "TEMPORARY" in words[1:4]:
+        return Meaning(Sort.NOTHING)
+    if what in ("DATABASE", "SCHEMA"):
+        while parsed[0].word(at + 1) in ("IF", "NOT", "EXISTS"):
+            at += 1
+        name, _ = read_name(parsed[0], at + 1)
+        return Meaning(Sort.DEFINES, (TableName(name, ""),) if name else None)
+    return Meaning(Sort.DEFINES, _tables(statement, named) if named else None)
+
+
+def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...] | None:
+    found = []
+    for name in names:
+        if "`" in name or "\\" in name:
+            # Quoted parts, or bytes that are no text.
+            return None
+        schema, _, table = name.rpartition(".")
+        found.append(TableName(schema or statement.schema, table))
+    return tuple(found)
+
+
+def _flags(statement: Statement) -> int:
+    quotes = ANSI_QUOTES if statement.sql_mode & _MODE_ANSI_QUOTES else 0
+    return quotes | (NO_BACKSLASH_ESCAPES if statement.sql_mode & _MODE_NO_BACKSLASH_ESCAPES else 0)
+
+
+async def define(target: Target, statement: Statement) -> None:
+    """Run it there, as it ran on the source; raises BackendRefused. The session is as before afterwards."""
+    modes = ["NO_AUTO_VALUE_ON_ZERO", "ALLOW_INVALID_DATES"]
+    if statement.sql_mode & _MODE_ANSI_QUOTES:
+        modes.append("ANSI_QUOTES")
+    if statement.sql_mode & _MODE_NO_BACKSLASH_ESCAPES:
+        modes.append("NO_BACKSLASH_ESCAPES")
+    text = text_in_utf8(statement)
+    assert text is not None
+    before = await target.ask(b"SELECT @@sql_mode")
+    # A schema that is being made cannot be used yet.
+    if statement.schema:
+        await _use(target, statement.schema)
+    await target.ask(b"SET SESSION sql_mode = '%b'" % ",".join(modes).encode())
+    try:
+        await target.run((Change(text),))
+    finally:
+        await target.ask(b"SET SESSION sql_mode = '%b'" % (before[0][0] or b""))
+
+
+async def _use(target: Target, schema: str) -> None:
+    try:
+        await target.ask(b"USE " + quoted(schema))
+    except BackendRefused as error:
+        if error.number != _UNKNOWN_SCHEMA:
+            raise
+
+
+async def fingerprint(target: Target, tables: Iterable[TableName] | None) -> str:
+    """Tells how these tables and schemas are defined; equal as long as nobody changes that."""
+    told = hashlib.sha256()
+    for name in tables or ():
+        if name.name:
+            shown = await _asked(target, b"SHOW CREATE TABLE %b.%b" % (quoted(name.schema), quoted(name.name)))
+        else:
+            shown = await _asked(target, b"SHOW CREATE DATABASE " + quoted(name.schema))
+        told.update(_AUTO_INCREMENT.sub(b"", b"\0".join(value or b"" for row in shown for value in row)) + b"\1")
+    return told.hexdigest()
+
+
+async def wait_for_others(target: Target, tables: Iterable[TableName] | None) -> None:
+    """Returns when nobody defines these tables any more, such as a connection that was lost while it did; raises
+    BackendRefused when that takes too long."""
+    for name in tables or ():
+        try:
+            await target.ask(b"LOCK TABLES %b.%b WRITE" % (quoted(name.schema), quoted(name.name)))
+        except BackendRefused as error:
+            if error.number not in _NOT_THERE:
+                raise
+        await target.ask(b"UNLOCK TABLES")
+
+
+async def _asked(target: Target, sql: bytes) -> list[tuple[bytes | None, ...]]:
+    try:
+        return await target.ask(sql)
+    except BackendRefused as error:
+        # What is not there has no definition.
+        return [(b"%d" % error.number,)]

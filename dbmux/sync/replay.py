@@ -1,0 +1,407 @@
+"""Replays the binary log of one server on another: whole transactions, in their order, each exactly once.
+
+A source, a target that stands at a known place in the source's log, and which tables are wanted come in. What the log
+tells is applied in transactions that also move the place (dbmux.sync.places), so that nothing is lost or done twice,
+whatever is killed when. Transactions are joined as long as more are waiting. Ends by raising: what may pass by itself
+(`Broken`, a lost connection, a refusal that is no judgement), or what only a person can settle (`Halted`, `Disagrees`,
+`CannotApply`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from random import Random
+from time import perf_counter
+from typing import NoReturn
+
+from dbmux.backend.binlog.listener import Pace
+from dbmux.backend.binlog.log import Log
+from dbmux.backend.binlog.progress import Progress
+from dbmux.backend.binlog.source import Source
+from dbmux.backend.login import Credentials
+from dbmux.backend.server import Backend
+from dbmux.config.model import Account, OnDefinition
+from dbmux.errors import DbMuxError
+from dbmux.sync import places
+from dbmux.sync.apply import Writer
+from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, wait_for_others
+from dbmux.sync.fitness import problem_of
+from dbmux.sync.places import Definition, Place
+from dbmux.sync.readiness import findings, retention_s, settings_of
+from dbmux.sync.table import Family, NoSuchTable, TableName, describe
+from dbmux.sync.target import Change, Target
+from dbmux.wire.binlog.changes import changes, kind_of
+from dbmux.wire.binlog.columns import Declared
+from dbmux.wire.binlog.events import (
+    Committed,
+    Event,
+    Heartbeat,
+    Rotated,
+    RowsChanged,
+    Statement,
+    TransactionBegan,
+    XaBegan,
+    XaCommitted,
+    XaRolledBack,
+)
+from dbmux.wire.binlog.plan import Plan, Plans
+
+# Bytes of statements that go to the target at once; rows and transactions that are committed together.
+BATCH_BYTES = 512 * 1024
+JOINED_ROWS, JOINED_TRANSACTIONS = 5000, 500
+# Rows after which others have their turn.
+ROWS_A_TURN = 500
+
+
+_DECLARED = {Family.UUID: Declared.UUID, Family.INET4: Declared.INET4, Family.INET6: Declared.INET6}
+
+
+class Halted(DbMuxError):
+    """The log tells what cannot be repeated; says what it is and what to do about it."""
+
+
+class NotBegun(DbMuxError):
+    """The target has no place in the source's log yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What is to be replayed: under which name its place is kept, from where to where, and of what."""
+
+    name: str
+    source: Backend
+    target: Backend
+    account: Account
+    target_account: Account
+    is_wanted: Callable[[TableName], bool]
+    on_definition: OnDefinition
+
+
+class Replay:
+    """One life of a task, from the place where the target stands. `place` is how far the target is by its last commit,
+    `progress` how far that is behind; both are None until that is known. `began` is called when the log is being read;
+    `passes_over` takes the first definition for one that was seen to on the target."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        randomness: Random,
+        pace: Pace,
+        began: Callable[[], None] = lambda: None,
+        passes_over: bool = False,
+    ) -> None:
+        self.task = task
+        self.place: Place | None = None
+        self.progress: Progress | None = None
+        # What may be lost, though it can be replayed.
+        self.doubts: tuple[str, ...] = ()
+        # For how long the source keeps its log; 0 while that is not known, and where it is for ever.
+        self.retention_s = 0.0
+        self._random = randomness
+        self._pace = pace
+        self._began = began
+        self._passes_over = passes_over
+
+    async def run(self) -> NoReturn:
+        """Replay until something is in the way; raises what it is."""
+        task = self.task
+        source = await Source.connect(task.source, credentials(task.account), self._pace)
+        try:
+            leaves_out = await source.leaves_cascades_out()
+            target = await Target.connect(task.target, task.target_account, checks_keys=leaves_out)
+            try:
+                await self._run(source, target)
+            finally:
+                target.close()
+        finally:
+            source.close()
+
+    async def _run(self, source: Source, target: Target) -> NoReturn:
+        self.place = place = await _standing(self.task, source, target)
+        settings = await settings_of(source)
+        found = findings(source.name, settings)
+        if fatal := [finding for finding in found if finding.is_fatal]:
+            raise Halted("; ".join(map(str, fatal)))
+        self.doubts = tuple(map(str, found))
+        self.retention_s = retention_s(settings)
+        self.progress = progress = Progress(place.position)
+        repeater = _Repeater(self, source, target, place)
+        await repeater.resume(passes_over=self._passes_over)
+        log = Log(self.task.source.name, await source.dump(place.position, self._random), self._pace)
+        self._began()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._measure(source, progress))
+                tasks.create_task(repeater.repeat(log))
+        except ExceptionGroup as group:
+            # Whichever comes first ends both.
+            raise group.exceptions[0] from None
+        finally:
+            log.close()
+        raise AssertionError
+
+    async def _measure(self, source: Source, progress: Progress) -> NoReturn:
+        while True:
+            asked_at = perf_counter()
+            progress.compare((await source.seen()).end, asked_at)
+            await asyncio.sleep(self._pace.asked)
+
+    def reached(self, place: Place) -> None:
+        """The target is so far now."""
+        self.place = place
+        if self.progress is not None:
+            self.progress.reach(place.position)
+
+
+def credentials(account: Account) -> Credentials:
+    """An account as a login has it."""
+    return Credentials(user=account.user.encode(), password=account.password.encode())
+
+
+async def _standing(task: Task, source: Source, target: Target) -> Place:
+    await places.prepare(target)
+    place = await places.place_of(target, task.name)
+    await target.commit()
+    if place is None:
+        raise NotBegun(f"{task.target.name} has no place in the log of {task.source.name} yet")
+    identity = await source.identity()
+    if place.source != identity:
+        raise Halted(
+            f"{task.source.name} is {identity}, and {task.target.name} was following {place.source}: another server's "
+            "log does not go on where that one ended; begin anew from an equal pair"
+        )
+    return place
+
+
+class _Repeater:
+    """What the log tells, on its way to the target."""
+
+    def __init__(self, replay: Replay, source: Source, target: Target, place: Place) -> None:
+        self._replay = replay
+        self._task = replay.task
+        self._source = source
+        self._target = target
+        self._plans = Plans(lambda table: self._declared.get(TableName(table.schema, table.table), {}))
+        # What the source's log does not tell of tables' columns.
+        self._declared: dict[TableName, dict[int, Declared]] = {}
+        # By the way in which they are logged, which holds until a definition; None for tables that are not wanted.
+        self._writers: dict[tuple[TableName, Plan], Writer | None] = {}
+        # Statements that are not sent yet.
+        self._unsent: list[Change] = []
+        self._unsent_bytes = 0
+        # Up to where whole transactions were taken, of which some are not committed there.
+        self._place = place
+        self._is_committed = True
+        self._joined_rows = self._joined_transactions = self._since_turn = 0
+        # The transaction under way; `_is_inside` once it has changed something.
+        self._gtid, self._committed_at = "", 0.0
+        self._is_inside = False
+        self._xid, self._parts = "", 0
+        # A definition that has run on the target already, before something ended.
+        self._has_run = b""
+        self._passes_over = False
+
+    async def resume(self, *, passes_over: bool) -> None:
+        """Find out whether a definition was under way when the one before ended, and has run."""
+        self._passes_over = passes_over
+        unfinished = await places.definition_of(self._target, self._task.name)
+        if unfinished is None:
+            return
+        tables = unfinished.tables
+        await wait_for_others(self._target, tables)
+        if await fingerprint(self._target, tables) != unfinished.before:
+            self._has_run = unfinished.statement
+
+    async def repeat(self, log: Log) -> NoReturn:
+        """Apply what comes."""
+        with log.understood():
+            while True:
+                events: Iterable[Event] | None = log.ready()
+                if events is None:
+                    await self._settle()
+                    events = await log.next()
+                for event in events:
+                    await self._take(event)
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case RowsChanged():
+                await self._rows(event)
+            case TransactionBegan(gtid=gtid, committed_at=committed_at):
+                self._gtid, self._committed_at = gtid, committed_at
+                self._xid, self._parts = "", 0
+            case Committed(position=position):
+                self._place = replace(
+                    self._place,
+                    position=position,
+                    gtid=self._gtid,
+                    committed_at=self._committed_at,
+                    transactions=self._place.transactions + 1,
+                )
+                self._is_committed = self._is_inside = False
+                self._joined_transactions += 1
+                if self._joined_rows >= JOINED_ROWS or self._joined_transactions >= JOINED_TRANSACTIONS:
+                    await self._settle()
+            case Statement():
+                await self._statement(event)
+            case XaBegan(xid=xid):
+                self._xid, self._parts = xid, 0
+            case XaCommitted(xid=xid):
+                self._xid = ""
+                await self._send()
+                for change in await places.kept_of(self._target, self._task.name, xid):
+                    await self._add(change)
+                await self._add(places.let_go(self._task.name, xid))
+            case XaRolledBack(xid=xid):
+                await self._add(places.let_go(self._task.name, xid))
+            case Heartbeat(position=position) | Rotated(position=position):
+                if self._is_committed:
+                    self._place = replace(self._place, position=position)
+                    self._replay.reached(self._place)
+            case _:
+                # Of two-phase transactions, what was done was kept as it came.
+                pass
+
+    # Rows.
+
+    async def _rows(self, event: RowsChanged) -> None:
+        name = TableName(event.table.schema, event.table.table)
+        if name not in self._declared:
+            self._declared[name] = await self._declare(name)
+        plan = self._plans.of(event.table)
+        writer = self._writers.get((name, plan))
+        if writer is None and (name, plan) not in self._writers:
+            writer = self._writers[name, plan] = await self._new_writer(name, plan)
+        if writer is None:
+            return
+        for change in writer.write(kind_of(event), changes(event, plan)):
+            await self._add(change)
+            self._joined_rows += max(change.rows, 0)
+            self._since_turn += max(change.rows, 0)
+            if self._since_turn >= ROWS_A_TURN:
+                self._since_turn = 0
+                await asyncio.sleep(0)
+
+    async def _declare(self, name: TableName) -> dict[int, Declared]:
+        if not self._is_wanted(name):
+            return {}
+        try:
+            table = await describe(self._source.ask, name)
+        except NoSuchTable:
+            # It is gone there by now; how its rows went was logged before.
+            return {}
+        return {column.position - 1: _DECLARED[column.family] for column in table.columns if column.family in _DECLARED}
+
+    async def _new_writer(self, name: TableName, plan: Plan) -> Writer | None:
+        if not self._is_wanted(name):
+            return None
+        # It is asked on the connection on which everything else runs, in its order.
+        await self._send()
+        problem, table = await problem_of(self._source, self._target, name)
+        if table is None:
+            raise Halted(problem)
+        return Writer(table, plan.layout)
+
+    def _is_wanted(self, name: TableName) -> bool:
+        return name.schema.lower() not in places.OWN_SCHEMAS and self._task.is_wanted(name)
+
+    async def _add(self, change: Change) -> None:
+        self._is_inside = True
+        if self._xid:
+            change = places.kept(self._task.name, self._xid, self._parts, change)
+            self._parts += 1
+        if self._unsent and self._unsent_bytes + len(change.sql) > min(BATCH_BYTES, self._target.max_statement // 2):
+            await self._send()
+        self._unsent.append(change)
+        self._unsent_bytes += len(change.sql) + 1
+
+    async def _send(self) -> None:
+        unsent, self._unsent, self._unsent_bytes = self._unsent, [], 0
+        await self._target.run(unsent)
+
+    async def _settle(self) -> None:
+        # Commits what is whole; what is not, is left for later together with what stands before it.
+        if self._is_committed or self._is_inside:
+            return
+        self._place = replace(self._place, rows=self._place.rows + self._joined_rows)
+        self._unsent += (places.moved(self._task.name, self._place), Change(b"COMMIT"))
+        await self._send()
+        self._is_committed = True
+        self._joined_rows = self._joined_transactions = 0
+        self._replay.reached(self._place)
+
+    # Statements.
+
+    async def _statement(self, statement: Statement) -> None:
+        meaning = meaning_of(statement)
+        match meaning.sort:
+            case Sort.NOTHING:
+                pass
+            case _ if not self._concerns(meaning):
+                pass
+            case Sort.WRITES:
+                await self._settle()
+                raise Halted(
+                    f"{self._task.source.name} logs this as a statement and not as rows: {_shown(statement)}; run "
+                    "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again"
+                )
+            case Sort.UNDOES:
+                raise Halted(
+                    f"{self._task.source.name} took back a part of a transaction that wrote to a table without "
+                    f"transactions: {_shown(statement)}; make its tables InnoDB, and begin anew from an equal pair"
+                )
+            case Sort.EMPTIES:
+                await self._settle()
+                await self._define(statement, meaning)
+            case Sort.RENAMES | Sort.DEFINES:
+                await self._take_definition(statement, meaning)
+
+    async def _take_definition(self, statement: Statement, meaning: Meaning) -> None:
+        on_definition = self._task.on_definition
+        # Whoever makes it by hand must find there what was here.
+        await self._settle()
+        if self._passes_over:
+            self._passes_over = False
+        elif meaning.sort is Sort.RENAMES:
+            raise self._halt(statement, "renames are not followed")
+        elif on_definition is OnDefinition.STOP:
+            raise self._halt(statement, '"ddl" is "stop"')
+        elif on_definition is OnDefinition.APPLY:
+            await self._define(statement, meaning)
+        self._forget()
+
+    def _concerns(self, meaning: Meaning) -> bool:
+        return meaning.tables is None or any(self._is_wanted(name) for name in meaning.tables)
+
+    def _halt(self, statement: Statement, why: str) -> Halted:
+        return Halted(
+            f"{self._task.source.name} ran a definition, and {why}: {_shown(statement)}; do the same on "
+            f"{self._task.target.name}, and then: dbmux mirror resume {self._task.name} --past-definition"
+        )
+
+    async def _define(self, statement: Statement, meaning: Meaning) -> None:
+        # It is in no transaction, and what stands before it is committed.
+        name = self._task.name
+        if self._has_run:
+            if self._has_run != statement.text:
+                raise Halted(f"another definition than the one that was under way comes next: {_shown(statement)}")
+            self._has_run = b""
+        else:
+            before = await fingerprint(self._target, meaning.tables)
+            intent = Definition(statement.text, meaning.tables, before)
+            await self._target.run((places.intended(name, intent), Change(b"COMMIT")))
+            await define(self._target, statement)
+        self._unsent.append(places.done(name))
+
+    def _forget(self) -> None:
+        # How tables look, which a definition may have changed.
+        self._writers.clear()
+        self._declared.clear()
+        self._plans.forget()
+
+
+def _shown(statement: Statement) -> str:
+    return statement.text[:200].decode(errors="replace")

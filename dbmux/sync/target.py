@@ -1,0 +1,128 @@
+"""The server that changes are applied to: one connection, on which statements run in batches.
+
+Statements come in with the number of rows that each must find; nothing goes out but what went wrong. All that a batch
+did is undone with its transaction when its connection ends before `commit`. Source: manual pages "COM_QUERY",
+"Server SQL Modes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dbmux.backend.inquiry import TextRow, ask
+from dbmux.backend.login import Credentials, log_in
+from dbmux.backend.opening import MAX_PACKET
+from dbmux.backend.server import Backend, Wish
+from dbmux.config.model import Account
+from dbmux.errors import BackendRefused, DbMuxError
+from dbmux.net.conversation import Conversation
+from dbmux.wire.capabilities import NEEDED, Capability
+from dbmux.wire.client import ClientProtocol, ServerMessage
+from dbmux.wire.handshake import UTF8MB4
+from dbmux.wire.replies import Err, Ok
+
+# A statement that may find any number of rows.
+ANY = -1
+# Matched rows are counted, changed or not.
+_WANTED = NEEDED | Capability.LONG_PASSWORD | Capability.FOUND_ROWS | Capability.MULTI_STATEMENTS
+# Of a statement that went wrong so many bytes are shown.
+SHOWN = 300
+# So long for one batch: a server that does nothing for longer is taken for dead.
+ANSWER_S = 60.0
+
+# Values are written as they were on the source, whatever this server would allow to its clients; but none is bent to
+# what the column can hold.
+_MODE = "NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,ALLOW_INVALID_DATES"
+_STRICT_MODE = f"STRICT_ALL_TABLES,{_MODE}"
+_SETTINGS = (
+    "SET NAMES utf8mb4,"
+    f" SESSION sql_mode = '{_STRICT_MODE}',"
+    " SESSION time_zone = '+00:00', SESSION autocommit = 0, SESSION foreign_key_checks = {keys},"
+    " SESSION unique_checks = 1, SESSION lock_wait_timeout = 30, SESSION innodb_lock_wait_timeout = 30,"
+    " SESSION {isolation} = 'READ-COMMITTED'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A statement that changes the target, and how many rows it must find."""
+
+    sql: bytes
+    rows: int = ANY
+
+
+STRICT = Change(f"SET SESSION sql_mode = '{_STRICT_MODE}'".encode())
+# For what strictness refuses though it was there: no element of an ENUM.
+LENIENT = Change(f"SET SESSION sql_mode = '{_MODE}'".encode())
+
+
+class Disagrees(DbMuxError):
+    """The target is not what it must be: a change found no row, or more than one. Nothing mends that by itself."""
+
+
+class Target:
+    """An open connection; `close` ends it, and what was not committed is undone."""
+
+    def __init__(self, backend: Backend, conversation: Conversation[ServerMessage]) -> None:
+        self.backend = backend
+        self._conversation = conversation
+        # The longest statement that the server takes.
+        self.max_statement = 0
+
+    @classmethod
+    async def connect(cls, backend: Backend, account: Account, *, checks_keys: bool) -> Target:
+        """Log in and prepare; `checks_keys` has foreign keys cascade there. Raises DbMuxError."""
+        wish = Wish(capabilities=_WANTED, charset=UTF8MB4, max_packet=MAX_PACKET)
+        async with asyncio.timeout(ANSWER_S):
+            conversation = await backend.reach(wish)
+            target = cls(backend, conversation)
+            try:
+                who = Credentials(user=account.user.encode(), password=account.password.encode())
+                await log_in(backend, conversation, wish, who)
+                isolation = backend.spelling.get("transaction_isolation", "transaction_isolation")
+                await target.ask(_SETTINGS.format(keys=int(checks_keys), isolation=isolation).encode())
+                ((longest,),) = await target.ask(b"SELECT @@max_allowed_packet")
+            except BaseException:
+                target.close()
+                raise
+        target.max_statement = int(longest or b"0")
+        return target
+
+    def close(self) -> None:
+        """End the connection."""
+        self._conversation.channel.abort()
+
+    async def ask(self, sql: bytes) -> list[TextRow]:
+        """Run one statement whose rows are few; raises BackendRefused, ConnectionClosed, TimeoutError."""
+        async with asyncio.timeout(ANSWER_S):
+            return await ask(self._conversation, sql)
+
+    async def run(self, changes: Sequence[Change]) -> None:
+        """Run all of them in their order; raises Disagrees at the first that finds other rows than it must."""
+        protocol = self._conversation.protocol
+        assert isinstance(protocol, ClientProtocol)
+        if not changes:
+            return
+        self._conversation.send(protocol.query(b";".join(change.sql for change in changes)))
+        done = 0
+        async with asyncio.timeout(ANSWER_S):
+            while not protocol.is_reply_whole:
+                match await self._conversation.next():
+                    case Err() as err:
+                        shown = changes[done].sql[:SHOWN]
+                        raise BackendRefused(err.number, err.sqlstate, b"%b, in: %b" % (err.message, shown))
+                    case Ok(affected_rows=found):
+                        _agree(changes[done], found)
+                        done += 1
+
+    async def commit(self) -> None:
+        """Everybody sees it from now on."""
+        await self.run((Change(b"COMMIT"),))
+
+
+def _agree(change: Change, found: int) -> None:
+    if change.rows not in (ANY, found):
+        shown = change.sql[:SHOWN].decode(errors="replace")
+        raise Disagrees(f"{found} rows instead of {change.rows} were found by: {shown}")

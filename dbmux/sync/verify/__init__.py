@@ -1,0 +1,1 @@
+"""Whether the rows of two servers are the same, and which are not."""

@@ -1,0 +1,403 @@
+"""A mirror of real servers: whatever is written to one is on the other, in every pair of versions and direction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+import pytest
+
+from dbmux.config.model import OnDefinition
+from dbmux.mirror.mirror import MirrorState
+from dbmux.playground.node import Node
+from dbmux.playground.packages import Kind
+from tests.real.column_types import CASES, Case
+from tests.real.conftest import SERVERS
+from tests.real.mirroring import Pair, client, mirrored, started
+
+pytestmark = pytest.mark.real
+
+PAIRS = list(permutations(SERVERS, 2))
+MODES = "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
+
+# A table before, on both, and what is written on the source.
+WRITES = (
+    ("inserts", "CREATE TABLE inserts (a INT PRIMARY KEY, b INT)", ("INSERT INTO inserts VALUES (1, 1), (2, NULL)",)),
+    (
+        "updates",
+        "CREATE TABLE updates (a INT PRIMARY KEY, b INT)",
+        (
+            "INSERT INTO updates VALUES (1, 1), (2, 2), (3, 3)",
+            "UPDATE updates SET b = b + 1",
+            # Each row takes the key of the one before it.
+            "UPDATE updates SET a = a + 1 ORDER BY a DESC",
+        ),
+    ),
+    (
+        "deletes",
+        "CREATE TABLE deletes (a INT, b VARCHAR(9), PRIMARY KEY (a, b))",
+        ("INSERT INTO deletes VALUES (1, 'x'), (1, 'y'), (2, 'x')", "DELETE FROM deletes WHERE b = 'x'"),
+    ),
+    (
+        "replaces",
+        "CREATE TABLE replaces (a INT PRIMARY KEY, b INT UNIQUE, c INT)",
+        ("INSERT INTO replaces VALUES (1, 1, 1), (2, 2, 2)", "REPLACE INTO replaces VALUES (1, 2, 3)"),
+    ),
+    (
+        "on duplicate",
+        "CREATE TABLE duplicates (a INT PRIMARY KEY, b INT)",
+        (
+            "INSERT INTO duplicates VALUES (1, 1)",
+            "INSERT INTO duplicates VALUES (1, 1), (2, 2) ON DUPLICATE KEY UPDATE b = 9",
+        ),
+    ),
+    (
+        "no key",
+        "CREATE TABLE keyless (a INT, b VARCHAR(9))",
+        (
+            "INSERT INTO keyless VALUES (1, 'x'), (1, 'x'), (NULL, NULL), (2, 'y')",
+            "UPDATE keyless SET a = 5 WHERE b = 'x' LIMIT 1",
+            "DELETE FROM keyless WHERE a IS NULL",
+        ),
+    ),
+    (
+        "rolled back",
+        "CREATE TABLE rolled (a INT PRIMARY KEY)",
+        (
+            "BEGIN", "INSERT INTO rolled VALUES (1)", "ROLLBACK",
+            "BEGIN", "INSERT INTO rolled VALUES (2)", "SAVEPOINT s", "INSERT INTO rolled VALUES (3)", "ROLLBACK TO s",
+            "INSERT INTO rolled VALUES (4)", "COMMIT",
+        ),
+    ),
+    (
+        "auto increment",
+        "CREATE TABLE counted (a INT PRIMARY KEY AUTO_INCREMENT, b INT)",
+        (
+            "INSERT INTO counted (b) VALUES (1), (2)", "BEGIN", "INSERT INTO counted (b) VALUES (3)", "ROLLBACK",
+            "INSERT INTO counted (b) VALUES (4)", "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+            "INSERT INTO counted VALUES (0, 0)",
+        ),
+    ),
+    (
+        "two phases",
+        "CREATE TABLE phases (a INT PRIMARY KEY)",
+        (
+            "XA START 'x', 'b', 7", "INSERT INTO phases VALUES (1), (2)", "DELETE FROM phases WHERE a = 1",
+            "XA END 'x', 'b', 7", "XA PREPARE 'x', 'b', 7", "XA COMMIT 'x', 'b', 7",
+            "XA START 'y'", "INSERT INTO phases VALUES (3)", "XA END 'y'", "XA PREPARE 'y'", "XA ROLLBACK 'y'",
+            "XA START 'z'", "INSERT INTO phases VALUES (4)", "XA END 'z'", "XA COMMIT 'z' ONE PHASE",
+        ),
+    ),
+    (
+        "generated columns",
+        "CREATE TABLE computed (a INT PRIMARY KEY, b INT, v INT GENERATED ALWAYS AS (a + b) VIRTUAL,"
+        " s INT GENERATED ALWAYS AS (a * b) STORED)",
+        ("INSERT INTO computed (a, b) VALUES (1, 2), (2, 3)", "UPDATE computed SET b = 7 WHERE a = 1"),
+    ),
+    (
+        "partitions",
+        "CREATE TABLE parts (a INT PRIMARY KEY, b INT) PARTITION BY HASH (a) PARTITIONS 4",
+        ("INSERT INTO parts VALUES (1, 1), (2, 2), (3, 3)", "UPDATE parts SET b = 0 WHERE a > 1"),
+    ),
+    (
+        "names",
+        "CREATE TABLE `a ``b.é` (`select` INT PRIMARY KEY, `x``y` INT, `naïve 名` VARCHAR(9) CHARACTER SET utf8mb4)",
+        ("INSERT INTO `a ``b.é` VALUES (1, 2, '値')", "UPDATE `a ``b.é` SET `x``y` = 3"),
+    ),
+    (
+        "hostile text",
+        "CREATE TABLE hostile (a VARCHAR(99) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PRIMARY KEY, b BLOB)",
+        (
+            r"""INSERT INTO hostile VALUES ('it''s', x'00275c00'), ('\\', '\\'), ('"', NULL), (';--', '')""",
+            "INSERT INTO hostile VALUES ('%s', '😀')",
+            r"""UPDATE hostile SET b = CONCAT(b, '\\\'') WHERE a = '\\'""",
+        ),
+    ),
+    (
+        "a view and a procedure",
+        "CREATE TABLE behind (a INT PRIMARY KEY)",
+        (
+            "CREATE VIEW before_it AS SELECT * FROM behind", "INSERT INTO before_it VALUES (1)",
+            "CREATE PROCEDURE fill() INSERT INTO behind VALUES (2)", "CALL fill()",
+        ),
+    ),
+    (
+        "definitions",
+        "CREATE TABLE defined (a INT PRIMARY KEY)",
+        (
+            "INSERT INTO defined VALUES (1)", "ALTER TABLE defined ADD COLUMN b VARCHAR(9) DEFAULT 'x' FIRST",
+            "INSERT INTO defined VALUES ('y', 2)", "CREATE INDEX i ON defined (b)", "TRUNCATE TABLE defined",
+            "INSERT INTO defined VALUES ('z', 3)", "CREATE TABLE made (a INT PRIMARY KEY)",
+            "INSERT INTO made VALUES (1)",
+            "CREATE TABLE gone (a INT PRIMARY KEY)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone",
+            "ALTER TABLE defined DROP COLUMN b",
+        ),
+    ),
+    (
+        "a long row",
+        "CREATE TABLE long_rows (a INT PRIMARY KEY, b LONGBLOB)",
+        ("INSERT INTO long_rows VALUES (1, REPEAT('x', 20000000)), (2, 'y')", "UPDATE long_rows SET a = 3 WHERE a = 1"),
+    ),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
+    root = tmp_path_factory.mktemp("mirrors")
+    running: dict[str, Node] = {}
+    try:
+        for number, name in enumerate(SERVERS):
+            running[name] = started(name, root, number + 1)
+        yield running
+    finally:
+        for node in running.values():
+            node.stop()
+
+
+@pytest.fixture(params=PAIRS, ids=" to ".join)
+def pair(request: pytest.FixtureRequest, nodes: dict[str, Node]) -> tuple[Node, Node]:
+    source, target = request.param
+    return nodes[source], nodes[target]
+
+
+def test_every_kind_of_write_arrives(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both(*(before for _, before, _ in WRITES))
+        await found.begin()
+
+        for _, _, writes in WRITES:
+            found.write(*writes)
+
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "writes"), scenario)
+
+
+def schema(pair: tuple[Node, Node], subject: str) -> str:
+    """One that no other test has."""
+    source, target = (node.name.replace("-", "").replace(".", "") for node in pair)
+    return f"{subject}_{source}_{target}"
+
+
+# MariaDB's own types, and what has room for them elsewhere.
+_ELSEWHERE = {
+    "uuid": "char(36)", "inet6": "varchar(39)", "inet4": "varchar(15)", "text compressed": "text",
+    "varchar(200) compressed": "varchar(200)",
+}  # fmt: skip
+
+
+def test_values_of_every_type_arrive(pair: tuple[Node, Node]) -> None:
+    source, target = pair
+    cases = [case for case in CASES if case.on.has(source) and (case.on.has(target) or case.type in _ELSEWHERE)]
+
+    async def scenario(found: Pair) -> None:
+        for case in cases:
+            found.both()
+            for node in pair:
+                declared = case.type if case.on.has(node) else _ELSEWHERE[case.type]
+                with client(node) as session:
+                    session.query(f"USE {found.schema}")
+                    session.query(MODES)
+                    session.query(f"CREATE TABLE t_{case.name} (id INT PRIMARY KEY AUTO_INCREMENT, v {declared})")
+        await found.begin()
+
+        for case in cases:
+            found.write(MODES, *_writes_of(case))
+
+        await found.equal()
+
+    mirrored(source, target, schema(pair, "types"), scenario)
+
+
+def _writes_of(case: Case) -> Iterator[str]:
+    for literal in case.literals:
+        yield f"INSERT INTO t_{case.name} (v) VALUES ({literal})"
+    # From each value to another one, and to none.
+    yield f"UPDATE t_{case.name} SET v = ({case.literals[0]}) WHERE id > 1"
+    yield f"INSERT INTO t_{case.name} (v) VALUES (NULL), ({case.literals[-1]})"
+    yield f"UPDATE t_{case.name} SET v = NULL WHERE id = 1"
+
+
+def test_rows_that_foreign_keys_change_arrive(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both(
+            "CREATE TABLE parent (a INT PRIMARY KEY)",
+            "CREATE TABLE child (a INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent (a)"
+            " ON DELETE CASCADE ON UPDATE SET NULL)",
+            "CREATE TABLE grandchild (a INT PRIMARY KEY, c INT,"
+            " FOREIGN KEY (c) REFERENCES child (a) ON DELETE CASCADE)",
+        )
+        await found.begin()
+
+        found.write(
+            "INSERT INTO parent VALUES (1), (2), (3)",
+            "INSERT INTO child VALUES (10, 1), (20, 2), (30, 3)",
+            "INSERT INTO grandchild VALUES (100, 10), (200, 20)",
+            "DELETE FROM parent WHERE a = 1",
+            "UPDATE parent SET a = 7 WHERE a = 2",
+            "DELETE p, c FROM parent p JOIN child c ON p.a = c.p",
+        )
+
+        await found.equal()
+        assert found.rows(found.target, "SELECT a, p FROM child") == [("20", None)]
+
+    mirrored(*pair, schema(pair, "keys"), scenario)
+
+
+def test_what_triggers_do_arrives_once(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both(
+            "CREATE TABLE watched (a INT PRIMARY KEY)", "CREATE TABLE noted (id INT PRIMARY KEY AUTO_INCREMENT, a INT)"
+        )
+        await found.begin()
+
+        found.write(
+            "CREATE TRIGGER note AFTER INSERT ON watched FOR EACH ROW INSERT INTO noted (a) VALUES (NEW.a)",
+            "INSERT INTO watched VALUES (1), (2)",
+        )
+
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "triggers"), scenario)
+
+
+def test_compressed_transactions_arrive(pair: tuple[Node, Node]) -> None:
+    source, _ = pair
+
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE squeezed (a INT PRIMARY KEY, b VARCHAR(200))")
+        await found.begin()
+        rows = ", ".join(f"({number}, REPEAT('{number % 10}', 150))" for number in range(200))
+
+        if source.software.kind is Kind.MYSQL:
+            found.write("SET SESSION binlog_transaction_compression = ON", f"INSERT INTO squeezed VALUES {rows}")
+        else:
+            found.write(
+                "SET GLOBAL log_bin_compress = ON",
+                f"INSERT INTO squeezed VALUES {rows}",
+                "SET GLOBAL log_bin_compress = OFF",
+            )
+        found.write("UPDATE squeezed SET b = 'short' WHERE a % 2")
+
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "squeezed"), scenario)
+
+
+ONE_PAIR = [(SERVERS[0], SERVERS[2])]
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+@pytest.mark.parametrize(
+    ("writes", "told"),
+    [
+        (("SET SESSION binlog_format = STATEMENT", "INSERT INTO t VALUES (7)"), "binlog_format = ROW"),
+        (("RENAME TABLE t TO u",), "renames are not followed"),
+        (("ALTER TABLE t ADD COLUMN b INT",), '"ddl" is "stop"'),
+        (("CREATE TABLE odd (a INT PRIMARY KEY) ENGINE=MyISAM",), '"ddl" is "stop"'),
+    ],
+    ids=["statement", "rename", "definition", "other definition"],
+)
+def test_what_cannot_be_followed_halts_it_with_a_remedy(
+    pair: tuple[Node, Node], writes: tuple[str, ...], told: str
+) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("DROP TABLE IF EXISTS t, u", "CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+
+        found.write("INSERT INTO t VALUES (1)", *writes)
+
+        assert told in await found.until(MirrorState.HALTED)
+        # What stands before it has arrived.
+        assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
+
+    mirrored(*pair, schema(pair, "halts"), scenario, OnDefinition.STOP)
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+def test_a_definition_that_was_made_by_hand_is_passed_over(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+        found.write("ALTER TABLE t ADD COLUMN b INT DEFAULT 5", "INSERT INTO t VALUES (1, 2)")
+        await found.until(MirrorState.HALTED)
+        with client(found.target) as session:
+            session.query(f"ALTER TABLE {found.schema}.t ADD COLUMN b INT DEFAULT 5")
+
+        found.mirror.pass_over_definition()
+
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "past"), scenario, OnDefinition.STOP)
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+def test_a_row_that_is_not_as_it_must_be_halts_it(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY, b INT)", "INSERT INTO t VALUES (1, 1)")
+        await found.begin()
+        with client(found.target) as session:
+            session.query(f"DELETE FROM {found.schema}.t")
+
+        found.write("UPDATE t SET b = 2")
+
+        assert "0 rows instead of 1" in await found.until(MirrorState.HALTED)
+
+    mirrored(*pair, schema(pair, "disagrees"), scenario)
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+def test_while_it_is_paused_nothing_arrives_and_nothing_is_lost(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+        found.write("INSERT INTO t VALUES (1)")
+        await found.caught_up()
+
+        found.mirror.pause()
+        found.write("INSERT INTO t VALUES (2)")
+
+        assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
+        found.mirror.resume()
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "paused"), scenario)
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("CREATE TABLE t (a INT PRIMARY KEY) ENGINE=MyISAM", "", "ENGINE=InnoDB"),
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY)",
+            "CREATE TRIGGER g AFTER INSERT ON t FOR EACH ROW SET @x = 1",
+            "triggers",
+        ),
+        ("CREATE TABLE t (f FLOAT)", "", "primary key"),
+        ("CREATE TABLE t (b INT PRIMARY KEY)", "", "lacks the columns a"),
+    ],
+    ids=["engine", "trigger", "no key", "column"],
+)
+def test_a_table_that_cannot_be_fed_is_refused_by_name(
+    pair: tuple[Node, Node], before: str, after: str, told: str
+) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("DROP TABLE IF EXISTS t")
+        column = "f FLOAT" if "FLOAT" in before else "a INT PRIMARY KEY"
+        with client(found.source) as session:
+            session.query(f"CREATE TABLE {found.schema}.t ({column})")
+        with client(found.target) as session:
+            session.query(f"USE {found.schema}")
+            session.query(before)
+            if after:
+                session.query(after)
+        await found.begin()
+
+        found.write("INSERT INTO t VALUES (1)", "UPDATE t SET f = 2" if "FLOAT" in before else "DELETE FROM t")
+
+        why = await found.until(MirrorState.HALTED)
+        assert told in why
+        assert f"{found.schema}.t" in why
+
+    mirrored(*pair, schema(pair, "unfit"), scenario)
