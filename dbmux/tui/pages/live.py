@@ -212,6 +212,7 @@ class Live(Deeds):
         self._heard = 0
         self._untold = 0
         self._unseen = 0
+        # So many more batches may be of what was remembered.
         self._history = 0
 
     def compose(self) -> ComposeResult:
@@ -261,7 +262,7 @@ class Live(Deeds):
         is_another = feed.hello.pid != self.feed.hello.pid
         self.feed = feed
         if is_another:
-            self._place = self._heard = 0
+            self._place, self._heard, self._history = 0, 0, HISTORY
             # Its statements have the same numbers again.
             self.action_unmark()
         self._untold = self._unseen = self._heard
