@@ -17,7 +17,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _SAID_ONLY = {"title", "description", "default", "examples", "format", "$defs"}
 _CHECKED = {"$ref", "anyOf", "type", "enum", "const", "items", "pattern", "minimum", "maximum", "exclusiveMinimum",
-            "minItems", "properties", "required", "minProperties", "additionalProperties"}  # fmt: skip
+            "minItems", "minLength", "properties", "required", "minProperties", "additionalProperties"}  # fmt: skip
 
 
 def accepts(schema: dict[str, Any], value: object) -> bool:
@@ -52,7 +52,7 @@ def _check(root: dict[str, Any], schema: dict[str, Any], word: str, says: Any, v
     if isinstance(value, dict):
         return _check_object(root, schema, word, says, value)
     if isinstance(value, str):
-        return word != "pattern" or re.search(says, value) is not None
+        return len(value) >= says if word == "minLength" else word != "pattern" or re.search(says, value) is not None
     if isinstance(value, int | float):
         return _is_within(word, says, value)
     return True
