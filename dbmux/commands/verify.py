@@ -38,7 +38,7 @@ EXIT_CODES = {Verdict.EQUAL: 0, Verdict.DIFFERENT: 1, Verdict.UNDECIDED: 2}
 USER, PASSWORD = "DBMUX_VERIFY_USER", "DBMUX_VERIFY_PASSWORD"
 # Of each table so many rows are shown; --json has more.
 _SHOWN = 10
-_LONGEST = 60
+_LONGEST = 160
 _CONNECT_S = 5.0
 
 
@@ -234,7 +234,7 @@ def _tell(results: list[TableResult], verdict: Verdict) -> None:
         if result.undecided:
             click.echo(f"  {result.undecided} rows kept changing: try again with a longer --settle")
     tables = "1 table" if len(results) == 1 else f"{len(results)} tables"
-    click.echo(f"{verdict}: {tables if results else 'there is no such table'}")
+    click.echo(f"{verdict}: {tables if results else 'no such table, or the account sees none'}")
 
 
 def _lines(difference: Difference) -> list[str]:
