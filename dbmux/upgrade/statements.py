@@ -19,7 +19,7 @@ from dbmux.errors import BackendRefused
 from dbmux.sync.table import quoted
 from dbmux.upgrade.definition import moved
 from dbmux.upgrade.finding import Finding, Severity, Subject
-from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, said
+from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, is_about_others, said
 from dbmux.upgrade.texts import Text
 
 LONGEST_SHOWN = 200
@@ -29,8 +29,6 @@ LONGEST_DIGEST = 1000
 _MARKS = re.compile(r"\?\+|\?\?")
 # Not for being prepared, but run as text.
 _NOT_PREPARED = 1295
-# No such table, schema or routine, no schema selected: nothing is known of the statement itself.
-_NO_SUCH = frozenset((1046, 1049, 1146, 1305, 1356))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +117,7 @@ class _Judgement:
         theirs = await _answer(second, place, moved(statement.text, self._names))
         if theirs is None or theirs.number == _NOT_PREPARED:
             return
-        if theirs.number in _NO_SUCH | NO_RIGHT:
+        if is_about_others(theirs) or theirs.number in NO_RIGHT:
             self._without_tables.append(statement)
             return
         self._judged.findings.append(

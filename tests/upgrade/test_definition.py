@@ -12,7 +12,7 @@ from dbmux.errors import BackendRefused
 from dbmux.upgrade.definition import NotTried, asleep, moved, nowhere, of_table, stand_in, without_definer
 from dbmux.upgrade.finding import Finding, Report, Severity, Side, Subject, Verdict, in_order
 from dbmux.upgrade.markdown import markdown
-from dbmux.upgrade.refusal import said
+from dbmux.upgrade.refusal import is_about_others, said
 from dbmux.upgrade.statements import Statement, from_top, read_lines
 from tests.upgrade.servers import column, index, table
 
@@ -100,6 +100,22 @@ def test_what_a_server_says_is_told_without_scratch_names() -> None:
     assert said(BackendRefused(1064, b"42000", message), NAMES) == (
         "1064 (42000): syntax error near 'FROM shop.t' at line 1"
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "is_about_others_too"),
+    [
+        (1146, b"Table 'shop.t' doesn't exist", True),
+        (1049, b"Unknown database 'shop'", True),
+        (1305, b"FUNCTION shop.f does not exist", True),
+        (1146, b"Table 'mysql.proc' doesn't exist", False),
+        (1064, b"near 'shop.t'", False),
+    ],
+)
+def test_that_something_else_is_missing_says_nothing_of_what_was_tried(
+    number: int, message: bytes, is_about_others_too: bool
+) -> None:
+    assert is_about_others(BackendRefused(number, b"HY000", message)) is is_about_others_too
 
 
 def test_statements_come_one_a_line_or_from_a_query_log_each_once() -> None:
