@@ -20,6 +20,7 @@ COMMANDS = {
     "tui": "Run the proxy, and see what happens in it.",
     "run": "Run a program through the proxy, and report on its statements.",
     "attach": "See what happens in a proxy that runs.",
+    "web": "See it in a browser.",
     "check": "Check the configuration, and with --connect the servers.",
     "status": "Show how a running proxy is.",
     "tail": "Print statements as they run.",

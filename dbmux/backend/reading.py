@@ -25,7 +25,7 @@ from dbmux.wire.client import ClientProtocol, Definition, FileRequest, Row, Serv
 from dbmux.wire.columns import Column, parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import UTF8MB4
-from dbmux.wire.replies import Err
+from dbmux.wire.replies import Eof, Err, Ok
 from dbmux.wire.rows import Value, parse_binary_row, parse_text_row
 from dbmux.wire.statements import Execute, Prepared, Query
 
@@ -68,12 +68,14 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """Rows, as far as the bounds allow; `is_cut` tells that there were more."""
+    """Rows, as far as the bounds allow; `is_cut` tells that there were more, and then the warnings are not counted."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...]
     is_cut: bool
     seconds: float
+    warnings: int = 0
+    affected_rows: int = 0
 
 
 class TookTooLong(DbMuxError):
@@ -96,6 +98,11 @@ class Reading:
     def is_whole(self) -> bool:
         """Whether the last statement was read to its end, so that another one can follow."""
         return self._protocol.is_reply_whole
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the server closed the connection."""
+        return self._conversation.is_gone
 
     async def run(self, statement: Statement) -> Result:
         """Run it; raises BackendRefused with the server's error."""
@@ -135,7 +142,7 @@ class Reading:
         self._conversation.send(protocol.command(command, body))
         columns: list[Column] = []
         rows: list[tuple[Value, ...]] = []
-        taken = 0
+        taken = warnings = affected = 0
         is_cut = False
         while not protocol.is_reply_whole and not is_cut:
             match await self._conversation.next():
@@ -143,6 +150,10 @@ class Reading:
                     raise BackendRefused(err.number, err.sqlstate, err.message)
                 case FileRequest():
                     raise BackendRefused(0, b"HY000", b"the statement asks for a file of the client's")
+                case Ok() as ok:
+                    warnings, affected = ok.warnings, ok.affected_rows
+                case Eof() as eof:
+                    warnings = eof.warnings
                 case Definition(payload):
                     columns.append(parse_column(payload, protocol.capabilities))
                 case Row(payload):
@@ -150,7 +161,14 @@ class Reading:
                     is_cut = len(rows) >= bounds.rows or taken > bounds.bytes
                     if not is_cut:
                         rows.append(parse(payload, columns))
-        return Result(columns=tuple(columns), rows=tuple(rows), is_cut=is_cut, seconds=perf_counter() - begun)
+        return Result(
+            columns=tuple(columns),
+            rows=tuple(rows),
+            is_cut=is_cut,
+            seconds=perf_counter() - begun,
+            warnings=warnings,
+            affected_rows=affected,
+        )
 
 
 @asynccontextmanager

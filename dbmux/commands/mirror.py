@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
+from dbmux.commands import differences
+from dbmux.commands.asking import Wanted, asked, engine_options, json_option, print_json
 from dbmux.commands.table import table
 
 
@@ -16,7 +17,7 @@ def command() -> None:
 
 
 @command.command()
-@control_option
+@engine_options
 @json_option
 def status(wanted: Wanted, as_json: bool) -> None:
     """Show how each mirror stands."""
@@ -51,7 +52,7 @@ def status(wanted: Wanted, as_json: bool) -> None:
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
 @click.option("--from-dump-position", "at", metavar="FILE:OFFSET", help="The target was loaded from a dump of there.")
-@control_option
+@engine_options
 @json_option
 def start(mirror: str | None, at: str | None, wanted: Wanted, as_json: bool) -> None:
     """Begin to feed a target that is equal to its source.
@@ -64,7 +65,7 @@ def start(mirror: str | None, at: str | None, wanted: Wanted, as_json: bool) -> 
 
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
-@control_option
+@engine_options
 @json_option
 def pause(mirror: str | None, wanted: Wanted, as_json: bool) -> None:
     """Leave a target where it is; nothing is lost as long as the source keeps its log."""
@@ -74,11 +75,17 @@ def pause(mirror: str | None, wanted: Wanted, as_json: bool) -> None:
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
 @click.option("--past-definition", is_flag=True, help="The next definition was made on the target by hand.")
-@control_option
+@engine_options
 @json_option
 def resume(mirror: str | None, past_definition: bool, wanted: Wanted, as_json: bool) -> None:
     """Go on from where the target is."""
     _tell(asked(wanted, "mirror.resume", mirror=mirror, past_definition=past_definition), as_json)
+
+
+command.add_command(differences.diff)
+command.add_command(differences.accept)
+command.add_command(differences.rerun)
+command.add_command(differences.report)
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:

@@ -103,11 +103,11 @@ async def _check(
     from secrets import token_hex
 
     from dbmux.backend.service import Service
-    from dbmux.commands.verify import server
+    from dbmux.commands.servers import configuration, server
     from dbmux.upgrade.check import Wish, check
     from dbmux.upgrade.scratch import Ground
 
-    reached = [server(name, config) for name in wanted]
+    reached = [server(name, configuration(config)) for name in wanted]
     with ExitStack() as stack:
         services: list[Service] = []
         for backend, account in reached:

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import uvloop
+from platformdirs import user_state_path
 
+from dbmux.backend.service import Service
+from dbmux.commands.asking import print_json
 from dbmux.commands.options import Refused, config_option
+from dbmux.commands.servers import configuration, server
+from dbmux.config.model import Config
+from dbmux.errors import DbMuxError
+from dbmux.sync.table import Table
+from dbmux.sync.verify.passage import mirror_passage
+from dbmux.sync.verify.repair import DryRun, Repair, Statements
+from dbmux.sync.verify.result import TableResult, Verdict, overall
+from dbmux.sync.verify.run import Mender, Watcher, Wish, verify
+from dbmux.sync.verify.settle import Delay, Difference, Passage
+from dbmux.sync.verify.side import ServerSide
+from dbmux.sync.verify.state import State
+from dbmux.text import visible
 
-if TYPE_CHECKING:
-    from dbmux.sync.verify.result import TableResult, Verdict
-    from dbmux.sync.verify.settle import Difference
-
+EXIT_CODES = {Verdict.EQUAL: 0, Verdict.DIFFERENT: 1, Verdict.UNDECIDED: 2}
 # Of each table so many rows are shown; --json has more.
 _SHOWN = 10
 _LONGEST = 60
-USER, PASSWORD = "DBMUX_VERIFY_USER", "DBMUX_VERIFY_PASSWORD"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """What was asked for."""
+
+    config: Config | None
+    patterns: tuple[str, ...]
+    settle_s: float
+    mends: bool
+    is_dry: bool
+    resumes: bool
+    as_json: bool
 
 
 @click.command()
@@ -37,55 +65,44 @@ USER, PASSWORD = "DBMUX_VERIFY_USER", "DBMUX_VERIFY_PASSWORD"
 @click.option("--dry-run", is_flag=True, help="With --repair: only print the statements.")
 @click.option("--resume", is_flag=True, help="Go on where the last comparison of the two was broken off.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(first: str, second: str, dry_run: bool, repair: bool, **given: Any) -> None:
-    """Compare the rows of two servers: backends of the configuration, or addresses.
+def command(first: str, second: str, config: Path | None, settle: float, **given: Any) -> None:
+    """Compare the rows of two servers, and repair them.
 
-    An address is logged in at as DBMUX_VERIFY_USER with DBMUX_VERIFY_PASSWORD, or as the service account of the
-    configuration.
+    A and B are backends of the configuration, or addresses. At an address DBMUX_VERIFY_USER logs in with
+    DBMUX_VERIFY_PASSWORD, or the service account of the configuration.
     """
-    import uvloop
-
-    from dbmux.sync.verify.result import Verdict, overall
-
-    if dry_run and not repair:
+    if given["dry_run"] and not given["repair"]:
         raise click.UsageError("--dry-run is for --repair")
     if first == second:
         raise click.UsageError("A and B are the same")
-    mend = ("told" if dry_run else "done") if repair else "no"
-    results = uvloop.run(_verify((first, second), mend=mend, **given))
+    options = _Options(
+        config=configuration(config),
+        patterns=given["patterns"],
+        settle_s=settle,
+        mends=given["repair"],
+        is_dry=given["dry_run"],
+        resumes=given["resume"],
+        as_json=given["as_json"],
+    )
+    try:
+        results = uvloop.run(_verify((first, second), options))
+    except (DbMuxError, click.ClickException):
+        raise
+    except Exception:
+        # Python's own exit code for this would say that they are different.
+        traceback.print_exc()
+        sys.exit(EXIT_CODES[Verdict.UNDECIDED])
     verdict = overall(results)
-    if given["as_json"]:
-        from dbmux.commands.asking import print_json
-
+    if options.as_json:
         print_json({"verdict": verdict, "tables": [result.as_json() for result in results]})
     else:
         _tell(results, verdict)
-    sys.exit({Verdict.EQUAL: 0, Verdict.DIFFERENT: 1, Verdict.UNDECIDED: 2}[verdict])
+    sys.exit(EXIT_CODES[verdict])
 
 
-async def _verify(
-    wanted: tuple[str, str],
-    *,
-    config: Path | None,
-    patterns: tuple[str, ...],
-    settle: float,
-    mend: str,
-    resume: bool,
-    as_json: bool,
-) -> list[TableResult]:
-    from platformdirs import user_state_path
-
-    from dbmux.backend.service import Service
-    from dbmux.sync.table import Table
-    from dbmux.sync.verify.passage import mirror_passage
-    from dbmux.sync.verify.repair import DryRun, Repair, Statements
-    from dbmux.sync.verify.run import Mender, Wish, verify
-    from dbmux.sync.verify.settle import Delay
-    from dbmux.sync.verify.side import ServerSide
-    from dbmux.sync.verify.state import State
-
-    reached = [server(name, config) for name in wanted]
-    state = State(user_state_path("dbmux") / "verify", *(backend.config.address.__str__() for backend, _ in reached))
+async def _verify(wanted: tuple[str, str], options: _Options) -> list[TableResult]:
+    reached = [server(name, options.config) for name in wanted]
+    state = State(user_state_path("dbmux") / "verify", *(str(backend.config.address) for backend, _ in reached))
     with ExitStack() as stack:
         services: list[Service] = []
         for backend, account in reached:
@@ -96,98 +113,84 @@ async def _verify(
             stack.callback(service.close)
             services.append(service)
         pair = services[0], services[1]
-        mirror = await mirror_passage(*reached[0], pair[1])
+        mirror = await mirror_passage(*reached[0], pair[1], _mirrors(*wanted, options.config))
         if mirror is not None:
             stack.callback(mirror.close)
-        passage = mirror or Delay(settle)
+        passage: Passage = mirror or Delay(options.settle_s)
 
         def mender(sides: tuple[ServerSide, ServerSide], described: tuple[Table, Table]) -> Mender:
             statements = Statements(pair, sides, described[1])
-            if mend == "told":
-                return DryRun(statements, lambda sql: click.echo(sql, err=as_json))
+            if options.is_dry:
+                return DryRun(statements, lambda sql: click.echo(sql, err=options.as_json))
             return Repair(pair, statements, passage)
 
         wish = Wish(
-            patterns=patterns,
+            patterns=options.patterns,
             passage=passage,
-            known=state.read() if resume else {},
+            known=state.read() if options.resumes else {},
             save=state.write,
-            mender=mender if mend != "no" else None,
+            mender=mender if options.mends else None,
         )
-        with _Bars(sys.stderr.isatty()) as bars:
-            results = await verify(pair, wish, bars)
+        with _watched() as watcher:
+            results = await verify(pair, wish, watcher)
     if all(result.is_done or result.is_alone for result in results):
         state.forget()
     return results
 
 
-def server(name: str, config: Path | None) -> tuple[Any, Any]:
-    """A backend of the configuration, or an address; with the account to log in with."""
-    import os
-
-    from dbmux.backend.server import Backend
-    from dbmux.commands.options import configured
-    from dbmux.config import load
-    from dbmux.config.model import Account, BackendConfig
-    from dbmux.net.certificate import backend_context
-    from dbmux.net.dial import dial
-
-    loaded = configured(config)[1] if load.find(config, os.environ) is not None else None
-    account = loaded.service if loaded is not None else None
-    if user := os.environ.get(USER):
-        account = Account(user=user, password=os.environ.get(PASSWORD, ""))
-    if loaded is not None and name in loaded.backends:
-        wanted, account = loaded.backends[name], loaded.service or account
-    else:
-        try:
-            wanted = BackendConfig.model_validate(name)
-        except ValueError:
-            raise Refused(f"{name} is neither a backend of the configuration nor an address") from None
-    if account is None:
-        raise Refused(f"no account for {name}: write `service` into the configuration, or set {USER} and {PASSWORD}")
-    context = backend_context(wanted.tls, is_local=wanted.address.is_local)
-    connect_s = loaded.timeouts.connect if loaded is not None else 5.0
-    return Backend(name, wanted, dial=dial, tls=context, connect_timeout_s=connect_s), account
+def _mirrors(first: str, second: str, config: Config | None) -> list[str]:
+    # Those of the configuration that bring the writes of one to the other.
+    if config is None:
+        return []
+    sources = {first, *(name for name, group in config.groups.items() if group.primary == first)}
+    return [name for name, one in config.mirrors.items() if one.source in sources and one.target == second]
 
 
-class _Bars:
-    """A bar for each table on a terminal, and nothing elsewhere."""
-
-    def __init__(self, is_terminal: bool) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-        self._progress = Progress(*columns, TimeRemainingColumn(), disable=not is_terminal, transient=True)
-        self._progress.console.stderr = True
-        self._task: Any = None
-
-    def __enter__(self) -> _Bars:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._progress.stop()
+class _Silent:
+    """Watches, and shows nothing: nobody sees a bar in a file."""
 
     def begun(self, table: str, rows: int) -> None:
         """See `Watcher`."""
-        from dbmux.text import visible
-
-        self._task = self._progress.add_task(visible(table), total=rows)
 
     def advanced(self, rows: int) -> None:
         """See `Watcher`."""
-        self._progress.advance(self._task, rows)
 
     def ended(self, result: TableResult) -> None:
         """See `Watcher`."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-            self._task = None
+
+
+@contextmanager
+def _watched() -> Iterator[Watcher]:
+    if not sys.stderr.isatty():
+        yield _Silent()
+        return
+    # Only now, because it takes long to import.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    class Bar:
+        """One for the table that is compared."""
+
+        task: TaskID | None = None
+
+        def begun(self, table: str, rows: int) -> None:
+            self.task = progress.add_task(visible(table), total=max(rows, 1))
+
+        def advanced(self, rows: int) -> None:
+            if self.task is not None:
+                progress.advance(self.task, rows)
+
+        def ended(self, result: TableResult) -> None:
+            if self.task is not None:
+                progress.remove_task(self.task)
+                self.task = None
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+        yield Bar()
 
 
 def _tell(results: list[TableResult], verdict: Verdict) -> None:
-    from dbmux.text import visible
-
     for result in results:
         one, other = result.rows
         count = f"{one} rows" if one == other else f"{one} and {other} rows"
@@ -205,7 +208,8 @@ def _tell(results: list[TableResult], verdict: Verdict) -> None:
             click.echo(f"  {result.repaired} repaired")
         if result.undecided:
             click.echo(f"  {result.undecided} rows kept changing: try again with a longer --settle")
-    click.echo(f"{verdict}: {len(results)} tables")
+    tables = "1 table" if len(results) == 1 else f"{len(results)} tables"
+    click.echo(f"{verdict}: {tables if results else 'there is no such table'}")
 
 
 def _lines(difference: Difference) -> list[str]:
@@ -220,8 +224,6 @@ def _lines(difference: Difference) -> list[str]:
 
 
 def _shown(value: bytes | None) -> str:
-    from dbmux.text import visible
-
     if value is None:
         return "NULL"
     text = visible(value.decode("utf-8", "backslashreplace"))

@@ -47,10 +47,11 @@ class Misread(DbMuxError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What was read: the value, and the place of each key (or list item) by its path."""
+    """What was read: the value; by path, the place of each key (or list item), and where its value begins and ends."""
 
     value: Value
     places: dict[Path, Place] = field(default_factory=dict)
+    spans: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
     def written(self, path: Path) -> Path:
         """The path itself where it is written in the file, or that of the nearest thing around it."""
@@ -70,7 +71,7 @@ def parse(text: str) -> Document:
     parser.skip()
     if parser.position < len(text):
         raise parser.misread("nothing more is expected here")
-    return Document(value, parser.places)
+    return Document(value, parser.places, parser.spans)
 
 
 class _Parser:
@@ -78,6 +79,7 @@ class _Parser:
         self.text = text
         self.position = 0
         self.places: dict[Path, Place] = {}
+        self.spans: dict[Path, tuple[int, int]] = {}
         self._lines = [0, *(found.end() for found in re.finditer("\n", text))]
 
     def value(self, path: Path, depth: int) -> Value:
@@ -85,6 +87,12 @@ class _Parser:
         self.places.setdefault(path, self._place())
         if depth > MAX_DEPTH:
             raise self.misread("too deeply nested")
+        begin = self.position
+        value = self._value(path, depth)
+        self.spans[path] = (begin, self.position)
+        return value
+
+    def _value(self, path: Path, depth: int) -> Value:
         match self.text[self.position : self.position + 1]:
             case "{":
                 return self._object(path, depth)

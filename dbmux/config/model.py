@@ -25,12 +25,14 @@ from dbmux.config.values import (
     Name,
     NotNegative,
     PasswordHash,
+    Pattern,
     Positive,
     ReadableFile,
     Seconds,
     Secret,
     SecretFile,
 )
+from dbmux.differences import DifferenceKind
 from dbmux.query import Kind
 
 
@@ -365,6 +367,33 @@ class OnDefinition(StrEnum):
     IGNORE = "ignore"
 
 
+class ExpectedDifference(Section):
+    """A difference between both answers that is known and harmless; what is left out may be anything."""
+
+    kinds: Annotated[tuple[DifferenceKind, ...], Field(min_length=1)]
+    """What differs, such as `float text`."""
+    why: Annotated[str, Field(min_length=1)]
+    """Why it is harmless."""
+    digest: str | None = None
+    """A statement; it stands for all that differ from it in nothing but literals, comments and white space."""
+    statement: Pattern | None = None
+    """A regular expression that the statement has a match for."""
+    column: str | None = None
+    """The column's name."""
+    types: tuple[tuple[str, str], ...] = ()
+    """Pairs of types that the source and the target tell of the column."""
+    codes: tuple[tuple[NotNegative, NotNegative], ...] = ()
+    """Pairs of numbers of errors or warnings at the source and the target; 0 for none."""
+    source: Pattern | None = None
+    """A regular expression that what the source says has a match for."""
+    target: Pattern | None = None
+    """The same for the target."""
+    by: str | None = None
+    """Who says so."""
+    since: str | None = None
+    """From when on."""
+
+
 class MirrorConfig(Section):
     """A second server that gets all that is written to the first, and is compared with it."""
 
@@ -380,6 +409,8 @@ class MirrorConfig(Section):
     """`schema.table` or `schema.*`; all unless given."""
     feed: Feed = Feed.BINLOG
     """Whether DbMux applies the source's binlog, or the target is a replica already and is only compared."""
+    expected: tuple[ExpectedDifference, ...] = ()
+    """Differences that are harmless, besides those that are known of the two versions."""
     ddl: OnDefinition = OnDefinition.STOP
     """What becomes of CREATE, ALTER and DROP: stop there, apply them, or go on without; renames always stop."""
     account: Account | None = None

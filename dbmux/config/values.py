@@ -75,6 +75,14 @@ def _name(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{value!r} is no regular expression: {error}") from None
+    return value
+
+
 def _readable(path: Path) -> Path:
     try:
         with path.open("rb") as file:
@@ -160,6 +168,7 @@ ConfigNetwork = Annotated[
     Network, BeforeValidator(_network), WithJsonSchema({"type": "string", "examples": ["10.0.0.0/8", "::1"]})
 ]
 Name = Annotated[str, AfterValidator(_name)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
 ReadableFile = Annotated[Path, AfterValidator(_readable)]
 Secret = Annotated[str, BeforeValidator(_secret)]
 AdminSecret = Annotated[Secret, AfterValidator(_not_empty)]

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dbmux.lexer import Token, tokens
-
 # So many rows that only one of them has are told.
 MOST_DIFFERENCES = 10
 Answer = Mapping[str, Any]
@@ -47,18 +45,3 @@ def _differences(first: Sequence[Any], second: Sequence[Any], is_ordered: bool) 
 
 def _at(rows: Sequence[Any], at: int) -> Any:
     return rows[at] if at < len(rows) else None
-
-
-def is_ordered(sql: bytes, flags: int = 0) -> bool:
-    """Whether a statement says in which order its rows are to come: an ORDER BY outside of all parentheses."""
-    depth, last = 0, b""
-    for kind, begin, end in tokens(sql, 0, flags):
-        word = sql[begin:end].upper()
-        if word == b"(":
-            depth += 1
-        elif word == b")":
-            depth -= 1
-        elif kind == Token.WORD and not depth and (last, word) == (b"ORDER", b"BY"):
-            return True
-        last = word
-    return False

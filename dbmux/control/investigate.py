@@ -18,8 +18,9 @@ from typing import Any, Protocol
 from dbmux.backend.reading import Bounds, Reading, Result, Rights, Statement, reading
 from dbmux.backend.server import Backend
 from dbmux.config.model import Config
-from dbmux.control.comparison import compared, is_ordered
+from dbmux.control.comparison import compared
 from dbmux.control.foresight import Imagined, foreseen
+from dbmux.control.rights import rights_of
 from dbmux.control.values import columns_told, rows_told
 from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.events import KEPT, QueryFinished
@@ -35,6 +36,7 @@ from dbmux.session import SessionState
 from dbmux.sql.bind import NotBound
 from dbmux.sql.classify import classify
 from dbmux.sql.modes import lexer_flags
+from dbmux.sql.ordering import is_ordered
 from dbmux.wire.commands import Command
 
 # So many go on at the same time: whoever looks must not take a server's connections from those who work.
@@ -227,39 +229,16 @@ class Investigations:
 
     def _rights(self, subject: Subject) -> tuple[Rights, str]:
         # And what is said of them.
-        name = subject.user
-        known = next(self._known(name, subject.backend), None) if name else None
-        if known is not None:
-            return known, f"the rights of {name}"
-        service = self._engine.config.service
-        if service is not None:
-            return Rights(
-                user=service.user.encode(), password=service.password.encode()
-            ), "the rights of the service account"
+        name, engine = subject.user, self._engine
+        found = rights_of(name, subject.backend, engine.frontend, engine.config.service)
+        if found is not None:
+            return found
         if name:
             raise Refused(
                 f"DbMux does not know the password of {name!r}; name the account in `users`, let logins be learnt "
                 f'("login": "learn"), or give DbMux a `service` account'
             )
         raise Refused("say as which user, or give DbMux a `service` account")
-
-    def _known(self, name: str, backend: Backend) -> Iterator[Rights]:
-        frontend = self._engine.frontend
-        learnt, users = frontend.learnt.credentials, frontend.settings.users
-        user = users.get(name)
-        if user is not None:
-            account = (user.backend_user or name).encode()
-            if (password := user.backend_password or user.password) is not None:
-                yield Rights(user=account, password=password.encode())
-            elif user.password_hash is not None and (shown := learnt.get((user.password_hash, name.encode()))):
-                yield Rights(user=account, password=shown.password)
-        if users:
-            return
-        # A password that one server of a group took is good for the others.
-        groups = [group for group in frontend.topology.groups.values() if backend in group.members]
-        for member in (backend, *(member for group in groups for member in group.members)):
-            if (shown := learnt.get((member.name, name.encode()))) is not None:
-                yield Rights(user=shown.user, password=shown.password)
 
     @asynccontextmanager
     async def _reading(self, subject: Subject, bounds: Bounds) -> AsyncIterator[tuple[Reading, dict[str, Any]]]:

@@ -92,6 +92,13 @@ class Mirror:
             return MirrorFigures(state=self._state, why="", place=self._place, delay_s=replay.progress.delay_s)
         return MirrorFigures(state=self._state, why=self._why, place=self._place, delay_s=None)
 
+    @property
+    def applied_until(self) -> float:
+        """A moment, by time.perf_counter: the target has all that the source had committed then; 0.0 for not known."""
+        replay = self._replay
+        is_running = self._state is MirrorState.RUNNING and replay is not None and replay.progress is not None
+        return replay.progress.applied_until if is_running and replay and replay.progress else 0.0
+
     async def attend(self) -> None:
         """Feed the target until cancelled."""
         while True:

@@ -9,10 +9,9 @@ is not as it must be is an error, so that no difference is covered up.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 
 from dbmux.errors import DbMuxError
-from dbmux.sync.literal import literal
+from dbmux.sync.literal import writer_of
 from dbmux.sync.places import quoted
 from dbmux.sync.table import Column, Family, Table
 from dbmux.sync.target import LENIENT, STRICT, Change
@@ -48,7 +47,7 @@ class Writer:
             raise CannotApply(f"{table.name}: the target lacks the columns {', '.join(missing)}")
         columns = [known[name.lower()] for name in names if name is not None]
         self._name = b"%b.%b" % (quoted(table.name.schema), quoted(table.name.name))
-        self._literals: list[Callable[[Value], bytes]] = [partial(literal, column=logged) for logged in layout.columns]
+        self._literals: list[Callable[[Value], bytes]] = [writer_of(logged) for logged in layout.columns]
         self._enums = [
             (place, frozenset(logged.elements))
             for place, logged in enumerate(layout.columns)

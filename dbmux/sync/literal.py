@@ -9,7 +9,7 @@ as zero dates. JSON that has no type in text (a DECIMAL, a date) becomes what it
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Callable
 
 from dbmux.errors import DbMuxError
 from dbmux.wire.binlog.charsets import charset_of
@@ -17,11 +17,8 @@ from dbmux.wire.binlog.columns import Column, LoggedType
 from dbmux.wire.binlog.rows import Value
 
 T = LoggedType
-# Nothing invisible, no quote and no backslash: the same in every character set and mode.
-_PLAIN = re.compile(rb"[ -&(-\[\]-~]*")
 _PRINTED = frozenset((T.DATE, T.NEWDATE, T.TIME, T.DATETIME, T.TIMESTAMP, T.OLD_TIME, T.OLD_DATETIME, T.OLD_TIMESTAMP))
 _CHOICES = frozenset((T.ENUM, T.SET))
-_JSON_CHARSET = "utf8mb4"
 
 
 class Unwritable(DbMuxError):
@@ -30,41 +27,68 @@ class Unwritable(DbMuxError):
 
 def literal(value: Value, column: Column) -> bytes:
     """The value as SQL; raises Unwritable."""
-    match value:
-        case None:
-            return b"NULL"
-        case int():
-            return b"%d" % value
-        case float() if math.isfinite(value):
-            # With an exponent it is a DOUBLE, without one a DECIMAL.
-            told = repr(value).encode()
-            return told if b"e" in told else told + b"e0"
-        case bytes():
-            return _string(value, column)
-        case _:
-            raise Unwritable(f"the value of column {column.name or '?'} is {value!r}, which SQL cannot write")
+    return writer_of(column)(value)
 
 
-def _string(value: bytes, column: Column) -> bytes:
+def writer_of(column: Column) -> Callable[[Value], bytes]:
+    """What writes a column's values, chosen once for many; raises Unwritable when it is called."""
+    string = _string_writer(column)
+
+    def write(value: Value) -> bytes:
+        match value:
+            case None:
+                return b"NULL"
+            case bytes():
+                return string(value)
+            case int():
+                return b"%d" % value
+            case float() if math.isfinite(value):
+                # With an exponent it is a DOUBLE, without one a DECIMAL.
+                told = repr(value).encode()
+                return told if b"e" in told else told + b"e0"
+            case _:
+                raise Unwritable(f"the value of column {column.name or '?'} is {value!r}, which SQL cannot write")
+
+    return write
+
+
+def _string_writer(column: Column) -> Callable[[bytes], bytes]:
     if column.type == T.DECIMAL:
-        # Without a dot it would be an integer, with other limits.
-        return value if b"." in value else value + b"."
+        return _decimal
     if column.type in _PRINTED or column.declared is not None:
-        return b"'%b'" % value
+        return _printed
     if column.type == T.JSON:
-        return _text(value, _JSON_CHARSET)
-    if column.type == T.ENUM and value not in column.elements:
-        # What was no element when it was written; of a SET, there is no such thing.
-        return b"0"
+        return _text(b"utf8mb4")
     charset = charset_of(column.collation)
-    if charset is None or charset.name == "binary":
-        return _text(value, "utf8mb4") if column.type in _CHOICES else b"x'%b'" % value.hex().encode()
-    if charset.codec is None or charset.is_strict or not _PLAIN.fullmatch(value):
-        return b"_%b x'%b'" % (charset.name.encode(), value.hex().encode())
+    if charset is not None and charset.name != "binary":
+        name = charset.name.encode()
+        write = _bytes(b"_" + name + b" ") if charset.codec is None or charset.is_strict else _text(name)
+    else:
+        write = _text(b"utf8mb4") if column.type in _CHOICES else _bytes(b"")
+    if column.type != T.ENUM:
+        return write
+    # What was no element when it was written is number 0; of a SET, there is no such thing.
+    return lambda value: write(value) if value in column.elements else b"0"
+
+
+def _decimal(value: bytes) -> bytes:
+    # Without a dot it would be an integer, with other limits.
+    return value if b"." in value else value + b"."
+
+
+def _printed(value: bytes) -> bytes:
     return b"'%b'" % value
 
 
-def _text(value: bytes, charset: str) -> bytes:
-    if _PLAIN.fullmatch(value):
-        return b"'%b'" % value
-    return b"_%b x'%b'" % (charset.encode(), value.hex().encode())
+def _bytes(introducer: bytes) -> Callable[[bytes], bytes]:
+    return lambda value: b"%bx'%b'" % (introducer, value.hex().encode())
+
+
+def _text(charset: bytes) -> Callable[[bytes], bytes]:
+    def write(value: bytes) -> bytes:
+        # Without quotes and backslashes it is the same in every mode.
+        if value.isascii() and b"'" not in value and b"\\" not in value and b"\0" not in value:
+            return b"'%b'" % value
+        return b"_%b x'%b'" % (charset, value.hex().encode())
+
+    return write

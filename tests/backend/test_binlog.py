@@ -277,6 +277,19 @@ def test_what_was_prepared_is_told_again_when_it_is_committed() -> None:
     follow(scenario)
 
 
+def test_what_is_committed_in_one_phase_is_like_any_other_write() -> None:
+    async def scenario(found: Following) -> None:
+        await found.until_told("began")
+
+        one_phase = [b.gtid(SOURCE, 1, 0), *PREPARED[1:-1], b.xa_prepare(b"x", b"", 1, one_phase=True)]
+        found.server.log(*one_phase, b.gtid(SOURCE, 2, 0), b.table_map(4, "shop", "u"))
+
+        await found.until(lambda: "shop.u" in found.heard.told)
+        assert found.heard.told.count("began") == 1
+
+    follow(scenario)
+
+
 @pytest.mark.parametrize("before", [[], [*PREPARED, b.query("", b"XA ROLLBACK " + XID)]], ids=["unseen", "ended"])
 def test_after_a_commit_of_what_was_prepared_unseen_nothing_is_known(before: list[bytes]) -> None:
     async def scenario(found: Following) -> None:

@@ -1,7 +1,7 @@
-"""The folder of one's own that commands run in."""
+"""The folder of one's own that commands run in, and fake servers."""
 
 from __future__ import annotations
 
-from tests.cli.conftest import here
+from tests.cli.conftest import here, serve
 
-__all__ = ["here"]
+__all__ = ["here", "serve"]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmux.control.comparison import MOST_DIFFERENCES, compared, is_ordered
+from dbmux.control.comparison import MOST_DIFFERENCES, compared
 
 ROWS = st.lists(st.lists(st.one_of(st.none(), st.integers(0, 3), st.text(max_size=2)), min_size=1, max_size=1))
 
@@ -56,19 +56,3 @@ def test_differences_are_few_and_the_same_from_both_sides(first: list[list[Any]]
 
     assert one["equal"] == other["equal"]
     assert len(one["rows"]) <= MOST_DIFFERENCES
-
-
-@pytest.mark.parametrize(
-    ("sql", "ordered"),
-    [
-        ("SELECT a FROM t ORDER BY a", True),
-        ("SELECT a FROM t order  /* so */ by 1", True),
-        ("SELECT a FROM (SELECT a FROM t ORDER BY a) x", False),
-        ("SELECT ROW_NUMBER() OVER (ORDER BY a) FROM t", False),
-        ("SELECT 'ORDER BY a'", False),
-        ("SELECT `order` by_, 1 FROM t", False),
-        ("SELECT 1", False),
-    ],
-)
-def test_an_order_is_one_of_the_whole_statement(sql: str, ordered: bool) -> None:
-    assert is_ordered(sql.encode()) is ordered

@@ -79,7 +79,7 @@ def client(node: Node) -> Client:
     return Client("127.0.0.1", node.port, ACCOUNT.user, ACCOUNT.password)
 
 
-class _Silent:
+class Silent:
     """Shows nothing of a comparison's course."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -130,7 +130,7 @@ class Pair:
         services = [await Service.connect(backend(node), ACCOUNT) for node in (self.source, self.target)]
         try:
             wish = Wish(patterns=(f"{self.schema}.*",), passage=Delay(0.2))
-            results = await verify((services[0], services[1]), wish, _Silent())
+            results = await verify((services[0], services[1]), wish, Silent())
         finally:
             for service in services:
                 service.close()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import permutations
+from pathlib import Path
 from queue import Queue
 from random import Random
 from threading import Event, Thread
 from time import monotonic, sleep
+from typing import Any
 
 import pytest
 
@@ -24,9 +28,11 @@ from dbmux.sync.table import Table
 from dbmux.sync.verify.compare import Sizes
 from dbmux.sync.verify.repair import Repair, Statements
 from dbmux.sync.verify.result import TableResult, Verdict
-from dbmux.sync.verify.run import Wish, verify
+from dbmux.sync.verify.run import Watcher, Wish, verify
 from dbmux.sync.verify.settle import Delay
 from dbmux.sync.verify.side import ServerSide
+from dbmux.sync.verify.state import State
+from tests.cli.command import LINE, environment
 from tests.real.columns import CASES, ELSEWHERE
 from tests.real.conftest import ACCOUNT, PASSWORD, SERVERS
 
@@ -36,7 +42,7 @@ PAIRS = list(permutations(SERVERS, 2))
 MYSQL = "mysql:9"
 # As small as makes many chunks and buckets out of few rows.
 SIZES = Sizes()
-SMALL = Sizes(chunk=200, largest=400, bucket=20, listed=50)
+SMALL = Sizes(chunk=200, largest=400, bucket=20, listed=50, waiting=1)
 SESSION = "SET sql_mode='ALLOW_INVALID_DATES', time_zone='+00:00';"
 
 
@@ -61,6 +67,8 @@ def compare(
     *,
     repair: bool = False,
     settle_s: float = 0,
+    watcher: Watcher | None = None,
+    **wishes: Any,
 ) -> dict[str, TableResult]:
     """The results by the table's name without its schema."""
 
@@ -73,8 +81,9 @@ def compare(
             def mender(sides: tuple[ServerSide, ServerSide], described: tuple[Table, Table]) -> Repair:
                 return Repair((first, second), Statements((first, second), sides, described[1]), passage)
 
-            wish = Wish(patterns=(pattern,), passage=passage, sizes=sizes, mender=mender if repair else None)
-            return await verify((first, second), wish, Silent())
+            mends = mender if repair else None
+            wish = Wish(patterns=(pattern,), passage=passage, sizes=sizes, mender=mends, **wishes)
+            return await verify((first, second), wish, watcher or Silent())
         finally:
             first.close()
             second.close()
@@ -237,7 +246,7 @@ def written_to(first: Node, second: Node | None, lag_s: float) -> Iterator[list[
     so much later. The list takes what went wrong there."""
     failures: list[Exception] = []
     # Bounded, so that the second server is never further behind than is said.
-    written: Queue[tuple[float, str] | None] = Queue(20)
+    written: Queue[tuple[float, str] | None] = Queue(10)
     is_over = Event()
 
     def write() -> None:
@@ -293,9 +302,116 @@ def test_what_comes_later_to_the_second_server_is_no_difference_and_what_never_c
     fill += f"CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(50)); INSERT INTO t SELECT n, n FROM ({NUMBERS}) x;"
     with tables(nodes, "moving", dict.fromkeys(pair, fill)):
         run(nodes[pair[1]], "UPDATE moving.t SET v='planted' WHERE id=2500; DELETE FROM moving.t WHERE id=2800")
-        with written_to(nodes[pair[0]], nodes[pair[1]], lag_s=0.2) as failures:
-            found = compare(nodes, pair, "moving.t", SMALL, settle_s=1)["t"]
+        with written_to(nodes[pair[0]], nodes[pair[1]], lag_s=0.1) as failures:
+            found = compare(nodes, pair, "moving.t", SMALL, settle_s=0.4)["t"]
 
     assert failures == []
     assert (found.problem, found.undecided, found.kinds) == ("", 0, {"changed": 1, "missing": 1})
     assert sorted(example.key for example in found.examples) == [(b"2500",), (b"2800",)]
+
+
+def dbmux_verify(nodes: dict[str, Node], pair: tuple[str, str], folder: Path, *options: str) -> tuple[int, str]:
+    """The command's exit code and what it said, with its state in this folder."""
+    addresses = [f"127.0.0.1:{nodes[name].port}" for name in pair]
+    account = {"DBMUX_VERIFY_USER": ACCOUNT, "DBMUX_VERIFY_PASSWORD": PASSWORD}
+    done = subprocess.run(
+        (*LINE, "verify", *addresses, "--settle", "0", *options),
+        cwd=folder,
+        env=environment(folder, **account),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_command_tells_what_differs_and_repairs_it_after_a_dry_run(nodes: dict[str, Node], tmp_path: Path) -> None:
+    fill = "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(9)); INSERT INTO t VALUES (1,'a'),(2,'b'),(3,NULL);"
+    pair, wanted = ("mariadb:10.11", MYSQL), ("--tables", "cli.*")
+    with tables(nodes, "cli", dict.fromkeys(pair, fill)):
+        equal = dbmux_verify(nodes, pair, tmp_path, *wanted)
+        run(
+            nodes[MYSQL],
+            "UPDATE cli.t SET v='A' WHERE id=1; DELETE FROM cli.t WHERE id=2; INSERT INTO cli.t VALUES (4,'')",
+        )
+        different = dbmux_verify(nodes, pair, tmp_path, *wanted)
+        code, told = dbmux_verify(nodes, pair, tmp_path, *wanted, "--json")
+        dry = dbmux_verify(nodes, pair, tmp_path, *wanted, "--repair", "--dry-run")
+        still = dbmux_verify(nodes, pair, tmp_path, *wanted)
+        repaired = dbmux_verify(nodes, pair, tmp_path, *wanted, "--repair")
+        again = dbmux_verify(nodes, pair, tmp_path, *wanted)
+
+    assert equal == (0, "cli.t: equal, 3 rows\nequal: 1 table\n")
+    assert different[0] == 1
+    assert "1 changed, 1 extra, 1 missing; in v" in different[1]
+    assert "changed: 1\n    v: a | A" in different[1]
+    assert (code, json.loads(told)["tables"][0]["kinds"]) == (1, {"changed": 1, "extra": 1, "missing": 1})
+    assert "DELETE FROM `cli`.`t` WHERE `id`=4;" in dry[1]
+    assert dry[1].count("REPLACE INTO `cli`.`t` (`id`,`v`) VALUES") == 2
+    assert still == different
+    assert repaired[0] == 0
+    assert "3 repaired" in repaired[1]
+    assert again[0] == 0
+
+
+def test_what_cannot_be_told_is_not_equal(nodes: dict[str, Node], tmp_path: Path) -> None:
+    pair = ("mariadb:11", MYSQL)
+    made = {pair[0]: "CREATE TABLE t (a INT PRIMARY KEY, b INT)", pair[1]: "CREATE TABLE t (a INT PRIMARY KEY)"}
+    with tables(nodes, "untold", made):
+        columns = dbmux_verify(nodes, pair, tmp_path, "--tables", "untold.*")
+        nothing = dbmux_verify(nodes, pair, tmp_path, "--tables", "untold.nothing")
+        run(nodes[MYSQL], "DROP TABLE untold.t")
+        alone = dbmux_verify(nodes, pair, tmp_path, "--tables", "untold.*")
+
+    assert columns[0] == 2
+    assert "only one of them has b" in columns[1]
+    assert nothing == (2, "undecided: there is no such table\n")
+    assert alone[0] == 1
+    assert "only on 127.0.0.1" in alone[1]
+
+
+class Killing(Silent):
+    """Ends the connections of the account to a server once a table is half done."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self.rows = 0
+
+    def advanced(self, rows: int) -> None:
+        self.rows += rows
+        if self.rows > 1500 and self._node is not None:
+            ids = self._node.run(f"SELECT id FROM information_schema.processlist WHERE user='{ACCOUNT}'", "-N").split()
+            self._node.run("".join(f"KILL {number};" for number in ids), "--force")
+            self.rows = -1_000_000
+
+
+def test_a_connection_that_is_cut_is_a_problem_of_its_table_and_the_rest_is_compared_later(
+    nodes: dict[str, Node], tmp_path: Path
+) -> None:
+    pair = ("mariadb:10.11", "mariadb:11")
+    fill = "CREATE TABLE digits (i INT PRIMARY KEY); INSERT INTO digits VALUES (0),(1),(2),(3),(4),(5),(6),(7),(8),(9);"
+    fill += f"CREATE TABLE t (id INT PRIMARY KEY, v INT); INSERT INTO t SELECT n, n FROM ({NUMBERS}) x;"
+    state = State(tmp_path, *pair)
+    with tables(nodes, "cut", dict.fromkeys(pair, fill)):
+        run(nodes[pair[1]], "UPDATE cut.t SET v=v+1 WHERE id IN (5, 2900)")
+        cut = compare(nodes, pair, "cut.t", SMALL, watcher=Killing(nodes[pair[1]]), save=state.write)["t"]
+        kept = state.read()["cut.t"]
+        watcher = Counting()
+        resumed = compare(nodes, pair, "cut.t", SMALL, watcher=watcher, known=state.read())["t"]
+
+    assert (cut.kinds, cut.is_done) == ({"changed": 1}, False)
+    assert "closed the connection in the middle" in cut.problem
+    assert kept.after is not None
+    assert (resumed.rows, resumed.kinds, resumed.verdict) == ((3000, 3000), {"changed": 2}, Verdict.DIFFERENT)
+    assert watcher.rows[0] == kept.rows[0] > 0
+
+
+class Counting(Silent):
+    """Remembers how far it was told to be."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def advanced(self, rows: int) -> None:
+        self.rows.append(rows)

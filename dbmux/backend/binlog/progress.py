@@ -17,12 +17,17 @@ MARKS_LIMIT = 1_000
 
 
 class Progress:
-    """`reached` is the place up to which everything was taken."""
+    """`reached` is the place up to which everything was taken.
 
-    __slots__ = ("_delay_s", "_marks", "reached")
+    `applied_until` is a moment, by time.perf_counter: all that the source had committed then was taken; 0.0 before that
+    is known of any.
+    """
+
+    __slots__ = ("_delay_s", "_marks", "applied_until", "reached")
 
     def __init__(self, reached: Position) -> None:
         self.reached = reached
+        self.applied_until = 0.0
         self._marks: deque[tuple[Position, float]] = deque()
         self._delay_s = 0.0
 
@@ -40,6 +45,7 @@ class Progress:
         """The source's log ended there when it was asked."""
         if is_up_to(end, self.reached):
             self._delay_s = perf_counter() - asked_at
+            self.applied_until = asked_at
             self._marks.clear()
         elif len(self._marks) < MARKS_LIMIT:
             self._marks.append((end, asked_at))
@@ -48,4 +54,5 @@ class Progress:
         """Everything up to there was taken."""
         self.reached = position
         while self._marks and is_up_to(self._marks[0][0], position):
-            self._delay_s = perf_counter() - self._marks.popleft()[1]
+            self.applied_until = self._marks.popleft()[1]
+            self._delay_s = perf_counter() - self.applied_until

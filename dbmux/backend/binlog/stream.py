@@ -28,6 +28,7 @@ from dbmux.wire.binlog.events import (
     Statement,
     TableMap,
     TransactionBegan,
+    XaBegan,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
@@ -58,6 +59,7 @@ class Stream:
         self._listener = listener
         # The open transaction.
         self._gtid = ""
+        self._xid = ""
         self._writes: dict[Write, None] = {}
         self._prepared: dict[str, tuple[Write, ...]] = {}
         self._progress = Progress(Position("", 0))
@@ -104,7 +106,9 @@ class Stream:
                 if not _WRITES_NOTHING.match(text):
                     self._write(event)
             case TransactionBegan(gtid=gtid):
-                self._gtid, self._writes = gtid, {}
+                self._gtid, self._xid, self._writes = gtid, "", {}
+            case XaBegan(xid=xid):
+                self._xid = xid
             case Committed(position=position):
                 self._commit(position)
             case Heartbeat(position=position) | Rotated(position=position):
@@ -114,10 +118,7 @@ class Stream:
                 self.has_begun, self._begun_at = True, perf_counter()
                 self._listener.began()
             case XaPrepared(xid=xid):
-                # They are seen by nobody yet, and told once more when they are.
-                self._prepared[xid] = tuple(self._writes)
-                if len(self._prepared) > PREPARED_LIMIT:
-                    del self._prepared[next(iter(self._prepared))]
+                self._prepare(xid)
             case XaCommitted(xid=xid):
                 self._commit_prepared(xid)
             case XaRolledBack(xid=xid):
@@ -138,7 +139,16 @@ class Stream:
         self._gtid, self._writes = "", {}
         self._progress.reach(position)
 
+    def _prepare(self, xid: str) -> None:
+        # The writes are seen by nobody yet, and told once more when they are.
+        self._prepared[xid] = tuple(self._writes)
+        if len(self._prepared) > PREPARED_LIMIT:
+            del self._prepared[next(iter(self._prepared))]
+
     def _commit_prepared(self, xid: str) -> None:
+        if xid == self._xid:
+            # In one phase, together with its writes.
+            return
         if (writes := self._prepared.pop(xid, None)) is None:
             # It was prepared before anything was read.
             self._listener.began()

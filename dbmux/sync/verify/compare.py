@@ -25,15 +25,18 @@ class Sizes:
     """How much is read at once.
 
     A chunk begins with `chunk` rows and grows until it takes `chunk_s`, to at most `largest`. Rows are listed up to
-    `listed` at once, out of buckets of about `bucket`: with keys and digests that is what this process has to hold.
+    `listed` at once, out of buckets of about `bucket`; `waiting` keys at most, for
+    about `waiting_s`, wait to be looked at again. With their digests that is what this process has to hold.
     """
 
-    chunk: int = 10_000
+    chunk: int = 2_000
     largest: int = 200_000
     chunk_s: float = 0.5
     listed: int = 25_000
     bucket: int = 100
     most_buckets: int = 65_536
+    waiting: int = 25_000
+    waiting_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

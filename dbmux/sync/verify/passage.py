@@ -7,6 +7,7 @@ changes to the second. A mirror that stands still is an error: what it did not b
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from time import monotonic
 
 from dbmux.backend.binlog.listener import Pace
@@ -27,14 +28,12 @@ _IS_THERE = f"SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA='{SCHEM
 
 
 class MirrorPassage:
-    """Waits until every mirror that is fed from the first server is as far as its log was."""
+    """Waits until the mirrors that are fed from the first server are as far as its log was."""
 
-    def __init__(self, source: Source, second: Service, identity: str, still_s: float = STILL_S) -> None:
+    def __init__(self, source: Source, second: Service, which: str, still_s: float) -> None:
         self._source = source
         self._second = second
-        self._places = (
-            f"SELECT file,position FROM {SCHEMA}.places WHERE CAST(source AS BINARY)=x'{identity.encode().hex()}'"
-        ).encode()
+        self._places = f"SELECT file,position FROM {SCHEMA}.places WHERE {which}".encode()
         self._still_s = still_s
 
     async def passed(self) -> None:
@@ -65,14 +64,22 @@ class MirrorPassage:
         self._source.close()
 
 
-async def mirror_passage(first: Backend, account: Account, second: Service) -> MirrorPassage | None:
-    """None where no mirror is fed from the first server; raises DbMuxError, as when its log may not be asked about."""
+async def mirror_passage(
+    first: Backend, account: Account, second: Service, names: Sequence[str] = (), still_s: float = STILL_S
+) -> MirrorPassage | None:
+    """Of the mirrors of these names, or of all; None where none of them is fed from the first server.
+
+    Raises DbMuxError, as when the server's log may not be asked about.
+    """
     if not await second.ask(_IS_THERE):
         return None
     who = Credentials(user=account.user.encode(), password=account.password.encode())
     source = await Source.connect(first, who, Pace())
     try:
-        passage = MirrorPassage(source, second, await source.identity())
+        which = f"CAST(source AS BINARY)={_hex(await source.identity())}"
+        if names:
+            which += f" AND CAST(name AS BINARY) IN ({','.join(map(_hex, names))})"
+        passage = MirrorPassage(source, second, which, still_s)
         if await passage.places():
             return passage
     except BaseException:
@@ -80,3 +87,7 @@ async def mirror_passage(first: Backend, account: Account, second: Service) -> M
         raise
     source.close()
     return None
+
+
+def _hex(value: str) -> str:
+    return f"x'{value.encode().hex()}'"

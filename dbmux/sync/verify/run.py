@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Protocol
 
@@ -24,9 +24,6 @@ from dbmux.sync.verify.result import TableResult
 from dbmux.sync.verify.settle import Columns, Difference, Passage, settle
 from dbmux.sync.verify.side import ServerSide, layouts, prepare
 
-# Keys that wait to be looked at again, and for how long they do at most.
-MOST_SUSPECTS = 25_000
-SUSPECTS_S = 30.0
 # How often is written down how far it is.
 SAVED_S = 2.0
 
@@ -115,24 +112,32 @@ class _Comparison:
         columns = pairs(*described)
         one, other = layouts(*described, columns)
         servers = ServerSide(services[0], one), ServerSide(services[1], other)
+        self._servers = servers
+        self._described = described
         self._sides: Sides = servers
         self._wish = wish
         self._watcher = watcher
         self._results = results
         self._result = results[-1]
         self._rows = described[0].rows
-        self._mender = wish.mender(servers, described) if wish.mender is not None else None
+        self._mends = wish.mender is not None
+        self._mender: Mender | None = None
         documents = frozenset(form.column.name for form in one.forms if form.is_document)
         digested = frozenset(form.column.name for form in one.forms if form.shape is not Shape.PLAIN)
+        # Where JSON differs as text, most of it does: its chunks are listed at once, and so must not be large.
+        sizes = wish.sizes
+        small = replace(sizes, largest=min(sizes.largest, sizes.listed), bucket=sizes.listed)
+        self._sizes = small if documents else sizes
         self._columns = Columns(names=tuple(pair.name for pair in columns), digested=digested, documents=documents)
         if not one.key:
+            # What is equal is counted already with JSON as it is meant.
             self._columns = Columns(names=("(how often the row is there)",))
         self._waiting: list[Key] = []
         self._waits_since = 0.0
         self._saved_at = monotonic()
 
     async def run(self) -> None:
-        result, sizes = self._result, self._wish.sizes
+        result, sizes = self._result, self._sizes
         self._watcher.begun(result.name, self._rows)
         self._watcher.advanced(result.rows[0])
         # What a broken-off comparison could not do is tried again.
@@ -144,7 +149,7 @@ class _Comparison:
             one, other = chunk.totals
             result.rows = result.rows[0] + one.rows, result.rows[1] + other.rows
             self._watcher.advanced(one.rows)
-            if self._waiting and monotonic() - self._waits_since > SUSPECTS_S:
+            if self._waiting and monotonic() - self._waits_since > sizes.waiting_s:
                 await self._settle()
             if not self._waiting:
                 result.checkpoint(chunk.part.to)
@@ -156,7 +161,7 @@ class _Comparison:
         if not self._waiting:
             self._waits_since = monotonic()
         self._waiting += keys
-        if len(self._waiting) >= MOST_SUSPECTS:
+        if len(self._waiting) >= self._sizes.waiting:
             await self._settle()
 
     async def _settle(self) -> None:
@@ -167,8 +172,19 @@ class _Comparison:
         for difference in settled.differences:
             self._result.add(difference)
         self._result.undecided += len(settled.undecided)
-        if self._mender is not None and settled.differences:
-            self._result.repaired += await self._mender.mend(settled.differences)
+        if self._mends and settled.differences:
+            await self._mend(settled.differences)
+
+    async def _mend(self, differences: Sequence[Difference]) -> None:
+        if self._mender is None:
+            assert self._wish.mender is not None
+            try:
+                self._mender = self._wish.mender(self._servers, self._described)
+            except DbMuxError as error:
+                # It is compared all the same.
+                self._result.problem, self._mends = str(error), False
+                return
+        self._result.repaired += await self._mender.mend(differences)
 
     def _save(self) -> None:
         if monotonic() - self._saved_at > SAVED_S:

@@ -16,10 +16,9 @@ from typing import Protocol
 from dbmux.sync.verify.compare import Sides, both
 from dbmux.sync.verify.documents import is_same
 from dbmux.sync.verify.region import Key, Seen
-from dbmux.sync.verify.side import Side
+from dbmux.sync.verify.side import LOOKED_AT, Side
 
-# Keys in one statement, bytes of JSON at once on either side, and how often what moves is looked at.
-LOOKED_AT = 200
+# Bytes of JSON at once on either side, and how often what moves is looked at.
 DOCUMENT_BYTES = 4_000_000
 ROUNDS = 10
 # Of so many rows that differ is told in which columns, and of so many the values are kept.
@@ -91,7 +90,7 @@ async def settle(sides: Sides, columns: Columns, keys: Sequence[Key], passage: P
     """Look until each row is the same, different or given up."""
     pending: Sequence[Key] = keys
     if columns.documents:
-        # Most of these differ as text alone, and need not be waited for.
+        # Some of these differ as text alone, and need not be waited for.
         pending = [one.key for one in await _looked_at(sides, columns, keys)]
     first = await _marks(sides[0], pending)
     before: dict[Key, Marks] = {}
@@ -132,7 +131,7 @@ async def _told(sides: Sides, columns: Columns, different: Sequence[tuple[Key, M
 async def _looked_at(sides: Sides, columns: Columns, keys: Sequence[Key]) -> list[Difference]:
     # Of those rows that differ now, how.
     found: list[Difference] = []
-    for batch in _batches(keys):
+    for batch in _batches(keys, sides[0].most):
         looked = await both(sides, lambda side, batch=batch: side.look(batch))  # type: ignore[misc]
         for one in (await _compared(sides, columns, batch, looked)).values():
             values = _shown(columns, one) if len(found) < SHOWN_ROWS else ()
@@ -141,7 +140,7 @@ async def _looked_at(sides: Sides, columns: Columns, keys: Sequence[Key]) -> lis
 
 
 async def _marks(side: Side, keys: Sequence[Key]) -> dict[Key, bytes]:
-    return {key: mark for batch in _batches(keys) for key, mark in (await side.marks(batch)).items()}
+    return {key: mark for batch in _batches(keys, side.most) for key, mark in (await side.marks(batch)).items()}
 
 
 async def _compared(
@@ -221,5 +220,5 @@ def _light(lengths: dict[Key, int]) -> list[list[Key]]:
     return batches
 
 
-def _batches(keys: Sequence[Key]) -> list[Sequence[Key]]:
-    return [keys[at : at + LOOKED_AT] for at in range(0, len(keys), LOOKED_AT)]
+def _batches(keys: Sequence[Key], most: int) -> list[Sequence[Key]]:
+    return [keys[at : at + most] for at in range(0, len(keys), most)]

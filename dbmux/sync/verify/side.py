@@ -6,6 +6,8 @@ Whatever the server could not digest is an error, never a row less. Never compar
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +16,7 @@ from dbmux.backend.inquiry import TextRow
 from dbmux.backend.service import Service
 from dbmux.errors import DbMuxError
 from dbmux.sync.table import Family, Table, quoted
+from dbmux.sync.verify.documents import canonical
 from dbmux.sync.verify.form import Form, Pair
 from dbmux.sync.verify.region import ALL, Buckets, Key, Range, Seen, Total
 
@@ -31,8 +34,16 @@ class Undecided(DbMuxError):
     """A server did not say what is needed to compare; this is never taken for equal or different."""
 
 
+# Keys in one statement, and of a table without a key: each statement reads all of it.
+LOOKED_AT, LOOKED_AT_KEYLESS = 200, 10_000
+
+
 class Side(Protocol):
-    """A table on one server."""
+    """A table on one server; `most` is how many keys can be looked at in one statement."""
+
+    @property
+    def most(self) -> int:
+        """See above."""
 
     async def border(self, after: Key | None, rows: int) -> Key | None:
         """The key of the row so many rows after that key; None when there are not so many."""
@@ -116,11 +127,18 @@ class ServerSide:
         self.layout = layout
         self._service = service
         self._table = layout.table.name.sql
-        self._row = _row(layout.forms)
-        self._number = f"CAST(CONV(LEFT(SHA2({self._row},256),16),16,10) AS UNSIGNED)"
-        self._sum = f"COUNT(*),SUM(COALESCE({self._number},{UNDIGESTED}))"
-        self._spread = f"CRC32({_row(layout.key) if layout.key else self._row})"
-        self._digest = f"LEFT(SHA2({self._row},256),32)"
+        self._documents = [form for form in layout.forms if form.is_document]
+        row = _row(layout.forms)
+        others = _row([form for form in layout.forms if not form.is_document])
+        number = f"CAST(CONV(LEFT(SHA2({row},256),16),16,10) AS UNSIGNED)"
+        self._sum = f"COUNT(*),SUM(COALESCE({number},{UNDIGESTED}))"
+        self._spread = f"CRC32({_row(layout.key) if layout.key else others})"
+        self._digest = f"LEFT(SHA2({others},256),32)"
+
+    @property
+    def most(self) -> int:
+        """See `Side`."""
+        return LOOKED_AT if self.layout.key else LOOKED_AT_KEYLESS
 
     async def border(self, after: Key | None, rows: int) -> Key | None:
         """See `Side`."""
@@ -163,35 +181,24 @@ class ServerSide:
         if buckets != ALL:
             where += f" AND {self._spread}%{buckets.of} IN ({','.join(map(str, sorted(buckets.numbers)))})"
         if self.layout.key:
-            values = ",".join(form.value for form in self.layout.key)
-            sql = f"SELECT {values},{self._digest} FROM {self._from()} WHERE {where}"
+            async for one in self._digested(where):
+                yield one
         else:
-            sql = f"SELECT {self._digest} AS d,COUNT(*) FROM {self._from()} WHERE {where} GROUP BY d"
-        async for row in self._service.rows(sql.encode()):
-            *key, digest = row
-            if digest is None:
-                raise self._undigested()
-            yield _key(key), digest
+            for (digest,), count in (await self._counted(where)).items():
+                yield (digest,), b"%d" % count
 
     async def marks(self, keys: Sequence[Key]) -> dict[Key, bytes]:
         """See `Side`; without a key, how often each row is there."""
-        if not self.layout.key:
-            return await self._count(keys)
-        values = ",".join(form.value for form in self.layout.key)
-        sql = f"SELECT {values},{self._digest} FROM {self._from()} WHERE {self._any_of(keys)}"
-        wanted, found = frozenset(keys), {}
-        async for *parts, digest in self._service.rows(sql.encode()):
-            if digest is None:
-                raise self._undigested()
+        wanted = frozenset(keys)
+        if self.layout.key:
             # A collation may take others for equal.
-            if (key := _key(parts)) in wanted:
-                found[key] = digest
-        return found
+            return {key: digest async for key, digest in self._digested(self._any_of(keys)) if key in wanted}
+        return {key: b"%d" % count for key, count in (await self._counted("TRUE")).items() if key in wanted}
 
     async def look(self, keys: Sequence[Key]) -> dict[Key, Seen]:
         """See `Side`; without a key, how often each row is there is its only value."""
         if not self.layout.key:
-            return {key: (count,) for key, count in (await self._count(keys)).items()}
+            return {key: (count,) for key, count in (await self.marks(keys)).items()}
         width = len(self.layout.key)
         values = ",".join(form.value for form in self.layout.key)
         seen = ",".join(_or_null(form) for form in self.layout.forms)
@@ -216,12 +223,36 @@ class ServerSide:
             raise self._undigested()
         return tuple(value[1:] if value else None for value in values)
 
-    async def _count(self, keys: Sequence[Key]) -> dict[Key, bytes]:
-        wanted = ",".join(f"x'{digest.hex()}'" for (digest,) in keys)
-        found = await self._ask(
-            f"SELECT {self._digest} AS d,COUNT(*) FROM {self._from()} WHERE {self._digest} IN ({wanted}) GROUP BY d"
-        )
-        return {_key(row[:1]): row[1] or b"" for row in found}
+    async def _digested(self, where: str) -> AsyncIterator[tuple[Key, bytes]]:
+        # Keys and digests; JSON is brought into its form here, since neither family does it as the other would.
+        width = len(self.layout.key)
+        columns = [*(form.value for form in self.layout.key), self._digest, *map(_text, self._documents)]
+        async for row in self._service.rows(f"SELECT {','.join(columns)} FROM {self._from()} WHERE {where}".encode()):
+            digest = row[width]
+            if digest is None:
+                raise self._undigested()
+            yield _key(row[:width]), self._with_documents(digest, row[width + 1 :]) if self._documents else digest
+
+    def _with_documents(self, digest: bytes, texts: TextRow) -> bytes:
+        whole = hashlib.sha256(digest)
+        for text in texts:
+            # No text is empty, and no other side has this one's name.
+            told = b"" if text is None else canonical(text) or self._service.name.encode()
+            whole.update(b"%d:%b" % (len(told), told))
+        return whole.hexdigest()[:32].encode()
+
+    async def _counted(self, where: str) -> Counter[Key]:
+        counts: Counter[Key] = Counter()
+        if self._documents:
+            async for _, digest in self._digested(where):
+                counts[(digest,)] += 1
+        else:
+            sql = f"SELECT {self._digest} AS d,COUNT(*) FROM {self._from()} WHERE {where} GROUP BY d"
+            async for told, count in self._service.rows(sql.encode()):
+                if told is None:
+                    raise self._undigested()
+                counts[(told,)] = int(count or b"0")
+        return counts
 
     def _total(self, row: TextRow) -> Total:
         total = Total(int(row[0] or b"0"), int(row[1] or b"0"))
@@ -267,7 +298,8 @@ async def prepare(service: Service) -> None:
 
 def _row(forms: Iterable[Form]) -> str:
     # What begins with bytes is bytes throughout: nothing is converted on the way.
-    return f"CONCAT(CAST('' AS BINARY),{','.join(_with_commas(forms))})"
+    pieces = ",".join(("CAST('' AS BINARY)", *_with_commas(forms)))
+    return f"CONCAT({pieces})"
 
 
 def _with_commas(forms: Iterable[Form]) -> Iterable[str]:
@@ -275,6 +307,10 @@ def _with_commas(forms: Iterable[Form]) -> Iterable[str]:
         if at:
             yield "','"
         yield form.pieces
+
+
+def _text(form: Form) -> str:
+    return f"IF({form.column.sql} IS NULL,NULL,{form.value})"
 
 
 def _or_null(form: Form) -> str:

@@ -112,6 +112,7 @@ cdef class Time(Fractional):
     cpdef object read(self, Cursor cursor)
 
 cdef class OldDatetime(Reader):
+    @cython.locals(number=cython.ulonglong, day=cython.ulonglong, clock=cython.ulonglong, text=bytes)
     cpdef object read(self, Cursor cursor)
 
 cdef class OldTime(Reader):

@@ -13,7 +13,11 @@ A value is what a SELECT in the text protocol gives, as exact and as cheap as ca
   GEOMETRY (its SRID, then WKB), VECTOR.
 - `bytes` in ASCII as servers print them: DECIMAL, dates and times (TIMESTAMP in UTC), UUID and addresses where they are
   declared so; JSON, which is UTF-8.
-- None for NULL, and ABSENT where the log tells nothing of the column (`binlog_row_image`).
+- None for NULL, and ABSENT where the log tells nothing of the column (`binlog_row_image`): before an update and in
+  one, what it was; in a new row, the column's default. What MariaDB logs of generated columns may be out of date.
+
+As an argument of a prepared statement a string needs CONVERT(? USING its character set); dbmux.sync.literal writes it
+as SQL. That a column is a UUID, an INET4 or an INET6 of MariaDB the log does not tell (`Declared`).
 """
 
 from __future__ import annotations
@@ -384,13 +388,20 @@ class Time(Fractional):
 
 
 class OldDatetime(Reader):
-    """DATETIME as servers before MySQL 5.6 and MariaDB 10.0 stored it, and tables of theirs that were never rebuilt."""
+    """DATETIME as servers before MySQL 5.6 and MariaDB 10.0 stored it, and tables of theirs that were never rebuilt.
+
+    Those of MariaDB may have fractions, which the log does not tell of: such values are refused.
+    """
 
     __slots__ = ()
 
     def read(self, cursor: Cursor) -> object:
         """2024-02-29 12:34:56."""
-        text = b"%014d" % cursor.length(8)
+        number = cursor.length(8)
+        day, clock = number // 1_000_000, number % 1_000_000
+        if day > 99991231 or day // 100 % 100 > 12 or clock >= 240000 or clock // 100 % 100 > 59 or clock % 100 > 59:
+            raise broken("a DATETIME in a form of old servers cannot be read; run there: ALTER TABLE … FORCE")
+        text = b"%014d" % number
         return b"%b-%b-%b %b:%b:%b" % (text[:-10], text[-10:-8], text[-8:-6], text[-6:-4], text[-4:-2], text[-2:])
 
 

@@ -19,6 +19,7 @@ class FakeSide:
         self.moved = moved
         self.asked: list[str] = []
         self.listed = 0
+        self.most = 3
 
     async def border(self, after: Key | None, rows: int) -> Key | None:
         keys = sorted(key for key in self.rows_there if after is None or key > after)

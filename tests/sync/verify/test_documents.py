@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmux.sync.verify.documents import is_same
+from dbmux.sync.verify.documents import canonical, is_same
 
 SAME = {
     "order of keys": (b'{"a":1,"b":2}', b'{"b": 2, "a": 1}'),
@@ -43,6 +43,7 @@ def test_other_text_of_the_same_json_is_the_same(name: str) -> None:
 
     assert is_same(first, second)
     assert is_same(second, first)
+    assert canonical(first) == canonical(second) or None in (canonical(first), canonical(second))
 
 
 @pytest.mark.parametrize("name", OTHER)
@@ -51,6 +52,7 @@ def test_other_json_is_another(name: str) -> None:
 
     assert not is_same(first, second)
     assert not is_same(second, first)
+    assert canonical(first) != canonical(second) or canonical(first) is None
 
 
 VALUES = st.recursive(
@@ -67,3 +69,13 @@ def test_any_value_is_itself_however_it_is_written(value: Any, spaced: bool, esc
     written = json.dumps(value, ensure_ascii=escaped, indent=1 if spaced else None)
 
     assert is_same(plain.encode(), written.encode())
+    assert canonical(plain.encode()) == canonical(written.encode())
+
+
+@given(first=VALUES, second=VALUES)
+def test_two_values_have_one_form_only_when_they_are_the_same(first: Any, second: Any) -> None:
+    one, other = (json.dumps(value).encode() for value in (first, second))
+
+    told = canonical(one), canonical(other)
+
+    assert None in told or (told[0] == told[1]) == is_same(one, other)

@@ -159,7 +159,9 @@ def test_values_that_look_otherwise_than_they_are_stored(reader: r.Reader, data:
     ("reader", "data"),
     [
         (r.Choice(1, (b"a",)), b"\2"), (r.Choices(1, (b"a",), b","), b"\2"), (r.Datetime(0), bytes(5)),
-        (r.Compressed(1), b"\2\x81\5"), (r.Compressed(1), b"\1\x11"),
+        (r.OldDatetime(), b"\xff" * 8), (r.OldDatetime(), (20241301000000).to_bytes(8, "little")),
+        (r.OldDatetime(), (20240101246060).to_bytes(8, "little")), (r.Compressed(1), b"\2\x81\5"),
+        (r.Compressed(1), b"\1\x11"),
     ],
 )  # fmt: skip
 def test_values_that_cannot_be_are_refused(reader: r.Reader, data: bytes) -> None:

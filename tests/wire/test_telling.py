@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dbmux.control.values import type_told, value_told
 from dbmux.wire.columns import BINARY_CHARSET, Column, FieldFlag, FieldType
 from dbmux.wire.rows import Moment, Span, Value
+from dbmux.wire.telling import type_told, value_told
 
 T = FieldType
 UTF8 = 45

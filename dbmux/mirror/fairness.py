@@ -1,0 +1,44 @@
+"""Whether source and target could answer alike, by what is known of writes and of how far the target is.
+
+The query cache's epochs of the tables that a read touches, also behind views, and the moment up to which the target has
+everything come in. Where the tables are not known, because nothing is cached or the dictionary cannot say, no write is
+seen: then only asking again tells a write in between from a difference, which dbmux.mirror.shadow does in any case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dbmux.cache.cache import Source
+from dbmux.cache.tables import Table, Tables, capture, is_current
+from dbmux.mirror.read import Read
+
+
+class Epochs:
+    """For the servers of one group; `applied_until` is by time.perf_counter."""
+
+    def __init__(self, source: Source, tables: Tables, applied_until: Callable[[], float]) -> None:
+        self._source = source
+        self._tables = tables
+        self._applied_until = applied_until
+
+    def capture(self, read: Read) -> object:
+        """The tables that are known, and their epochs as they are."""
+        tables = self._of(read)
+        return tables, capture(tables)
+
+    def is_fair(self, read: Read, since: object) -> bool:
+        """Whether no epoch has moved."""
+        assert isinstance(since, tuple)
+        return is_current(*since)
+
+    def applied_until(self) -> float:
+        """How far the target is."""
+        return self._applied_until()
+
+    def _of(self, read: Read) -> tuple[Table, ...]:
+        dictionary = self._source.dictionary
+        if dictionary is None:
+            return ()
+        found = dictionary.sources(read.footprint, read.state.schema.decode("utf-8", "backslashreplace"))
+        return () if found.why else tuple(self._tables.table(*key) for key in sorted(found.tables))

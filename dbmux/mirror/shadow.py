@@ -1,0 +1,378 @@
+"""Shadow reads: a share of what clients read is read again on both servers, and the answers are compared.
+
+Reads come in and are never waited for; findings go out to the ledger. What the client was answered is not kept, so both
+servers are asked now, and only where that is fair: the target had all that the source had committed, and none of the
+tables was written meanwhile. Unequal answers are never believed at once: both are asked again, and only what differs
+both times is recorded. What could not be compared is counted, with the reason. Bounded in waiting reads, in workers,
+and in what is read; a read for which there is no room is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from dbmux.differences import OF_ROWS, DifferenceKind
+from dbmux.mirror.answer import Answer
+from dbmux.mirror.catalogue import Catalogue, Expected
+from dbmux.mirror.compare import Comparison, Difference, Order, compare
+from dbmux.mirror.ledger import Finding, Sample, Unusable
+from dbmux.mirror.orders import run_again
+from dbmux.mirror.read import Asked, Fairness, NotComparedError, Read
+from dbmux.mirror.sampling import Sampler, Taken
+from dbmux.mirror.settings import carried, packed
+from dbmux.mirror.side import NotAsked
+from dbmux.mirror.tally import Durations, Outcome, Tally
+from dbmux.mirror.telling import told
+from dbmux.query import Query
+from dbmux.session import SessionState
+
+WORKERS = 2
+# Reads that wait; of one kind of statement only a part of them, so that a frequent one leaves room for the others.
+MOST_WAITING, MOST_OF_A_DIGEST = 512, 64
+# When so many wait, only the first ones of their kind are still taken.
+MOST_OF_THE_SHARE = 128
+# After each read a worker rests: a read takes up to a millisecond of this process, which is its clients' in the first
+# place. Together the workers compare some 80 reads a second.
+REST_S = 0.02
+# How often both servers are asked until a difference is believed, or given up; and how often for a fair moment.
+ATTEMPTS, TRIES = 3, 4
+# How long and how often is waited for the target to have applied what the source has committed.
+PAUSE_S, PAUSES = 0.05, 60
+# The first time it is enough that the target was up to date so long ago: to prove more would take longer than to ask
+# again where the answers differ.
+CLOSE_S = 3.0
+# Answers with more values are compared in another thread.
+MANY_VALUES = 500
+
+FULL = "too many reads waited"
+BEHIND = "the target had not applied the source's writes in time"
+WRITTEN = "its tables were written meanwhile"
+UNSTEADY = "the source itself does not answer alike twice"
+UNSETTLED = "each time something else differs"
+OPEN_LIMIT = "which rows a LIMIT takes is open without an ORDER BY"
+LIMIT_UNKNOWN = "which rows a LIMIT takes could not be looked at"
+DENIED = "the account that it is run with may not read that"
+TOO_LONG = "it took too long"
+NO_LEDGER = "the ledger could not be written"
+# Manual page "Server Error Message Reference": no right to a schema, a table, a column, an operation, a routine.
+_DENIED = frozenset((1044, 1142, 1143, 1227, 1370))
+# Interrupted, and the time limits of MariaDB and MySQL.
+_TOO_LONG = frozenset((1317, 1969, 3024))
+
+
+class Pair(NamedTuple):
+    """Both answers."""
+
+    source: Answer
+    target: Answer
+
+
+class Looked(NamedTuple):
+    """Both answers, what differs beyond what is expected, and whether anything differs at all."""
+
+    pair: Pair
+    found: Comparison
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What shadow reads need besides the two servers: all that is of the process around them."""
+
+    fairness: Fairness
+    record: Callable[[Finding], Awaitable[object]]
+    durations: Callable[[], Durations]
+    random: Callable[[], float]
+    # Seconds since the epoch, and by time.perf_counter.
+    clock: Callable[[], float]
+    now: Callable[[], float]
+    pause: Callable[[float], Awaitable[None]]
+
+
+class Shadow:
+    """Of one mirror, by its name. `offer` is the tap; `run` does the work until it is cancelled."""
+
+    def __init__(
+        self, mirror: str, source: Asked, target: Asked, catalogue: Catalogue, around: Surroundings, share: float
+    ) -> None:
+        self.mirror = mirror
+        self.sampler = Sampler(share, around.random)
+        self.tally = Tally(around.durations)
+        self._source = source
+        self._target = target
+        self._catalogue = catalogue
+        # The rules between servers of these versions.
+        self._versions = ("", "")
+        self._expected = Expected()
+        self._around = around
+        self._waiting: deque[Read] = deque()
+        self._of_digest: Counter[str] = Counter()
+        self._arrived = asyncio.Event()
+
+    # The tap.
+
+    def wants(self, query: Query) -> bool:
+        """Whether a read with this meaning is to be offered: so that those that must be dropped are not even made."""
+        match self.sampler.takes(query):
+            case Taken.NO:
+                return False
+            case Taken.SHARE if len(self._waiting) >= MOST_OF_THE_SHARE:
+                self.tally.spared += 1
+                return False
+            case _:
+                return True
+
+    def offer(self, read: Read) -> None:
+        """Such a read; never waits."""
+        self.tally.chosen += 1
+        if len(self._waiting) >= MOST_WAITING or self._of_digest[read.digest] >= MOST_OF_A_DIGEST:
+            self.tally.skipped(FULL)
+            return
+        self._of_digest[read.digest] += 1
+        self._waiting.append(read)
+        self._arrived.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many reads wait."""
+        return len(self._waiting)
+
+    # The work.
+
+    async def run(self) -> None:
+        """Compare what is offered, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(WORKERS):
+                    tasks.create_task(self._work())
+        finally:
+            self._source.close()
+            self._target.close()
+
+    async def look(self, read: Read) -> None:
+        """Compare one read now, and record what differs."""
+        try:
+            await self._look(read)
+        except NotComparedError as error:
+            self.tally.skipped(str(error))
+        except NotAsked as error:
+            self.tally.skipped(str(error))
+        except Unusable:
+            self.tally.skipped(NO_LEDGER)
+
+    async def again(self, sample: Sample) -> tuple[Difference, ...]:
+        """What of a sample's answers still differs, beyond what is expected; raises DbMuxError."""
+        await self._meet()
+        return await run_again(sample, self._source, self._target, self._expected)
+
+    def figures(self) -> dict[str, Any]:
+        """What was counted, and between which servers, as JSON has it."""
+        source, target = self._source, self._target
+        return {
+            "source": f"{source.name} ({source.version})",
+            "target": f"{target.name} ({target.version})",
+            **self.tally.told(),
+        }
+
+    def extend(self, catalogue: Catalogue) -> None:
+        """Other differences are expected from now on."""
+        self._catalogue, self._versions = catalogue, ("", "")
+
+    async def _work(self) -> None:
+        while True:
+            while not self._waiting:
+                self._arrived.clear()
+                await self._arrived.wait()
+            read = self._waiting.popleft()
+            self._of_digest[read.digest] -= 1
+            if not self._of_digest[read.digest]:
+                del self._of_digest[read.digest]
+            await self.look(read)
+            await self._around.pause(REST_S)
+
+    async def _look(self, read: Read) -> None:
+        first: Pair | None = None
+        kinds: frozenset[DifferenceKind] = frozenset()
+        for _ in range(ATTEMPTS):
+            pair, found, outcome = await self._compared(read, CLOSE_S if first is None else 0.0)
+            if not found.differences:
+                break
+            if first is not None:
+                if compare(first.source, pair.source, read.order).differences:
+                    raise NotComparedError(UNSTEADY)
+                if again := kinds & _kinds(found):
+                    steady = [one for one in found.differences if one.kind in again]
+                    await self._settle(read, pair, Comparison(tuple(steady)))
+                    return
+            first, kinds = pair, _kinds(found)
+        else:
+            raise NotComparedError(UNSETTLED)
+        self.tally.came_out(read, outcome if first is None else Outcome.TRANSIENT, found)
+        await self._look_at_times(read)
+
+    async def _settle(self, read: Read, pair: Pair, found: Comparison) -> None:
+        # A difference was seen twice.
+        if _kinds(found) & OF_ROWS and read.is_limited:
+            found = await self._without_limit(read, found)
+        self.tally.came_out(read, Outcome.DIFFERENT, found)
+        for kind in sorted(_kinds(found)):
+            await self._record(read, pair, next(one for one in found.differences if one.kind is kind))
+
+    async def _without_limit(self, read: Read, found: Comparison) -> Comparison:
+        # Perhaps both have the same rows, and only take others of them.
+        whole = read.widened()
+        if whole is None:
+            raise NotComparedError(LIMIT_UNKNOWN)
+        try:
+            compared = (await self._compared(whole, 0.0)).found
+        except NotComparedError as error:
+            raise NotComparedError(LIMIT_UNKNOWN) from error
+        if _kinds(compared) & OF_ROWS:
+            return found
+        if read.order is Order.OPEN:
+            raise NotComparedError(OPEN_LIMIT)
+        others = [one for one in found.differences if one.kind not in OF_ROWS]
+        example = next(one for one in found.differences if one.kind in OF_ROWS)
+        limit = Difference(
+            kind=DifferenceKind.LIMIT, source=example.source, target=example.target, column=example.column
+        )
+        return Comparison((limit, *others))
+
+    # Asking.
+
+    async def _meet(self) -> None:
+        await self._source.meet()
+        await self._target.meet()
+        versions = (self._source.version, self._target.version)
+        if versions != self._versions:
+            self._versions, self._expected = versions, self._catalogue.between(*versions)
+
+    async def _compared(self, read: Read, close_s: float) -> Looked:
+        await self._meet()
+        pair = await self._fair_pair(read, close_s)
+        _check(pair)
+        if sum(len(one.rows) * len(one.columns) for one in pair) > MANY_VALUES:
+            found = await asyncio.to_thread(compare, pair.source, pair.target, read.order)
+        else:
+            found = compare(pair.source, pair.target, read.order)
+        if found.why_not:
+            raise NotComparedError(found.why_not)
+        if not found.differences:
+            return Looked(pair, found, Outcome.SAME)
+        left, text = [], read.statement.text.decode("utf-8", "replace")
+        for one in found.differences:
+            rule = self._expected.rule_for(one, text, read.text)
+            if rule is None:
+                left.append(one)
+            else:
+                self.tally.expected[rule.name] += 1
+        return Looked(pair, Comparison(tuple(left)), Outcome.DIFFERENT if left else Outcome.EXPECTED)
+
+    async def _fair_pair(self, read: Read, close_s: float) -> Pair:
+        fairness = self._around.fairness
+        for _ in range(TRIES):
+            await self._until_applied(self._around.now() - close_s)
+            since = fairness.capture(read)
+            pair = await self._pair(read)
+            if fairness.is_fair(read, since):
+                if pair.source.failure is None and pair.target.failure is None:
+                    digest = self.tally.of(read)
+                    digest.runs += 1
+                    digest.source.record(pair.source.seconds)
+                    digest.target.record(pair.target.seconds)
+                return pair
+        raise NotComparedError(WRITTEN)
+
+    async def _until_applied(self, moment: float) -> None:
+        for _ in range(PAUSES):
+            if self._around.fairness.applied_until() >= moment:
+                return
+            await self._around.pause(PAUSE_S)
+        raise NotComparedError(BEHIND)
+
+    async def _pair(self, read: Read) -> Pair:
+        # One after the other, so that neither slows the other; which is first is left to chance.
+        if self._around.random() < 0.5:
+            source = await self._ask(self._source, read)
+            return Pair(source, await self._ask(self._target, read))
+        target = await self._ask(self._target, read)
+        return Pair(await self._ask(self._source, read), target)
+
+    async def _ask(self, side: Asked, read: Read) -> Answer:
+        return await side.ask(read.statement, read.user, self._state(side, read))
+
+    def _state(self, side: Asked, read: Read) -> SessionState:
+        return carried(read.state, self._source.family, side.family)
+
+    # Recording.
+
+    async def _record(self, read: Read, pair: Pair, difference: Difference) -> None:
+        sample = Sample(
+            at=self._around.clock(),
+            statement=read.written(),
+            user=read.user,
+            state=packed(self._state(self._source, read)),
+            source=told(pair.source),
+            target=told(pair.target),
+            source_s=pair.source.seconds,
+            target_s=pair.target.seconds,
+        )
+        await self._keep(read, difference, sample)
+
+    async def _keep(self, read: Read, difference: Difference, sample: Sample) -> None:
+        finding = Finding(
+            mirror=self.mirror,
+            digest=read.digest,
+            text=read.text,
+            kind=difference.kind,
+            sample=sample,
+            place=difference.column,
+            source=difference.source,
+            target=difference.target,
+        )
+        await self._around.record(finding)
+
+    async def _look_at_times(self, read: Read) -> None:
+        digest = self.tally.of(read)
+        if digest.is_explained or digest.digest != read.digest or not digest.is_slower:
+            return
+        digest.is_explained = True
+        plans = [
+            await side.explain(read.statement, read.user, self._state(side, read))
+            for side in (self._source, self._target)
+        ]
+        here, there = digest.source.percentile(50), digest.target.percentile(50)
+        difference = Difference(
+            kind=DifferenceKind.PLAN,
+            source=f"{here * 1000:.2f} ms at the median",
+            target=f"{there * 1000:.2f} ms at the median",
+        )
+        sample = Sample(
+            at=self._around.clock(),
+            statement=read.written(),
+            user=read.user,
+            state=packed(self._state(self._source, read)),
+            source=plans[0],
+            target=plans[1],
+            source_s=here,
+            target_s=there,
+        )
+        self.tally.kinds[DifferenceKind.PLAN] += 1
+        await self._keep(read, difference, sample)
+
+
+def _check(pair: Pair) -> None:
+    # An error that says nothing of the statement.
+    for answer in pair:
+        if answer.failure is not None and answer.failure.number in _DENIED:
+            raise NotComparedError(DENIED)
+        if answer.failure is not None and answer.failure.number in _TOO_LONG:
+            raise NotComparedError(TOO_LONG)
+
+
+def _kinds(comparison: Comparison) -> frozenset[DifferenceKind]:
+    return frozenset(one.kind for one in comparison.differences)

@@ -1,0 +1,209 @@
+"""One of the two servers, asked for what it answers to a read: on connections of its own, which are kept.
+
+A read and the state of its session come in, an answer goes out: what the server says against the statement is an answer
+too. What keeps it from being asked is raised as `NotAsked`. The connections are in no pool, can only read, end a
+statement that takes too long, and are at most so many as reads go on at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from dbmux.backend.connection import Connection
+from dbmux.backend.opening import end, open_connection
+from dbmux.backend.pool import Account, ShelfKey
+from dbmux.backend.reading import GRACE_S, Bounds, Reading, Result, Rights, Statement
+from dbmux.backend.server import Backend
+from dbmux.errors import BackendRefused, DbMuxError, MySQLError
+from dbmux.mirror.answer import Answer, Failure, Told
+from dbmux.mirror.settings import Family
+from dbmux.net.conversation import ConnectionClosed, Conversation
+from dbmux.session import SessionState, assignments
+from dbmux.wire.client import ClientProtocol, ServerMessage
+from dbmux.wire.commands import Command
+from dbmux.wire.handshake import UTF8MB4
+
+# Idle connections that are kept, of all accounts.
+MOST_IDLE = 8
+
+
+class NotAsked(DbMuxError):
+    """The server could not be asked; the message says why, in words that many share."""
+
+
+class Denied(DbMuxError):
+    """No account is known with whose rights a user's statement can be run there."""
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """A connection, and the state that it was brought into; None for a new one."""
+
+    connection: Connection
+    reader: Reading
+    state: SessionState | None
+    key: ShelfKey
+    account: Account
+
+    @property
+    def is_good(self) -> bool:
+        return self.reader.is_whole and not self.reader.is_gone
+
+
+@dataclass(slots=True, eq=False)
+class Side:
+    """A server; `rights` gives the account for a user's statements, or raises Denied."""
+
+    backend: Backend
+    rights: Callable[[str], Rights]
+    bounds: Bounds = Bounds()
+    _idle: list[_Kept] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The server's name in the configuration."""
+        return self.backend.name
+
+    @property
+    def family(self) -> Family:
+        """Which family it is of; MySQL's while that is not known."""
+        return Family.MARIADB if self.backend.is_mariadb else Family.MYSQL
+
+    @property
+    def version(self) -> str:
+        """Family and version as they were last told, such as `mariadb 10.11.6`."""
+        return f"{self.family} {self.backend.version.partition('-')[0]}"
+
+    async def meet(self) -> None:
+        """Find out which server it is, if that is not known yet; raises NotAsked."""
+        if self.backend.greeting is None:
+            try:
+                await self.backend.meet()
+            except (MySQLError, BackendRefused) as error:
+                raise NotAsked(f"{self.name} cannot be reached") from error
+
+    async def ask(self, statement: Statement, user: str, state: SessionState) -> Answer:
+        """What it answers, warnings included; raises NotAsked."""
+        return await self._with(user, state, lambda reader: _answer(reader, statement))
+
+    async def explain(self, statement: Statement, user: str, state: SessionState) -> str:
+        """Its plan for the statement, or why it gives none; raises NotAsked."""
+        how = b"EXPLAIN FORMAT=JSON" if self.backend.is_mariadb else b"EXPLAIN FORMAT=TREE"
+        answer = await self._with(user, state, lambda reader: _answer(reader, statement.explained(how)))
+        if answer.failure is not None:
+            return f"no plan: {answer.failure.message}"
+        return "\n".join(cell.decode("utf-8", "replace") for row in answer.rows for cell in row if type(cell) is bytes)
+
+    def close(self) -> None:
+        """Let go of all connections that are not in use."""
+        while self._idle:
+            self._idle.pop().connection.quit()
+
+    async def _with(self, user: str, state: SessionState, use: Callable[[Reading], Awaitable[Answer]]) -> Answer:
+        kept = await self._taken(user)
+        try:
+            async with asyncio.timeout(self.bounds.seconds + GRACE_S):
+                await self._bring(kept, state)
+                answer = await use(kept.reader)
+        except TimeoutError as error:
+            kept.connection.abort()
+            await end(self.backend, kept.key, kept.account, kept.connection.id)
+            raise NotAsked(f"{self.name} did not answer in {self.bounds.seconds:g} s") from error
+        except (ConnectionClosed, MySQLError) as error:
+            kept.connection.abort()
+            raise NotAsked(f"the connection to {self.name} broke") from error
+        except BaseException:
+            kept.connection.abort()
+            raise
+        self._give_back(kept)
+        return answer
+
+    async def _taken(self, user: str) -> _Kept:
+        try:
+            rights = self.rights(user)
+        except Denied as error:
+            raise NotAsked(str(error)) from error
+        for kept in [kept for kept in self._idle if not kept.is_good]:
+            self._idle.remove(kept)
+            kept.connection.abort()
+        for kept in self._idle:
+            if kept.key.user == rights.user and kept.account.password == rights.password:
+                self._idle.remove(kept)
+                return kept
+        return await self._opened(rights)
+
+    async def _opened(self, rights: Rights) -> _Kept:
+        key, account = ShelfKey(rights.user, 0, has_schema=False), Account(rights.password, UTF8MB4)
+        try:
+            connection = await open_connection(self.backend, key, account)
+        except (MySQLError, BackendRefused) as error:
+            raise NotAsked(f"{self.name} cannot be reached, or does not let DbMux in") from error
+        protocol = ClientProtocol.logged_in(connection.greeting, connection.capabilities)
+        conversation: Conversation[ServerMessage] = Conversation(connection.channel, protocol)
+        connection.channel.owner = conversation
+        return _Kept(connection, Reading(conversation, protocol, self.bounds), None, key, account)
+
+    async def _bring(self, kept: _Kept, state: SessionState) -> None:
+        fresh = kept.connection.state
+        names = state.names or fresh.names
+        if names is not None:
+            # Both sides tell what they say in the same character set.
+            names = names.renamed("character_set_results", b"'utf8mb4'")
+        wanted = replace(state, names=names)
+        if kept.state == wanted:
+            return
+        have = kept.state or fresh
+        try:
+            if wanted.schema and wanted.schema != have.schema:
+                await kept.reader.do(Command.INIT_DB, wanted.schema)
+            for sql in assignments(have, wanted, self.backend.spelling):
+                await kept.reader.do(Command.QUERY, sql)
+            if kept.state is None:
+                for sql in _limits(kept.connection, self.bounds.seconds):
+                    await kept.reader.do(Command.QUERY, sql)
+        except BackendRefused as error:
+            raise NotAsked(f"{self.name} refuses the session's state with error {error.number}") from error
+        kept.state = wanted
+
+    def _give_back(self, kept: _Kept) -> None:
+        if not kept.is_good or len(self._idle) >= MOST_IDLE:
+            kept.connection.abort()
+        else:
+            self._idle.append(kept)
+
+
+def _limits(connection: Connection, seconds: float) -> Iterator[bytes]:
+    # Manual pages "Server System Variables" of both: MySQL counts milliseconds, MariaDB seconds.
+    if connection.greeting.is_mariadb:
+        yield b"SET SESSION max_statement_time=%.3f" % seconds
+    else:
+        yield b"SET SESSION max_execution_time=%d" % int(seconds * 1000)
+    yield b"SET SESSION TRANSACTION READ ONLY"
+
+
+async def _answer(reader: Reading, statement: Statement) -> Answer:
+    try:
+        result = await reader.run(statement)
+    except BackendRefused as error:
+        text = error.message.decode("utf-8", "replace")
+        return Answer(failure=Failure(error.number, error.sqlstate.decode("ascii", "replace"), text))
+    warnings = tuple(map(_told, await reader.warnings())) if result.warnings and not result.is_cut else ()
+    return _whole(result, warnings)
+
+
+def _whole(result: Result, warnings: tuple[Told, ...]) -> Answer:
+    return Answer(
+        columns=result.columns,
+        rows=result.rows,
+        warnings=warnings,
+        affected_rows=None if result.columns else result.affected_rows,
+        is_cut=result.is_cut,
+        seconds=result.seconds,
+    )
+
+
+def _told(row: tuple[object, ...]) -> Told:
+    level, code, message = (cell.decode("utf-8", "replace") if isinstance(cell, bytes) else "" for cell in row)
+    return Told(level, int(code or 0), message)
