@@ -141,7 +141,10 @@ class _Check:
 
     async def judge(self, tried: Tried) -> None:
         """The statements of the application."""
-        judged = await statements.judge(self._services, self._wish.statements, tried.names, self._b.schemas)
+        a, b = self._a, self._b
+        only = next(iter(a.schemas)) if len(a.schemas) == 1 else ""
+        places = statements.Places(names=tried.names, there=frozenset(b.schemas), default=only)
+        judged = await statements.judge(self._services, self._wish.statements, places)
         self.findings += judged.findings
         self.untold += judged.untold
 

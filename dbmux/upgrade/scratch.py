@@ -182,6 +182,8 @@ class _Trial:
             for view in waiting:
                 try:
                     await self._make(view.name.schema, of_program(view, self._tried.names))
+                except NotTried as error:
+                    self._tried.untold.append(f"{view} was not tried: {error}")
                 except BackendRefused as error:
                     errors[view.name] = error
                     left.append(view)
