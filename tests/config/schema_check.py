@@ -16,8 +16,9 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "null": type(None),
 }
 _SAID_ONLY = {"title", "description", "default", "examples", "format", "$defs"}
-_CHECKED = {"$ref", "anyOf", "type", "enum", "const", "items", "pattern", "minimum", "exclusiveMinimum",
-            "properties", "required", "minProperties", "additionalProperties"}  # fmt: skip
+_CHECKED = {"$ref", "anyOf", "type", "enum", "const", "items", "pattern", "minimum", "maximum", "exclusiveMinimum",
+            "properties", "required", "minProperties", "additionalProperties", "minItems", "maxItems", "prefixItems",
+            "minLength"}  # fmt: skip
 
 
 def accepts(schema: dict[str, Any], value: object) -> bool:
@@ -45,15 +46,31 @@ def _check(root: dict[str, Any], schema: dict[str, Any], word: str, says: Any, v
             return any(value == one for one in says)
         case "const":
             return value is says
-        case "items":
-            return not isinstance(value, list) or all(all(_checks(root, says, one)) for one in value)
+    if isinstance(value, list):
+        return _check_list(root, word, says, value)
     if isinstance(value, dict):
         return _check_object(root, schema, word, says, value)
     if isinstance(value, str):
-        return word != "pattern" or re.search(says, value) is not None
+        return re.search(says, value) is not None if word == "pattern" else word != "minLength" or len(value) >= says
+    if isinstance(value, int | float) and word == "maximum":
+        return bool(value <= says)
     if isinstance(value, int | float) and word in ("minimum", "exclusiveMinimum"):
         return bool(value >= says if word == "minimum" else value > says)
     return True
+
+
+def _check_list(root: dict[str, Any], word: str, says: Any, value: list[object]) -> bool:
+    match word:
+        case "items":
+            return all(all(_checks(root, says, one)) for one in value)
+        case "prefixItems":
+            return all(all(_checks(root, says[at], one)) for at, one in enumerate(value[: len(says)]))
+        case "minItems":
+            return len(value) >= int(says)
+        case "maxItems":
+            return len(value) <= int(says)
+        case _:
+            return True
 
 
 def _check_object(root: dict[str, Any], schema: dict[str, Any], word: str, says: Any, value: dict[str, object]) -> bool:
