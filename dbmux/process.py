@@ -16,7 +16,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -31,6 +31,7 @@ from dbmux.config.history import History
 from dbmux.config.load import located, read
 from dbmux.config.model import Config
 from dbmux.config.watch import Watch, folder_ticks
+from dbmux.config.written import written
 from dbmux.control.answers import Answers
 from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.differences import Differences
@@ -55,6 +56,7 @@ from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import KEPT_QUERIES, Observer
 from dbmux.observe.prometheus import Now, render
+from dbmux.owned import Existing, write
 from dbmux.proxy import CannotListen, Engine
 from dbmux.text import why
 from dbmux.version import VERSION, process_age_s
@@ -221,7 +223,7 @@ async def _serve(
         shadows = None
         if ledger is not None:
             shadows = Shadows(engine, observer.queries, ledger, Random(secrets.randbits(64)))
-        watched = _watched(engine, observer, reload, wishes, _differences(ledger, options.source, shadows))
+        watched = _watched(engine, observer, reload, wishes, _differences(ledger, reload, shadows))
         socket = control.socket = await _open_socket(stack, watched.feed, observer, options.socket)
         control.logs = await stack.enter_async_context(watched.logs)
         followers = (
@@ -262,6 +264,11 @@ def _watched(
 
     table = {**answers.table(), **differences}
     feed = DirectFeed(hello, observer, notes, compiled, table, asyncio.get_running_loop())
+
+    def moved(place: str) -> None:
+        feed.hello = replace(feed.hello, source=place)
+
+    reload.moved = moved
     return _Watched(feed, Logs(lambda: engine.config, observer, notes, compiled, observer.emit))
 
 
@@ -278,10 +285,10 @@ async def _open_socket(
         return None
 
 
-def _differences(ledger: Path | None, source: Path | None, shadows: Shadows | None) -> Mapping[str, Answer]:
+def _differences(ledger: Path | None, reload: _Reload, shadows: Shadows | None) -> Mapping[str, Answer]:
     if ledger is None or shadows is None:
         return {}
-    return Differences(ledger, source, shadows.find).table()
+    return Differences(ledger, lambda: reload.file, shadows.find).table()
 
 
 async def _shadow(shadows: Shadows, observer: Observer) -> None:
@@ -321,6 +328,9 @@ class _Orders:
 
     async def roll_back(self, number: int) -> tuple[str, ...]:
         return await self._reload.roll_back(number)
+
+    async def save(self, file: Path, existing: Existing) -> tuple[str, ...]:
+        return await self._reload.save(file, existing)
 
 
 async def _drain(engine: Engine, hurrying: asyncio.Event) -> None:
@@ -417,6 +427,14 @@ class _Reload:
         self.history = History(engine.config, self._name, time.time(), self._text())
         # Two reloads at once would each take the other's old state for the present one.
         self._turn = asyncio.Lock()
+        # Set when another file is to be followed; `moved` is told where it is.
+        self._moved = asyncio.Event()
+        self.moved: Callable[[str], None] | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The file that is followed."""
+        return self._source
 
     @property
     def place(self) -> str:
@@ -425,13 +443,22 @@ class _Reload:
 
     async def follow(self) -> None:
         """Apply each new content until cancelled."""
+        while True:
+            async with asyncio.TaskGroup() as tasks:
+                following = tasks.create_task(self._follow(), name="watch a file")
+                await self._moved.wait()
+                self._moved.clear()
+                following.cancel()
+
+    async def _follow(self) -> None:
+        source, watch = self._source, self._watch
         # A pipe, as a shell makes of `<(…)`, can be read once only.
-        if self._source is None or self._watch is None or not self._source.is_file():
+        if source is None or watch is None or not source.is_file():
             return
-        async for _ in folder_ticks(self._source):
-            if (found := self._watch.news()) is not None:
+        async for _ in folder_ticks(source):
+            if (found := watch.news()) is not None:
                 with contextlib.suppress(ConfigError):
-                    await self._apply(found)
+                    await self._apply(found, watch)
 
     async def obey(self, asked: asyncio.Event) -> None:
         """Read the file and apply it, new or not, whenever that is asked for, until cancelled."""
@@ -449,11 +476,26 @@ class _Reload:
                 told = "nothing to reload: there is no configuration file"
                 self._engine.emit(Warned(time.time(), told))
                 raise ConfigError((told,))
-            return await self._apply(self._watch.now())
+            return await self._apply(self._watch.now(), self._watch)
         finally:
             self._notifier.ready()
 
-    async def _apply(self, found: Config | ConfigError) -> tuple[str, ...]:
+    async def save(self, file: Path, existing: Existing) -> tuple[str, ...]:
+        """Write what is in force to a file and follow that one from now on; what changes by it.
+
+        Raises FileExistsError for one to be kept, OSError, and ConfigError.
+        """
+        async with self._turn:
+            text = self.history.now.text
+            write(file, written(self._engine.config) if text is None else text, existing)
+            self._source, self._name = file, str(file)
+            self._watch = Watch(file, os.environ, self._engine.config)
+            self._moved.set()
+        if self.moved is not None:
+            self.moved(self.place)
+        return await self._apply(self._watch.now(), self._watch)
+
+    async def _apply(self, found: Config | ConfigError, watch: Watch) -> tuple[str, ...]:
         text = self._text()
         try:
             if isinstance(found, ConfigError):
@@ -461,7 +503,13 @@ class _Reload:
             if wrong := list(problems(found)):
                 raise ConfigError(located(Path(self._name), os.environ, wrong))
             async with self._turn:
-                return await self._put_in_force(self._adjust(found), self._name, text)
+                # What another file said before this one was written is not wanted any more.
+                if watch is not self._watch:
+                    return ()
+                config = self._adjust(found)
+                told = await self._put_in_force(config, self._name)
+                self.history.applied(config, self._name, time.time(), told, text)
+            return told
         except ConfigError as error:
             self.history.rejected(error.problems)
             self._engine.emit(ConfigRejected(time.time(), self._name, error.problems))
@@ -474,7 +522,9 @@ class _Reload:
             kept = ", ".join(str(one.number) for one in self.history)
             raise ConfigError((f"version {number} is not kept; there are {kept}",))
         async with self._turn:
-            return await self._put_in_force(version.config, f"version {number} of {self._name}", version.text)
+            told = await self._put_in_force(version.config, f"version {version.again or number} of {version.file}")
+            self.history.rolled_back(version, time.time(), told)
+        return told
 
     def _text(self) -> str | None:
         # A pipe can be read once only.
@@ -485,7 +535,7 @@ class _Reload:
         except ConfigError:
             return None
 
-    async def _put_in_force(self, config: Config, source: str, text: str | None) -> tuple[str, ...]:
+    async def _put_in_force(self, config: Config, source: str) -> tuple[str, ...]:
         engine = self._engine
         told, moves = changes(engine.config, config), config.control != engine.config.control
         opened = await self._control.open(config.control) if moves and config.control is not None else None
@@ -497,5 +547,4 @@ class _Reload:
             raise
         if moves:
             self._control.take(opened)
-        self.history.applied(config, source, time.time(), told, text)
         return told

@@ -151,6 +151,8 @@ def test_only_the_network_touches_sockets() -> None:
         "net/notify.py",
         # Notices that nobody reads a pipe any more.
         "commands/statements.py",
+        # Takes a free port for a browser.
+        "tui/web.py",
         # Waits for keys.
         "tui/terminal.py",
     }
@@ -162,11 +164,13 @@ def test_only_the_command_line_and_the_playground_start_processes() -> None:
     assert users <= {"commands", "playground", "tui"}
 
 
-@pytest.mark.parametrize("package", ["textual", "rich", "sqlglot", "logging", "threading"])
+@pytest.mark.parametrize("package", ["textual", "textual_serve", "aiohttp", "rich", "sqlglot", "logging", "threading"])
 def test_nobody_else_uses(package: str) -> None:
     places = {
         "threading": ("playground", "feed/notes", "feed/log/pen", "tui/"),
         "textual": ("tui/",),
+        "textual_serve": ("tui/web.py",),
+        "aiohttp": ("tui/web.py",),
         "rich": ("tui/", "commands/verify"),
     }
     allowed = places.get(package, ("-",))

@@ -20,6 +20,7 @@ from dbmux.wire.client import ClientProtocol, ColumnCount, Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok
 from dbmux.wire.rows import parse_text_row
+from dbmux.wire.statements import Prepared
 
 OPEN_S = 30.0
 # A server that says nothing for so long is gone: a statement over a large table may take long to its first row.
@@ -84,6 +85,20 @@ class Service:
                 case Ok(affected_rows=changed):
                     continue
         return changed
+
+    async def prepare(self, sql: bytes) -> None:
+        """Have the server read a statement without running it; raises BackendRefused with what it says about it."""
+        protocol = self._protocol
+        self._conversation.send(protocol.command(Command.STMT_PREPARE, sql))
+        statement: int | None = None
+        while not protocol.is_reply_whole:
+            match await self._next():
+                case Err() as err:
+                    raise BackendRefused(err.number, err.sqlstate, err.message)
+                case Prepared(statement=statement):
+                    continue
+        if statement is not None:
+            self._conversation.send(protocol.command(Command.STMT_CLOSE, statement.to_bytes(4, "little")))
 
     def close(self) -> None:
         """End it: politely, unless an answer is still under way."""

@@ -188,14 +188,22 @@ class Cache:
 
     def idle_patterns(self) -> list[str]:
         """What to tell of patterns that have matched nothing in many queries; each is told once."""
-        if self._is_idle_told or self._asked() - self._asked_before < ENOUGH_QUERIES:
+        if self._is_idle_told or not self._has_asked_enough:
             return []
         self._is_idle_told = True
         return [
             f"cache.tables.{pattern} has matched nothing in {ENOUGH_QUERIES} queries"
             + (f"; nearest seen: {near}" if near else "")
-            for pattern, near in self._policies.idle()
+            for pattern, near in self.idle()
         ]
+
+    def idle(self) -> list[tuple[str, str | None]]:
+        """Patterns that have matched nothing in many queries, each with the nearest table."""
+        return list(self._policies.idle()) if self._has_asked_enough else []
+
+    @property
+    def _has_asked_enough(self) -> bool:
+        return self._asked() - self._asked_before >= ENOUGH_QUERIES
 
     def _asked(self) -> int:
         # Those whose tables were compared with the patterns.

@@ -21,10 +21,10 @@ from urllib.parse import quote
 import click
 
 from dbmux.address import Address, UnixAddress
-from dbmux.commands.found import CLIENT, NONE, found
+from dbmux.commands.found import CLIENT, NONE, found, patient, say_late
 from dbmux.commands.options import NobodyAnswers, config_option
 from dbmux.feed.feed import PROTOCOL, Lost, Refused
-from dbmux.feed.remote import RemoteFeed
+from dbmux.feed.remote import LATE_S, RemoteFeed
 
 T = TypeVar("T")
 
@@ -92,7 +92,7 @@ def connected(wanted: Wanted, use: Callable[[RemoteFeed], Coroutine[Any, Any, T]
 
 def _connected(address: UnixAddress, use: Callable[[RemoteFeed], Coroutine[Any, Any, T]]) -> T:
     async def ask() -> T:
-        feed = await RemoteFeed.connect(address, CLIENT)
+        feed = await RemoteFeed.connect(address, CLIENT, patience=patient(address.path))
         try:
             if feed.hello.protocol != PROTOCOL:
                 raise Refused(f"process {feed.hello.pid} is DbMux {feed.hello.version}: ask it with that version")
@@ -112,8 +112,16 @@ def _asked_over_http(address: Address, what: str, given: dict[str, Any]) -> Any:
     method, path, about = _PAGES[what]
     if about and given[about] is not None:
         path += f"?{about}={quote(given[about])}"
+
+    async def asking() -> Any:
+        late = asyncio.get_running_loop().call_later(LATE_S, say_late, f"what listens at {address}")
+        try:
+            return await ask(address, path, method)
+        finally:
+            late.cancel()
+
     try:
-        return asyncio.run(ask(address, path, method))
+        return asyncio.run(asking())
     except NotAnswering as error:
         raise NobodyAnswers(str(error)) from error
 

@@ -10,6 +10,7 @@ import click
 from dbmux.backend.occupation import span
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
+from dbmux.feed.units import many
 from dbmux.text import visible
 
 
@@ -133,7 +134,7 @@ def _standing(group: dict[str, Any]) -> str:
 
 
 def _count(results: int) -> str:
-    return "1 result" if results == 1 else f"{results} results"
+    return many(results, "result")
 
 
 def _size(size: float) -> str:

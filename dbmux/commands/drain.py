@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
+from dbmux.feed.units import many
 
 
 @click.command()
@@ -19,4 +20,4 @@ def command(backend: str | None, wanted: Wanted, as_json: bool) -> None:
     elif backend is None:
         click.echo("draining: no new clients, and DbMux ends with the last one")
     else:
-        click.echo(f"{backend} takes no more reads; {found['busy']} connections to it are in use now")
+        click.echo(f"{backend} takes no more reads; {many(found['busy'], 'connection')} to it in use now")

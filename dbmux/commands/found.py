@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import click
@@ -17,8 +19,8 @@ from dbmux.address import UnixAddress
 from dbmux.commands.options import Command, NobodyAnswers, Refused
 from dbmux.control import sockets
 from dbmux.errors import DbMuxError
-from dbmux.feed.feed import Hello, Lost
-from dbmux.feed.remote import RemoteFeed
+from dbmux.feed.feed import Hello, Lost, Silent
+from dbmux.feed.remote import Patience, RemoteFeed
 
 NONE = "no DbMux of yours runs here: `dbmux tui` starts one that can be seen, `dbmux serve` one without a screen"
 CLIENT = "command"
@@ -36,6 +38,21 @@ class Engine:
     def line(self) -> str:
         """The engine, for people who have to choose."""
         return f"  {self.hello.pid:>7}  {self.hello.source}  {self.clients}"
+
+
+def patient(path: str | Path) -> Patience:
+    """Waits for the engine at that socket, and says so on stderr when it takes long."""
+    return Patience(late=partial(say_late, _process(path)))
+
+
+def say_late(who: str) -> None:
+    """Say on stderr that somebody takes long to answer."""
+    click.echo(f"{who} does not answer yet: it is stopped, or very busy", err=True)
+
+
+def _process(path: str | Path) -> str:
+    stem = Path(path).stem
+    return f"process {stem}" if stem.isdigit() else f"what listens at {path}"
 
 
 def which_argument(command: Command) -> Command:
@@ -59,9 +76,14 @@ def found(pid: int | None, config: Path | None) -> UnixAddress | None:
     With neither, of the only one that runs, or among several of the one whose configuration would be found here. None
     when none runs, or none this configuration; raises Refused and NobodyAnswers.
     """
-    engines = asyncio.run(_running())
+    paths = sockets.running(os.environ)
     if pid is not None:
-        engines = [engine for engine in engines if engine.hello.pid == pid]
+        paths = [path for path in paths if path.stem == str(pid)]
+    engines, silent = asyncio.run(_running(paths))
+    if not engines and silent:
+        told = ", ".join(map(_process, silent))
+        raise NobodyAnswers(f"{told} does not answer: if it is stopped, `kill -CONT` has it go on")
+    if pid is not None:
         if not engines:
             raise NobodyAnswers(f"no DbMux of yours runs as process {pid}; `dbmux status` finds those that do")
     elif config is not None or len(engines) > 1:
@@ -93,14 +115,18 @@ def _is_same(source: str, wanted: Path) -> bool:
         return False
 
 
-async def _running() -> list[Engine]:
-    asked = await asyncio.gather(*(_look(path) for path in sockets.running(os.environ)))
-    return [engine for engine in asked if engine is not None]
+async def _running(paths: Sequence[Path]) -> tuple[list[Engine], list[Path]]:
+    # Those that answer, and those that say nothing.
+    asked = await asyncio.gather(*(_look(path) for path in paths))
+    silent = [path for path, engine in zip(paths, asked, strict=True) if isinstance(engine, Silent)]
+    return [engine for engine in asked if isinstance(engine, Engine)], silent
 
 
-async def _look(path: Path) -> Engine | None:
+async def _look(path: Path) -> Engine | Silent | None:
     try:
-        feed = await RemoteFeed.connect(UnixAddress(str(path)), CLIENT)
+        feed = await RemoteFeed.connect(UnixAddress(str(path)), CLIENT, patience=patient(path))
+    except Silent as error:
+        return error
     except Lost:
         # What a process that was killed has left, and another one has its number now.
         return None

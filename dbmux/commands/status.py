@@ -27,7 +27,7 @@ def command(wanted: Wanted, as_json: bool) -> None:
         status = await feed.ask("status")
         # By the engine's own clock.
         pulse = (await feed.ask("pulse", {"since": 0}))[-LATELY_S:]
-        return {"pid": feed.hello.pid, **status, "pulse": pulse}
+        return {"pid": feed.hello.pid, **status, "pulse": pulse, "unused": await feed.ask("config.unused")}
 
     found = connected(wanted, look)
     if as_json:
@@ -53,6 +53,9 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(config["at"]))
     yield f"config      version {config['version']} of {config['source']}, since {since}"
     yield from (f"rejected    {problem}" for problem in config["problems"])
+    for one in found["unused"]:
+        place = f" ({one['place']})" if one["place"] else ""
+        yield f"unused      {one['path']} {one['told']}{place}"
 
 
 def _lately(pulse: list[dict[str, Any]]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -15,15 +14,12 @@ import click
 import uvloop
 from platformdirs import user_state_path
 
-from dbmux.backend.server import Backend
 from dbmux.backend.service import Service
 from dbmux.commands.asking import print_json
-from dbmux.commands.options import Refused, config_option, configured
-from dbmux.config import load
-from dbmux.config.model import Account, BackendConfig, Config
+from dbmux.commands.options import Refused, config_option
+from dbmux.commands.servers import configuration, server
+from dbmux.config.model import Config
 from dbmux.errors import DbMuxError
-from dbmux.net.certificate import backend_context
-from dbmux.net.dial import dial
 from dbmux.sync.table import Table
 from dbmux.sync.verify.passage import mirror_passage
 from dbmux.sync.verify.repair import DryRun, Repair, Statements
@@ -35,11 +31,9 @@ from dbmux.sync.verify.state import State
 from dbmux.text import visible
 
 EXIT_CODES = {Verdict.EQUAL: 0, Verdict.DIFFERENT: 1, Verdict.UNDECIDED: 2}
-USER, PASSWORD = "DBMUX_VERIFY_USER", "DBMUX_VERIFY_PASSWORD"
 # Of each table so many rows are shown; --json has more.
 _SHOWN = 10
 _LONGEST = 60
-_CONNECT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +76,7 @@ def command(first: str, second: str, config: Path | None, settle: float, **given
     if first == second:
         raise click.UsageError("A and B are the same")
     options = _Options(
-        config=configured(config)[1] if load.find(config, os.environ) is not None else None,
+        config=configuration(config),
         patterns=given["patterns"],
         settle_s=settle,
         mends=given["repair"],
@@ -107,7 +101,7 @@ def command(first: str, second: str, config: Path | None, settle: float, **given
 
 
 async def _verify(wanted: tuple[str, str], options: _Options) -> list[TableResult]:
-    reached = [_server(name, options.config) for name in wanted]
+    reached = [server(name, options.config) for name in wanted]
     state = State(user_state_path("dbmux") / "verify", *(str(backend.config.address) for backend, _ in reached))
     with ExitStack() as stack:
         services: list[Service] = []
@@ -142,25 +136,6 @@ async def _verify(wanted: tuple[str, str], options: _Options) -> list[TableResul
     if all(result.is_done or result.is_alone for result in results):
         state.forget()
     return results
-
-
-def _server(name: str, config: Config | None) -> tuple[Backend, Account]:
-    # A backend of the configuration, or an address; with the account to log in with.
-    account = config.service if config is not None else None
-    if user := os.environ.get(USER):
-        account = Account(user=user, password=os.environ.get(PASSWORD, ""))
-    if config is not None and name in config.backends:
-        wanted, account = config.backends[name], config.service or account
-    else:
-        try:
-            wanted = BackendConfig.model_validate(name)
-        except ValueError:
-            raise Refused(f"{name} is neither a backend of the configuration nor an address") from None
-    if account is None:
-        raise Refused(f"no account for {name}: write `service` into the configuration, or set {USER} and {PASSWORD}")
-    context = backend_context(wanted.tls, is_local=wanted.address.is_local)
-    connect_s = config.timeouts.connect if config is not None else _CONNECT_S
-    return Backend(name, wanted, dial=dial, tls=context, connect_timeout_s=connect_s), account
 
 
 def _mirrors(first: str, second: str, config: Config | None) -> list[str]:

@@ -6,10 +6,12 @@ has them, or raises Refused. Runs in the engine's loop and never blocks it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict
 from heapq import nlargest
-from time import time
+from pathlib import Path
+from time import monotonic, time
 from typing import Any, Protocol
 
 from dbmux.backend.pool import PoolFigures
@@ -22,6 +24,7 @@ from dbmux.control.draining import drain, resume
 from dbmux.control.investigate import Investigations
 from dbmux.control.listings import clients, routes
 from dbmux.control.mirroring import Mirroring
+from dbmux.control.unused import ENOUGH, Unused, seen, unused
 from dbmux.errors import DbMuxError
 from dbmux.events import CloseReason
 from dbmux.feed.feed import Answer, Refused
@@ -32,10 +35,14 @@ from dbmux.frontend.frontend import Frontend
 from dbmux.mirror.mirrors import Mirrors
 from dbmux.observe.digests import Told
 from dbmux.observe.observer import Observer
+from dbmux.owned import Existing
+from dbmux.text import why as reason
 from dbmux.version import VERSION
 
 # So many of a kind are told, those that matter most.
 MOST_TOLD = 200
+# Asked more often, it is told as it was.
+UNUSED_ANEW_S = 10.0
 
 
 class Running(Protocol):
@@ -73,6 +80,9 @@ class Wishes(Protocol):
     async def roll_back(self, number: int) -> tuple[str, ...]:
         """Put an earlier version in force again; raises DbMuxError. What that changes, in sentences."""
 
+    async def save(self, file: Path, existing: Existing) -> tuple[str, ...]:
+        """Write what is in force to a file, and follow it; raises FileExistsError, OSError and DbMuxError."""
+
 
 class Answers:
     """Answers for one engine."""
@@ -86,6 +96,9 @@ class Answers:
         self._history = history
         self._wishes = wishes
         self._begun = time()
+        self._unused: list[Unused] = []
+        # Of which version, and when.
+        self._unused_of = (0, 0.0)
 
     def table(self) -> Mapping[str, Answer]:
         """By name."""
@@ -104,9 +117,11 @@ class Answers:
             "row": _at_once(lambda given: self._row(given).told()),
             "why": _at_once(lambda given: self.why(self._row(given))),
             "config": _at_once(lambda given: self.config()),
+            "config.unused": lambda given: self.unused(),
             "config.versions": _at_once(lambda given: self.versions()),
             "config.reload": lambda given: self._changed(self._wishes.reload()),
             "config.roll_back": self._roll_back,
+            "config.save": self._save,
             "drain": _at_once(
                 lambda given: drain(self._engine.frontend.topology, given.get("backend"), self._wishes.stop)
             ),
@@ -131,6 +146,8 @@ class Answers:
             "config": {
                 "version": now.number,
                 "source": now.source,
+                "file": now.file,
+                "again": now.again,
                 "at": now.at,
                 "changes": now.changes,
                 "problems": self._history.problems,
@@ -183,7 +200,7 @@ class Answers:
 
         def placed(path: tuple[str, ...]) -> str:
             place = document.places.get(path)
-            return "" if place is None else f"{now.source}:{place.line}:{place.column}"
+            return "" if place is None else now.place(place.line, place.column)
 
         return placed
 
@@ -200,6 +217,27 @@ class Answers:
         now = self._history.now
         return [asdict(setting) for setting in settings(now.config, now.text)]
 
+    async def unused(self) -> list[dict[str, Any]]:
+        """Settings in force that have done nothing in many statements, with what was probably meant."""
+        if self._statements() < ENOUGH:
+            return []
+        version, at = self._unused_of
+        if version != self._history.now.number or monotonic() - at > UNUSED_ANEW_S:
+            traffic = seen(self._observer, self._engine.frontend, self._engine.cache)
+            # Names are compared with names, which takes its time where there are many.
+            now = self._history.now
+            self._unused = await asyncio.to_thread(lambda: list(unused(now.config, traffic)))
+            self._unused_of = (now.number, monotonic())
+        placed = self._places()
+        return [{"path": ".".join(one.path), "told": one.told, "place": placed(one.path)} for one in self._unused]
+
+    def _statements(self) -> int:
+        # Since this configuration is in force; of a later one as far back as seconds are kept.
+        now = self._history.now
+        if now.number == 1:
+            return sum(figures.latency.count for figures in self._observer.metrics.backends.values())
+        return sum(sample.commands for sample in self._observer.pulse.samples if sample.at > now.at)
+
     def versions(self) -> list[dict[str, Any]]:
         """Which configurations were in force, the newest first."""
         return [
@@ -213,6 +251,19 @@ class Answers:
         except KeyError as error:
             raise Refused(f"{error} is missing") from error
         return await self._changed(self._wishes.roll_back(number))
+
+    async def _save(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        file = Path(str(given.get("file", "")))
+        if not file.is_absolute() or not file.name:
+            raise Refused("write the file with its whole path")
+        existing = Existing.REPLACE if given.get("replace") is True else Existing.KEEP
+        try:
+            told = await self._changed(self._wishes.save(file, existing))
+        except FileExistsError:
+            return {"file": str(file), "written": False}
+        except OSError as error:
+            raise Refused(f"{file} cannot be written: {reason(error)}") from error
+        return {"file": str(file), "written": True, **told}
 
     async def _changed(self, order: Awaitable[tuple[str, ...]]) -> dict[str, Any]:
         try:

@@ -14,7 +14,7 @@ from dbmux.backend.group import Group
 from dbmux.cache.plans import Plan
 from dbmux.config.model import Config
 from dbmux.errors import MySQLError
-from dbmux.feed.units import duration
+from dbmux.feed.units import duration, many
 from dbmux.feed.why import Placed, Step
 from dbmux.frontend.frontend import Settings
 from dbmux.frontend.orders import Orders, orders
@@ -160,7 +160,7 @@ def _limits(told: Orders | None, config: Config, placed: Placed) -> Iterator[Ste
     if timeout is not None:
         yield Step("limit", f"stopped after {duration(timeout)}", placed(("timeouts", "query")))
     if told is not None and told.max_rows is not None:
-        yield Step("limit", f"ended after {told.max_rows} rows")
+        yield Step("limit", f"ended after {many(told.max_rows, 'row')}")
 
 
 def _open_questions(config: Config, asked: Imagined) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from dbmux.address import UnixAddress
 from dbmux.errors import DbMuxError
-from dbmux.feed.feed import Batch, Feed, Subscription
+from dbmux.feed.feed import LOOKS_ONLY, QUESTIONS, Access, Batch, Feed, Refused, Subscription
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.listener import Listener, listen
 
@@ -82,9 +82,12 @@ class ControlSocket:
         try:
             match verb:
                 case "hello":
-                    reader.say({"hello": asdict(self._feed.hello)})
+                    reader.say({"hello": asdict(self._feed.hello) | {"read_only": reader.access is Access.LOOKING}})
                 case "ask":
-                    value = await self._feed.ask(str(body["what"]), body.get("given") or {})
+                    what = str(body["what"])
+                    if reader.access is Access.LOOKING and what not in QUESTIONS:
+                        raise Refused(LOOKS_ONLY)
+                    value = await self._feed.ask(what, body.get("given") or {})
                     reader.say({"answer": {"id": number, "value": value}})
                 case "subscribe":
                     found = await self._feed.subscribe(str(body.get("filter", "")), int(body.get("since", 0)))
@@ -103,6 +106,8 @@ class _Reader:
 
     def __init__(self, channel: Channel, server: ControlSocket) -> None:
         self.channel = channel
+        # Once it is less than all, it stays so.
+        self.access = Access.ALL
         self._server = server
         self._subscriptions: dict[int, Subscription] = {}
         self._line = bytearray()
@@ -155,6 +160,8 @@ class _Reader:
         except (ValueError, TypeError, AttributeError):
             self.say({"refusal": {"id": 0, "message": 'write one JSON object a line: {"ask": {"id": 1, …}}'}})
             return
+        if verb == "hello" and body.get("read_only") is True:
+            self.access = Access.LOOKING
         self._server.begin(self, verb, body)
 
     def closed(self, error: Exception | None) -> None:

@@ -101,6 +101,7 @@ class DirectFeed:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.hello = hello
+        self.refusal = ""
         self._observer = observer
         self._notes = notes
         self._compiled = compiled

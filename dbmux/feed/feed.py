@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, Protocol
 
 from dbmux.errors import DbMuxError
@@ -18,8 +19,42 @@ PROTOCOL = 1
 # How many statements are looked at for one batch, and how many rows it has at most.
 MOST_LOOKED_AT = 4000
 MOST_ROWS = 1000
+# What is asked of DbMux itself and changes nothing; everything else is an order, or has a server run something.
+QUESTIONS = frozenset(
+    (
+        "cache",
+        "cache.entries",
+        "clients",
+        "config",
+        "config.unused",
+        "config.versions",
+        "copy",
+        "mirror.diff",
+        "mirror.report",
+        "mirrors",
+        "plan",
+        "pools",
+        "pulse",
+        "routes",
+        "row",
+        "status",
+        "top",
+        "why",
+    )
+)
+# What an order is answered with over a connection that is there to look.
+LOOKS_ONLY = "this view only looks; orders need `dbmux attach` without --read-only, or `dbmux web --write`"
 # How a happening begins that says that a filter took too long, and lets nothing through any more.
 FILTER_ENDED = "the filter was ended"
+
+
+class Access(Enum):
+    """What a connection is good for."""
+
+    ALL = auto()
+    """Questions and orders."""
+    LOOKING = auto()
+    """Questions only; the engine refuses the rest."""
 
 
 class Refused(DbMuxError):
@@ -28,6 +63,10 @@ class Refused(DbMuxError):
 
 class Lost(DbMuxError):
     """The engine does not answer any more."""
+
+
+class Silent(Lost):
+    """There is something, and it says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +124,8 @@ class Feed(Protocol):
     """An engine, as whoever looks at it sees it."""
 
     hello: Hello
+    # What every order is refused with; empty where orders are taken.
+    refusal: str
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:
         """Rows that a filter lets through, from the statement with that number on; raises Refused for a bad filter."""

@@ -8,22 +8,48 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from dbmux.address import UnixAddress
-from dbmux.feed.feed import PROTOCOL, Batch, Happening, Hello, Lost, Refused, Subscription
+from dbmux.feed.feed import (
+    LOOKS_ONLY,
+    PROTOCOL,
+    QUESTIONS,
+    Access,
+    Batch,
+    Happening,
+    Hello,
+    Lost,
+    Refused,
+    Silent,
+    Subscription,
+)
 from dbmux.feed.row import Row
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.dial import dial
 from dbmux.text import why
 
 PATIENCE_S = 10.0
+LATE_S = 1.0
 # Questions for which servers are asked, each as long as a client may allow.
 LONGEST_S = {"explain": 75.0, "run": 75.0, "compare": 150.0}
 # Rows that wait to be taken.
 MOST_WAITING = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long an answer to the first word is waited for, and what is done when that takes long; in seconds."""
+
+    most_s: float = PATIENCE_S
+    late_s: float = LATE_S
+    late: Callable[[], None] | None = None
+
+
+USUAL = Patience()
 
 
 class RemoteSubscription:
@@ -69,6 +95,7 @@ class RemoteFeed:
 
     def __init__(self) -> None:
         self.hello: Hello
+        self.refusal = ""
         # Done when the engine has gone.
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel: Channel
@@ -78,16 +105,28 @@ class RemoteFeed:
         self._line = bytearray()
 
     @classmethod
-    async def connect(cls, address: UnixAddress, client: str) -> RemoteFeed:
-        """Connect and say hello; raises Lost."""
+    async def connect(
+        cls, address: UnixAddress, client: str, access: Access = Access.ALL, patience: Patience = USUAL
+    ) -> RemoteFeed:
+        """Connect and say hello; raises Lost, and Silent where somebody listens and says nothing.
+
+        An engine that speaks another version of the contract is looked at, and given no orders.
+        """
         feed = cls()
+        wanted = {"protocol": PROTOCOL, "client": client, "read_only": access is Access.LOOKING}
+        late = patience.late and asyncio.get_running_loop().call_later(patience.late_s, patience.late)
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience.most_s):
                 feed._channel = await dial(address, feed._opened)
-                told = await feed._request(0, "hello", {"protocol": PROTOCOL, "client": client})
-        except (OSError, TimeoutError) as error:
-            reason = "no answer in time" if isinstance(error, TimeoutError) else why(error)
-            raise Lost(f"no DbMux answers at {address} ({reason})") from error
+                told = await feed._request(0, "hello", wanted)
+        except TimeoutError as error:
+            feed.close()
+            raise Silent(f"what listens at {address} does not answer: is its process stopped?") from error
+        except OSError as error:
+            raise Lost(f"no DbMux answers at {address} ({why(error)})") from error
+        finally:
+            if late is not None:
+                late.cancel()
         try:
             feed.hello = Hello(**{name: told[name] for name in Hello.__dataclass_fields__})
         except (KeyError, TypeError) as error:
@@ -95,6 +134,10 @@ class RemoteFeed:
             raise Lost(
                 f"what answers at {address} is no DbMux of this version; use the dbmux that started it"
             ) from error
+        if access is Access.LOOKING:
+            feed.refusal = LOOKS_ONLY
+        elif feed.hello.protocol != PROTOCOL:
+            feed.refusal = f"process {feed.hello.pid} is DbMux {feed.hello.version}: give it orders with that version"
         return feed
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:
@@ -110,6 +153,8 @@ class RemoteFeed:
 
     async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
         """Ask, and wait for the answer; raises Refused and Lost."""
+        if self.refusal and what not in QUESTIONS:
+            raise Refused(self.refusal)
         number = next(self._numbers)
         try:
             async with asyncio.timeout(LONGEST_S.get(what, PATIENCE_S)):

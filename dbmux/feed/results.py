@@ -11,7 +11,7 @@ from itertools import zip_longest
 from typing import Any
 from unicodedata import east_asian_width
 
-from dbmux.feed.units import count, duration
+from dbmux.feed.units import duration, many
 from dbmux.text import visible
 
 # Of a value no more is shown in a table.
@@ -24,7 +24,7 @@ Told = Mapping[str, Any]
 def explanation(told: Told) -> list[str]:
     """A server's plan."""
     estimate = told.get("estimated_rows")
-    looked_at = "" if estimate is None else f", at most {count(int(estimate))} rows a step by its estimate"
+    looked_at = "" if estimate is None else f", at most {many(int(estimate), 'row')} a step by its estimate"
     how = "what it did" if told.get("analyze") else "its plan"
     return [f"{_where(told)}: {how}{looked_at}", "", *_plan(told)]
 
@@ -80,7 +80,7 @@ def _where(told: Told) -> str:
 
 def _many(told: Told) -> str:
     more = ", and there are more" if told["cut"] else ""
-    return f"{count(len(told['rows']))} row{'s' * (len(told['rows']) != 1)}{more}"
+    return many(len(told["rows"]), "row") + more
 
 
 def _verdict(told: Told) -> str:

@@ -22,7 +22,13 @@ _COLUMNS = ("time (UTC)", "took", "rows", "backend", "application", "error", "st
 _FORMULA = ("=", "+", "-", "@")
 
 
-class Told(Protocol):
+class Whole(Protocol):
+    """All that is known of something, by name."""
+
+    def told(self) -> Mapping[str, Any]: ...
+
+
+class Told(Whole, Protocol):
     """What is looked at of a row: a `dbmux.feed.row.Row` has it."""
 
     @property
@@ -41,10 +47,9 @@ class Told(Protocol):
     def code(self) -> int: ...
     @property
     def error(self) -> str: ...
-    def told(self) -> Mapping[str, Any]: ...
 
 
-def as_json(rows: Sequence[Told]) -> str:
+def as_json(rows: Sequence[Whole]) -> str:
     """All attributes: of one row an object, of several a list."""
     told = [dict(row.told()) for row in rows]
     written = json.dumps(told[0] if len(told) == 1 else told, ensure_ascii=False, indent=2)
@@ -52,7 +57,7 @@ def as_json(rows: Sequence[Told]) -> str:
     return "".join(one if one == "\n" or one.isprintable() else json.dumps(one)[1:-1] for one in written)
 
 
-def as_csv(rows: Sequence[Told]) -> str:
+def as_csv(rows: Sequence[Whole]) -> str:
     """All attributes, with a head; text that a spreadsheet would take for a formula begins with an apostrophe."""
     told = [row.told() for row in rows]
     written = io.StringIO()
@@ -64,22 +69,26 @@ def as_csv(rows: Sequence[Told]) -> str:
     return written.getvalue()
 
 
+def markdown(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    return "".join(f"| {' | '.join(line)} |\n" for line in (columns, tuple("---" for _ in columns), *lines))
+
+
 def as_markdown(rows: Sequence[Told]) -> str:
     """What people look at first, as a table."""
-    lines = [_COLUMNS, tuple("---" for _ in _COLUMNS)]
-    lines += [
+    lines = [
         (
             datetime.fromtimestamp(row.at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
             duration(row.seconds),
             str(row.rows) if row.rows >= 0 else "",
-            _code(row.backend),
-            _code(row.app),
-            f"{row.code} {_code(row.error)}" if row.code else "",
-            _code(row.sql),
+            code(row.backend),
+            code(row.app),
+            f"{row.code} {code(row.error)}" if row.code else "",
+            code(row.sql),
         )
         for row in rows
     ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown(_COLUMNS, lines)
 
 
 def _cell(value: object) -> object:
@@ -93,7 +102,8 @@ def _cell(value: object) -> object:
             return value
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """A text as code in a cell."""
     # In a table a vertical line ends the cell also within code, where Markdown has no way to say otherwise that all
     # readers share; HTML has one.
     shown = visible(" ".join(text.split()))

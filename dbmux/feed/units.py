@@ -47,6 +47,12 @@ def count(number: float) -> str:
     return f"{number / 1e9:.2f}G"
 
 
+def many(number: float, one: str) -> str:
+    """So many of something: `1 row`, `1,240 rows`."""
+    told = count(number)
+    return f"{told} {one}" if told == "1" else f"{told} {one}s"
+
+
 def rate(number: float) -> str:
     """So many a second: `0.4`, `12`, `1,240`."""
     return f"{number:.1f}" if 0 < number < 10 else count(number)

@@ -579,7 +579,7 @@ class Frontend:
         if len(self.sessions) > settings.max_clients:
             raise MySQLError(
                 ErrorCode.TOO_MANY_CLIENTS,
-                f"{settings.max_clients} clients are connected already; raise limits.clients or close some",
+                f"{_clients_are(settings.max_clients)} connected already; raise limits.clients or close some",
             )
 
     def _check_address(self, session: Session, settings: Settings) -> None:
@@ -590,7 +590,7 @@ class Frontend:
         if limit is not None and self._addresses.others(session.id, place) >= limit:
             raise MySQLError(
                 ErrorCode.TOO_MANY_CLIENTS,
-                f"{limit} clients are connected from {place} already; raise limits.clients_per_address or close some",
+                f"{_clients_are(limit)} connected from {place} already; raise limits.clients_per_address or close some",
             )
         self._addresses.put(session.id, place)
 
@@ -600,7 +600,7 @@ class Frontend:
         if limit is not None and self._users.others(session.id, name) >= limit:
             raise MySQLError(
                 ErrorCode.TOO_MANY_OF_USER,
-                f"{limit} clients are logged in as {name} already; raise users.{name}.max_clients or close some",
+                f"{_clients_are(limit)} logged in as {name} already; raise users.{name}.max_clients or close some",
             )
         self._users.put(session.id, name)
 
@@ -707,3 +707,7 @@ def _make_rsa_key() -> RSAPrivateKey:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _clients_are(number: int) -> str:
+    return "1 client is" if number == 1 else f"{number} clients are"

@@ -96,7 +96,8 @@ def _headline(event: Event) -> str:
         case MirrorChanged():
             return f"mirror {event.mirror} is {event.state}: {event.why}".removesuffix(": ")
         case DrainStarted():
-            return f"draining: no new clients, {event.sessions} sessions may end within {event.seconds:g} s"
+            sessions = "1 session" if event.sessions == 1 else f"{event.sessions} sessions"
+            return f"draining: no new clients, {sessions} may end within {event.seconds:g} s"
         case Warned():
             return event.message
         case Pinned() | Unpinned() | QueryFinished():

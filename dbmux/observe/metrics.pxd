@@ -26,6 +26,9 @@ cdef class Metrics:
     cdef readonly object sessions_closed
     cdef readonly long long logins
     cdef readonly object logins_failed
+    cdef readonly set users_in
+    cdef readonly set schemas_in
+    cdef readonly set users_refused
     cdef readonly long long addresses_blocked
     cdef readonly object pins
     cdef readonly object pins_now

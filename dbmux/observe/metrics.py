@@ -34,6 +34,8 @@ from dbmux.routes import KINDS
 # More names than that are counted together.
 MOST_USERS = 500
 OTHER_USERS = "other users"
+# MySQL's own limit is 64 characters, and 80 in MariaDB's names of users.
+LONGEST_NAME = 100
 
 
 class BackendFigures:
@@ -73,6 +75,10 @@ class Metrics:
         self.sessions_closed: Counter[CloseReason] = Counter()
         self.logins = 0
         self.logins_failed: Counter[int] = Counter()
+        # Names, the first of them: who has logged in and where to, and who was refused.
+        self.users_in: set[str] = set()
+        self.schemas_in: set[str] = set()
+        self.users_refused: set[str] = set()
         self.addresses_blocked = 0
         self.pins: Counter[str] = Counter()
         self.pins_now: Counter[str] = Counter()
@@ -140,9 +146,12 @@ class Metrics:
 
     def _logged_in(self, event: LoggedIn) -> None:
         self.logins += 1
+        _remember(event.user, self.users_in)
+        _remember(event.schema, self.schemas_in)
 
     def _login_failed(self, event: LoginFailed) -> None:
         self.logins_failed[event.code] += 1
+        _remember(event.user, self.users_refused)
 
     def _address_blocked(self, event: AddressBlocked) -> None:
         self.addresses_blocked += 1
@@ -165,3 +174,9 @@ class Metrics:
 
     def _config_rejected(self, event: ConfigRejected) -> None:
         self.configs_rejected += 1
+
+
+def _remember(name: str, names: set[str]) -> None:
+    # Anybody can make up names, and long ones.
+    if len(names) < MOST_USERS and len(name) <= LONGEST_NAME:
+        names.add(name)

@@ -18,6 +18,7 @@ from textual.actions import ActionParseResult
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
@@ -29,7 +30,7 @@ from dbmux.feed.filter.language import parse
 from dbmux.feed.filter.tree import FilterError
 from dbmux.tui import parts
 from dbmux.tui.cells import one_line
-from dbmux.tui.editor import opened
+from dbmux.tui.editor import not_here, opened
 from dbmux.tui.header import Header, Tabs, Words
 from dbmux.tui.look import Look, Theme
 from dbmux.tui.page import Page
@@ -94,8 +95,9 @@ class Interface(App[Leave]):
         address: str = "127.0.0.1:3307",
         is_hosting: Callable[[], bool] = lambda: False,
         tour: Tour | None = None,
+        driver: type[Driver] = Terminal,
     ) -> None:
-        super().__init__(driver_class=Terminal)
+        super().__init__(driver_class=driver)
         self.feed = feed
         self.look_ = look
         self.address = address
@@ -143,7 +145,10 @@ class Interface(App[Leave]):
         self._hints.say(self.page.hints)
         self._step.display = self._tour is not None
         self._tell_step()
-        self.pages[0].query("Lines").first().focus()
+        # There are none where the end came with the beginning.
+        for found in self.pages[0].query("Lines"):
+            found.focus()
+            break
         self.set_interval(RENEW_S, self.renew)
         self.renew()
 
@@ -161,7 +166,11 @@ class Interface(App[Leave]):
             size, least = f"{self.size.width}x{self.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
             self._hints.say(f"{size} is too small: {least} is needed. Traffic flows on.")
         else:
-            self._hints.say(self.page.hints)
+            self._hints.say(self.page.hints, self.page.foot)
+
+    @on(Page.Footed)
+    def _footed(self) -> None:
+        self._hint()
 
     @work(exclusive=True, group="renew")
     async def renew(self) -> None:
@@ -180,6 +189,7 @@ class Interface(App[Leave]):
             self._header.refresh()
             return
         self._header.trouble = ""
+        self._header.is_read_only = bool(self.feed.refusal)
         self._header.show(status, self._pulse)
         self._show_problems(status["config"])
         self._follow_version(status["config"])
@@ -257,7 +267,10 @@ class Interface(App[Leave]):
     def _edit(self, message: Page.Edit) -> None:
         file = Path(message.file)
         if not file.is_file():
-            self.say(f"{message.file} is no file that could be edited")
+            self.say(f"{message.file} is no file that could be edited; S writes one")
+            return
+        if refusal := self.feed.refusal or not_here(self):
+            self.say(refusal)
             return
         opened(self, file, message.line)
 

@@ -12,6 +12,11 @@ from typing import Any
 from textual.app import App
 
 
+def not_here(app: App[Any]) -> str:
+    """Why no editor can be opened where this interface is seen; empty where it can."""
+    return "a browser has no editor of yours: edit in a terminal, with `dbmux attach`" if app.is_web else ""
+
+
 def opened(app: App[Any], file: Path, line: int) -> None:
     """Have a file edited; the interface stands still meanwhile, and nothing else does."""
     editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"

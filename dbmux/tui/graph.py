@@ -17,7 +17,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from dbmux.events import MEMORY
-from dbmux.feed.units import count, duration, share, size
+from dbmux.feed.units import count, duration, many, share, size
 from dbmux.tui.cells import Side, bar, cut, fit
 from dbmux.tui.look import Look
 
@@ -143,7 +143,7 @@ def caching(seconds: Seconds, told: Mapping[str, Any], width: int, height: int, 
     memory, statements = told["memory"], told["statements"]
     full = memory["bytes"] / memory["limit"] if memory["limit"] else 0.0
     held = f" mem {size(memory['bytes'])} of {size(memory['limit'])} "
-    kept = f" {count(memory['results'])} results"
+    kept = f" {many(memory['results'], 'result')}"
     room = max(min(width - len(held) - len(kept), 20), 0)
     drawn = bar(full, 1.0, room, look.signs.full, look.signs.empty)
     lines.append(

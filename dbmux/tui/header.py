@@ -16,7 +16,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dbmux.feed.units import count, duration, rate, share
+from dbmux.feed.units import count, duration, many, rate, share
 from dbmux.text import visible
 from dbmux.tui.cells import cut, spark
 from dbmux.tui.look import Look
@@ -24,6 +24,7 @@ from dbmux.tui.look import Look
 # So many of the last seconds are drawn.
 SPARK_CELLS = 8
 LONGEST = 1000
+READ_ONLY = " read-only "
 
 
 class Room(Enum):
@@ -66,7 +67,7 @@ def _line(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], room: R
         parts.append(" ".join(f"{name} {duration(last[name])}" for name in shown))
     parts += [f"hit {share(hits, commands)}", f"err {count(errors)}"]
     if has_much:
-        parts += [f"{count(status['clients'])} clients", f"lag {duration(last['lag'] if last else 0)}"]
+        parts += [many(status["clients"], "client"), f"lag {duration(last['lag'] if last else 0)}"]
     config = status["config"]
     parts.append(f"cfg v{config['version']} {signs.wrong if config['problems'] else signs.fine}")
     return visible("  ".join(parts))
@@ -85,6 +86,7 @@ class Header(Widget):
         self._status: Mapping[str, Any] | None = None
         self._pulse: Sequence[Mapping[str, Any]] = ()
         self.trouble = ""
+        self.is_read_only = False
 
     def show(self, status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]]) -> None:
         """Show these from now on."""
@@ -98,7 +100,10 @@ class Header(Widget):
             return Strip([Segment(cut(" " + visible(self.trouble), width, look.signs.more), look.alarm)], width)
         if self._status is None:
             return Strip([Segment(cut(" DbMux", width, look.signs.more), look.bar)], width)
-        return Strip(summary(self._status, self._pulse, width, look), width)
+        if not self.is_read_only:
+            return Strip(summary(self._status, self._pulse, width, look), width)
+        room = width - len(READ_ONLY)
+        return Strip([*summary(self._status, self._pulse, room, look), Segment(READ_ONLY, look.bar)], width)
 
 
 class Tabs(Widget):

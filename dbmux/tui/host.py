@@ -102,8 +102,11 @@ class Host:
         match left:
             case Leave.STOP:
                 self._engine.stop()
-                if many := len(started.engine.frontend.sessions):
-                    print(f"DbMux ends when its {many} clients have ended their transactions; Ctrl-C ends it at once.")
+                if clients := len(started.engine.frontend.sessions):
+                    whose = "its client has ended its transaction"
+                    if clients > 1:
+                        whose = f"its {clients} clients have ended their transactions"
+                    print(f"DbMux ends when {whose}; Ctrl-C ends it at once.")
             case Leave.DETACH:
                 self._launcher.leave(
                     f"DbMux goes on without the interface, as process {number}: {back}, `kill {number}` ends it."

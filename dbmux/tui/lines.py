@@ -57,6 +57,10 @@ class Lines(ScrollView, can_focus=True):
     def segments(self, at: int, width: int) -> list[Segment]:
         """What a line shows, in exactly so many cells."""
 
+    def is_marked(self, at: int) -> bool:
+        """Whether a line has a mark; each begins with a blank cell for it."""
+        return False
+
     def head(self, width: int) -> list[Segment] | None:
         """What stands above the lines and does not move with them."""
         return None
@@ -111,6 +115,8 @@ class Lines(ScrollView, can_focus=True):
         if at >= self.count():
             return Strip.blank(width, self.look.text)
         strip = Strip(self.segments(at, width), width)
+        if self.is_marked(at):
+            strip = Strip.join([Strip([Segment(self.look.signs.up, self.look.accent)]), strip.crop(1)])
         return strip.apply_style(self.look.cursor) if at == self.cursor and self.has_focus_within else strip
 
     def on_focus(self) -> None:

@@ -66,6 +66,9 @@ class Page(Vertical):
             self.begin = begin
             self.typed = typed
 
+    class Footed(Message):
+        """The page's `foot` says something else."""
+
     class Said(Message):
         """Something to be said at the bottom of the screen."""
 
@@ -79,6 +82,8 @@ class Page(Vertical):
         self.look = look
         # The last minutes, second by second; there before `renew` is called.
         self.pulse: Sequence[Mapping[str, Any]] = ()
+        # What stands at the right of the last line of the screen.
+        self.foot = ""
 
     def action_enlarge(self) -> None:
         """Give the box that has the keys all of the page."""

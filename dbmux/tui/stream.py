@@ -67,6 +67,19 @@ class Line:
             case _:
                 return None
 
+    @property
+    def rows(self) -> list[Row]:
+        """The statements that the line stands for: of a transaction all of them."""
+        if self.row is not None:
+            return [self.row]
+        match self.entry:
+            case Row():
+                return [self.entry]
+            case Transaction(rows=rows):
+                return list(rows)
+            case _:
+                return []
+
 
 def is_chatter(row: Row) -> bool:
     """Whether a statement is what connections do by themselves. Errors and slow ones never are."""

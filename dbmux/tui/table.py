@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from dbmux.tui.cells import Side, cut, fit
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
+from dbmux.tui.marks import Marks
 
 Record = Mapping[str, Any]
 
@@ -61,6 +62,7 @@ class Table(Lines):
         # The largest first, where that is a number.
         self.is_reversed = columns[sort].side is Side.RIGHT
         self.records: list[Record] = []
+        self.marks: Marks[Record] = Marks()
         self.nothing = ""
 
     @property
@@ -73,6 +75,8 @@ class Table(Lines):
         before = None if self.record is None else self._identity(self.record)
         key = self._columns[self.sorted_by].key
         self.records = sorted(records, key=key, reverse=self.is_reversed)
+        for one in records if self.marks else ():
+            self.marks.renew(self._identity(one), one)
         if before is not None:
             self.cursor = next(
                 (at for at, one in enumerate(self.records) if self._identity(one) == before), self.cursor
@@ -82,6 +86,15 @@ class Table(Lines):
     def count(self) -> int:
         """How many records there are; where there are none, a line says so."""
         return len(self.records) or bool(self.nothing)
+
+    def is_marked(self, at: int) -> bool:
+        """Whether the record of that line is marked."""
+        return bool(self.marks) and at < len(self.records) and self._identity(self.records[at]) in self.marks
+
+    def toggle_mark(self) -> bool:
+        """Mark the record under the cursor, or no more; whether there was room."""
+        one = self.record
+        return self.marks.toggle([] if one is None else [(self._identity(one), one)])
 
     def head(self, width: int) -> list[Segment]:
         """The names of the columns."""

@@ -147,6 +147,7 @@ def test_a_pattern_that_has_matched_nothing_in_many_queries_is_told_once_with_wh
     told, again = cache.idle_patterns(), cache.idle_patterns()
 
     assert (too_early, again) == ([], [])
+    assert cache.idle() == [("shop.prodcuts", "shop.products"), ("hr.*", None)]
     assert told == [
         "cache.tables.shop.prodcuts has matched nothing in 500 queries; nearest seen: shop.products",
         "cache.tables.hr.* has matched nothing in 500 queries",

@@ -231,7 +231,7 @@ class TestSignals:
                 one = await client(port)
                 await one.ask(Command.QUERY, b"BEGIN")
                 process.signal(signal.SIGTERM)
-                process.line_with("draining: no new clients, 1 sessions may end within 30 s")
+                process.line_with("draining: no new clients, 1 session may end within 30 s")
 
                 process.signal(signal.SIGTERM)
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from dbmux.control.unused import ENOUGH
+from tests.cli.command import LINE, SECONDS, environment, serving
 from tests.cli.conftest import run_here
 from tests.commands.running import engines, running, runtime
+from tests.fakes import PASSWORD
 
 MINE, OTHER = os.getpid(), os.getppid()
 
@@ -75,6 +80,36 @@ class TestFound:
         assert run_here("status").exit_code == 3
 
 
+class TestSilence:
+    """An engine that says nothing, as one that was stopped."""
+
+    @pytest.mark.parametrize("arguments", [("status",), ("status", "--pid", "{pid}"), ("top",)], ids=" ".join)
+    def test_it_is_said_soon_and_the_answer_is_waited_for(self, arguments: tuple[str, ...], tmp_path: Path) -> None:
+        more = {"DBMUX_RUNTIME_DIR": str(runtime(tmp_path))}
+        with serving(tmp_path, "--backend", "127.0.0.1:1", "--listen", "127.0.0.1:0", **more) as engine:
+            engine.line_with("and so go past DbMux.")
+            pid = engine.process.pid
+            engine.signal(signal.SIGSTOP)
+            asking = subprocess.Popen(
+                (*LINE, *(one.format(pid=pid) for one in arguments)),
+                cwd=tmp_path,
+                env=environment(tmp_path, **more),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            with asking:
+                assert asking.stderr is not None
+                said = asking.stderr.readline()
+                engine.signal(signal.SIGCONT)
+                out, rest = asking.communicate(timeout=SECONDS)
+
+        assert said == f"process {pid} does not answer yet: it is stopped, or very busy\n"
+        assert (asking.returncode, rest) == (0, "")
+        assert out
+
+
 class TestOverHttp:
     """Where there is no socket, or another address is given, the HTTP address is asked."""
 
@@ -117,6 +152,13 @@ class TestAnswers:
         assert "clients     1" in lines
         assert any(line.startswith("statements  2, 2 kept in ") for line in lines)
         assert (told["pid"], told["statements"], told["config"]["version"]) == (os.getpid(), 2, 1)
+
+    def test_status_tells_settings_that_have_done_nothing(self, tmp_path: Path) -> None:
+        users = {"app": PASSWORD.decode(), "ap": "other"}
+        with running(tmp_path, *["SELECT 1"] * ENOUGH, users=users) as engine:
+            lines = engine.ask("status").output.splitlines()
+
+        assert re.fullmatch(r"unused +users\.ap has never logged in \(.*/appconfig\.json:1:\d+\)", lines[-1])
 
     @pytest.mark.parametrize("window", ["10s", "1m", "5m", "all"])
     def test_top_tells_kinds_of_statements(self, window: str, tmp_path: Path) -> None:

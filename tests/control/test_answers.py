@@ -83,6 +83,28 @@ def test_an_earlier_configuration_can_be_put_in_force_again(tmp_path: Path) -> N
     run(scenario)
 
 
+def test_places_in_an_earlier_configuration_say_which_version_has_them(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with servers(FakeBackend()) as (db,):
+            config: dict[str, Any] = {"backends": {"db": db}, "users": USERS}
+            async with serving(tmp_path / "a.json", config) as served:
+                one = await logged_in(served)
+                await served.reload({**config, "limits": {"clients": 5}})
+                await asked(served, "config.roll_back", version=1)
+                await one.ask(Command.QUERY, b"SELECT 1")
+                steps = {step["about"]: step for step in await asked(served, "why", seq=0)}
+                # The third is the first again.
+                await asked(served, "config.roll_back", version=3)
+                told = (await asked(served, "status"))["config"]
+                one.close()
+
+                assert re.search(r"a\.json:1:\d+ in version 1$", steps["route"]["place"])
+                assert told["source"] == f"version 1 of {served.file}"
+                assert (told["file"], told["again"], told["version"]) == (str(served.file), 1, 4)
+
+    run(scenario)
+
+
 def test_what_is_wrong_with_the_file_is_told_until_it_is_mended(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with servers(FakeBackend()) as (db,):

@@ -12,6 +12,7 @@ from typing import Any, cast
 from dbmux.config.history import History
 from dbmux.control.answers import Answers
 from dbmux.control.differences import Differences
+from dbmux.feed.feed import QUESTIONS
 from dbmux.feed.row import FIELDS
 from dbmux.observe.observer import Observer
 from dbmux.resources import folder
@@ -36,9 +37,14 @@ def test_every_question_and_order_is_described_and_no_other() -> None:
     history = cast(History, None)
     engine = cast(Any, SimpleNamespace(mirrors=()))
     answers = Answers(engine, Observer(None), notes(), history, cast(Any, None)).table()
-    table = [*answers, *Differences(Path(), None, lambda mirror: None).table()]
+    table = [*answers, *Differences(Path(), lambda: None, lambda mirror: None).table()]
 
     assert sorted(rows("Questions") + rows("Orders")) == sorted(table)
+
+
+def test_who_only_looks_may_ask_all_but_what_has_a_server_run_something() -> None:
+    assert set(rows("Questions")) - QUESTIONS == {"explain", "run", "compare"}
+    assert QUESTIONS & set(rows("Orders")) == set()
 
 
 def test_every_key_of_a_row_is_described_in_its_order() -> None:

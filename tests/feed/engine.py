@@ -13,7 +13,7 @@ from dbmux.address import UnixAddress
 from dbmux.control.socket import ControlSocket
 from dbmux.events import QueryFinished, Who
 from dbmux.feed.direct import DirectFeed
-from dbmux.feed.feed import PROTOCOL, Feed, Hello, Passes, Refused
+from dbmux.feed.feed import PROTOCOL, Access, Feed, Hello, Passes, Refused
 from dbmux.feed.filter.language import parse
 from dbmux.feed.filter.predicate import compile
 from dbmux.feed.notes import EngineNotes
@@ -23,6 +23,7 @@ from dbmux.routes import ONLY
 from dbmux.wire import packet
 from dbmux.wire.commands import Command
 
+HELLO = Hello("1.2.3", PROTOCOL, "app.json", 0, 42)
 WHO = Who("app", "10.0.0.9:5000", "web", "main", 0)
 
 
@@ -55,6 +56,10 @@ async def _twice(given: Mapping[str, Any]) -> Any:
     return int(given["number"]) * 2
 
 
+async def _status(given: Mapping[str, Any]) -> Any:
+    return "fine"
+
+
 async def _refuse(given: Mapping[str, Any]) -> Any:
     raise Refused("not today")
 
@@ -68,20 +73,21 @@ class Engine:
 
 
 @asynccontextmanager
-async def direct(folder: Path, kept: int = 100) -> AsyncIterator[Engine]:
+async def direct(folder: Path, kept: int = 100, hello: Hello = HELLO) -> AsyncIterator[Engine]:
     """The feed within the process."""
     observer = Observer(None, kept)
-    hello = Hello("1.2.3", PROTOCOL, "app.json", 0, 42)
-    answers = {"twice": _twice, "refuse": _refuse}
+    answers = {"twice": _twice, "refuse": _refuse, "status": _status}
     yield Engine(observer, DirectFeed(hello, observer, notes(), compiled, answers, asyncio.get_running_loop()))
 
 
 @asynccontextmanager
-async def over_the_socket(folder: Path, kept: int = 100) -> AsyncIterator[Engine]:
+async def over_the_socket(
+    folder: Path, kept: int = 100, hello: Hello = HELLO, access: Access = Access.ALL
+) -> AsyncIterator[Engine]:
     """The same through a control socket."""
     address = UnixAddress(str(folder / "control.sock"))
-    async with direct(folder, kept) as engine, ControlSocket(address, engine.feed):
-        remote = await RemoteFeed.connect(address, "test")
+    async with direct(folder, kept, hello) as engine, ControlSocket(address, engine.feed):
+        remote = await RemoteFeed.connect(address, "test", access)
         yield Engine(engine.observer, remote)
         remote.close()
 

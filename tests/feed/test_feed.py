@@ -11,8 +11,8 @@ import pytest
 from dbmux.address import UnixAddress
 from dbmux.control.socket import ControlSocket
 from dbmux.events import Warned
-from dbmux.feed.feed import Batch, Lost, Refused, Subscription
-from dbmux.feed.remote import RemoteFeed
+from dbmux.feed.feed import PROTOCOL, Access, Batch, Hello, Lost, Refused, Silent, Subscription
+from dbmux.feed.remote import Patience, RemoteFeed
 from tests.fakes import run
 from tests.feed.engine import TRANSPORTS, Transport, direct, over_the_socket, ran
 
@@ -171,7 +171,7 @@ def test_questions_are_answered_or_refused(transport: Transport, tmp_path: Path)
             assert await engine.feed.ask("twice", {"number": 21}) == 42
             with pytest.raises(Refused, match="not today"):
                 await engine.feed.ask("refuse")
-            with pytest.raises(Refused, match="'nonsense' cannot be asked; there are refuse, twice"):
+            with pytest.raises(Refused, match="'nonsense' cannot be asked; there are refuse, status, twice"):
                 await engine.feed.ask("nonsense")
 
     run(scenario)
@@ -220,6 +220,87 @@ def test_a_hello_of_another_version_is_said_to_be_one(tmp_path: Path) -> None:
         await gone.wait()
         server.close()
         await server.wait_closed()
+
+    run(scenario)
+
+
+def test_who_says_nothing_is_waited_for_and_that_is_said_once_it_takes_long(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        gone, told = asyncio.Event(), list[str]()
+
+        async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+            gone.set()
+
+        path = str(tmp_path / "control.sock")
+        async with await asyncio.start_unix_server(say_nothing, path):
+            with pytest.raises(Silent, match="control.sock does not answer: is its process stopped"):
+                patience = Patience(most_s=0.05, late_s=0.01, late=lambda: told.append("late"))
+                await RemoteFeed.connect(UnixAddress(path), "test", patience=patience)
+            await gone.wait()
+
+        assert told == ["late"]
+
+    run(scenario)
+
+
+def test_nothing_is_said_of_who_answers_at_once(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        told: list[str] = []
+        async with over_the_socket(tmp_path):
+            patience = Patience(late_s=0.01, late=lambda: told.append("late"))
+            feed = await RemoteFeed.connect(UnixAddress(str(tmp_path / "control.sock")), "test", patience=patience)
+            later = asyncio.Event()
+            asyncio.get_running_loop().call_later(patience.late_s, later.set)
+            await later.wait()
+            feed.close()
+
+        assert told == []
+
+    run(scenario)
+
+
+def test_an_engine_of_another_contract_is_asked_and_given_no_orders(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path, hello=Hello("9.0.0", PROTOCOL + 1, "app.json", 0, 42)) as engine:
+            with pytest.raises(Refused, match="process 42 is DbMux 9.0.0: give it orders with that version"):
+                await engine.feed.ask("twice", {"number": 2})
+
+            assert await engine.feed.ask("status") == "fine"
+
+    run(scenario)
+
+
+def test_who_only_looks_is_refused_orders_and_told_how_to_give_some(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path, access=Access.LOOKING) as engine:
+            with pytest.raises(Refused, match="this view only looks; orders need `dbmux attach`"):
+                await engine.feed.ask("twice", {"number": 2})
+
+            assert await engine.feed.ask("status") == "fine"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "hellos",
+    [
+        [b'{"hello": {"protocol": 1, "read_only": true}}\n'],
+        [b'{"hello": {"protocol": 1, "read_only": true}}\n', b'{"hello": {"protocol": 1, "read_only": false}}\n'],
+    ],
+    ids=["said", "taken back"],
+)
+def test_the_engine_itself_takes_no_orders_from_who_only_looks(hellos: list[bytes], tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with over_the_socket(tmp_path):
+            reader, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+            for hello in hellos:
+                writer.write(hello)
+                assert b'"read_only": true' in await reader.readline()
+            writer.write(b'{"ask": {"id": 5, "what": "twice", "given": {"number": 2}}}\n')
+            assert b'{"refusal": {"id": 5, "message": "this view only looks' in await reader.readline()
+            writer.close()
 
     run(scenario)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmux.feed.units import count, duration, rate, share, size
+from dbmux.feed.units import count, duration, many, rate, share, size
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,13 @@ def test_sizes(number: float, shown: str) -> None:
 @pytest.mark.parametrize("number, shown", [(0, "0"), (48102, "48,102"), (1_240_000, "1.24M"), (2.5e9, "2.50G")])
 def test_counts(number: float, shown: str) -> None:
     assert count(number) == shown
+
+
+@pytest.mark.parametrize(
+    "number, shown", [(0, "0 rows"), (1, "1 row"), (1.2, "1 row"), (2, "2 rows"), (48102, "48,102 rows")]
+)
+def test_one_of_something_is_one(number: float, shown: str) -> None:
+    assert many(number, "row") == shown
 
 
 def test_rates_and_shares() -> None:

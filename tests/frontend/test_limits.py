@@ -41,7 +41,7 @@ def test_a_client_too_many_of_a_user_is_refused_until_one_leaves() -> None:
 
             assert told(second) == (
                 1203,
-                "DbMux: 1 clients are logged in as app already; raise users.app.max_clients or close some",
+                "DbMux: 1 client is logged in as app already; raise users.app.max_clients or close some",
             )
             assert isinstance(other, TestClient)
             assert isinstance(third, TestClient)
@@ -59,7 +59,7 @@ def test_a_client_too_many_of_an_address_is_refused_and_the_balancers_address_do
 
             assert told(second) == (
                 1040,
-                "DbMux: 1 clients are connected from 192.0.2.1 already; raise limits.clients_per_address or close some",
+                "DbMux: 1 client is connected from 192.0.2.1 already; raise limits.clients_per_address or close some",
             )
             assert all(isinstance(one, TestClient) for one in (other, *checks))
 

@@ -15,6 +15,7 @@ from dbmux.events import (
     BackendUp,
     CloseReason,
     Event,
+    LoggedIn,
     LoginFailed,
     Pinned,
     QueryFinished,
@@ -294,3 +295,15 @@ class TestPrometheus:
 
     def test_before_anything_happened_there_are_figures_too(self) -> None:
         assert figures(Metrics())["dbmux_sessions_open", frozenset()] == 0
+
+
+def test_of_names_that_anybody_can_make_up_some_are_remembered() -> None:
+    told = Metrics()
+
+    told.record(LoggedIn(1.0, 1, "app", "shop", "db", "", 0.01))
+    for number in range(MOST_USERS + 10):
+        told.record(LoginFailed(1.0, 1, f"u{number}", 1045, "no"))
+    told.record(LoggedIn(1.0, 1, "long" * 1000, "x" * 1000, "db", "", 0.01))
+
+    assert (told.users_in, told.schemas_in) == ({"app"}, {"shop"})
+    assert len(told.users_refused) == MOST_USERS

@@ -134,14 +134,14 @@ def _serve(root: Path, way: str, nodes: dict[str, Node], ports: dict[str, int]) 
     return serve(root / way, config)
 
 
-def serve(folder: Path, config: object) -> subprocess.Popen[bytes]:
+def serve(folder: Path, config: object, **variables: str) -> subprocess.Popen[bytes]:
     """Run `dbmux serve` with this configuration and a state folder of its own."""
     import json
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "appconfig.json"
     path.write_text(json.dumps(config))
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), **variables}
     with (folder / "log").open("wb") as log:
         return subprocess.Popen(
             (sys.executable, "-m", "dbmux.cli", "serve", "--config", str(path)), stdout=log, stderr=log, env=environment

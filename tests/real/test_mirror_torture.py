@@ -1,4 +1,4 @@
-"""A mirror under attack: writers, and kill -9 of source, target and DbMux at any moment. Nothing is lost or done twice."""
+"""A mirror under attack: writers, and kill -9 of everything at any moment. Nothing is lost or done twice."""
 
 from __future__ import annotations
 

@@ -15,8 +15,9 @@ from dbmux.tui.look import Look, Theme, look
 from dbmux.tui.pace import Pace
 from dbmux.tui.page import Page
 from dbmux.tui.pages import make
-from dbmux.tui.pages.deeds import Tools
+from dbmux.tui.pages.giving import Tools
 from dbmux.tui.pages.live import Live
+from dbmux.tui.pages.top import Top
 from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
 
@@ -43,7 +44,15 @@ ANSWERS: dict[str, Any] = {
         "draining": False,
         "clients": 2,
         "backends": [{"name": "db1", "state": "up", "error": ""}, {"name": "db2", "state": "up", "error": ""}],
-        "config": {"version": 7, "source": "appconfig.json", "at": NOON, "changes": [], "problems": []},
+        "config": {
+            "version": 7,
+            "source": "appconfig.json",
+            "file": "appconfig.json",
+            "again": 0,
+            "at": NOON,
+            "changes": [],
+            "problems": [],
+        },
         "statements": 48102,
         "kept": 16384,
         "kept_bytes": 9_000_000,
@@ -218,6 +227,7 @@ ANSWERS: dict[str, Any] = {
         {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5},
     ],
     "config.reload": {"changes": []},
+    "config.unused": [],
     "config.versions": [
         {"version": 7, "at": NOON, "source": "appconfig.json", "changes": ["cache.tables changed"]},
         {"version": 6, "at": NOON - 60, "source": "appconfig.json", "changes": []},
@@ -237,6 +247,7 @@ class Scripted:
 
     def __init__(self, *batches: Batch, answers: Mapping[str, Any] | None = None, tools: Tools = NO_TOOLS) -> None:
         self.tools = tools
+        self.refusal = ""
         self.hello = Hello("0.1.0", PROTOCOL, "appconfig.json", 0, 42)
         self.answers = {**ANSWERS, **(answers or {})}
         self.batches = list(batches)
@@ -342,7 +353,7 @@ def _pages(feed: Feed, how: Look) -> list[Page]:
     # However long a test takes, its frames come as fast as they may.
     tools = feed.tools if isinstance(feed, Scripted) else NO_TOOLS
     live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter), tools=tools)
-    return [live, *make(feed, how)[1:]]
+    return [live, Top(feed, how, tools), *make(feed, how)[2:]]
 
 
 async def settled(pilot: Pilot[Leave]) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Input
 from dbmux.feed.feed import Refused
 from dbmux.tui.app import Interface, Leave
 from dbmux.tui.choice import Choice
-from dbmux.tui.pages.deeds import Tools
+from dbmux.tui.pages.giving import Tools
 from dbmux.tui.prompt import Prompt
 from dbmux.tui.question import Question
 from tests.tui.hostile import TEXTS
@@ -148,6 +148,18 @@ def test_what_the_engine_refuses_is_said() -> None:
     assert "only reads are run" in after("r", feed=scripted(run=Refused("only reads are run from here")))
 
 
+@pytest.mark.parametrize("key", ["e", "E"])
+def test_who_only_looks_is_not_made_to_edit_in_vain(key: str) -> None:
+    feed = scripted()
+    feed.refusal = "this view only looks"
+
+    seen = after(key, feed=feed)
+
+    assert "this view only looks" in seen
+    assert "read-only" in seen.splitlines()[0]
+    assert feed.orders("explain", "run", "copy") == []
+
+
 def test_one_server_is_not_compared() -> None:
     status = ANSWERS["status"] | {"backends": [{"name": "db1", "state": "up", "error": ""}]}
 
@@ -203,7 +215,7 @@ def test_shown_rows_are_written_to_a_file_for_its_owner(tmp_path: Path) -> None:
 
     assert len(json.loads(file.read_text())) == 8
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "8 rows are in" in shown
+    assert "8 rows in" in shown
 
 
 @pytest.mark.parametrize(("answer", "is_kept"), [("n", True), ("y", False)])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 
-from dbmux.feed.feed import Lost
+from dbmux.feed.feed import Lost, Refused
 from dbmux.tui.app import Interface, Leave
 from dbmux.tui.lines import Lines
 from dbmux.tui.pages.live import Live
@@ -70,7 +71,7 @@ def test_a_transaction_is_opened() -> None:
     feed = Scripted(batch(*usual().rows[2:5]))
 
     assert "UPDATE stock" not in text(after(feed=feed))
-    assert "│ UPDATE stock" in text(after("space", feed=Scripted(batch(*usual().rows[2:5]))))
+    assert "│ UPDATE stock" in text(after("l", feed=Scripted(batch(*usual().rows[2:5]))))
 
 
 def test_what_comes_while_paused_is_kept() -> None:
@@ -242,6 +243,51 @@ def test_what_cannot_be_undone_is_asked_before(page: str, key: str, order: tuple
     assert meant.orders(order[0]) == [order]
 
 
+def test_what_is_in_force_is_written_to_a_file_of_ones_choice() -> None:
+    file = str(Path("appconfig.json").absolute())
+    feed = Scripted(usual(), answers={"config.save": {"file": file, "written": True, "changes": []}})
+
+    told: list[str] = []
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        for key in ("8", "S"):
+            await pilot.press(key)
+            await settled(pilot)
+        told.append(text(screen(app)))
+        await pilot.press("enter")
+        await settled(pilot)
+        told.extend(one.message for one in app._notifications)
+
+    look_at(feed, doing)
+
+    assert "S: ./appconfig.json" in told[0]
+    assert told[1].startswith("followed from now on: /")
+    assert feed.orders("config.save") == [("config.save", {"file": file})]
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_a_file_that_is_there_is_replaced_by_what_is_in_force_only_when_that_is_meant(answer: str) -> None:
+    file = str(Path("appconfig.json").absolute())
+    feed = Scripted(usual(), answers={"config.save": {"file": file, "written": False}})
+
+    question = text(after("8", "S", "enter", feed=feed))
+    feed.asked.clear()
+    after("8", "S", "enter", answer, feed=feed)
+
+    meant = [("config.save", {"file": file, "replace": True})] if answer == "y" else []
+    assert "Replace the file that is there already?" in question
+    assert feed.orders("config.save") == [("config.save", {"file": file}), *meant]
+
+
+def test_a_file_that_cannot_be_written_is_told_where_it_was_typed() -> None:
+    feed = Scripted(usual(), answers={"config.save": Refused("/x/y cannot be written: No such file or directory")})
+
+    shown = text(after("8", "S", "enter", feed=feed))
+
+    assert "S: ./appconfig.json" in shown
+    assert "/x/y cannot be written: No such file or directory" in shown
+
+
 def test_a_server_is_put_back_at_once() -> None:
     feed = Scripted(usual())
 
@@ -291,6 +337,27 @@ def test_a_broken_configuration_stands_there_until_it_is_mended() -> None:
     assert "app.json:41:18: cache.ttl: '5sec' is no duration" in shown
     assert "version 7 stays in force" in shown
     assert "cfg v7 ✗" in shown
+
+
+def test_after_a_roll_back_it_is_said_which_version_the_lines_are_of() -> None:
+    config = ANSWERS["status"]["config"] | {"source": "version 6 of appconfig.json", "again": 6}
+    feed = Scripted(usual(), answers={"status": ANSWERS["status"] | {"config": config}})
+
+    shown = text(after("8", feed=feed))
+
+    assert "version 6 of appconfig.json" in shown
+    assert "version 6:2" in shown
+
+
+def test_settings_that_have_done_nothing_are_told_with_what_was_meant() -> None:
+    one = {"path": "rules.x", "told": "has matched nothing; nearest seen: shop.orders", "place": "/etc/app.json:7:5"}
+    unused = Scripted(usual(), answers={"config.unused": [one | {"path": f"rules.r{number}"} for number in range(6)]})
+
+    shown = text(after("8", feed=unused))
+
+    assert "rules.r3 has matched nothing; nearest seen: shop.orders (app.json:7:5)" in shown
+    assert "rules.r4" not in shown
+    assert "and 2 more; `dbmux status` tells all" in shown
 
 
 def test_a_server_that_is_down_is_a_sentence() -> None:

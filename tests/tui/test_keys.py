@@ -17,6 +17,7 @@ from dbmux.tui.lines import Lines
 from dbmux.tui.page import Page
 from dbmux.tui.pages import PAGES
 from dbmux.tui.pages.deeds import Deeds
+from dbmux.tui.pages.giving import Giving
 from dbmux.tui.pages.live import Live, StreamView
 from dbmux.tui.prompt import Prompt
 from dbmux.tui.question import Question
@@ -25,7 +26,7 @@ from dbmux.tui.table import Table
 
 SCOPES: tuple[type[DOMNode], ...] = (
     *(Interface, Page, Lines, Table, StreamView, Prompt, Help, Leaving, Question),
-    *(Choice, ResultScreen, ResultLines, Deeds),
+    *(Choice, ResultScreen, ResultLines, Giving, Deeds),
     *PAGES,
 )
 # Taken by editors and multiplexers, or stopping the terminal, or not sent by many.
@@ -68,7 +69,8 @@ def test_no_key_of_a_page_hides_one_that_holds_everywhere(page: type[Page]) -> N
     own = {one.key for one in bindings(page)}
 
     assert own & everywhere == set()
-    assert not issubclass(page, Deeds) or own & {one.key for one in bindings(Deeds)} == set()
+    for kind in (Giving, Deeds):
+        assert not issubclass(page, kind) or own & {one.key for one in bindings(kind)} == set()
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -78,7 +80,7 @@ def test_the_table_of_a_page_has_its_keys_and_no_other(page: type[Page]) -> None
     keys = {shown(one.key) for one in bindings(page)}
     if page is Live:
         # Transactions are opened in the stream, and the filter stands with the keys that hold everywhere.
-        keys = keys - {"\\"} | {"space"}
+        keys = keys - {"\\"} | {"l"}
 
     assert told == keys
 

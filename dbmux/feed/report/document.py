@@ -14,7 +14,7 @@ from dataclasses import asdict
 
 from dbmux.feed.nplus1 import Finding
 from dbmux.feed.report.tally import Report
-from dbmux.feed.units import count, duration
+from dbmux.feed.units import count, duration, many
 from dbmux.text import visible
 
 LONGEST_SQL = 1000
@@ -33,9 +33,9 @@ def as_markdown(report: Report) -> str:
 def summary(report: Report) -> str:
     """The report in a line."""
     parts = [
-        f"{count(report.statements)} statements in {duration(report.statement_seconds)}",
+        f"{many(report.statements, 'statement')} in {duration(report.statement_seconds)}",
         f"{len(report.nplus1)} N+1",
-        f"{count(report.error_count)} errors",
+        many(report.error_count, "error"),
         f"{count(report.slow_count)} slow",
     ]
     if report.missed:
@@ -49,7 +49,7 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"- Command: {_code(shlex.join(report.command))}, exit code {report.exit_code}, {duration(report.seconds)}"
     yield f"- {summary(report)}"
     if report.missed:
-        yield f"- **{count(report.missed)} statements were not seen**, so this report is not whole"
+        yield f"- **{many(report.missed, 'statement')} not seen**, so this report is not whole"
     if not report.statements:
         yield "- No statement came through DbMux: does the program use `DB_HOST` and `DB_PORT`, or `DATABASE_URL`?"
     if report.failures:
@@ -72,15 +72,15 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _heading("What took the time")
         for cost in report.top:
             times = f"p50 {duration(cost.p50_s)}, p99 {duration(cost.p99_s)}"
-            what = f"{count(cost.count)} × in {duration(cost.seconds)}, {times}, {count(cost.rows)} rows"
+            what = f"{count(cost.count)} × in {duration(cost.seconds)}, {times}, {many(cost.rows, 'row')}"
             yield from _entry(what, "", cost.text)
 
 
 def _nplus1(finding: Finding) -> Iterator[str]:
-    runs = f"{count(finding.runs)} runs" if finding.runs > 1 else "1 run"
+    runs = many(finding.runs, "run")
     yield from _heading(f"N+1: {count(finding.count)} × in {runs}")
     where = f", in {_code(finding.app)}" if finding.app else ""
-    what = f"The same SELECT up to {count(finding.longest)} times in one {finding.scope}{where}"
+    what = f"The same SELECT up to {many(finding.longest, 'time')} in one {finding.scope}{where}"
     yield from _entry(f"{what}; all but the first took {duration(finding.lost_s)}", finding.site, finding.digest_text)
     if finding.rewrite is not None:
         yield ""

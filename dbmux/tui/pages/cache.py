@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed
-from dbmux.feed.units import count, duration, share, size
+from dbmux.feed.units import count, duration, many, share, size
 from dbmux.tui.cells import Side, bar
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
@@ -137,7 +137,7 @@ class Cache(Page):
         signs, memory = self.look.signs, told["memory"]
         drawn = bar(memory["bytes"], memory["limit"], 10, signs.full, signs.empty)
         hits, misses = (sum(one[name] for one in told["statements"]) for name in ("hits", "misses"))
-        held = f"{size(memory['bytes'])} of {size(memory['limit'])} {drawn} {count(memory['results'])} results"
+        held = f"{size(memory['bytes'])} of {size(memory['limit'])} {drawn} {many(memory['results'], 'result')}"
         self._title.say(f"{VIEWS[self._view]}", f"hit {share(hits, hits + misses)}  {held}")
         self._tables[0].take(told["statements"])
         self._tables[1].take(told["tables"])

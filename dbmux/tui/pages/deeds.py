@@ -7,30 +7,23 @@ arguments are made by the engine, which has them, so that it is the same for one
 from __future__ import annotations
 
 import asyncio
-import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import work
-from textual.app import App
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.copy import Form, Target, copied
-from dbmux.feed.feed import Feed, Lost, Refused
+from dbmux.feed.feed import Lost, Refused
 from dbmux.feed.results import comparison, explanation, rows
 from dbmux.feed.row import Row
-from dbmux.feed.units import count
+from dbmux.feed.units import many
 from dbmux.sql.bind import NotBound
 from dbmux.text import why
-from dbmux.tui import clipboard
 from dbmux.tui.choice import Choice
-from dbmux.tui.editor import edited
-from dbmux.tui.export import FORMS, Existing, form_of, named, write
-from dbmux.tui.look import Look
-from dbmux.tui.page import Page
+from dbmux.tui.editor import not_here
+from dbmux.tui.pages.giving import GIVING, Giving
 from dbmux.tui.question import Question
 from dbmux.tui.result import ResultScreen
 
@@ -40,9 +33,8 @@ DEEDS = (
     ("r", "run a read again, read-only, and show its rows"),
     ("D", "run it on two servers, and show what differs"),
     ("c C", "copy the SQL; with its arguments in it"),
-    ("y", "copy as: a command line, Python, JSON, CSV, Markdown"),
-    ("w", "write the rows that are shown to a file"),
     ("e E", "edit in $EDITOR, then explain; then run"),
+    *GIVING,
 )
 # As what is copied, and what is made where the arguments are.
 _FORMS = {
@@ -60,22 +52,7 @@ _NOWHERE = Target(host="127.0.0.1", port=3307)
 Shown = Callable[[Mapping[str, Any]], list[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What is around the interface: an editor, and programs that take a text for the clipboard."""
-
-    edit: Callable[[App[Any], str], str]
-    copy: Callable[[str], str]
-
-
-def _copied(text: str) -> str:
-    return clipboard.copy(text, os.environ, clipboard.found, clipboard.ran)
-
-
-TOOLS = Tools(edited, _copied)
-
-
-class Deeds(Page):
+class Deeds(Giving[Row]):
     """A page with a statement under its cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -83,26 +60,15 @@ class Deeds(Page):
         Binding("X", "analyze", "explain analyze", show=False),
         Binding("r", "rerun", "run again", show=False),
         Binding("D", "compare", "run on two servers", show=False),
-        Binding("c", "copy('sql')", "copy the SQL", show=False),
         Binding("C", "copy('bound')", "copy with its arguments", show=False),
-        Binding("y", "copy_as", "copy as", show=False),
-        Binding("w", "export", "write to a file", show=False),
         Binding("e", "edit('explain')", "edit, then explain", show=False),
         Binding("E", "edit('run')", "edit, then run", show=False),
     ]
-
-    def __init__(self, feed: Feed, look: Look, tools: Tools = TOOLS) -> None:
-        super().__init__(feed, look)
-        self._tools = tools
 
     @property
     @abstractmethod
     def row(self) -> Row | None:
         """The statement under the cursor."""
-
-    @abstractmethod
-    def shown(self) -> list[Row]:
-        """All statements that are shown."""
 
     # Asking servers.
 
@@ -120,9 +86,9 @@ class Deeds(Page):
         if (told := await self._ask("explain", {"seq": row.seq})) is None:
             return
         estimate = told["estimated_rows"]
-        many = "an unknown number of rows" if estimate is None else f"about {count(int(estimate))} rows a step"
+        told_rows = "an unknown number of rows" if estimate is None else f"about {many(int(estimate), 'row')} a step"
         if await self.app.push_screen_wait(
-            Question(self.look, f"Run it on {told['backend']}? It looks at {many}, by the server's estimate.")
+            Question(self.look, f"Run it on {told['backend']}? It looks at {told_rows}, by the server's estimate.")
         ):
             given = {"seq": row.seq, "analyze": True}
             await self._show("explain", given, explanation, f"analyzed plan of statement {row.seq}")
@@ -151,43 +117,15 @@ class Deeds(Page):
             given = {"seq": row.seq, "backends": [first, others[chosen]]}
             await self._show("compare", given, comparison, f"statement {row.seq} on {first} and {others[chosen]}")
 
-    # Copying.
+    # Copying and writing.
 
-    @work(exclusive=True, group="deed")
-    async def action_copy(self, form: str) -> None:
-        """Copy the statement in a form."""
-        await self._copy_row(Form(form))
+    @property
+    def forms(self) -> Mapping[Form, str]:
+        """All there are."""
+        return _FORMS
 
-    @work(exclusive=True, group="deed")
-    async def action_copy_as(self) -> None:
-        """Copy it in a form that is asked for."""
-        if self.row is None:
-            return
-        chosen = await self.app.push_screen_wait(Choice(self.look, "Copy as", list(_FORMS.values())))
-        if chosen is not None:
-            await self._copy_row(list(_FORMS)[chosen])
-
-    async def _copy_row(self, form: Form) -> None:
-        if (row := self.row) is None:
-            return
-        try:
-            text = await self._text(form, [row])
-        except (Refused, Lost) as error:
-            self.post_message(self.Said(str(error)))
-            return
-        await self._copy(text)
-
-    async def _copy(self, text: str) -> None:
-        program = await asyncio.to_thread(self._tools.copy, text)
-        if program:
-            self.post_message(self.Said(f"copied by {program}"))
-        elif len(text) > clipboard.MOST_BY_TERMINAL:
-            self.post_message(self.Said("no program for the clipboard is here, and terminals take no text so long"))
-        else:
-            self.app.copy_to_clipboard(text)
-            self.post_message(self.Said("given to the terminal (OSC 52); not all of them put it into the clipboard"))
-
-    async def _text(self, form: Form, of: Sequence[Row]) -> str:
+    async def as_text(self, form: Form, of: Sequence[Row]) -> str:
+        """These statements; the engine makes what needs their arguments."""
         if form in _MADE_BY_ENGINE:
             told = await self.feed.ask("copy", {"seq": [row.seq for row in of], "form": str(form)})
             return str(told["text"])
@@ -196,45 +134,6 @@ class Deeds(Page):
         except NotBound as error:
             raise Refused(str(error)) from error
 
-    # Writing.
-
-    def action_export(self) -> None:
-        """Ask for the file's name."""
-        self.post_message(self.Ask("w:", "dbmux-rows.json", self._export))
-
-    async def _export(self, name: str) -> str:
-        path = named(name)
-        form = form_of(path)
-        if form is None:
-            return f"its name must end in one of {', '.join(FORMS)}"
-        of = self.shown()
-        try:
-            text = await self._text(form, of)
-            await asyncio.to_thread(write, path, text, Existing.KEEP)
-        except FileExistsError:
-            self._replace(path, text, len(of))
-            return ""
-        except OSError as error:
-            return why(error)
-        except (Refused, Lost) as error:
-            return str(error)
-        self._written(path, len(of))
-        return ""
-
-    @work(exclusive=True, group="deed")
-    async def _replace(self, path: Path, text: str, many: int) -> None:
-        if not await self.app.push_screen_wait(Question(self.look, f"{path} is there already. Replace it?")):
-            return
-        try:
-            await asyncio.to_thread(write, path, text, Existing.REPLACE)
-        except OSError as error:
-            self.post_message(self.Said(why(error)))
-            return
-        self._written(path, many)
-
-    def _written(self, path: Path, many: int) -> None:
-        self.post_message(self.Said(f"{count(many)} rows are in {path}"))
-
     # Editing.
 
     @work(exclusive=True, group="deed")
@@ -242,8 +141,11 @@ class Deeds(Page):
         """Edit the statement, then explain it or run it."""
         if (row := self.row) is None:
             return
+        if refusal := self.feed.refusal or not_here(self.app):
+            self.post_message(self.Said(refusal))
+            return
         try:
-            text = await self._text(Form.BOUND, [row])
+            text = await self.as_text(Form.BOUND, [row])
         except (Refused, Lost):
             # What is there of it is better than nothing to a person who mends it.
             text = row.sql
@@ -271,4 +173,4 @@ class Deeds(Page):
         self.app.push_screen(ResultScreen(self.look, title, lines(told), self._copy_later))
 
     def _copy_later(self, text: str) -> None:
-        self.run_worker(self._copy(text), group="copy", exclusive=True)
+        self.run_worker(self.copy_text(text), group="copy", exclusive=True)

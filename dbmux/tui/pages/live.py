@@ -25,7 +25,7 @@ from textual.widget import Widget
 
 from dbmux.feed.feed import MOST_LOOKED_AT, Batch, Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
-from dbmux.feed.units import count, size
+from dbmux.feed.units import count, many, size
 from dbmux.text import visible
 from dbmux.tui import graph, rows
 from dbmux.tui.cells import cut, one_line
@@ -35,8 +35,10 @@ from dbmux.tui.graphs import Graphs
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look, Theme
+from dbmux.tui.marks import Marks
 from dbmux.tui.pace import FASTEST_S, Pace
-from dbmux.tui.pages.deeds import DEEDS, TOOLS, Deeds, Tools
+from dbmux.tui.pages.deeds import DEEDS, Deeds
+from dbmux.tui.pages.giving import TOOLS, Tools
 from dbmux.tui.sql import coloured
 from dbmux.tui.stream import Stream
 
@@ -57,7 +59,6 @@ class StreamView(Lines):
     """The stream. While it follows, the cursor stays on the newest line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "fold", "open or close a transaction", show=False),
         Binding("h,left,l,right", "fold", "open or close a transaction", show=False),
     ]
 
@@ -65,6 +66,7 @@ class StreamView(Lines):
         super().__init__(look, id="stream")
         self.stream = Stream()
         self.is_following = True
+        self.marks: Marks[Row] = Marks()
         self.nothing: tuple[str, ...] = ()
 
     def count(self) -> int:
@@ -79,6 +81,19 @@ class StreamView(Lines):
         """A line."""
         line = self.stream.line(at)
         return [] if line is None else rows.segments(line, width, self.look)
+
+    def is_marked(self, at: int) -> bool:
+        """Whether all statements of a line are marked."""
+        if not self.marks or (line := self.stream.line(at)) is None:
+            return False
+        return bool(line.rows) and all(row.seq in self.marks for row in line.rows)
+
+    def toggle_mark(self) -> bool:
+        """Mark the statements of the line under the cursor, or no more; whether there was room."""
+        # Who marks wants to find it again.
+        self.is_following = False
+        line = self.stream.line(self.cursor)
+        return self.marks.toggle([] if line is None else [(row.seq, row) for row in line.rows])
 
     @property
     def row(self) -> Row | None:
@@ -180,7 +195,7 @@ class Details(Widget):
                     for piece in _wrapped(" " * 12 + visible(step["otherwise"][:LONGEST]), width, 12)
                 ]
         who = one_line(f"{row.user}@{row.client}, {row.app or 'no application'}", width)
-        facts = f" {count(max(row.rows, 0))} rows, {size(row.bytes)}, {who}"
+        facts = f" {many(max(row.rows, 0), 'row')}, {size(row.bytes)}, {who}"
         if is_tall:
             lines.append([Segment(cut(facts, width, more), look.dim)])
             lines.append([Segment(cut(f" statement {row.seq}, digest {row.digest}", width, more), look.dim)])
@@ -204,7 +219,7 @@ class Live(Deeds):
     Live.small Details { display: none; }
     """
     name_: ClassVar[str] = "Live"
-    hints: ClassVar[str] = "p pause  f filter  / find  F follow  space open tx  x explain  y copy  ? help"
+    hints: ClassVar[str] = "p pause  f filter  / find  l open tx  x explain  space mark  y copy  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("p", "pause the view; what comes meanwhile is kept"),
         ("F", "follow the newest line; moving up stops that"),
@@ -212,7 +227,7 @@ class Live(Deeds):
         ("\\", "filter off, and on again"),
         ("/ n N", "find a text, the next, the one before"),
         ("*", "only statements of the same digest"),
-        ("space", "open or close a transaction"),
+        ("h l", "open or close a transaction"),
         (".", "show or hide what connections do by themselves"),
         ("ctrl+l", "clear the view; nothing is forgotten by DbMux"),
         ("Enter", "the decisions about the statement, in full"),
@@ -305,6 +320,8 @@ class Live(Deeds):
         self.feed = feed
         if is_another:
             self._place = self._heard = 0
+            # Its statements have the same numbers again.
+            self.action_unmark()
         self._untold = self._unseen = self._heard
         self._subscription = await feed.subscribe(self.wanted, self._place)
 
@@ -407,9 +424,28 @@ class Live(Deeds):
         """The statement under the cursor."""
         return self.view.row
 
-    def shown(self) -> list[Row]:
-        """All statements of the stream."""
-        return list(self.view.stream.rows())
+    def chosen(self) -> list[Row]:
+        """What is marked, else the statement under the cursor."""
+        return self.view.marks.things() or ([] if self.row is None else [self.row])
+
+    def offered(self) -> list[Row]:
+        """What is marked, else all statements of the stream."""
+        return self.view.marks.things() or list(self.view.stream.rows())
+
+    def toggle_mark(self) -> bool:
+        """Mark the line under the cursor, or no more."""
+        fits = self.view.toggle_mark()
+        self.view.refresh()
+        return fits
+
+    def clear_marks(self) -> None:
+        """Nothing is marked."""
+        self.view.marks.clear()
+        self.view.refresh()
+
+    def count_marks(self) -> int:
+        """How many statements are marked."""
+        return len(self.view.marks)
 
     # Keys.
 

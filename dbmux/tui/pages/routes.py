@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 
 from dbmux.feed.feed import Feed
-from dbmux.feed.units import count
+from dbmux.feed.units import count, many
 from dbmux.tui.cells import Side
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
@@ -91,7 +91,9 @@ class Routes(Page):
                 for reason, number in pins.items()
             ]
         )
-        self._title.say("routes", f"{len(groups)} groups, {len(told['rules'])} rules, {pins.total()} pins")
+        self._title.say(
+            "routes", f"{many(len(groups), 'group')}, {many(len(told['rules']), 'rule')}, {many(pins.total(), 'pin')}"
+        )
 
     @on(Lines.Chosen)
     def _chosen(self, event: Lines.Chosen) -> None:

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed
-from dbmux.feed.units import count, duration
+from dbmux.feed.units import count, duration, many
 from dbmux.tui.cells import Side
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
@@ -114,7 +114,7 @@ class Servers(Page):
                     f"{pool.get('connecting', 0)} being opened, of at most {one['limit'] or '-'}",
                 ),
                 ("waits", f"{count(waits)} so far, {average} on average, {one['waiting']} wait now"),
-                ("carried", f"{count(pool.get('carried', 0))} times made ready for another session"),
+                ("carried", f"{many(pool.get('carried', 0), 'time')} made ready for another session"),
                 ("reads", "takes reads" if one["takes_reads"] else "takes no reads as a replica"),
             ),
         )

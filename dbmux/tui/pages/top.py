@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
+from dbmux.feed.copy import Form
 from dbmux.feed.feed import Feed
-from dbmux.feed.units import count, duration, rate, share, size
+from dbmux.feed.kinds import FORMS, Kind, copied
+from dbmux.feed.units import count, duration, many, rate, share, size
 from dbmux.tui.cells import Side, bar
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
-from dbmux.tui.page import Page
+from dbmux.tui.pages.giving import GIVING, TOOLS, Giving, Tools
 from dbmux.tui.table import Column, Record, Table
 
 # The windows, in seconds; None is since the start.
@@ -55,22 +58,25 @@ def columns(look: Look) -> tuple[Column, ...]:
     )
 
 
-class Top(Page):
+class Top(Giving[Kind]):
     """The page."""
 
     name_: ClassVar[str] = "Top"
-    hints: ClassVar[str] = "[ ] window  s S sort  Enter its statements  ? help"
+    file_name: ClassVar[str] = "dbmux-top.json"
+    hints: ClassVar[str] = "[ ] window  s S sort  Enter its statements  space mark  y copy  w write  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("[ ]", "the window: 10 s, 1 min, 5 min, since the start"),
         ("Enter", "the statements of this digest, in the live view"),
+        ("c", "copy the statement, with ? for what differs"),
+        *GIVING,
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "window(-1)", "a shorter window", show=False),
         Binding("right_square_bracket", "window(1)", "a longer window", show=False),
     ]
 
-    def __init__(self, feed: Feed, look: Look) -> None:
-        super().__init__(feed, look)
+    def __init__(self, feed: Feed, look: Look, tools: Tools = TOOLS) -> None:
+        super().__init__(feed, look, tools)
         self._window = 1
         self._title = Words(look)
         self._table = Table(look, columns(look), lambda one: one["digest"])
@@ -90,7 +96,7 @@ class Top(Page):
         whole = seconds or max((await self.feed.ask("status"))["seconds"], 1.0)
         self._table.take([_with_rates(one, whole) for one in found])
         calls = sum(one["calls"] for one in found)
-        self._title.say(f"by digest over {name}", f"{len(found)} kinds, {count(calls)} calls")
+        self._title.say(f"by digest over {name}", f"{many(len(found), 'kind')}, {many(calls, 'call')}")
         self._show()
 
     @on(Lines.Moved)
@@ -104,10 +110,49 @@ class Top(Page):
             (
                 ("tables", ", ".join(one["tables"]) or "-"),
                 ("from", " ".join(part for part in (one["app"], one["site"]) if part) or "-"),
-                ("sent", f"{size(one['bytes'])}, {count(one['rows'] / one['calls'])} rows a call"),
+                ("sent", f"{size(one['bytes'])}, {many(one['rows'] / one['calls'], 'row')} a call"),
                 ("digest", one["digest"]),
             ),
         )
+
+    # Marking, copying and writing.
+
+    @property
+    def forms(self) -> Mapping[Form, str]:
+        """Those of kinds of statements."""
+        return FORMS
+
+    def chosen(self) -> list[Kind]:
+        """What is marked, else what is under the cursor."""
+        return self._marked() or ([] if self._table.record is None else [Kind(self._table.record)])
+
+    def offered(self) -> list[Kind]:
+        """What is marked, else all kinds."""
+        return self._marked() or [Kind(one) for one in self._table.records]
+
+    def _marked(self) -> list[Kind]:
+        return [Kind(one) for one in self._table.marks.things()]
+
+    async def as_text(self, form: Form, of: Sequence[Kind]) -> str:
+        """These kinds."""
+        return copied(form, of)
+
+    def toggle_mark(self) -> bool:
+        """Mark the kind under the cursor, or no more."""
+        fits = self._table.toggle_mark()
+        self._table.refresh()
+        return fits
+
+    def clear_marks(self) -> None:
+        """Nothing is marked."""
+        self._table.marks.clear()
+        self._table.refresh()
+
+    def count_marks(self) -> int:
+        """How many kinds are marked."""
+        return len(self._table.marks)
+
+    # The window.
 
     async def action_window(self, step: int) -> None:
         """Another window."""

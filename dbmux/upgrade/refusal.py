@@ -1,0 +1,40 @@
+"""What a server's error says about a definition or statement that it refused, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from dbmux.errors import BackendRefused
+
+# Of the account of the check, not of what was tried.
+NO_RIGHT = frozenset((1044, 1045, 1142, 1143, 1227, 1370, 1419))
+# Refused because of something else that was: no such table, an invalid view.
+CONSEQUENCES = frozenset((1146, 1356, 1347))
+# Said of the text alone, whatever tables there are.
+OF_THE_TEXT = frozenset((1064, 1115, 1193, 1273, 1286, 4161))
+ADVICE = {
+    1055: "name all columns in GROUP BY, or take one of each with MIN() or ANY_VALUE(); or SET sql_mode without "
+    "ONLY_FULL_GROUP_BY",
+    1064: "quote names that are reserved there, and write the rest in a way that both take",
+    1067: "ALTER TABLE … ALTER COLUMN … SET DEFAULT a date that there is",
+    1071: "index a beginning of the column only, or ROW_FORMAT=DYNAMIC",
+    1140: "add GROUP BY; or SET sql_mode without ONLY_FULL_GROUP_BY",
+    1193: "leave the variable out",
+    1273: "ALTER TABLE … CONVERT TO CHARACTER SET utf8mb4 COLLATE a collation that both have",
+    1286: "ALTER TABLE … ENGINE=InnoDB",
+    1418: "declare it DETERMINISTIC, NO SQL or READS SQL DATA, or SET GLOBAL log_bin_trust_function_creators=1",
+    4161: "keep the column as a type that both have",
+    6125: "ALTER TABLE … ADD UNIQUE over the columns that are referred to",
+}
+ELSE = "write it in a way that both take"
+# All that servers say around the place of an error of syntax.
+_AROUND = re.compile(r"You have an error in your SQL syntax; check the manual .*? to use (?=near )", re.DOTALL)
+
+
+def said(error: BackendRefused, names: Mapping[str, str]) -> str:
+    """Its words; schemas of the check are called by the names of those that they stand for, which `names` maps."""
+    text = _AROUND.sub("syntax error ", str(error))
+    for schema, scratch in names.items():
+        text = text.replace(f"`{scratch}`", schema).replace(scratch, schema)
+    return text
