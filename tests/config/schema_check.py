@@ -17,8 +17,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 }
 _SAID_ONLY = {"title", "description", "default", "examples", "format", "$defs"}
 _CHECKED = {"$ref", "anyOf", "type", "enum", "const", "items", "pattern", "minimum", "maximum", "exclusiveMinimum",
-            "properties", "required", "minProperties", "additionalProperties", "minItems", "maxItems", "prefixItems",
-            "minLength"}  # fmt: skip
+            "minItems", "minLength", "properties", "required", "minProperties", "additionalProperties"}  # fmt: skip
 
 
 def accepts(schema: dict[str, Any], value: object) -> bool:
@@ -46,29 +45,27 @@ def _check(root: dict[str, Any], schema: dict[str, Any], word: str, says: Any, v
             return any(value == one for one in says)
         case "const":
             return value is says
-    if isinstance(value, list):
-        return _check_list(root, word, says, value)
+        case "minItems":
+            return not isinstance(value, list) or len(value) >= says
+        case "items":
+            return not isinstance(value, list) or all(all(_checks(root, says, one)) for one in value)
     if isinstance(value, dict):
         return _check_object(root, schema, word, says, value)
     if isinstance(value, str):
-        return re.search(says, value) is not None if word == "pattern" else word != "minLength" or len(value) >= says
-    if isinstance(value, int | float) and word == "maximum":
-        return bool(value <= says)
-    if isinstance(value, int | float) and word in ("minimum", "exclusiveMinimum"):
-        return bool(value >= says if word == "minimum" else value > says)
+        return len(value) >= says if word == "minLength" else word != "pattern" or re.search(says, value) is not None
+    if isinstance(value, int | float):
+        return _is_within(word, says, value)
     return True
 
 
-def _check_list(root: dict[str, Any], word: str, says: Any, value: list[object]) -> bool:
+def _is_within(word: str, says: Any, value: float) -> bool:
     match word:
-        case "items":
-            return all(all(_checks(root, says, one)) for one in value)
-        case "prefixItems":
-            return all(all(_checks(root, says[at], one)) for at, one in enumerate(value[: len(says)]))
-        case "minItems":
-            return len(value) >= int(says)
-        case "maxItems":
-            return len(value) <= int(says)
+        case "minimum":
+            return bool(value >= says)
+        case "exclusiveMinimum":
+            return bool(value > says)
+        case "maximum":
+            return bool(value <= says)
         case _:
             return True
 
