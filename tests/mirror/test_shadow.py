@@ -377,6 +377,8 @@ def test_a_frequent_statement_leaves_room_for_others() -> None:
     stage.shadow.offer(a_read(digest="rare"))
 
     assert stage.shadow.waiting == module.MOST_OF_A_DIGEST + 1
+    assert stage.shadow.tally.told()["spared"] == module.MOST_WAITING - module.MOST_OF_A_DIGEST
+    assert stage.shadow.tally.told()["not_compared"] == {}
 
 
 def test_when_many_wait_only_the_first_of_a_kind_are_still_wanted() -> None:
