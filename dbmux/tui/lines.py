@@ -124,32 +124,30 @@ class Lines(Widget, can_focus=True):
         self._drawn, self._drawn_for = {}, now
         filters, cursor = self.get_line_filters(), self.cursor if self.has_focus_within else HEAD
         strips: list[Strip] = []
+        many = self.count()
         for y in crop.line_range:
             at = self.top + y - self.heads if y >= self.heads else HEAD
-            key = self.key(at)
-            known = key, at == cursor, y in thumb, at != HEAD and self.is_marked(at)
+            key, is_marked = self.key(at), 0 <= at < many and self.is_marked(at)
+            known = key, at == cursor, is_marked, y in thumb
             strip = before.get(known)
             if strip is None:
-                told = self._told(at, at == cursor, self._bar(y, thumb), width)
+                told = self._told(at, width - bool(thumb))
+                if is_marked:
+                    told = [Segment(self.look.signs.up, self.look.accent), *Strip(told).crop(1)]
+                if at == cursor != HEAD:
+                    told = list(Segment.apply_style(told, self.look.cursor))
+                if thumb:
+                    told.append(Segment(" ", self.look.thumb if y in thumb else self.look.track))
                 strip = finished(told, width, filters, background)
             if key is not None:
                 self._drawn[known] = strip
             strips.append(strip)
         return cropped(strips, width, crop)
 
-    def _told(self, at: int, is_cursor: bool, bar: list[Segment], width: int) -> list[Segment]:
-        breadth = width - len(bar)
+    def _told(self, at: int, width: int) -> list[Segment]:
         if at == HEAD:
-            told = self.head(breadth)
-        elif at >= self.count():
-            told = self.beyond(at, breadth)
-        else:
-            told = self.segments(at, breadth)
-            if self.is_marked(at):
-                told = [Segment(self.look.signs.up, self.look.accent), *Strip(told).crop(1)]
-        if is_cursor and at != HEAD:
-            told = list(Segment.apply_style(told, self.look.cursor))
-        return told + bar
+            return self.head(width)
+        return self.segments(at, width) if at < self.count() else self.beyond(at, width)
 
     def _thumb(self) -> range:
         # The cells of the scroll bar that stand for what can be seen; none where all of it can.
@@ -159,9 +157,6 @@ class Lines(Widget, can_focus=True):
         size = max(height * height // many, 1)
         begin = round((height - size) * self.top / (many - height))
         return range(begin, begin + size)
-
-    def _bar(self, y: int, thumb: range) -> list[Segment]:
-        return [Segment(" ", self.look.thumb if y in thumb else self.look.track)] if thumb else []
 
     def on_resize(self, event: events.Resize) -> None:
         """The window is another one."""

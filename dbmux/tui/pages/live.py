@@ -25,6 +25,7 @@ from textual.message import Message
 from dbmux.feed.feed import MOST_LOOKED_AT, Batch, Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
 from dbmux.feed.units import count
+from dbmux.observe.observer import KEPT_QUERIES
 from dbmux.tui import graph, rows
 from dbmux.tui.cells import cut, one_line
 from dbmux.tui.details import Details
@@ -43,6 +44,8 @@ from dbmux.tui.stream import Stream, Transaction
 
 # More rows than that with one beat rush by: then so many of them are shown, which an eye can still catch.
 MOST_AT_ONCE, CATCHABLE = 100, 20
+# So many batches are full at first, of what an engine remembers.
+HISTORY = -(-KEPT_QUERIES // MOST_LOOKED_AT)
 # Of statements that run past, each so many frames one is explained: more could not be read.
 PATIENCE = 5
 # From so many cells on the details stand beside the stream.
@@ -82,6 +85,16 @@ class StreamView(Lines):
         line = self.stream.line(at)
         return [] if line is None else rows.segments(line, width, self.look)
 
+    def key(self, at: int) -> Hashable:
+        """A statement and an event stay what they are; to a transaction, statements may come."""
+        line = self.stream.line(at)
+        return None if line is None or isinstance(line.row or line.entry, Transaction) else line
+
+    def beyond(self, at: int, width: int) -> list[Segment]:
+        """Where there is no line at all, what to do about that."""
+        told = "  " + self.nothing[at] if not self.count() and at < len(self.nothing) else ""
+        return [Segment(cut(told, width, self.look.signs.more), self.look.dim)]
+
     def is_marked(self, at: int) -> bool:
         """Whether all statements of a line are marked."""
         if not self.marks or (line := self.stream.line(at)) is None:
@@ -94,16 +107,6 @@ class StreamView(Lines):
         self.is_following = False
         line = self.stream.line(self.cursor)
         return self.marks.toggle([] if line is None else [(row.seq, row) for row in line.rows])
-
-    def key(self, at: int) -> Hashable:
-        """A statement and an event stay what they are; to a transaction, statements may come."""
-        line = self.stream.line(at)
-        return None if line is None or isinstance(line.row or line.entry, Transaction) else line
-
-    def beyond(self, at: int, width: int) -> list[Segment]:
-        """Where there is no line at all, what to do about that."""
-        told = "  " + self.nothing[at] if not self.count() and at < len(self.nothing) else ""
-        return [Segment(cut(told, width, self.look.signs.more), self.look.dim)]
 
     @property
     def row(self) -> Row | None:
@@ -209,6 +212,7 @@ class Live(Deeds):
         self._heard = 0
         self._untold = 0
         self._unseen = 0
+        self._history = 0
 
     def compose(self) -> ComposeResult:
         """The title, the stream, and the details below or beside it."""
@@ -269,7 +273,7 @@ class Live(Deeds):
         if self._subscription is not None:
             self._subscription.close()
         self._subscription = subscription
-        self._place, self._untold, self._unseen = 0, self._heard, 0
+        self._place, self._untold, self._unseen, self._history = 0, self._heard, 0, HISTORY
         self.wanted = wanted
         self.view.stream.restart()
         self.view.is_following = True
@@ -302,7 +306,8 @@ class Live(Deeds):
             self.post_message(self.Happened(untold))
         happenings = tuple(one for one in batch.happenings if one.seq >= self._unseen)
         # What is remembered from before is shown whole; of what rushes by, as much as an eye could catch.
-        is_history = batch.looked_at >= MOST_LOOKED_AT
+        is_history = self._history > 0 and batch.looked_at >= MOST_LOOKED_AT
+        self._history -= is_history
         many = len(batch.rows) * FASTEST_S / self._pace.interval_s
         step = 1 if is_history or many <= MOST_AT_ONCE else ceil(many / CATCHABLE)
         return replace(batch, rows=batch.rows[::step], every=batch.every * step, happenings=happenings)
