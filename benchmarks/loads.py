@@ -79,9 +79,9 @@ def sysbench(script: str, *extra: str, threads: int | None = None) -> Load:
             check=True,
         ).stdout
         used = cpu_seconds(target.pid) - before if target.pid else 0.0
-        queries = _number(r"total:\s+(\d+)", told)
+        queries = number(r"total:\s+(\d+)", told)
         found = {
-            "queries/s": _number(r"queries:\s+\d+\s+\(([\d.]+) per sec", told),
+            "queries/s": number(r"queries:\s+\d+\s+\(([\d.]+) per sec", told),
             "p50 ms": percentile(told, 50),
             "p99 ms": percentile(told, 99),
         }
@@ -293,6 +293,6 @@ def _next(link: socket.socket, protocol: ClientProtocol) -> object:
     return message
 
 
-def _number(pattern: str, told: str) -> float:
+def number(pattern: str, told: str) -> float:
     found = search(pattern, told)
     return float(found[1]) if found else 0.0

@@ -75,9 +75,9 @@ def running(folder: Path, with_pure: bool) -> Iterator[Bench]:
             command = start(folder, taken[-1], server.port)
             if command is None:
                 continue
-            process = stack.enter_context(_process(command[0], folder / f"{name}.log", command[1]))
-            _wait(taken[-1])
-            targets.append(Target(name, taken[-1], _engine(folder, name) or process.pid))
+            started = stack.enter_context(process(command[0], folder / f"{name}.log", command[1]))
+            wait(taken[-1])
+            targets.append(Target(name, taken[-1], _engine(folder, name) or started.pid))
         yield Bench(server, tuple(targets))
 
 
@@ -182,21 +182,22 @@ _STARTS = {
 
 
 @contextmanager
-def _process(line: tuple[str, ...], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+def process(line: tuple[str, ...], log: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs, with its words in a file, and is ended."""
     with log.open("wb") as file:
-        process = subprocess.Popen(line, stdout=file, stderr=file, env={**os.environ, **environment})
+        started = subprocess.Popen(line, stdout=file, stderr=file, env={**os.environ, **environment})
     try:
-        yield process
+        yield started
     finally:
-        process.terminate()
+        started.terminate()
         try:
-            process.wait(START_TIMEOUT_S)
+            started.wait(START_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            started.kill()
+            started.wait()
 
 
-def _wait(port: int) -> None:
+def wait(port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
         try:

@@ -134,6 +134,7 @@ class Writer:
         parts: list[bytes] = []
         size = 0
         for row in rows:
+            self._require_key(row)
             part = literal(row[place])
             if parts and (len(parts) == ROWS_LIMIT or size + len(part) > BYTES_LIMIT):
                 yield Change(head + b",".join(parts) + b")", len(parts))
@@ -147,10 +148,13 @@ class Writer:
         # Whether an ENUM has none of its elements: what a server makes of wrong values, and strictness refuses.
         return any(isinstance(row[place], bytes) and row[place] not in elements for place, elements in self._enums)
 
-    def _where(self, row: Row) -> bytes:
-        equals = b"%b=%b" if self._is_keyed else b"%b<=>%b"
+    def _require_key(self, row: Row) -> None:
         if any(row[place] is ABSENT for place in self._key):
             raise CannotApply(f"{self._name.decode()}: the key of a row is not logged; set binlog_row_image = FULL")
+
+    def _where(self, row: Row) -> bytes:
+        equals = b"%b=%b" if self._is_keyed else b"%b<=>%b"
+        self._require_key(row)
         found = b" AND ".join(equals % (self._columns[place], self._literals[place](row[place])) for place in self._key)
         # Rows without a key may be there several times.
         return found if self._is_keyed else found + b" LIMIT 1"

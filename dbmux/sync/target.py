@@ -16,12 +16,15 @@ from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.opening import MAX_PACKET
 from dbmux.backend.server import Backend, Wish
 from dbmux.config.model import Account
-from dbmux.errors import BackendRefused, DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, ProtocolError
 from dbmux.net.conversation import Conversation
+from dbmux.wire import packet
 from dbmux.wire.capabilities import NEEDED, Capability
-from dbmux.wire.client import ClientProtocol, ServerMessage
+from dbmux.wire.client import ServerMessage
+from dbmux.wire.commands import Command
 from dbmux.wire.handshake import UTF8MB4
-from dbmux.wire.replies import Err, Ok
+from dbmux.wire.outcomes import Outcomes
+from dbmux.wire.replies import Err
 
 # A statement that may find any number of rows.
 ANY = -1
@@ -101,21 +104,24 @@ class Target:
 
     async def run(self, changes: Sequence[Change]) -> None:
         """Run all of them in their order; raises Disagrees at the first that finds other rows than it must."""
-        protocol = self._conversation.protocol
-        assert isinstance(protocol, ClientProtocol)
         if not changes:
             return
-        self._conversation.send(protocol.query(b";".join(change.sql for change in changes)))
-        done = 0
+        command = bytes((Command.QUERY,)) + b";".join([change.sql for change in changes])
+        sent = packet.encode(command, 0)
+        outcomes = Outcomes(1 + len(command) // packet.MAX_PAYLOAD)
+        conversation: Conversation[int | Err] = Conversation(self._conversation.channel, outcomes)
+        self._conversation.channel.owner = conversation
+        conversation.send(sent)
         async with asyncio.timeout(ANSWER_S):
-            while not protocol.is_reply_whole:
-                match await self._conversation.next():
-                    case Err() as err:
-                        shown = changes[done].sql[:SHOWN]
-                        raise BackendRefused(err.number, err.sqlstate, b"%b, in: %b" % (err.message, shown))
-                    case Ok(affected_rows=found):
-                        _agree(changes[done], found)
-                        done += 1
+            for change in changes:
+                found = await conversation.next()
+                if isinstance(found, Err):
+                    shown = change.sql[:SHOWN]
+                    raise BackendRefused(found.number, found.sqlstate, b"%b, in: %b" % (found.message, shown))
+                _agree(change, found)
+        if not outcomes.is_whole:
+            raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered to more statements than it was sent")
+        self._conversation.channel.owner = self._conversation
 
     async def commit(self) -> None:
         """Everybody sees it from now on."""

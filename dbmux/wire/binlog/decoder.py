@@ -58,6 +58,8 @@ _TABLE_ID_LENGTH = 6
 # The number of no table: an event without rows that only ends a statement.
 NO_TABLE = 0xFFFFFF
 _STATEMENT_ENDS = 1
+# Tables whose descriptions are kept.
+MAPS_LIMIT = 1000
 _WITHOUT_CHECKSUM, _CRC32 = 0, 1
 _VERSION_LENGTH = 50
 
@@ -116,7 +118,7 @@ _XA_EVENTS: dict[bytes, Callable[[str], Event]] = {b"START": XaBegan, b"COMMIT":
 class Decoder:
     """What one server's log tells, from a place between two transactions on."""
 
-    __slots__ = ("_family", "_file", "_has_checksums", "_is_open", "_tables")
+    __slots__ = ("_family", "_file", "_has_checksums", "_is_open", "_maps", "_tables")
 
     def __init__(self) -> None:
         self._family = Family.MYSQL
@@ -124,6 +126,8 @@ class Decoder:
         self._has_checksums = False
         self._is_open = False
         self._tables: dict[int, TableMap] = {}
+        # By how they are written.
+        self._maps: dict[bytes, TableMap] = {}
 
     def decode(self, event: bytes) -> Iterable[Event]:
         """What an event tells, to be taken to its end before the next event; raises ProtocolError, also then."""
@@ -169,6 +173,7 @@ class Decoder:
         self._has_checksums = kind == _CRC32
         self._tables.clear()
         version = body[2 : 2 + _VERSION_LENGTH].rstrip(b"\0")
+        self._maps.clear()
         self._family = Family.MARIADB if b"MariaDB" in version else Family.MYSQL
         return (FormatDescribed(version, self._has_checksums),)
 
@@ -243,11 +248,18 @@ class Decoder:
     # Rows.
 
     def _map(self, header: Header, body: bytes) -> Iterable[Event]:
-        reader = Reader(body, ErrorCode.MALFORMED_REPLY)
-        number = reader.integer(_TABLE_ID_LENGTH)
-        reader.take(2)
-        schema, table = (_name(reader.take(reader.integer(1) + 1)[:-1]) for _ in range(2))
-        self._tables[number] = found = TableMap(number, schema, table, reader.rest(), self._family)
+        # It stands before the rows of each statement, mostly the same.
+        found = self._maps.get(body)
+        if found is None:
+            reader = Reader(body, ErrorCode.MALFORMED_REPLY)
+            number = reader.integer(_TABLE_ID_LENGTH)
+            reader.take(2)
+            schema, table = (_name(reader.take(reader.integer(1) + 1)[:-1]) for _ in range(2))
+            found = TableMap(number, schema, table, reader.rest(), self._family)
+            if len(self._maps) >= MAPS_LIMIT:
+                self._maps.clear()
+            self._maps[body] = found
+        self._tables[found.id] = found
         return (found,)
 
     def _rows(self, header: Header, body: bytes) -> Iterable[Event]:
