@@ -1,7 +1,7 @@
 """What is told of a statement in few characters: when, where it went, what the cache did, what sticks out.
 
-A row comes in, words go out, the same for the live view and for lines in a terminal. Never makes a text visible: what
-comes from a statement is cut and cleaned by whoever shows it.
+A row or an event comes in, words go out, the same for the live view and for lines in a terminal. Never makes a text
+visible: what comes from a statement is cut and cleaned by whoever shows it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dbmux.events import MEMORY, OWN
 from dbmux.feed.row import Row
 
 _VERDICTS = {"hit": "H", "stale": "S", "coalesced": "C", "miss": "M", "": " "}
+_ALARMS = frozenset(("BackendDown", "ConfigRejected", "LoginFailed", "AddressBlocked", "Warned"))
 
 
 def clock(at: float) -> str:
@@ -51,3 +52,10 @@ def badges(row: Row) -> str:
     if row.rule:
         told.append("RULE")
     return " ".join(told)
+
+
+def is_alarm(kind: str, text: str) -> bool:
+    """Whether an event of this kind, told in this sentence, wants somebody to look."""
+    if kind == "MirrorChanged":
+        return text.partition(":")[0].endswith(" is halted")
+    return kind in _ALARMS

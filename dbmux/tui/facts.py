@@ -27,9 +27,10 @@ class Facts(Widget):
     Facts { height: auto; max-height: 40%; }
     """
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, most: int = MOST_LINES + 6) -> None:
         super().__init__()
         self._look = look
+        self._most = most
         self._text = ""
         self._facts: Sequence[tuple[str, str]] = ()
         self._drawn: tuple[tuple[int, Theme], list[list[Segment]]] | None = None
@@ -73,4 +74,4 @@ class Facts(Widget):
                 begin = f" {visible(name)}" if not start else ""
                 line = cut(f"{begin:<{NAMED}}{told[start : start + room]}", width, more)
                 lines.append([Segment(line, look.dim)])
-        return lines[: MOST_LINES + 6]
+        return lines[: self._most]

@@ -15,7 +15,7 @@ from rich.style import Style
 from dbmux.feed.feed import Happening
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, duration
-from dbmux.feed.words import badges, clock, route, verdict
+from dbmux.feed.words import badges, clock, is_alarm, route, verdict
 from dbmux.tui.cells import Side, cut, fit, one_line
 from dbmux.tui.look import Look
 from dbmux.tui.sql import coloured
@@ -23,7 +23,6 @@ from dbmux.tui.stream import Line, Transaction
 
 # From so many cells on there is room for the backend and the application.
 WIDE = 100
-_ALARMS = frozenset(("BackendDown", "ConfigRejected", "LoginFailed", "AddressBlocked", "Warned"))
 
 
 def head(width: int, look: Look) -> list[Segment]:
@@ -99,7 +98,7 @@ def _transaction(transaction: Transaction, width: int, look: Look) -> Iterator[S
 
 
 def _happening(happening: Happening, width: int, look: Look) -> Iterator[Segment]:
-    style: Style = look.warn if happening.kind in _ALARMS else look.accent
+    style: Style = look.warn if is_alarm(happening.kind, happening.text) else look.accent
     line = look.signs.line * 2
     yield Segment(f" {clock(happening.at)} {line} {one_line(happening.text, width)} {line}", style)
 

@@ -17,6 +17,7 @@ from dbmux.tui.page import Page
 from dbmux.tui.pages import make
 from dbmux.tui.pages.giving import Tools
 from dbmux.tui.pages.live import Live
+from dbmux.tui.pages.mirror import Mirror
 from dbmux.tui.pages.top import Top
 from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
@@ -226,6 +227,7 @@ ANSWERS: dict[str, Any] = {
         {"path": "backends.db1.address", "value": "10.0.0.1:3306", "line": 2, "column": 5},
         {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5},
     ],
+    "mirrors": [],
     "config.reload": {"changes": []},
     "config.unused": [],
     "config.versions": [
@@ -267,6 +269,8 @@ class Scripted:
         """The answer of the script."""
         self.asked.append((what, dict(given or {})))
         answer = self.answers.get(what, {})
+        if callable(answer):
+            answer = answer(given or {})
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -353,7 +357,9 @@ def _pages(feed: Feed, how: Look) -> list[Page]:
     # However long a test takes, its frames come as fast as they may.
     tools = feed.tools if isinstance(feed, Scripted) else NO_TOOLS
     live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter), tools=tools)
-    return [live, Top(feed, how, tools), *make(feed, how)[2:]]
+    mirror = Mirror(feed, how, tools, clock=lambda: 0.0, who=lambda: "me")
+    others = (mirror if isinstance(page, Mirror) else page for page in make(feed, how)[2:])
+    return [live, Top(feed, how, tools), *others]
 
 
 async def settled(pilot: Pilot[Leave]) -> None:
@@ -372,6 +378,10 @@ def screen(app: Interface) -> list[str]:
 
 
 def unhurried(feed: Feed, look: Look) -> list[Page]:
-    """The pages, with a live view that is drawn as often as it can be, however busy the machine is."""
+    """The pages, with a live view that is drawn as often as it can be, however busy the machine is, and no rates."""
     _, *others = make(feed, look)
-    return [Live(feed, look, pace=Pace(lambda: 0.0, lambda: 0.0)), *others]
+    mirror = Mirror(feed, look, clock=lambda: 0.0)
+    return [
+        Live(feed, look, pace=Pace(lambda: 0.0, lambda: 0.0)),
+        *(mirror if isinstance(page, Mirror) else page for page in others),
+    ]
