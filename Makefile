@@ -36,9 +36,11 @@ test: check $(VENV)/mysqlclient
 differential: $(VENV)/developed
 	$(BIN)/pytest -m differential
 
-# Kills and stalls under load, for ten minutes a server; random reads and writes through the cache, for ten in all.
+# Kills and stalls under load, for ten minutes a server; random reads and writes through the cache, for ten in all; the
+# live interface while statements rush by, for ten.
 soak: $(VENV)/developed
-	DBMUX_SOAK_SECONDS=600 $(BIN)/pytest -m real tests/real/test_chaos.py tests/real/test_cache_checker.py
+	DBMUX_SOAK_SECONDS=600 $(BIN)/pytest -m real tests/real/test_chaos.py tests/real/test_cache_checker.py \
+	  tests/real/test_live_soak.py
 
 bench: $(VENV)/developed
 	$(BIN)/python -m benchmarks all

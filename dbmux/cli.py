@@ -32,7 +32,7 @@ COMMANDS = {
     "verify": "Compare the rows of two servers, and repair them.",
     "upgrade": "See what stands in the way of a server taking another's place.",
     "clients": "Show who is connected, and what it holds.",
-    "mirror": "See to mirrors: how they stand, from where on they are fed, pauses.",
+    "mirror": "See how mirrors stand, begin and pause them, and what differs.",
     "routes": "Show which server takes what.",
     "cache": "Show what the query cache does, or empty it.",
     "drain": "Take a server, or all of DbMux, out of service.",

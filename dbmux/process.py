@@ -11,6 +11,7 @@ import contextlib
 import gc
 import os
 import resource
+import secrets
 import signal
 import sys
 import time
@@ -18,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import uvloop
@@ -32,20 +34,23 @@ from dbmux.config.watch import Watch, folder_ticks
 from dbmux.config.written import written
 from dbmux.control.answers import Answers
 from dbmux.control.caching import entries, flush, statistics
+from dbmux.control.differences import Differences
 from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
+from dbmux.control.shadowing import Shadows
 from dbmux.control.socket import ControlSocket
 from dbmux.control.watched import watched_tables
 from dbmux.errors import ConfigError
 from dbmux.events import ConfigRejected, ProxyStarted, Warned
 from dbmux.feed.comments import origin
 from dbmux.feed.direct import DirectFeed
-from dbmux.feed.feed import PROTOCOL, Hello, Passes
+from dbmux.feed.feed import PROTOCOL, Answer, Hello, Passes
 from dbmux.feed.filter import language, predicate
 from dbmux.feed.log.logs import Logs, problems
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.nplus1 import Detector
+from dbmux.mirror.ledger import FILE, Unusable
 from dbmux.net.inherited import Inherited, handed_over
 from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
@@ -213,13 +218,19 @@ async def _serve(
             observer.emit(Warned(time.time(), told))
         reload = _Reload(engine, control, options, notifier)
         engine.frontend.desk.add(*watched_tables(observer.digests, reload.history))
-        watched = _watched(engine, observer, reload, wishes)
+        # Without a folder of its own a process keeps nothing, and so nothing of what differs.
+        ledger = None if options.state_folder is None else options.state_folder / FILE
+        shadows = None
+        if ledger is not None:
+            shadows = Shadows(engine, observer.queries, ledger, Random(secrets.randbits(64)))
+        watched = _watched(engine, observer, reload, wishes, _differences(ledger, reload, shadows))
         socket = control.socket = await _open_socket(stack, watched.feed, observer, options.socket)
         control.logs = await stack.enter_async_context(watched.logs)
         followers = (
             tasks.create_task(reload.follow(), name="watch configuration"),
             tasks.create_task(reload.obey(wishes.reloading), name="reload when asked"),
             tasks.create_task(_feel(observer), name="pulse"),
+            *(() if shadows is None else (tasks.create_task(_shadow(shadows, observer), name="shadow reads"),)),
         )
         options.started(Started(engine, observer, control.address, watched.feed, options.socket if socket else None))
         notifier.ready()
@@ -238,7 +249,9 @@ class _Watched:
     logs: Logs
 
 
-def _watched(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes) -> _Watched:
+def _watched(
+    engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes, differences: Mapping[str, Answer]
+) -> _Watched:
     # How many repetitions are too many holds from the start on.
     detector = Detector(engine.config.live.n_plus_1)
     notes = EngineNotes(lambda: engine.config.live.slow, origin, detector.seen)
@@ -249,7 +262,8 @@ def _watched(engine: Engine, observer: Observer, reload: _Reload, wishes: Wishes
     def compiled(wanted: str) -> Passes:
         return predicate.compile(language.parse(wanted, engine.config.live.filters), time.time)
 
-    feed = DirectFeed(hello, observer, notes, compiled, answers.table(), asyncio.get_running_loop())
+    table = {**answers.table(), **differences}
+    feed = DirectFeed(hello, observer, notes, compiled, table, asyncio.get_running_loop())
 
     def moved(place: str) -> None:
         feed.hello = replace(feed.hello, source=place)
@@ -269,6 +283,20 @@ async def _open_socket(
         # Without it commands cannot look at this engine, which serves all the same.
         observer.emit(Warned(time.time(), f"no control socket at {path}: {why(error)}"))
         return None
+
+
+def _differences(ledger: Path | None, reload: _Reload, shadows: Shadows | None) -> Mapping[str, Answer]:
+    if ledger is None or shadows is None:
+        return {}
+    return Differences(ledger, lambda: reload.file, shadows.find).table()
+
+
+async def _shadow(shadows: Shadows, observer: Observer) -> None:
+    try:
+        await shadows.run()
+    except Unusable as error:
+        # Clients are served all the same.
+        observer.emit(Warned(time.time(), f"reads of mirrors are not compared: {error}"))
 
 
 async def _feel(observer: Observer) -> None:
@@ -402,6 +430,11 @@ class _Reload:
         # Set when another file is to be followed; `moved` is told where it is.
         self._moved = asyncio.Event()
         self.moved: Callable[[str], None] | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The file that is followed."""
+        return self._source
 
     @property
     def place(self) -> str:

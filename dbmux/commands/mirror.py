@@ -13,7 +13,7 @@ from dbmux.commands.table import table
 
 @click.group()
 def command() -> None:
-    """See to mirrors: how they stand, from where on they are fed, pauses."""
+    """See how mirrors stand, begin and pause them, and what differs."""
 
 
 @command.command()

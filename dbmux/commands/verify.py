@@ -33,7 +33,7 @@ from dbmux.text import visible
 EXIT_CODES = {Verdict.EQUAL: 0, Verdict.DIFFERENT: 1, Verdict.UNDECIDED: 2}
 # Of each table so many rows are shown; --json has more.
 _SHOWN = 10
-_LONGEST = 60
+_LONGEST = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,7 +209,7 @@ def _tell(results: list[TableResult], verdict: Verdict) -> None:
         if result.undecided:
             click.echo(f"  {result.undecided} rows kept changing: try again with a longer --settle")
     tables = "1 table" if len(results) == 1 else f"{len(results)} tables"
-    click.echo(f"{verdict}: {tables if results else 'there is no such table'}")
+    click.echo(f"{verdict}: {tables if results else 'no such table, or the account sees none'}")
 
 
 def _lines(difference: Difference) -> list[str]:

@@ -29,12 +29,14 @@ T = TypeVar("T")
 
 
 class Differences:
-    """Answers for one engine; `source` is the configuration's file, None where there is none.
+    """Answers for one engine; `source` gives the configuration's file, None where there is none.
 
     `shadow_of` gives the shadow reads of a mirror, if there are any: dbmux.control.shadowing.Shadows.find.
     """
 
-    def __init__(self, ledger: Path, source: Path | None, shadow_of: Callable[[str], Shadow | None]) -> None:
+    def __init__(
+        self, ledger: Path, source: Callable[[], Path | None], shadow_of: Callable[[str], Shadow | None]
+    ) -> None:
         self._ledger = ledger
         self._source = source
         self._shadow_of = shadow_of
@@ -60,15 +62,16 @@ class Differences:
         number, why, by = _number(given), given.get("why"), str(given.get("by") or "")
         if not isinstance(why, str) or not why:
             raise Refused("say in `why` that it is harmless, and why")
-        if self._source is None:
+        source = self._source()
+        if source is None:
             raise Refused("there is no configuration file to write the rule into")
         now = time.time()
         entry = await self._use(lambda ledger: accepted(ledger, number, by, now, why))
         rule = rule_told(entry, datetime.fromtimestamp(now, UTC).date().isoformat())
         try:
-            await asyncio.to_thread(append, self._source, ("mirrors", entry.mirror, "expected"), rule, os.environ)
+            await asyncio.to_thread(append, source, ("mirrors", entry.mirror, "expected"), rule, os.environ)
         except (ConfigError, CannotInsert, OSError) as error:
-            raise Refused(f"it is accepted, but the rule could not be written into {self._source}: {error}") from error
+            raise Refused(f"it is accepted, but the rule could not be written into {source}: {error}") from error
         return asdict(entry) | {"rule": rule}
 
     async def _rerun(self, given: Mapping[str, Any]) -> dict[str, Any]:

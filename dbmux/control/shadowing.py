@@ -207,7 +207,9 @@ class Shadows:
         return None if found is None else found.shadow
 
     async def run(self) -> NoReturn:
-        """Compare, until cancelled; raises Unusable when the ledger cannot be opened."""
+        """Compare, until cancelled; raises Unusable when the ledger, which is opened when it is needed, cannot be."""
+        while not any(mirror.reads > 0 for mirror in self._engine.config.mirrors.values()):  # noqa: ASYNC110 - as below
+            await asyncio.sleep(self._attend_s)
         async with recorder(self._ledger) as ledger, asyncio.TaskGroup() as tasks:
             while True:
                 self._attend(ledger, tasks)

@@ -12,15 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from urllib.parse import unquote
 
 from dbmux.lexer import tokens
 
-# Of a text no more is looked at, and of its comments no more is kept.
+# Of a text no more is looked at, and of its comments no more is kept; so many comments are remembered.
 LOOKED_AT = 4096
 MOST_TAGS = 32
 LONGEST_TRACE = 64
+MOST_REMEMBERED = 1024
 
 # What stands between two tokens: white space, and comments of which those that are not closed say nothing.
 _COMMENT = re.compile(rb"/\*(?P<block>.*?)(?P<closed>\*/|\Z)|(?:--|#)(?P<line>[^\n\0]*)", re.DOTALL)
@@ -76,9 +78,15 @@ def origin(text: bytes | str, flags: int = 0) -> Origin:
         text = text.encode("utf-8", "replace")
     elif b"/*" not in text and b"--" not in text:
         return NOWHERE
+    return _told(tuple(_comments(text[:LOOKED_AT], flags)))
+
+
+@lru_cache(MOST_REMEMBERED)
+def _told(comments: tuple[str, ...]) -> Origin:
+    # One place in the code says the same each time.
     tags: dict[str, str] = {}
     trace = ""
-    for comment in _comments(text[:LOOKED_AT], flags):
+    for comment in comments:
         if not trace and (found := _TRACEPARENT.search(comment)) is not None:
             trace = found[1].lower()
         for key, value in islice(_pairs(comment), MOST_TAGS - len(tags)):

@@ -45,22 +45,22 @@ class DirectSubscription:
         found = self._observer.queries.since(self._place, MOST_LOOKED_AT)
         notes, passes = self._notes, self._passes
         first = found.place - len(found.events)
-        rows = [Row(first + at, event, notes) for at, event in enumerate(found.events)]
-        notes.look_at(rows)
+        notes.look_at(first, found.events)
         ended: tuple[Happening, ...] = ()
         try:
-            matching = [row for row in rows if passes(row)]
+            # One after the other: a row that is not wanted is gone before the next one is made.
+            matching = [row for at, event in enumerate(found.events, first) if passes(row := Row(at, event, notes))]
         except Refused as error:
             # It took too long on one of them. Whoever looks is told, and has to say it otherwise.
             matching, self._passes = [], _nothing
-            ended = (happening(self._happened, Warned(rows[-1].at, f"{FILTER_ENDED}: {error}")),)
+            ended = (happening(self._happened, Warned(found.events[-1].at, f"{FILTER_ENDED}: {error}")),)
         every = -(-len(matching) // MOST_ROWS) or 1
         self._place = found.place
         return Batch(
             rows=tuple(matching[::every]),
             happenings=self._happenings() + ended,
             place=found.place,
-            looked_at=len(rows),
+            looked_at=len(found.events),
             matched=len(matching),
             missed=found.missed,
             every=every,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from threading import Lock
 
+from dbmux.events import QueryFinished
 from dbmux.feed.row import Origin, Row
 from dbmux.planner.planner import Planner
 from dbmux.query import Query
@@ -48,20 +49,20 @@ class EngineNotes:
         """How often the like of this statement ran."""
         return self._repeated.get(seq, 0)
 
-    def look_at(self, rows: Sequence[Row]) -> None:
-        """These ran, one after the other; whoever looked at them before did it for all."""
+    def look_at(self, first: int, events: Sequence[QueryFinished]) -> None:
+        """These ran, one after the other, from that number on; whoever looked at them before did it for all."""
         if self._looking.acquire(blocking=False):
             try:
-                self._look_at(rows)
+                self._look_at(first, events)
             finally:
                 self._looking.release()
 
-    def _look_at(self, rows: Sequence[Row]) -> None:
-        for row in rows[-MOST_LOOKED_AT:]:
-            if row.seq < self._place:
-                continue
-            self._place = row.seq + 1
-            if times := self._seen(row):
-                self._repeated[row.seq] = times
+    def _look_at(self, first: int, events: Sequence[QueryFinished]) -> None:
+        behind = first + len(events)
+        begin = max(self._place, first, behind - MOST_LOOKED_AT)
+        for seq in range(begin, behind):
+            if times := self._seen(Row(seq, events[seq - first], self)):
+                self._repeated[seq] = times
+        self._place = max(self._place, behind)
         while len(self._repeated) > REMEMBERED:
             del self._repeated[next(iter(self._repeated))]

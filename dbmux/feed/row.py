@@ -103,13 +103,18 @@ class Row:
     is_slow: bool
     nplus1: int
 
+    # What others are made of: texts as bytes, which is another name here.
+    _text: Any
+    _digest: Any
+    _meaning: Query
+    _origin: Origin
+
     # What it is made of; of a row that came over the socket there is none.
-    event: QueryFinished | None
+    event: QueryFinished | None = None
 
     def __init__(self, seq: int, event: QueryFinished, notes: Notes) -> None:
         self.seq = seq
         self.event = event
-        # What filters ask for most, in spite of the rule.
         self.seconds = event[4]
         self.code = event[6]
         self.transaction = event[20]
@@ -128,13 +133,22 @@ class Row:
         """All attributes, as JSON has them."""
         return {name: getattr(self, name) for name in FIELDS}
 
-    def __getattr__(self, name: str) -> Any:
-        # Only asked for what is not there yet.
-        make = _MADE.get(name)
-        event = self.__dict__.get("event")
-        if make is None or event is None:
-            raise AttributeError(name)
-        value = self.__dict__[name] = make(event, self)
+
+class _Made:
+    """An attribute that is made when it is asked for first, and from then on is one like others."""
+
+    __slots__ = ("_make", "_name")
+
+    def __init__(self, name: str, make: Callable[[QueryFinished, Row], Any]) -> None:
+        self._name = name
+        self._make = make
+
+    def __get__(self, row: Row | None, of: type[Row]) -> Any:
+        if row is None or row.event is None:
+            raise AttributeError(self._name)
+        value = self._make(row.event, row)
+        # Not into __dict__: as long as nobody asks for that, there is none.
+        setattr(row, self._name, value)
         return value
 
 
@@ -152,13 +166,13 @@ def _text(event: QueryFinished, row: Row) -> bytes:
 
 
 def _sql(event: QueryFinished, row: Row) -> str:
-    text: bytes = row._text
-    return text.decode("utf-8", "replace")
+    text: str = row._text.decode("utf-8", "replace")
+    return text
 
 
 def _digest_text(event: QueryFinished, row: Row) -> str:
-    text: bytes = row._digest
-    return text.decode("utf-8", "replace")
+    text: str = row._digest.decode("utf-8", "replace")
+    return text
 
 
 def _meaning(event: QueryFinished, row: Row) -> Query:
@@ -170,10 +184,7 @@ def _origin(event: QueryFinished, row: Row) -> Origin:
 
 
 def _kind(event: QueryFinished, row: Row) -> str:
-    meaning: Query = row._meaning
-    if event.command in _VERBS:
-        return str(meaning.kind)
-    return str(Kind.OTHER)
+    return str(row._meaning.kind if event.command in _VERBS else Kind.OTHER)
 
 
 def _role(event: QueryFinished, row: Row) -> str:
@@ -202,7 +213,7 @@ _MADE: dict[str, Callable[[QueryFinished, Row], Any]] = {
     "sql": _sql,
     "digest": lambda event, row: identity(row._digest),
     "digest_text": _digest_text,
-    "tables": lambda event, row: row._meaning.tables,
+    "tables": lambda event, row: (event.query or row._meaning).tables,
     "user": lambda event, row: event.who.user,
     "client": lambda event, row: event.who.client,
     "app": lambda event, row: row._origin.app or event.who.program,
@@ -225,4 +236,8 @@ _MADE: dict[str, Callable[[QueryFinished, Row], Any]] = {
     "is_slow": lambda event, row: event.seconds >= row._notes.slow_s,
     "nplus1": lambda event, row: row._notes.repeated(row.seq),
 }
+# What filters ask for most is there from the beginning, in spite of the rule.
+_AT_ONCE = frozenset(("seconds", "code", "transaction"))
 FIELDS = ("seq", *(name for name in _MADE if not name.startswith("_")))
+for _name in _MADE.keys() - _AT_ONCE:
+    setattr(Row, _name, _Made(_name, _MADE[_name]))

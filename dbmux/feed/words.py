@@ -7,6 +7,7 @@ visible: what comes from a statement is cut and cleaned by whoever shows it.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 
 from dbmux.events import MEMORY, OWN
 from dbmux.feed.row import Row
@@ -17,7 +18,14 @@ _ALARMS = frozenset(("BackendDown", "ConfigRejected", "LoginFailed", "AddressBlo
 
 def clock(at: float) -> str:
     """The time of day, to the millisecond."""
-    return datetime.fromtimestamp(at).strftime("%H:%M:%S.%f")[:-3]
+    second, micros = divmod(round(at * 1_000_000), 1_000_000)
+    return f"{_second(second)}.{micros // 1000:03}"
+
+
+@lru_cache(16)
+def _second(at: int) -> str:
+    # Most of what is told at once happened in the same one.
+    return datetime.fromtimestamp(at).strftime("%H:%M:%S")
 
 
 def verdict(row: Row, none: str) -> str:

@@ -336,7 +336,8 @@ def _body(sample: Sample) -> str:
     return json.dumps(
         {
             "at": sample.at,
-            "statement": _cut(sample.statement, LONGEST_STATEMENT),
+            # As JSON it may have halves of surrogate pairs, which stand for bytes.
+            "statement": _shortened(sample.statement, LONGEST_STATEMENT),
             "user": sample.user,
             "state": dict(sample.state),
             "source": _cut(sample.source, LONGEST_ANSWER),
@@ -353,5 +354,8 @@ def _sample(body: str) -> Sample:
 
 def _cut(text: str, most: int) -> str:
     # SQLite takes no half of a surrogate pair.
-    kept = text if len(text) <= most else text[:most] + "…"
-    return kept.encode("utf-8", "replace").decode("utf-8")
+    return _shortened(text, most).encode("utf-8", "replace").decode("utf-8")
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"

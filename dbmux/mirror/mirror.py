@@ -15,9 +15,10 @@ from random import Random
 from typing import NoReturn
 
 from dbmux.backend.binlog.listener import Broken, Cause, Pace
+from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.source import Source
 from dbmux.errors import BackendRefused, DbMuxError
-from dbmux.events import Emit, MirrorChanged
+from dbmux.events import Emit, MirrorChanged, Warned
 from dbmux.sync import places
 from dbmux.sync.apply import CannotApply
 from dbmux.sync.literal import Unwritable
@@ -30,6 +31,8 @@ from dbmux.wire.binlog.events import Position
 JITTER = 0.2
 # So long a replay must have gone well for the next pause to be the first again.
 GOOD_S = 5.0
+# How often is looked whether the target falls out of what the source keeps, and from which part of that on it is told.
+RETENTION_LOOK_S, RETENTION_ALARM = 60.0, 0.5
 # What a server says that cannot at the moment: deadlock, lock wait, too many connections, shutting down, read-only,
 # out of memory or disk, interrupted, killed.
 _PASSING = frozenset((1040, 1041, 1053, 1021, 1037, 1038, 1114, 1205, 1213, 1290, 1317, 1836, 1927, 3100, 3024, 3572))
@@ -78,29 +81,35 @@ class Mirror:
         self._feeding: asyncio.Task[None] | None = None
         # The next definition is passed over: somebody has seen to it.
         self._passes_over = False
+        self._warned: set[str] = set()
 
     @property
     def figures(self) -> MirrorFigures:
         """How it stands now."""
-        replay = self._replay
-        is_running = self._state is MirrorState.RUNNING and replay is not None and replay.progress is not None
-        if replay is not None and replay.place is not None:
-            self._place = replay.place
-        if is_running:
-            assert replay is not None
-            assert replay.progress is not None
-            return MirrorFigures(state=self._state, why="", place=self._place, delay_s=replay.progress.delay_s)
-        return MirrorFigures(state=self._state, why=self._why, place=self._place, delay_s=None)
+        if self._replay is not None and self._replay.place is not None:
+            self._place = self._replay.place
+        progress = self._progress
+        delay = None if progress is None else progress.delay_s
+        return MirrorFigures(state=self._state, why=self._why, place=self._place, delay_s=delay)
 
     @property
     def applied_until(self) -> float:
         """A moment, by time.perf_counter: the target has all that the source had committed then; 0.0 for not known."""
+        progress = self._progress
+        return 0.0 if progress is None else progress.applied_until
+
+    @property
+    def _progress(self) -> Progress | None:
         replay = self._replay
-        is_running = self._state is MirrorState.RUNNING and replay is not None and replay.progress is not None
-        return replay.progress.applied_until if is_running and replay and replay.progress else 0.0
+        return replay.progress if replay is not None and self._state is MirrorState.RUNNING else None
 
     async def attend(self) -> None:
         """Feed the target until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch())
+            tasks.create_task(self._attend())
+
+    async def _attend(self) -> NoReturn:
         while True:
             await self._wanted.wait()
             self._feeding = feeding = asyncio.create_task(self._feed(), name=f"mirror {self.task.name}")
@@ -184,10 +193,37 @@ class Mirror:
             self.task,
             randomness=self._random,
             pace=self._pace,
-            began=lambda: self._become(MirrorState.RUNNING, ""),
+            began=self._began,
             passes_over=passes_over,
         )
         await self._replay.run()
+
+    def _began(self) -> None:
+        assert self._replay is not None
+        self._become(MirrorState.RUNNING, "")
+        for doubt in self._replay.doubts:
+            self._warn(doubt)
+
+    async def _watch(self) -> NoReturn:
+        # The source deletes its log one day, read or not.
+        while True:
+            await asyncio.sleep(RETENTION_LOOK_S)
+            place, replay, progress = self.figures.place, self._replay, self._progress
+            if place is None or replay is None or not replay.retention_s:
+                continue
+            if progress is not None and not progress.is_behind:
+                continue
+            if place.committed_at and time.time() - place.committed_at > replay.retention_s * RETENTION_ALARM:
+                self._warn(
+                    f"it is further behind than half of the {replay.retention_s / 3600:g} hours for which "
+                    f"{self.task.source.name} keeps its log: resume it, or set binlog_expire_logs_seconds there"
+                )
+
+    def _warn(self, what: str) -> None:
+        told = f"mirror {self.task.name}: {what}"
+        if told not in self._warned:
+            self._warned.add(told)
+            self._emit(Warned(time.time(), told))
 
     def _stop(self, state: MirrorState, error: DbMuxError) -> None:
         self._wanted.clear()

@@ -43,7 +43,8 @@ def accepted(ledger: Ledger, number: int, by: str, at: float, why: str) -> Entry
 def rule_told(entry: Entry, since: str) -> dict[str, Any]:
     """An accepted entry as a rule of the configuration, an item of `mirrors.NAME.expected`."""
     told: dict[str, Any] = {"kinds": [str(entry.kind)], "digest": entry.text}
-    if entry.place:
+    # An expression's name has literals in it, which the digest has not.
+    if entry.place.isidentifier():
         told["column"] = entry.place
     return told | {"why": entry.why, "by": entry.settled_by, "since": since}
 

@@ -53,7 +53,7 @@ class Read:
         return replace(self, statement=Statement(text, execution))
 
     def written(self) -> str:
-        """The statement with its arguments in it, for people."""
+        """The statement with its arguments in it, for people; bytes that are not UTF-8 are surrogates."""
         text, execution = self.statement.text, self.statement.execution
         if execution is not None:
             types = execution.types or ()
@@ -61,7 +61,7 @@ class Read:
             # If they cannot, it stays as it was prepared.
             with suppress(NotBound):
                 text = bind(text, arguments, self.flags)
-        return text.decode("utf-8", "backslashreplace")
+        return text.decode("utf-8", "surrogateescape")
 
 
 class NotComparedError(DbMuxError):

@@ -189,7 +189,12 @@ async def _answer(reader: Reading, statement: Statement) -> Answer:
     except BackendRefused as error:
         text = error.message.decode("utf-8", "replace")
         return Answer(failure=Failure(error.number, error.sqlstate.decode("ascii", "replace"), text))
-    warnings = tuple(map(_told, await reader.warnings())) if result.warnings and not result.is_cut else ()
+    warnings: tuple[Told, ...] = ()
+    if result.warnings and not result.is_cut:
+        try:
+            warnings = tuple(map(_told, await reader.warnings()))
+        except BackendRefused as error:
+            raise NotAsked(f"warnings are not told: {error.number}") from error
     return _whole(result, warnings)
 
 

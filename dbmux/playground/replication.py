@@ -21,6 +21,8 @@ _GTIDS = {
     Kind.MARIADB: ("--gtid-strict-mode=ON", "--log-slave-updates=ON", "--binlog-format=ROW"),
     Kind.MYSQL: ("--gtid-mode=ON", "--enforce-gtid-consistency=ON", "--log-replica-updates=ON"),
 }
+# Mirrors need the names of columns; older servers have nothing of the kind.
+_NAMES = "--loose-binlog-row-metadata=FULL"
 _READ_ONLY = {Kind.MARIADB: ("--read-only=ON",), Kind.MYSQL: ("--read-only=ON", "--super-read-only=ON")}
 _FOLLOW = {
     # TLS is not wanted, and the default in MariaDB 11. Who was a primary counts what it wrote itself as replicated.
@@ -58,7 +60,7 @@ class Part(Enum):
 
 def options(part: Part, kind: Kind, number: int) -> tuple[str, ...]:
     """The server's options; `number` is its own among those that replicate."""
-    own = (f"--server-id={number}", "--log-bin=binlog", "--relay-log=relay", "--sync-binlog=0", *_GTIDS[kind])
+    own = (f"--server-id={number}", "--log-bin=binlog", "--relay-log=relay", "--sync-binlog=0", *_GTIDS[kind], _NAMES)
     return own + _READ_ONLY[kind] if part is Part.REPLICA else own
 
 

@@ -157,5 +157,5 @@ class Writer:
 
 
 def _is_same(before: Value, after: Value) -> bool:
-    # What was not logged may have been anything.
-    return before is not ABSENT and before == after
+    # What was not logged may have been anything. Zeros of either sign are equal, and not the same.
+    return before is not ABSENT and before == after and (before != 0.0 or repr(before) == repr(after))

@@ -96,6 +96,8 @@ class Replay:
         self.task = task
         self.place: Place | None = None
         self.progress: Progress | None = None
+        # What may be lost, though it can be replayed.
+        self.doubts: tuple[str, ...] = ()
         # For how long the source keeps its log; 0 while that is not known, and where it is for ever.
         self.retention_s = 0.0
         self._random = randomness
@@ -120,9 +122,10 @@ class Replay:
     async def _run(self, source: Source, target: Target) -> NoReturn:
         self.place = place = await _standing(self.task, source, target)
         settings = await settings_of(source)
-        fatal = [finding for finding in findings(source.name, settings) if finding.is_fatal]
-        if fatal:
+        found = findings(source.name, settings)
+        if fatal := [finding for finding in found if finding.is_fatal]:
             raise Halted("; ".join(map(str, fatal)))
+        self.doubts = tuple(map(str, found))
         self.retention_s = retention_s(settings)
         self.progress = progress = Progress(place.position)
         repeater = _Repeater(self, source, target, place)

@@ -30,6 +30,7 @@ from dbmux.feed.filter.language import parse
 from dbmux.feed.filter.tree import FilterError
 from dbmux.tui import parts
 from dbmux.tui.cells import one_line
+from dbmux.tui.drawn import Holder
 from dbmux.tui.editor import not_here, opened
 from dbmux.tui.header import Header, Tabs, Words
 from dbmux.tui.look import Look, Theme
@@ -62,13 +63,23 @@ class Leave(Enum):
     """It drains and stops."""
 
 
+class Ground(Screen[None]):
+    """What is below everything."""
+
+    BLANK = True
+
+
+class Pages(ContentSwitcher, Holder):
+    """The pages, of which one is seen."""
+
+
 class Interface(App[Leave]):
     """All of it."""
 
     CSS = (
         """
     Screen { background: $background; layout: vertical; }
-    ContentSwitcher { height: 1fr; }
+    Pages { height: 1fr; }
     #alarm { display: none; }
     #alarm.shown { display: block; }
     """
@@ -127,12 +138,16 @@ class Interface(App[Leave]):
         """The one that is seen."""
         return self.pages[self._tabs.current]
 
+    def get_default_screen(self) -> Screen[Any]:
+        """Textual asks for it."""
+        return Ground(id="_default")
+
     def compose(self) -> ComposeResult:
         """From top to bottom."""
         yield self._header
         yield self._tabs
         yield self._alarm
-        with ContentSwitcher(initial=self.pages[0].id):
+        with Pages(initial=self.pages[0].id):
             yield from self.pages
         yield self._prompt
         yield self._step
@@ -152,7 +167,7 @@ class Interface(App[Leave]):
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that is too small is told so, instead of showing half of everything."""
-        self.query_one(ContentSwitcher).display = not self._is_small
+        self.query_one(Pages).display = not self._is_small
         self._hint()
 
     @property
@@ -310,7 +325,7 @@ class Interface(App[Leave]):
         if number >= len(self.pages):
             return
         self._tabs.go(number)
-        self.query_one(ContentSwitcher).current = self.page.id
+        self.query_one(Pages).current = self.page.id
         self._hint()
         self._give_keys()
         self.renew()
@@ -396,12 +411,12 @@ class Interface(App[Leave]):
         self.set_class(self.look_.theme is Theme.ASCII, "ascii")
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Textual calls it; what a look does without is taken away, wherever it came from."""
-        filters = list(super().get_line_filters())
-        filters.append(self._backed if self.look_.has_colours else self._colourless)
-        if self.look_.theme is Theme.ASCII:
-            filters.append(self._ascii)
-        return filters
+        """Textual calls it; what a look does without is taken away, wherever it came from.
+
+        Textual's own would do nothing more: no part has colours of the terminal's palette.
+        """
+        colours = self._backed if self.look_.has_colours else self._colourless
+        return [colours, self._ascii] if self.look_.theme is Theme.ASCII else [colours]
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the palette offers: all that keys do here, by name."""

@@ -24,6 +24,11 @@ class Side(Enum):
     RIGHT = auto()
 
 
+def cells(text: str) -> int:
+    """How many cells a visible text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def one_line(text: str, width: int) -> str:
     """So much of a text as a line can show, with single spaces for white space and the rest made visible."""
     begin = text[: width * _ENOUGH + 16]
@@ -35,7 +40,7 @@ def fit(text: str, width: int, more: str, side: Side = Side.LEFT) -> str:
     if width <= 0:
         return ""
     shown = one_line(text, width)
-    taken = cell_len(shown)
+    taken = cells(shown)
     if taken > width:
         return set_cell_size(shown, width - 1) + more
     missing = " " * (width - taken)
@@ -44,7 +49,7 @@ def fit(text: str, width: int, more: str, side: Side = Side.LEFT) -> str:
 
 def cut(text: str, width: int, more: str) -> str:
     """The same for a text of our own, which is visible already and whose spaces count."""
-    taken = cell_len(text)
+    taken = cells(text)
     if taken > width:
         return set_cell_size(text, max(width - 1, 0)) + more if width > 0 else ""
     return text + " " * (width - taken)
@@ -59,7 +64,7 @@ def wrapped(text: str, width: int) -> list[str]:
     """All of a text, made visible, as lines of at most so many cells that end between words where they can."""
     lines = [""]
     for word in visible(" ".join(text.split())).split(" "):
-        if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) <= width:
+        if lines[-1] and cells(lines[-1]) + 1 + cells(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines += pieces(word, width)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.segment import Segment
-from textual.strip import Strip
-from textual.widget import Widget
 
 from dbmux.text import visible
 from dbmux.tui.cells import cut, one_line
-from dbmux.tui.look import Look, Theme
+from dbmux.tui.drawn import Drawn
+from dbmux.tui.look import Look
 from dbmux.tui.sql import coloured
 
 # Of a text no more is shown.
@@ -20,7 +19,7 @@ NAMED = 13
 MOST_OF_ONE = 3
 
 
-class Facts(Widget):
+class Facts(Drawn):
     """The box, as high as it must be."""
 
     DEFAULT_CSS = """
@@ -28,38 +27,22 @@ class Facts(Widget):
     """
 
     def __init__(self, look: Look, most: int = MOST_LINES + 6) -> None:
-        super().__init__()
-        self._look = look
+        super().__init__(look)
         self._most = most
         self._text = ""
         self._facts: Sequence[tuple[str, str]] = ()
-        self._drawn: tuple[tuple[int, Theme], list[list[Segment]]] | None = None
 
     def show(self, text: str, facts: Sequence[tuple[str, str]]) -> None:
         """Show these."""
         self._text, self._facts = text, facts
-        self._drawn = None
         self.refresh(layout=True)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """As many lines as there are."""
-        return len(self._lines(width))
+        return len(self.draw(width, 0))
 
-    def render_line(self, y: int) -> Strip:
-        """A line of it."""
-        lines = self._lines(self.size.width)
-        if y >= len(lines):
-            return Strip.blank(self.size.width, self._look.text)
-        return Strip(lines[y]).adjust_cell_length(self.size.width, self._look.text)
-
-    def _lines(self, width: int) -> list[list[Segment]]:
-        # Asked for once a line.
-        now = width, self._look.theme
-        if self._drawn is None or self._drawn[0] != now:
-            self._drawn = now, self._draw(width)
-        return self._drawn[1]
-
-    def _draw(self, width: int) -> list[list[Segment]]:
+    def draw(self, width: int, height: int) -> list[list[Segment]]:
+        """The text, and what is known of it."""
         look, more = self._look, self._look.signs.more
         if not self._text and not self._facts:
             return []

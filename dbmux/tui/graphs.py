@@ -11,9 +11,8 @@ from typing import ClassVar
 from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.strip import Strip
-from textual.widget import Widget
 
+from dbmux.tui.drawn import Drawn, Holder
 from dbmux.tui.graph import Picture, framed
 from dbmux.tui.look import Look
 
@@ -22,7 +21,7 @@ Paint = Callable[[int, int], Picture]
 WIDE, TALL = 120, 40
 
 
-class Box(Widget, can_focus=True):
+class Box(Drawn, can_focus=True):
     """A frame with a picture in it."""
 
     DEFAULT_CSS = """
@@ -32,14 +31,12 @@ class Box(Widget, can_focus=True):
     BINDINGS: ClassVar = []
 
     def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self._paint: Paint | None = None
-        self._drawn: tuple[object, list[list[Segment]]] | None = None
 
     def show(self, paint: Paint) -> None:
         """Show this from now on."""
-        self._paint, self._drawn = paint, None
+        self._paint = paint
         self.refresh()
 
     def on_focus(self) -> None:
@@ -50,21 +47,15 @@ class Box(Widget, can_focus=True):
         """The frame says so."""
         self.refresh()
 
-    def render_line(self, y: int) -> Strip:
-        """A line of it."""
-        width, height = self.size
-        now = self.size, self._look.theme, self.has_focus
-        # Asked for once a line.
-        if self._drawn is None or self._drawn[0] != now:
-            inside = max(width - 2, 1), max(height - 2, 1)
-            picture = Picture("", "", []) if self._paint is None else self._paint(*inside)
-            edge = self._look.accent if self.has_focus else self._look.dim
-            self._drawn = now, framed(picture, width, height, self._look, edge)
-        lines = self._drawn[1]
-        return Strip(lines[y] if y < len(lines) else []).adjust_cell_length(width, self._look.text)
+    def draw(self, width: int, height: int) -> list[list[Segment]]:
+        """The picture in its frame."""
+        inside = max(width - 2, 1), max(height - 2, 1)
+        picture = Picture("", "", []) if self._paint is None else self._paint(*inside)
+        edge = self._look.accent if self.has_focus else self._look.dim
+        return framed(picture, width, height, self._look, edge)
 
 
-class Graphs(Horizontal):
+class Graphs(Horizontal, Holder):
     """The row."""
 
     DEFAULT_CSS = """

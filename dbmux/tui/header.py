@@ -13,12 +13,11 @@ from typing import Any
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
-from textual.widget import Widget
 
 from dbmux.feed.units import count, duration, many, rate, share
 from dbmux.text import visible
 from dbmux.tui.cells import cut, spark
+from dbmux.tui.drawn import Drawn
 from dbmux.tui.look import Look
 
 # So many of the last seconds are drawn.
@@ -73,7 +72,7 @@ def _line(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], room: R
     return visible("  ".join(parts))
 
 
-class Header(Widget):
+class Header(Drawn):
     """The first line."""
 
     DEFAULT_CSS = """
@@ -81,8 +80,7 @@ class Header(Widget):
     """
 
     def __init__(self, look: Look) -> None:
-        super().__init__()
-        self._look = look
+        super().__init__(look)
         self._status: Mapping[str, Any] | None = None
         self._pulse: Sequence[Mapping[str, Any]] = ()
         self.trouble = ""
@@ -93,20 +91,20 @@ class Header(Widget):
         self._status, self._pulse = status, pulse
         self.refresh()
 
-    def render_line(self, y: int) -> Strip:
+    def draw(self, width: int, height: int) -> list[list[Segment]]:
         """The line."""
-        width, look = self.size.width, self._look
+        look = self._look
         if self.trouble:
-            return Strip([Segment(cut(" " + visible(self.trouble), width, look.signs.more), look.alarm)], width)
+            return [[Segment(cut(" " + visible(self.trouble), width, look.signs.more), look.alarm)]]
         if self._status is None:
-            return Strip([Segment(cut(" DbMux", width, look.signs.more), look.bar)], width)
+            return [[Segment(cut(" DbMux", width, look.signs.more), look.bar)]]
         if not self.is_read_only:
-            return Strip(summary(self._status, self._pulse, width, look), width)
+            return [summary(self._status, self._pulse, width, look)]
         room = width - len(READ_ONLY)
-        return Strip([*summary(self._status, self._pulse, room, look), Segment(READ_ONLY, look.bar)], width)
+        return [[*summary(self._status, self._pulse, room, look), Segment(READ_ONLY, look.bar)]]
 
 
-class Tabs(Widget):
+class Tabs(Drawn):
     """The second line: the pages, of which one is seen."""
 
     DEFAULT_CSS = """
@@ -114,8 +112,7 @@ class Tabs(Widget):
     """
 
     def __init__(self, look: Look, names: Sequence[str]) -> None:
-        super().__init__()
-        self._look = look
+        super().__init__(look)
         self._names = names
         self.current = 0
 
@@ -140,17 +137,17 @@ class Tabs(Widget):
     def _told(self) -> list[str]:
         return [f"{number} {name}" for number, name in enumerate(self._names, 1)]
 
-    def render_line(self, y: int) -> Strip:
+    def draw(self, width: int, height: int) -> list[list[Segment]]:
         """The line."""
-        look, width = self._look, self.size.width
+        look = self._look
         told: list[Segment] = [Segment(" ", look.text)]
         for number, name in enumerate(self._told()):
             style: Style = look.accent + Style(underline=True) if number == self.current else look.dim
             told += [Segment(name, style), Segment(self._gap, look.text)]
-        return Strip(told).adjust_cell_length(width, look.text)
+        return [told]
 
 
-class Words(Widget):
+class Words(Drawn):
     """A line of words, such as the keys that matter here, or what is wrong."""
 
     DEFAULT_CSS = """
@@ -160,8 +157,7 @@ class Words(Widget):
     def __init__(
         self, look: Look, style: Callable[[Look], Style] = lambda look: look.bar, *, id: str | None = None
     ) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self._style = style
         self._words = ""
         self._end = ""
@@ -172,11 +168,11 @@ class Words(Widget):
             self._words, self._end = words, end
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:
+    def draw(self, width: int, height: int) -> list[list[Segment]]:
         """The line."""
-        width, more = self.size.width, self._look.signs.more
+        more = self._look.signs.more
         end = visible(self._end[:LONGEST])
         if end:
             end = f" {end} "
         told = cut(" " + visible(self._words[:LONGEST]), max(width - cell_len(end), 0), more) + end
-        return Strip([Segment(cut(told, width, more), self._style(self._look))], width)
+        return [[Segment(cut(told, width, more), self._style(self._look))]]

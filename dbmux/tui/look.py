@@ -74,6 +74,9 @@ class Look:
     bar: Style
     cursor: Style
     alarm: Style
+    # The scroll bar, and the part of it that stands for what can be seen.
+    track: Style
+    thumb: Style
 
     def verdict(self, letter: str) -> Style:
         """The style of a letter in the cache column."""
@@ -105,6 +108,8 @@ _DARK: Mapping[str, str] = {
     "bar": "#d0d0d0 on #303030",
     "cursor": "#ffffff on #005f87",
     "alarm": "bold #ffffff on #af0000",
+    "track": "on #262626",
+    "thumb": "on #5f5f5f",
 }
 _LIGHT: Mapping[str, str] = {
     "text": "#303030",
@@ -119,6 +124,8 @@ _LIGHT: Mapping[str, str] = {
     "bar": "#303030 on #dadada",
     "cursor": "#000000 on #afd7ff",
     "alarm": "bold #ffffff on #c00000",
+    "track": "on #e4e4e4",
+    "thumb": "on #a8a8a8",
 }
 # Without colour: weight and reversal must do.
 _PLAIN: Mapping[str, str] = {
@@ -134,6 +141,8 @@ _PLAIN: Mapping[str, str] = {
     "bar": "reverse",
     "cursor": "reverse",
     "alarm": "reverse bold",
+    "track": "",
+    "thumb": "reverse",
 }
 
 

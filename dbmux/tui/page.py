@@ -11,10 +11,11 @@ from textual.message import Message
 from textual.widget import Widget
 
 from dbmux.feed.feed import Feed
+from dbmux.tui.drawn import Holder
 from dbmux.tui.look import Look
 
 
-class Page(Vertical):
+class Page(Vertical, Holder):
     """One of the nine. `renew` is called once a second while it is seen, and when it comes into sight."""
 
     DEFAULT_CSS = """

@@ -6,6 +6,7 @@ or no signs beyond ASCII. Knows no page.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -118,10 +119,13 @@ class Backed(LineFilter):
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Some pieces of a line."""
-        behind = Style(bgcolor=background.rich_color)
-        return [
-            Segment(text, behind if style is None else behind + style, control) for text, style, control in segments
-        ]
+        return [Segment(text, _over(background, style), control) for text, style, control in segments]
+
+
+@lru_cache(1024)
+def _over(background: Color, style: Style | None) -> Style:
+    behind = Style(bgcolor=background.rich_color)
+    return behind if style is None else behind + style
 
 
 class Ascii(LineFilter):

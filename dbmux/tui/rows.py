@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -16,7 +15,7 @@ from dbmux.feed.feed import Happening
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, duration
 from dbmux.feed.words import badges, clock, is_alarm, route, verdict
-from dbmux.tui.cells import Side, cut, fit, one_line
+from dbmux.tui.cells import Side, cells, cut, fit, one_line
 from dbmux.tui.look import Look
 from dbmux.tui.sql import coloured
 from dbmux.tui.stream import Line, Transaction
@@ -104,17 +103,23 @@ def _happening(happening: Happening, width: int, look: Look) -> Iterator[Segment
 
 
 def _cut(told: Iterator[Segment], width: int, look: Look) -> list[Segment]:
-    # Whatever came together is made exactly as wide as it must be.
+    # Whatever came together is made exactly as wide as it must be; neighbours that look the same are one piece.
     kept: list[Segment] = []
-    left = width
-    for segment in told:
-        size = cell_len(segment.text)
+    text, style, left = "", look.text, width
+    for piece, how, _ in told:
+        size = cells(piece)
         if size > left:
-            if left:
-                kept.append(Segment(cut(segment.text, left, look.signs.more), segment.style))
-            return kept
-        kept.append(segment)
+            piece, size = cut(piece, left, look.signs.more), left
+        if how is style:
+            text += piece
+        else:
+            if text:
+                kept.append(Segment(text, style))
+            text, style = piece, how or look.text
         left -= size
-    if left:
-        kept.append(Segment(" " * left, look.text))
-    return kept
+        if not left:
+            break
+    if left and style is not look.text:
+        kept.append(Segment(text, style))
+        text, style = "", look.text
+    return [*kept, Segment(text + " " * left, style)]

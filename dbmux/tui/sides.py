@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
+from typing import ClassVar
 
 from rich.segment import Segment
 
@@ -19,42 +20,52 @@ from dbmux.tui.sql import coloured
 
 # What stands before the first side: a mark, a name.
 NAMED, NAMED_WIDE, WIDE = 12, 20, 120
+# In less, nothing is laid out.
+SMALLEST = 40
 
 
 class Sides(Lines):
     """The lines."""
 
+    heads: ClassVar[int] = 1
+
     def __init__(self, look: Look, *, id: str | None = None) -> None:
         super().__init__(look, id=id)
         self._items: Sequence[Item] = ()
         self._names = ("", "")
-        self._drawn: tuple[tuple[int, Theme], list[list[Segment]]] | None = None
+        self._drawn_lines: tuple[tuple[int, Theme], list[list[Segment]]] | None = None
 
     def take(self, items: Sequence[Item], source: str, target: str) -> None:
         """Show these from now on, of two servers with these names."""
         self._items, self._names = items, (source, target)
-        self._drawn = None
+        self._drawn_lines = None
         self.show_changes()
 
     def count(self) -> int:
         """All lines."""
-        return len(self._lines(self.breadth))
+        return len(self._lines())
 
     def head(self, width: int) -> list[Segment]:
         """Which side is whose."""
-        source, target = (fit(name, _half(width), self.look.signs.more) for name in self._names)
-        told = _pair("", source, target, width, self.look, differs=False)
-        return [Segment(segment.text, self.look.bar) for segment in told]
+        room, look = self._room, self.look
+        source, target = (fit(name, _half(room), look.signs.more) for name in self._names)
+        told = _pair("", source, target, room, look, differs=False)
+        return [Segment(segment.text, look.bar) for segment in told] + [Segment(" " * (width - room), look.bar)]
 
     def segments(self, at: int, width: int) -> list[Segment]:
         """A line."""
-        return self._lines(width)[at]
+        return [*self._lines()[at], Segment(" " * (width - self._room), self.look.text)]
 
-    def _lines(self, width: int) -> list[list[Segment]]:
-        now = width, self.look.theme
-        if self._drawn is None or self._drawn[0] != now:
-            self._drawn = now, [line for item in self._items for line in _lines(item, width, self.look)]
-        return self._drawn[1]
+    @property
+    def _room(self) -> int:
+        # Whether there is a scroll bar depends on how many lines there are: its cell is never used.
+        return max(self.size.width - 1, SMALLEST)
+
+    def _lines(self) -> list[list[Segment]]:
+        now = self._room, self.look.theme
+        if self._drawn_lines is None or self._drawn_lines[0] != now:
+            self._drawn_lines = now, [line for item in self._items for line in _lines(item, now[0], self.look)]
+        return self._drawn_lines[1]
 
 
 def _lines(item: Item, width: int, look: Look) -> Iterator[list[Segment]]:

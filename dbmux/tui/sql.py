@@ -16,8 +16,7 @@ from dbmux.tui.look import Look
 _PIECE = re.compile(
     r"(?P<comment>/\*.*?(?:\*/|$)|--\s.*$|#.*$)"
     r"|(?P<literal>'(?:[^'\\]|\\.|'')*(?:'|$)|\"(?:[^\"\\]|\\.)*(?:\"|$)|\b\d[\d.]*\b)"
-    r"|(?P<word>\b[A-Za-z_]\w*\b)"
-    r"|(?P<other>[^'\"\w/#-]+|.)",
+    r"|(?P<word>\b[A-Za-z_]\w*\b)",
     re.DOTALL,
 )
 _KEYWORDS = frozenset(
@@ -34,6 +33,7 @@ _KEYWORDS = frozenset(
 
 def coloured(line: str, look: Look) -> Iterator[Segment]:
     """The pieces of a line."""
+    behind = 0
     for found in _PIECE.finditer(line):
         text = found.group()
         match found.lastgroup:
@@ -41,8 +41,14 @@ def coloured(line: str, look: Look) -> Iterator[Segment]:
                 style = look.dim
             case "literal":
                 style = look.literal
-            case "word" if text.upper() in _KEYWORDS:
+            case _ if text.upper() in _KEYWORDS:
                 style = look.keyword
             case _:
-                style = look.text
+                continue
+        begin, end = found.span()
+        if behind < begin:
+            yield Segment(line[behind:begin], look.text)
         yield Segment(text, style)
+        behind = end
+    if behind < len(line):
+        yield Segment(line[behind:], look.text)

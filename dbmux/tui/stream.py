@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from dbmux.feed.feed import Batch, Happening
 from dbmux.feed.row import Row
 
-MOST_ENTRIES = 50_000
+MOST_ENTRIES = 20_000
 # So many go at once, since that costs as much as one.
-FORGOTTEN_AT_ONCE = 5_000
+FORGOTTEN_AT_ONCE = 2_000
 # What clients do by themselves when they connect, and between two users of a connection.
 _CHATTER = frozenset(
     ("ping", "prepare", "reset statement", "long data", "use", "reset connection", "set option", "statistics", "fetch")
@@ -25,9 +25,9 @@ _CHATTER_KINDS = frozenset(("set", "use", "show", "diagnostics"))
 _QUIET = frozenset(("SessionOpened", "SessionClosed", "LoggedIn", "Pinned", "Unpinned", "QueryFinished"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Transaction:
-    """The statements of one transaction."""
+    """The statements of one transaction; another one is another, whatever is in it."""
 
     rows: list[Row] = field(default_factory=list)
     is_open: bool = False

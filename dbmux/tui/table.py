@@ -41,6 +41,7 @@ class Column:
 class Table(Lines):
     """The table. The record under the cursor stays there while others come and go; `identity` tells which it is."""
 
+    heads: ClassVar[int] = 1
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "sort", show=False),
         Binding("S", "reverse", "reverse", show=False),

@@ -10,7 +10,6 @@ import os
 import select
 import signal
 from codecs import getincrementaldecoder
-from collections import deque
 from collections.abc import Iterable
 from threading import Condition, Thread
 from typing import Any
@@ -36,7 +35,9 @@ class Writer:
         self._descriptor = descriptor
         self._patience_s = patience_s
         self._changed = Condition()
-        self._waiting: deque[bytes] = deque()
+        self._waiting: list[bytes] = []
+        # How many pieces are being written.
+        self._taken = 0
         self._is_closing = False
         self._is_gone = False
         # Where the terminal stalls, the system never comes back from writing: nobody waits for this thread.
@@ -46,10 +47,12 @@ class Writer:
     def write(self, text: str) -> None:
         """Write; waits while much is waiting, and throws away what comes after the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_gone or len(self._waiting) < MOST_WAITING)
+            self._changed.wait_for(lambda: self._is_gone or self._taken + len(self._waiting) < MOST_WAITING)
             if not self._is_gone:
                 self._waiting.append(text.encode("utf-8", "replace"))
-                self._changed.notify_all()
+                # Of what comes at once, the first piece wakes who writes all of it.
+                if len(self._waiting) == 1:
+                    self._changed.notify_all()
 
     def abandon(self) -> None:
         """Write nothing more."""
@@ -76,12 +79,14 @@ class Writer:
 
     def _next(self) -> bytes | None:
         with self._changed:
+            self._taken = 0
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._waiting or self._is_closing or self._is_gone)
             if not self._waiting:
                 return None
-            taken = self._waiting.popleft()
-            self._changed.notify_all()
-            return taken
+            pieces, self._waiting = self._waiting, []
+            self._taken = len(pieces)
+            return b"".join(pieces)
 
 
 class Terminal(LinuxDriver):

@@ -59,68 +59,94 @@ async def check(services: Services, wish: Wish, step: Callable[[str], None] = la
     step("the dictionaries")
     a, b = [await read(service, wish.patterns) for service in services]
     account, roles = await sight.who(services[0], a)
-    unseen = (*sight.unseen(a, account, roles, wish.patterns), *a.unseen, *b.unseen)
-    refused = await probes.refused_types(services[1], types.tried(a))
-    findings, untold = await _asked(services, a, b, wish, refused, step)
+    run = _Check(services, (a, b), wish)
+    run.untold += (*sight.unseen(a, account, roles, wish.patterns), *a.unseen, *b.unseen)
+    run.compare()
+    step("words, functions and types")
+    refused_types = await run.ask()
+    if wish.counts_rows:
+        step("rows")
+    await run.count()
     step("definitions")
-    if wish.ground is not None:
-        async with scratch(services[1], wish.ground, a, b, types.stand_ins(refused)) as tried:
-            step("statements")
-            judged = await _judged(services, wish, tried, b)
-        findings += tried.findings
-        untold += tried.untold
-    else:
-        findings += await read_definitions(services[1], a, b)
+    if wish.ground is None:
+        run.findings += await read_definitions(services[1], a, b)
         step("statements")
-        judged = await _judged(services, wish, Tried(), b)
+        await run.judge(Tried())
+    else:
+        async with scratch(services[1], wish.ground, a, b, types.stand_ins(refused_types)) as tried:
+            step("statements")
+            await run.judge(tried)
+        run.findings += tried.findings
+        run.untold += tried.untold
     return Report(
         first=Side(name=a.name, version=a.version),
         second=Side(name=b.name, version=b.version),
-        findings=in_order([*findings, *judged.findings]),
-        untold=(*unseen, *untold, *judged.untold),
+        findings=in_order(run.findings),
+        untold=tuple(run.untold),
     )
 
 
-async def _judged(services: Services, wish: Wish, tried: Tried, b: Server) -> statements.Judged:
-    return await statements.judge(services, wish.statements, tried.names, b.schemas)
+class _Check:
+    """One check: what was found up to now, and what could not be told."""
 
+    def __init__(self, services: Services, pair: tuple[Server, Server], wish: Wish) -> None:
+        self.findings: list[Finding] = []
+        self.untold: list[str] = []
+        self._services = services
+        self._a, self._b = pair
+        self._wish = wish
+        self._texts = [*texts_of(self._a), *statements.texts_of(wish.statements)]
 
-async def _asked(
-    services: Services, a: Server, b: Server, wish: Wish, refused: dict[str, str], step: Callable[[str], None]
-) -> tuple[list[Finding], list[str]]:
-    # All subjects that need no definition on B.
-    untold: list[str] = []
-    texts = [*texts_of(a), *statements.texts_of(wish.statements)]
-    step("words and functions")
-    reserved = await probes.reserved(services, words.names(a))
-    used = functions.called(a, texts)
-    missing = await probes.missing_functions(services, used)
-    modes = a.modes.union(*(program.sql_mode.upper().split(",") for program in a.programs)) - {""}
-    unknown = await probes.unknown_modes(services[1], sorted(modes))
-    counted: dict[TableName, dict[str, int]] = {}
-    if wish.counts_rows:
-        step("rows")
-        for table in a.tables:
+    def compare(self) -> None:
+        """What the two dictionaries say."""
+        a, b = self._a, self._b
+        self.findings += [
+            *functions.find_variables(a, b, self._texts),
+            *engines.find(a, b),
+            *collations.find(a, b),
+            *limits.find(a, b),
+            *foreign_keys.find(a, b),
+            *accounts.find(a, b),
+            *definers.find(a, b),
+            *habits.find(a, b, self._texts),
+            *_leftovers(b),
+        ]
+
+    async def ask(self) -> list[str]:
+        """What the servers say of words, functions, types and modes; returns the types that B refuses."""
+        a, b = self._a, self._b
+        reserved = await probes.reserved(self._services, words.names(a))
+        used = functions.called(a, self._texts)
+        missing = await probes.missing_functions(self._services, used)
+        refused = await probes.refused_types(self._services[1], types.tried(a))
+        modes = a.modes.union(*(program.sql_mode.upper().split(",") for program in a.programs)) - {""}
+        unknown = await probes.unknown_modes(self._services[1], sorted(modes))
+        self.findings += [
+            *words.find(a, b, reserved),
+            *functions.find(b, used, missing),
+            *types.find(a, b, refused),
+            *settings.find(a, b, unknown),
+        ]
+        return list(refused)
+
+    async def count(self) -> None:
+        """Dates that are none: of A's rows only where that is wished for."""
+        counted: dict[TableName, dict[str, int]] = {}
+        for table in self._a.tables if self._wish.counts_rows else ():
             try:
-                counted[table.name] = await zero_dates(services[0], table)
+                counted[table.name] = await zero_dates(self._services[0], table)
             except BackendRefused as error:
-                untold.append(f"the rows of {table.name} on {a.name}: {error}")
-    return [
-        *words.find(a, b, reserved),
-        *functions.find(b, used, missing),
-        *functions.find_variables(a, b, texts),
-        *types.find(a, b, refused),
-        *engines.find(a, b),
-        *collations.find(a, b),
-        *dates.find(a, b, counted),
-        *limits.find(a, b),
-        *foreign_keys.find(a, b),
-        *settings.find(a, b, unknown),
-        *accounts.find(a, b),
-        *definers.find(a, b),
-        *habits.find(a, b, texts),
-        *_leftovers(b),
-    ], untold
+                self.untold.append(f"the rows of {table.name} on {self._a.name}: {error}")
+        self.findings += dates.find(self._a, self._b, counted)
+
+    async def judge(self, tried: Tried) -> None:
+        """The statements of the application."""
+        a, b = self._a, self._b
+        only = next(iter(a.schemas)) if len(a.schemas) == 1 else ""
+        places = statements.Places(names=tried.names, there=frozenset(b.schemas), default=only)
+        judged = await statements.judge(self._services, self._wish.statements, places)
+        self.findings += judged.findings
+        self.untold += judged.untold
 
 
 def _leftovers(b: Server) -> Iterator[Finding]:

@@ -24,7 +24,8 @@ _REACHING = frozenset(("DIRECTORY", "CONNECTION", "TABLESPACE"))
 
 # There is no such schema, and nothing is ever made in it.
 NOWHERE = "`dbmux_upgrade_none`"
-_HEADS = frozenset(("TABLE", "SEQUENCE"))
+_HEADS = frozenset(("TABLE", "SEQUENCE", "VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT"))
+_BEFORE_TABLES = frozenset(("FROM", "JOIN", "INTO", "UPDATE", "REFERENCES"))
 # The type of a column that B refuses, where a table only stands in for one.
 _ANY_TYPE = "LONGTEXT"
 
@@ -49,7 +50,13 @@ def of_table(table: Table, names: Mapping[str, str]) -> str:
         raise NotTried(f"tables of {table.engine} may reach out of the server")
     if any(piece.word in _REACHING for piece in _pieces(table.text, 0)):
         raise NotTried("it says where its files are")
-    return moved(table.text, names)
+    text = moved(table.text, names)
+    pieces = _pieces(text, 0)
+    _see_to_head(pieces, names)
+    for at, piece in enumerate(pieces):
+        if piece.word == "REFERENCES" and not _is_inside(pieces, at + 1, names):
+            raise NotTried("a foreign key refers to a schema that is not looked at")
+    return text
 
 
 def of_program(program: Program, names: Mapping[str, str]) -> str:
@@ -57,7 +64,9 @@ def of_program(program: Program, names: Mapping[str, str]) -> str:
     text = without_definer(program.text, program.flags)
     if program.kind is ProgramKind.EVENT:
         text = asleep(text, program.flags)
-    return moved(text, names, program.flags)
+    text = moved(text, names, program.flags)
+    _see_to_head(_pieces(text, program.flags), names)
+    return text
 
 
 def nowhere(table: Table) -> str:
@@ -110,14 +119,40 @@ def asleep(text: str, flags: int = 0) -> str:
 
 
 def moved(text: str, names: Mapping[str, str], flags: int = 0) -> str:
-    """Names of tables that are told with a schema, with the new name of that."""
+    """Names of tables that are told with a schema, with the new name of that.
+
+    A table may be called like a schema. Where a text has such a name otherwise, too, `x.y` may be its column, and is
+    left alone but where a table has to stand; what is left alone names the schema that B has, or nothing.
+    """
     pieces = _pieces(text, flags)
+    firsts = {at for at, piece in enumerate(pieces) if piece.name in names and _is_first(pieces, at)}
+    others = {piece.name for at, piece in enumerate(pieces) if at not in firsts}
     changes = []
-    for at, piece in enumerate(pieces[:-1]):
-        is_first = at == 0 or pieces[at - 1].kind != Token.DOT
-        if is_first and pieces[at + 1].kind == Token.DOT and piece.name in names:
+    for at in sorted(firsts):
+        piece = pieces[at]
+        is_of_three = at + 3 < len(pieces) and pieces[at + 3].kind == Token.DOT
+        if piece.name not in others or is_of_three or (at and pieces[at - 1].word in _BEFORE_TABLES | _HEADS):
             changes.append((piece.begin, piece.end, quoted(names[piece.name])))
     return _replaced(text, changes)
+
+
+def _is_first(pieces: list[_Piece], at: int) -> bool:
+    # Of several names with dots between them.
+    return (at == 0 or pieces[at - 1].kind != Token.DOT) and at + 1 < len(pieces) and pieces[at + 1].kind == Token.DOT
+
+
+def _see_to_head(pieces: list[_Piece], names: Mapping[str, str]) -> None:
+    for at, piece in enumerate(pieces):
+        if piece.word in _HEADS:
+            if _is_inside(pieces, at + 1, names):
+                return
+            break
+    raise NotTried("it is not sure in which schema it would be made")
+
+
+def _is_inside(pieces: list[_Piece], at: int, names: Mapping[str, str]) -> bool:
+    # Whether a name has no schema, or one of the new ones.
+    return at < len(pieces) and (not _is_first(pieces, at) or pieces[at].name in names.values())
 
 
 def _pieces(text: str, flags: int) -> list[_Piece]:

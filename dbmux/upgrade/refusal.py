@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping
 
 from dbmux.errors import BackendRefused
+from dbmux.sync.table import SYSTEM
 
 # Of the account of the check, not of what was tried.
 NO_RIGHT = frozenset((1044, 1045, 1142, 1143, 1227, 1370, 1419))
-# Refused because of something else that was: no such table, an invalid view.
-CONSEQUENCES = frozenset((1146, 1356, 1347))
+# No such table, schema or routine, an invalid view, no schema selected.
+_MISSING = frozenset((1046, 1049, 1146, 1305, 1347, 1356))
+_NAMED = re.compile(r"'([^'.]+)\.")
 # Said of the text alone, whatever tables there are.
 OF_THE_TEXT = frozenset((1064, 1115, 1193, 1273, 1286, 4161))
 ADVICE = {
@@ -30,6 +32,13 @@ ADVICE = {
 ELSE = "write it in a way that both take"
 # All that servers say around the place of an error of syntax.
 _AROUND = re.compile(r"You have an error in your SQL syntax; check the manual .*? to use (?=near )", re.DOTALL)
+
+
+def is_about_others(error: BackendRefused) -> bool:
+    """Whether it says nothing of what was tried, but that something of A's is not there. What servers bring themselves
+    is another thing: where that is missing, it is gone."""
+    named = _NAMED.search(error.message.decode("utf-8", "replace"))
+    return error.number in _MISSING and not (named and named[1].lower() in SYSTEM)
 
 
 def said(error: BackendRefused, names: Mapping[str, str]) -> str:

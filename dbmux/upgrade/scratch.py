@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from dbmux.backend.service import Service
-from dbmux.errors import BackendRefused, DbMuxError, MySQLError
+from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync.table import TableName, quoted
 from dbmux.upgrade.definition import NotTried, of_program, of_table, stand_in
 from dbmux.upgrade.finding import Finding, Severity, Subject
 from dbmux.upgrade.read import SCRATCH
-from dbmux.upgrade.refusal import ADVICE, CONSEQUENCES, ELSE, NO_RIGHT, said
+from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, is_about_others, said
 from dbmux.upgrade.server import Program, ProgramKind, Server, Table
 
 
@@ -104,7 +104,7 @@ async def _begin(service: Service) -> None:
 async def _drop(service: Service, ground: Ground, made: list[str], tried: Tried) -> None:
     left = list(made)
     if service.is_open:
-        with suppress(MySQLError):
+        with suppress(DbMuxError):
             await _drop_over(service, left)
     if not left:
         return
@@ -182,6 +182,8 @@ class _Trial:
             for view in waiting:
                 try:
                     await self._make(view.name.schema, of_program(view, self._tried.names))
+                except NotTried as error:
+                    self._tried.untold.append(f"{view} was not tried: {error}")
                 except BackendRefused as error:
                     errors[view.name] = error
                     left.append(view)
@@ -239,15 +241,15 @@ class _Trial:
         if error.number in NO_RIGHT:
             self._tried.untold.append(f"{where} was not tried on {self._b.name}: {error}")
             return
-        if error.number in CONSEQUENCES and self._tried.refused:
+        if is_about_others(error):
             self._tried.findings.append(
                 Finding(
                     subject=Subject.DEFINITIONS,
                     severity=Severity.KNOW,
                     what="a definition could not be tried",
                     where=(where,),
-                    why=f"what it is about was refused before: {said(error, self._tried.names)}",
-                    do="see to that first, then check again",
+                    why=f"what it is about is not there, or was refused before: {said(error, self._tried.names)}",
+                    do="see to that first, and check all schemas together",
                 )
             )
             return

@@ -19,7 +19,7 @@ from dbmux.errors import BackendRefused
 from dbmux.sync.table import quoted
 from dbmux.upgrade.definition import moved
 from dbmux.upgrade.finding import Finding, Severity, Subject
-from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, said
+from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, is_about_others, said
 from dbmux.upgrade.texts import Text
 
 LONGEST_SHOWN = 200
@@ -27,10 +27,12 @@ LONGEST_SHOWN = 200
 LONGEST_DIGEST = 1000
 # Marks of a digest: a list of literals, and a placeholder.
 _MARKS = re.compile(r"\?\+|\?\?")
+# Longer ones could be refused, with the connection, for being too long.
+LONGEST_TRIED = 1 << 20
 # Not for being prepared, but run as text.
 _NOT_PREPARED = 1295
-# No such table, schema or routine, no schema selected: nothing is known of the statement itself.
-_NO_SUCH = frozenset((1046, 1049, 1146, 1305, 1356))
+# No such table in information_schema: where the statement is because it has no schema.
+_UNKNOWN_TABLE = 1109
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,16 @@ class Statement:
         return line if len(line) <= LONGEST_SHOWN else f"{line[:LONGEST_SHOWN]}…"
 
 
+def statement(text: str, schema: str = "", calls: int = 0) -> Statement:
+    """One out of text from anywhere."""
+    return Statement(_encodable(text), _encodable(schema), calls)
+
+
+def _encodable(text: str) -> str:
+    # JSON can have halves of characters in it.
+    return text.encode("utf-8", "replace").decode()
+
+
 def read_lines(lines: Iterable[str]) -> list[Statement]:
     """One statement a line, or a query log of DbMux's; each once."""
     found: dict[tuple[str, str], int] = Counter()
@@ -57,27 +69,41 @@ def read_lines(lines: Iterable[str]) -> list[Statement]:
             told = json.loads(line)
             if told.get("command", "query") not in ("query", "prepare", "execute") or told.get("code"):
                 continue
-            text = told.get("sql") or _MARKS.sub("?", told.get("text", ""))
-            key = text, told.get("schema", "")
+            text = told.get("sql") or _MARKS.sub("?", str(told.get("text", "")))
+            key = str(text), str(told.get("schema", ""))
         else:
             key = line, ""
         if key[0] and not key[0].endswith("…"):
             found[key] += 1
-    return [Statement(text, schema, calls) for (text, schema), calls in found.items()]
+    return [statement(text, schema, calls) for (text, schema), calls in found.items()]
 
 
 def from_top(told: Iterable[Mapping[str, Any]]) -> list[Statement]:
     """What a running DbMux says of its kinds of statements."""
     return [
-        Statement(_MARKS.sub("?", one["text"]), one["schema"], one["calls"])
+        statement(_MARKS.sub("?", one["text"]), one["schema"], one["calls"])
         for one in told
-        if len(one["text"].encode()) < LONGEST_DIGEST
+        if len(one["text"].encode("utf-8", "replace")) < LONGEST_DIGEST
     ]
 
 
 def texts_of(statements: Iterable[Statement]) -> list[Text]:
     """As those of definitions."""
     return [Text(f"statement {statement.shown}", statement.text) for statement in statements]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where statements find their tables: `names` are the schemas in which A's were made on B, `there` those that B has
+    itself, and `default` the one of A in which statements are that do not say."""
+
+    names: Mapping[str, str]
+    there: frozenset[str]
+    default: str = ""
+
+    def on_second(self, schema: str) -> str:
+        """What stands for a schema of A's on B, or nothing."""
+        return self.names.get(schema, schema if schema in self.there else "")
 
 
 @dataclass(slots=True)
@@ -88,38 +114,41 @@ class Judged:
     untold: list[str] = field(default_factory=list)
 
 
-async def judge(
-    services: tuple[Service, Service], statements: Iterable[Statement], names: Mapping[str, str], there: Iterable[str]
-) -> Judged:
-    """Prepare them on both; `names` are the schemas in which A's were made on B, `there` those that B has itself."""
-    judgement = _Judgement(services, names, frozenset(there))
-    for statement in statements:
-        await judgement.add(statement)
+async def judge(services: tuple[Service, Service], statements: Iterable[Statement], places: Places) -> Judged:
+    """Prepare them on both."""
+    judgement = _Judgement(services, places)
+    for one in statements:
+        await judgement.add(one)
     return judgement.done()
 
 
 class _Judgement:
     """All statements, one after the other."""
 
-    def __init__(self, services: tuple[Service, Service], names: Mapping[str, str], there: frozenset[str]) -> None:
+    def __init__(self, services: tuple[Service, Service], places: Places) -> None:
         self._services = services
-        self._names = names
-        self._there = there
+        self._places = places
+        self._too_long = 0
         self._judged = Judged()
         self._refused_by_both = 0
         self._without_tables: list[Statement] = []
 
     async def add(self, statement: Statement) -> None:
         first, second = self._services
-        ours = await _answer(first, statement.schema, statement.text)
+        if len(statement.text) > LONGEST_TRIED:
+            self._too_long += 1
+            return
+        schema = statement.schema or self._places.default
+        ours = await _answer(first, schema, statement.text)
         if ours is not None:
             self._refused_by_both += ours.number != _NOT_PREPARED
             return
-        place = self._names.get(statement.schema, statement.schema if statement.schema in self._there else "")
-        theirs = await _answer(second, place, moved(statement.text, self._names))
+        place = self._places.on_second(schema)
+        theirs = await _answer(second, place, moved(statement.text, self._places.names))
         if theirs is None or theirs.number == _NOT_PREPARED:
             return
-        if theirs.number in _NO_SUCH | NO_RIGHT:
+        is_lost = not place and theirs.number == _UNKNOWN_TABLE
+        if is_lost or is_about_others(theirs) or theirs.number in NO_RIGHT:
             self._without_tables.append(statement)
             return
         self._judged.findings.append(
@@ -128,13 +157,15 @@ class _Judgement:
                 severity=Severity.BLOCKS,
                 what="a statement is refused",
                 where=(statement.shown,),
-                why=f"{first.name} takes it, {second.name} says: {said(theirs, self._names)}"
+                why=f"{first.name} takes it, {second.name} says: {said(theirs, self._places.names)}"
                 + (f"; it ran {statement.calls} times" if statement.calls > 1 else ""),
                 do=ADVICE.get(theirs.number, ELSE),
             )
         )
 
     def done(self) -> Judged:
+        if self._too_long:
+            self._judged.untold.append(f"{self._too_long} statements were not tried: they are longer than 1 MB")
         if self._refused_by_both:
             self._judged.findings.append(
                 Finding(
@@ -157,8 +188,8 @@ class _Judgement:
 
 async def _answer(service: Service, schema: str, sql: str) -> BackendRefused | None:
     try:
-        if schema:
-            await service.do(b"USE " + quoted(schema).encode())
+        # A session cannot go back to having no schema.
+        await service.do(b"USE " + quoted(schema or "information_schema").encode())
         await service.prepare(sql.encode())
     except BackendRefused as error:
         return error

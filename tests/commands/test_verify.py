@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from dbmux.commands.verify import command
+from dbmux.cli import group
 
 
 def run(*arguments: str, folder: Path, **environment: str) -> Result:
     there = {"XDG_CONFIG_HOME": str(folder), "XDG_STATE_HOME": str(folder), **environment}
-    return CliRunner().invoke(command, list(arguments), env=there)
+    return CliRunner().invoke(group, ["verify", *arguments], env=there)
 
 
 @pytest.fixture
@@ -44,4 +44,5 @@ def test_what_cannot_be_compared_is_said(arguments: tuple[str, ...], told: str, 
 def test_a_server_that_cannot_be_reached_is_no_difference(config: str, tmp_path: Path) -> None:
     result = run("old", "new", "--config", config, folder=tmp_path, DBMUX_VERIFY_USER="ann")
 
-    assert "backend old at 127.0.0.1:1 cannot be reached" in str(result.exception)
+    assert result.exit_code == 2
+    assert "backend old at 127.0.0.1:1 cannot be reached" in result.output

@@ -16,8 +16,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "null": type(None),
 }
 _SAID_ONLY = {"title", "description", "default", "examples", "format", "$defs"}
-_CHECKED = {"$ref", "anyOf", "type", "enum", "const", "items", "pattern", "minimum", "exclusiveMinimum",
-            "properties", "required", "minProperties", "additionalProperties"}  # fmt: skip
+_CHECKED = {"$ref", "anyOf", "type", "enum", "const", "items", "pattern", "minimum", "maximum", "exclusiveMinimum",
+            "minItems", "minLength", "properties", "required", "minProperties", "additionalProperties"}  # fmt: skip
 
 
 def accepts(schema: dict[str, Any], value: object) -> bool:
@@ -45,15 +45,29 @@ def _check(root: dict[str, Any], schema: dict[str, Any], word: str, says: Any, v
             return any(value == one for one in says)
         case "const":
             return value is says
+        case "minItems":
+            return not isinstance(value, list) or len(value) >= says
         case "items":
             return not isinstance(value, list) or all(all(_checks(root, says, one)) for one in value)
     if isinstance(value, dict):
         return _check_object(root, schema, word, says, value)
     if isinstance(value, str):
-        return word != "pattern" or re.search(says, value) is not None
-    if isinstance(value, int | float) and word in ("minimum", "exclusiveMinimum"):
-        return bool(value >= says if word == "minimum" else value > says)
+        return len(value) >= says if word == "minLength" else word != "pattern" or re.search(says, value) is not None
+    if isinstance(value, int | float):
+        return _is_within(word, says, value)
     return True
+
+
+def _is_within(word: str, says: Any, value: float) -> bool:
+    match word:
+        case "minimum":
+            return bool(value >= says)
+        case "exclusiveMinimum":
+            return bool(value > says)
+        case "maximum":
+            return bool(value <= says)
+        case _:
+            return True
 
 
 def _check_object(root: dict[str, Any], schema: dict[str, Any], word: str, says: Any, value: dict[str, object]) -> bool:

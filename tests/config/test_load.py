@@ -70,10 +70,14 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
     ("text", "sentence"),
     [
         ('"lisen": "x"', "2:1: lisen: unknown key; did you mean 'listen'?"),
-        ('"mirrors": {}', "2:1: mirrors: unknown key; "
-         "there are $schema, listen, control, users, admins, login, service, backends, groups, rules and 8 more"),
+        ('"shards": {}', "2:1: shards: unknown key; "
+         "there are $schema, listen, control, users, admins, login, service, backends, groups, rules and 9 more"),
         ('"log": {"queries": "a", "slow": {"file": "a"}}', "2:25: log.slow: 'a' is written by `log.queries` already; "
          "choose another file"),
+        ('"mirrors": {"m": {"from": "bd", "to": "db"}}, "service": {"user": "u"}',
+         "2:19: mirrors.m.from: no backend is called 'bd'; there are db"),
+        ('"mirrors": {"m": {"from": "db", "to": "db"}}, "service": {"user": "u"}',
+         "2:33: mirrors.m.to: 'db' is where the writes come from; a mirror needs a second server"),
         ('"listen": 5', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": ["x"]', "2:1: listen: an address, or an object from address to group, is expected"),
         ('"listen": {}', "2:1: listen: at least one is needed"),

@@ -76,7 +76,8 @@ INVALID = [
     '{"backends": {"db": "x"}, "limits": {"clients": 0}}',
     '{"backends": {"db": "x"}, "limits": {"inspect_max": -1}}',
     '{"backends": {"db": "x"}, "proxy_protocol": {"accept_from": "::1"}}',
-    '{"backends": {"db": "x"}, "mirrors": {}}',
+    '{"backends": {"db": "x"}, "shards": {}}',
+    '{"backends": {"db": "x"}, "mirrors": {"m": {"to": "db"}}}',
 ]
 
 

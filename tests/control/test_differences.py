@@ -42,7 +42,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def asked(ledger: Path, question: str, source: Path | None = None, shadow: Shadow | None = None, **given: Any) -> Any:
-    answers = Differences(ledger, source, lambda name: shadow).table()
+    answers = Differences(ledger, lambda: source, lambda name: shadow).table()
 
     async def ask() -> Any:
         return await answers[question](given)

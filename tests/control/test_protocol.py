@@ -6,10 +6,12 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from dbmux.config.history import History
 from dbmux.control.answers import Answers
+from dbmux.control.differences import Differences
 from dbmux.feed.feed import QUESTIONS
 from dbmux.feed.row import FIELDS
 from dbmux.observe.observer import Observer
@@ -33,7 +35,9 @@ def rows(title: str) -> list[str]:
 
 def test_every_question_and_order_is_described_and_no_other() -> None:
     history = cast(History, None)
-    table = Answers(cast(Any, None), Observer(None), notes(), history, cast(Any, None)).table()
+    engine = cast(Any, SimpleNamespace(mirrors=()))
+    answers = Answers(engine, Observer(None), notes(), history, cast(Any, None)).table()
+    table = [*answers, *Differences(Path(), lambda: None, lambda mirror: None).table()]
 
     assert sorted(rows("Questions") + rows("Orders")) == sorted(table)
 

@@ -148,7 +148,8 @@ def test_unequal_answers_are_asked_for_again_before_they_are_recorded() -> None:
 
     told = stage.look()
 
-    assert len(stage.source.asked) == len(stage.target.asked) == 2
+    # And the source once more, so that the target's answer is between two of its own.
+    assert (len(stage.source.asked), len(stage.target.asked)) == (3, 2)
     assert (told["different"], told["kinds"]) == (1, {"value": 1})
     (finding,) = stage.findings
     assert (finding.kind, finding.source, finding.target, finding.digest) == (K.VALUE, "1", "2", "d1")
@@ -178,6 +179,8 @@ def test_only_what_differs_both_times_is_recorded() -> None:
     ("stage", "why"),
     [
         (Stage([ONE, TWO], [TWO, answer((b"3",))]), module.UNSTEADY),
+        (Stage([ONE, ONE, TWO], TWO), module.UNSTEADY),
+        (Stage([ValueError("a bug")], TWO), "it failed for an unforeseen reason (ValueError)"),
         (Stage(ONE, [TWO, answer((b"1", b"2")), answer()]), module.UNSETTLED),
         (Stage(ONE, TWO, FakeFairness(fair=[False])), module.WRITTEN),
         (Stage(ONE, TWO, FakeFairness(applied=[NOW - 10])), module.BEHIND),
@@ -331,6 +334,15 @@ def test_the_session_s_state_goes_along_in_the_words_of_each_family() -> None:
     assert stage.target.asked == [(TEXT, SessionState(schema=b"shop", variables=(("sql_mode", b"'ANSI_QUOTES'"),)))]
 
 
+def test_a_statement_without_its_limit_does_not_count_among_the_times() -> None:
+    stage = Stage(ONE, TWO)
+    stage.source.by_text[b"SELECT a FROM t"] = stage.target.by_text[b"SELECT a FROM t"] = timed(9.0)
+
+    stage.look(a_read(b"SELECT a FROM t LIMIT 1"))
+
+    assert stage.shadow.tally.digests["d1"].source.percentile(100) < 1.0
+
+
 def test_a_prepared_statement_is_kept_with_its_arguments_in_it() -> None:
     execution = Execute(statement=1, types=(ParameterType(FieldType.VAR_STRING),), values=(b"it's",))
     stage = Stage(ONE, TWO)
@@ -365,6 +377,8 @@ def test_a_frequent_statement_leaves_room_for_others() -> None:
     stage.shadow.offer(a_read(digest="rare"))
 
     assert stage.shadow.waiting == module.MOST_OF_A_DIGEST + 1
+    assert stage.shadow.tally.told()["spared"] == module.MOST_WAITING - module.MOST_OF_A_DIGEST
+    assert stage.shadow.tally.told()["not_compared"] == {}
 
 
 def test_when_many_wait_only_the_first_of_a_kind_are_still_wanted() -> None:

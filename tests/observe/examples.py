@@ -27,8 +27,8 @@ EVENTS: tuple[Event, ...] = (
     events.ReplicaFellBehind(1700000000.25, "main", "db2", 7.25),
     events.ReplicaCaughtUp(1700000000.25, "main", "db2"),
     events.ConfigApplied(1700000000.25, "app.json", ("backend db changed", "user app added")),
-    events.MirrorChanged(1700000000.25, "upgrade", "halted", "a row was not found"),
     events.ConfigRejected(1700000000.25, "app.json", ("app.json:1:2: x: wrong", "app.json:3:4: y: wrong")),
+    events.MirrorChanged(1700000000.25, "upgrade", "halted", "a row was not found"),
     events.DrainStarted(1700000000.25, 3, 30.0),
     events.Warned(1700000000.25, "nothing to reload"),
 )

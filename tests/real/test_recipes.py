@@ -97,7 +97,7 @@ def test_its_program_finds_that_it_is_so(name: str, tmp_path: Path) -> None:
             rows(port, next(iter(scenario.recipe.accounts.items())), "SELECT 1")
 
         line = (sys.executable, scenario.recipe.program)
-        told = {"XDG_DATA_HOME": str(tmp_path), "DBMUX_PID": str(dbmux.pid)}
+        told = {"XDG_DATA_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state"), "DBMUX_PID": str(dbmux.pid)}
         environment = os.environ | dbmux.environment | told
         done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=60, check=False)
 

@@ -195,6 +195,22 @@ def test_without_trying_the_texts_are_read_and_nothing_is_made(nodes: dict[str, 
     assert "--try" in untold
 
 
+def test_statements_without_a_schema_are_of_the_only_one(nodes: dict[str, Node], tmp_path: Path) -> None:
+    statements = tmp_path / "statements.sql"
+    statements.write_text("SELECT s.id, s.total FROM sales s GROUP BY s.total\nSELECT id FROM sales\n")
+    plant = "CREATE DATABASE uptrap; CREATE TABLE uptrap.sales (id INT PRIMARY KEY, total INT);"
+
+    with planted(nodes[MARIADB], DROP_OF_MARIADB, plant):
+        _, tried = checked(nodes, (MARIADB, MYSQL), "--try", "--statements", str(statements))
+        _, untried = checked(nodes, (MARIADB, MYSQL), "--statements", str(statements))
+
+    (refused,) = [one for one in tried["findings"] if one["subject"] == "statements"]
+    assert refused["where"] == ["SELECT s.id, s.total FROM sales s GROUP BY s.total"]
+    assert "1055" in refused["why"]
+    assert "dbmux_upgrade" not in refused["why"]
+    assert "2 statements could not be tried" in untried["untold"][0]
+
+
 class Ended(Exception):
     """The check is broken off."""
 

@@ -366,7 +366,7 @@ def test_what_cannot_be_told_is_not_equal(nodes: dict[str, Node], tmp_path: Path
 
     assert columns[0] == 2
     assert "only one of them has b" in columns[1]
-    assert nothing == (2, "undecided: there is no such table\n")
+    assert nothing == (2, "undecided: no such table, or the account sees none\n")
     assert alone[0] == 1
     assert "only on 127.0.0.1" in alone[1]
 

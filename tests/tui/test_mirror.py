@@ -16,7 +16,8 @@ from dbmux.tui.pages.giving import Tools
 from dbmux.tui.pages.mirror import rates
 from tests.tui.hostile import TEXTS
 from tests.tui.mirrors import ENTRY, HALTED, MIRRORED, RUNNING, SAMPLE, WHY, answer
-from tests.tui.scripted import NO_TOOLS, Scripted, look_at, screen, settled, usual
+from tests.tui.scripted import NO_TOOLS, Scripted, look_at, screen, usual
+from tests.tui.test_deeds import until_quiet
 
 # The mirrors stand by name: to `upgrade`, its differences, and the one that was seen less often.
 TO_UPGRADE = ("5", "j")
@@ -38,7 +39,7 @@ def after(*keys: str, feed: Scripted | None = None, size: tuple[int, int] = (110
                 app.query_one(Input).value = key
             else:
                 await pilot.press(key)
-            await settled(pilot)
+            await until_quiet(pilot)
         told.extend(screen(app))
         told.extend(notification.message for notification in app._notifications)
 

@@ -50,6 +50,10 @@ def procedure(text: str, title: str = "shop.p", **more: Any) -> Program:
     return Program(kind=ProgramKind.PROCEDURE, name=name(title), text=text, **more)
 
 
+def trigger(text: str, title: str = "shop.tr") -> Program:
+    return Program(kind=ProgramKind.TRIGGER, name=name(title), text=text)
+
+
 def view(text: str, title: str = "shop.v", **more: Any) -> Program:
     return Program(kind=ProgramKind.VIEW, name=name(title), text=text, **more)
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dbmux.errors import BackendRefused
-from dbmux.upgrade.definition import NotTried, asleep, moved, nowhere, of_table, stand_in, without_definer
+from dbmux.upgrade.definition import NotTried, asleep, moved, nowhere, of_program, of_table, stand_in, without_definer
 from dbmux.upgrade.finding import Finding, Report, Severity, Side, Subject, Verdict, in_order
 from dbmux.upgrade.markdown import markdown
-from dbmux.upgrade.refusal import said
-from dbmux.upgrade.statements import Statement, from_top, read_lines
-from tests.upgrade.servers import column, index, table
+from dbmux.upgrade.refusal import is_about_others, said
+from dbmux.upgrade.statements import Places, Statement, from_top, read_lines
+from tests.upgrade.servers import column, index, table, trigger
 
 NAMES = {"shop": "scratch_0", "other": "scratch_1"}
 
@@ -28,6 +28,14 @@ NAMES = {"shop": "scratch_0", "other": "scratch_1"}
         ("SELECT shop FROM t -- shop.t", "SELECT shop FROM t -- shop.t"),
         ("SELECT 'shop.t' FROM other.t", "SELECT 'shop.t' FROM `scratch_1`.t"),
         ("SELECT 1", "SELECT 1"),
+        # A table and an alias that are called like their schema.
+        ("SELECT shop.id FROM shop", "SELECT shop.id FROM shop"),
+        ("SELECT shop.id FROM shop.shop", "SELECT shop.id FROM `scratch_0`.shop"),
+        (
+            "SELECT shop.shop.id, shop.n FROM t shop JOIN shop.u",
+            "SELECT `scratch_0`.shop.id, shop.n FROM t shop JOIN `scratch_0`.u",
+        ),
+        ("CREATE TRIGGER shop.shop BEFORE INSERT ON t", "CREATE TRIGGER `scratch_0`.shop BEFORE INSERT ON t"),
     ],
 )
 def test_names_of_schemas_are_those_of_the_scratch_ones(text: str, expected: str) -> None:
@@ -75,6 +83,32 @@ def test_tables_that_reach_out_of_the_server_are_not_tried(engine: str, text: st
         of_table(table(engine=engine, text=text), NAMES)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE `far`.`t` (`a` int)",
+        "CREATE TABLE `SHOP`.`t` (`a` int)",
+        "CREATE TABLE `t` (`a` int, CONSTRAINT `fk` FOREIGN KEY (`a`) REFERENCES `far`.`p` (`a`))",
+    ],
+)
+def test_nothing_is_made_in_or_refers_to_schemas_that_others_may_have(text: str) -> None:
+    with pytest.raises(NotTried):
+        of_table(table(text=text), NAMES)
+
+
+def test_a_foreign_key_to_another_schema_that_is_looked_at_goes_with_it() -> None:
+    text = "CREATE TABLE `t` (`a` int, FOREIGN KEY (`a`) REFERENCES `other`.`p` (`a`))"
+
+    assert of_table(table(text=text), NAMES) == text.replace("`other`", "`scratch_1`")
+
+
+def test_a_trigger_of_a_schema_that_others_may_have_is_not_tried() -> None:
+    made = trigger("CREATE DEFINER=`a`@`%` TRIGGER far.tr BEFORE INSERT ON t FOR EACH ROW SET @a = 1")
+
+    with pytest.raises(NotTried):
+        of_program(made, NAMES)
+
+
 def test_a_definition_that_is_only_read_is_in_no_schema() -> None:
     text = "CREATE TABLE `t` (\n  `a` int)"
 
@@ -102,6 +136,22 @@ def test_what_a_server_says_is_told_without_scratch_names() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("number", "message", "is_about_others_too"),
+    [
+        (1146, b"Table 'shop.t' doesn't exist", True),
+        (1049, b"Unknown database 'shop'", True),
+        (1305, b"FUNCTION shop.f does not exist", True),
+        (1146, b"Table 'mysql.proc' doesn't exist", False),
+        (1064, b"near 'shop.t'", False),
+    ],
+)
+def test_that_something_else_is_missing_says_nothing_of_what_was_tried(
+    number: int, message: bytes, is_about_others_too: bool
+) -> None:
+    assert is_about_others(BackendRefused(number, b"HY000", message)) is is_about_others_too
+
+
 def test_statements_come_one_a_line_or_from_a_query_log_each_once() -> None:
     logged = {"command": "query", "schema": "shop", "text": "SELECT * FROM t WHERE a IN (?+) AND b = ??", "code": 0}
     lines = [
@@ -120,6 +170,17 @@ def test_statements_come_one_a_line_or_from_a_query_log_each_once() -> None:
         Statement("SELECT * FROM t WHERE a IN (?) AND b = ?", "shop", 1),
         Statement("SELECT 2", "shop", 1),
     ]
+
+
+def test_halves_of_characters_are_no_reason_to_fail() -> None:
+    (found,) = read_lines(['{"sql": "SELECT \'\\ud800\'"}'])
+
+    assert found == Statement("SELECT '?'", calls=1)
+
+
+@pytest.mark.parametrize(("schema", "place"), [("shop", "scratch_0"), ("loaded", "loaded"), ("nowhere", ""), ("", "")])
+def test_statements_are_tried_in_the_scratch_schema_or_the_one_of_the_same_name(schema: str, place: str) -> None:
+    assert Places(names=NAMES, there=frozenset(("shop", "loaded"))).on_second(schema) == place
 
 
 def test_digests_that_were_cut_are_left_out() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from math import nan
 
 from dbmux.cache.cache import Verdict
@@ -20,6 +21,8 @@ from dbmux.wire.commands import Command
 # The field of a word that stands alone.
 TEXT = "sql"
 BYPASS = "bypass"
+# So many names that were seen, and whether they are wanted, are remembered.
+MOST_REMEMBERED = 4096
 
 
 class Measure(Enum):
@@ -116,11 +119,16 @@ def _rows(row: Row) -> float:
 
 
 def _tables(row: Row) -> tuple[str, ...]:
+    return _named(row.tables, row.schema)
+
+
+@lru_cache(MOST_REMEMBERED)
+def _named(tables: tuple[str, ...], default: str) -> tuple[str, ...]:
     # As they were written, without the schema, and with it.
     names: list[str] = []
-    for name in row.tables:
+    for name in tables:
         schema, _, table = name.rpartition(".")
-        names += (name, table) if schema else (name, f"{row.schema}.{name}")
+        names += (name, table) if schema else (name, f"{default}.{name}")
     return tuple(names)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, time, timedelta, tzinfo
+from functools import lru_cache
 from math import inf, nextafter
 from typing import NamedTuple
 
 from dbmux.feed.feed import Passes
 from dbmux.feed.filter import patterns
-from dbmux.feed.filter.fields import FIELDS, FLAGS, TEXT, Figure, Finds, Instant, Recent, Texts
+from dbmux.feed.filter.fields import FIELDS, FLAGS, MOST_REMEMBERED, TEXT, Figure, Finds, Instant, Recent, Texts
 from dbmux.feed.filter.tree import (
     Compares,
     Every,
@@ -184,7 +185,8 @@ def _recent(now: Callable[[], float], seconds: float) -> Passes:
 def _found(texts: Texts, values: tuple[Value, ...]) -> Iterator[Passes]:
     words = [value.text.casefold() for value in values if isinstance(value, Word)]
     if words:
-        yield _folded(texts.read, _one_of(texts.finds, words))
+        is_one = _one_of(texts.finds, words)
+        yield _remembered(texts.read, is_one) if texts.finds is Finds.WHOLE else _folded(texts.read, is_one)
     for value in values:
         if isinstance(value, Glob | Regex):
             yield _as_it_is(texts.read, _pattern(texts.finds, value))
@@ -192,6 +194,12 @@ def _found(texts: Texts, values: tuple[Value, ...]) -> Iterator[Passes]:
 
 def _folded(read: Callable[[Row], tuple[str, ...]], is_one: Callable[[str], bool]) -> Passes:
     return lambda row: any(map(is_one, map(str.casefold, read(row))))
+
+
+def _remembered(read: Callable[[Row], tuple[str, ...]], is_one: Callable[[str], bool]) -> Passes:
+    # Names come again and again.
+    is_found = lru_cache(MOST_REMEMBERED)(lambda texts: any(map(is_one, map(str.casefold, texts))))
+    return lambda row: is_found(read(row))
 
 
 def _as_it_is(read: Callable[[Row], tuple[str, ...]], matches: Callable[[str], bool]) -> Passes:

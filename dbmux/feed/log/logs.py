@@ -191,7 +191,7 @@ class _Log:
         rows = [Row(first + at, event, self._notes) for at, event in enumerate(found.events)]
         if passes is None:
             return []
-        self._notes.look_at(rows)
+        self._notes.look_at(first, found.events)
         if self.name == SLOW:
             rows = [row for row in rows if row.is_slow]
         line = with_literals if section.literals else without_literals

@@ -71,13 +71,17 @@ class Form:
     def pieces(self) -> str:
         """SQL for its parts of a row, which end where they say; among bytes, all of a row is taken as bytes."""
         column, is_nullable = self.column.sql, self.column.is_nullable
-        if self.shape is Shape.COUNTED:
-            # Bare where it can be: a CAST for each value costs as much as the digest of the row.
-            bare = column if self.value == _bytes(self.column) else self.value
-            if is_nullable:
+        # Bare where it can be: a CAST for each value costs as much as the digest of the row.
+        bare = column if self.value == _bytes(self.column) else self.value
+        match self.shape:
+            case Shape.COUNTED if is_nullable:
                 return f"IFNULL(LENGTH({bare}),'{NULL}'),':',IFNULL({bare},'')"
-            return f"LENGTH({bare}),':',{bare}"
-        whole = self.value if self.shape is Shape.PLAIN else f"SHA2({self.value},256)"
+            case Shape.COUNTED:
+                return f"LENGTH({bare}),':',{bare}"
+            case Shape.LONG:
+                whole = f"SHA2({bare},256)"
+            case Shape.PLAIN:
+                whole = bare
         return f"IF({column} IS NULL,'{NULL}',{whole})" if is_nullable else whole
 
     @property

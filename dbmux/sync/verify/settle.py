@@ -197,10 +197,17 @@ def _shown(columns: Columns, difference: Difference) -> tuple[tuple[bytes | None
 
 
 def _beginning(value: bytes | None) -> bytes | None:
+    # As people can read it: what is no text in hexadecimal, and how long it is where that is not all.
     if value is None:
         return None
     length, _, text = value[_DIGEST:].partition(b":")
-    return text if len(text) == int(length) else text + f"… ({int(length)} bytes)".encode()
+    is_whole = len(text) == int(length)
+    try:
+        text.decode()
+    except UnicodeDecodeError as error:
+        is_cut = not is_whole and error.reason == "unexpected end of data"
+        text = text[: error.start] if is_cut else f"x'{text.hex()}'".encode()
+    return text if is_whole else text + f"… ({int(length)} bytes)".encode()
 
 
 def _length(values: tuple[bytes | None, bytes | None]) -> int:

@@ -193,7 +193,7 @@ class ServerSide:
         if self.layout.key:
             # A collation may take others for equal.
             return {key: digest async for key, digest in self._digested(self._any_of(keys)) if key in wanted}
-        return {key: b"%d" % count for key, count in (await self._counted("TRUE")).items() if key in wanted}
+        return {key: b"%d" % count for key, count in (await self._counted("TRUE", wanted)).items()}
 
     async def look(self, keys: Sequence[Key]) -> dict[Key, Seen]:
         """See `Side`; without a key, how often each row is there is its only value."""
@@ -241,12 +241,16 @@ class ServerSide:
             whole.update(b"%d:%b" % (len(told), told))
         return whole.hexdigest()[:32].encode()
 
-    async def _counted(self, where: str) -> Counter[Key]:
+    async def _counted(self, where: str, wanted: frozenset[Key] | None = None) -> Counter[Key]:
+        # Only what is wanted is held here: there may be any number of rows.
         counts: Counter[Key] = Counter()
         if self._documents:
             async for _, digest in self._digested(where):
-                counts[(digest,)] += 1
+                if wanted is None or (digest,) in wanted:
+                    counts[(digest,)] += 1
         else:
+            if wanted is not None:
+                where += f" AND {self._digest} IN ({','.join(_hex(digest) for (digest,) in wanted)})"
             sql = f"SELECT {self._digest} AS d,COUNT(*) FROM {self._from()} WHERE {where} GROUP BY d"
             async for told, count in self._service.rows(sql.encode()):
                 if told is None:
@@ -324,6 +328,10 @@ def _beyond(forms: Sequence[Form], border: Key, sign: str, values: Sequence[str]
         return f"{value}{sign}{'=' if sign == '<' else ''}{literal}"
     rest = _beyond(forms[1:], border[1:], sign, values[1:])
     return f"({value}{sign}={literal} AND ({value}{sign}{literal} OR ({value}={literal} AND {rest})))"
+
+
+def _hex(value: bytes) -> str:
+    return f"x'{value.hex()}'"
 
 
 def _key(values: Iterable[bytes | None]) -> Key:

@@ -8,48 +8,50 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import replace
 from functools import partial
+from math import ceil
 from time import perf_counter, thread_time
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.geometry import Size
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
 from dbmux.feed.feed import MOST_LOOKED_AT, Batch, Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
-from dbmux.feed.units import count, many, size
-from dbmux.text import visible
+from dbmux.feed.units import count
+from dbmux.observe.observer import KEPT_QUERIES
 from dbmux.tui import graph, rows
 from dbmux.tui.cells import cut, one_line
+from dbmux.tui.details import Details
+from dbmux.tui.drawn import Holder
 from dbmux.tui.graphs import TALL as GRAPHS_TALL
 from dbmux.tui.graphs import WIDE as GRAPHS_WIDE
 from dbmux.tui.graphs import Graphs
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
-from dbmux.tui.look import Look, Theme
+from dbmux.tui.look import Look
 from dbmux.tui.marks import Marks
 from dbmux.tui.pace import FASTEST_S, Pace
 from dbmux.tui.pages.deeds import DEEDS, Deeds
 from dbmux.tui.pages.giving import TOOLS, Tools
-from dbmux.tui.sql import coloured
-from dbmux.tui.stream import Stream
+from dbmux.tui.stream import Stream, Transaction
 
-# Rows that are shown of those that come with one frame.
-MOST_AT_ONCE = 100
+# More rows than that with one beat rush by: then so many of them are shown, which an eye can still catch.
+MOST_AT_ONCE, CATCHABLE = 100, 20
+# So many batches are full at first, of what an engine remembers.
+HISTORY = -(-KEPT_QUERIES // MOST_LOOKED_AT)
+# Of statements that run past, each so many frames one is explained: more could not be read.
+PATIENCE = 5
 # From so many cells on the details stand beside the stream.
 BESIDE = 140
 # The details need so many lines of the whole screen.
 TALL = 24
-# Of a text no more is shown.
-LONGEST = 4096
 # What is marked on the graphs.
 MOST_MARKS = 100
 _WORDS = {"ConfigApplied": "cfg", "BackendDown": "down"}
@@ -58,6 +60,7 @@ _WORDS = {"ConfigApplied": "cfg", "BackendDown": "down"}
 class StreamView(Lines):
     """The stream. While it follows, the cursor stays on the newest line."""
 
+    heads: ClassVar[int] = 1
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h,left,l,right", "fold", "open or close a transaction", show=False),
     ]
@@ -82,6 +85,16 @@ class StreamView(Lines):
         line = self.stream.line(at)
         return [] if line is None else rows.segments(line, width, self.look)
 
+    def key(self, at: int) -> Hashable:
+        """A statement and an event stay what they are; to a transaction, statements may come."""
+        line = self.stream.line(at)
+        return None if line is None or isinstance(line.row or line.entry, Transaction) else line
+
+    def beyond(self, at: int, width: int) -> list[Segment]:
+        """Where there is no line at all, what to do about that."""
+        told = "  " + self.nothing[at] if not self.count() and at < len(self.nothing) else ""
+        return [Segment(cut(told, width, self.look.signs.more), self.look.dim)]
+
     def is_marked(self, at: int) -> bool:
         """Whether all statements of a line are marked."""
         if not self.marks or (line := self.stream.line(at)) is None:
@@ -105,33 +118,24 @@ class StreamView(Lines):
         """Lines came, and so many are gone from the beginning."""
         if self.is_following:
             self.cursor = max(self.count() - 1, 0)
-            self._measure()
-            self.scroll_to(y=self.count(), animate=False, immediate=True)
-        elif gone:
-            self.cursor = max(self.cursor - gone, 0)
-            self._measure()
-            self.scroll_to(y=max(self.scroll_offset.y - gone, 0), animate=False, immediate=True)
+            super().show_from(self.count())
         else:
-            self._measure()
-        self.refresh()
+            self.cursor = max(self.cursor - gone, 0)
+            super().show_from(self.top - gone)
+
+    def show_from(self, top: int) -> None:
+        """Whoever scrolls away from the end does not follow any more, and whoever comes back to it does."""
+        self.is_following = top >= self.count() - self.room
+        super().show_from(top)
 
     def on_resize(self, event: events.Resize) -> None:
         """The window is another one: who follows still sees the newest line."""
-        super().on_resize(event)
-        if self.is_following:
-            self.scroll_to(y=self.count(), animate=False, immediate=True)
+        super().show_from(self.count() if self.is_following else self.top)
 
     def move_to(self, at: int) -> None:
         """Whoever moves away from the end does not follow any more, and whoever comes back to it does."""
-        self.is_following = at >= self.count() - 1
         super().move_to(at)
-
-    def render_line(self, y: int) -> Strip:
-        """One line; where there is none at all, what to do about that."""
-        if not self.count() and 0 < y <= len(self.nothing):
-            width = self.breadth
-            return Strip([Segment(cut("  " + self.nothing[y - 1], width, self.look.signs.more), self.look.dim)], width)
-        return super().render_line(y)
+        self.is_following = at >= self.count() - 1
 
     def action_fold(self) -> None:
         """Open or close the transaction under the cursor."""
@@ -140,73 +144,8 @@ class StreamView(Lines):
         self.show_changes()
 
 
-class Details(Widget):
-    """Of one statement: the decisions, the times, the text."""
-
-    DEFAULT_CSS = """
-    Details { height: 6; }
-    """
-
-    def __init__(self, look: Look) -> None:
-        super().__init__(id="details")
-        self._look = look
-        self._row: Row | None = None
-        self._steps: list[dict[str, Any]] = []
-        self._drawn: tuple[tuple[Size, Theme], list[list[Segment]]] | None = None
-
-    def show(self, row: Row | None, steps: list[dict[str, Any]]) -> None:
-        """Show these."""
-        self._row, self._steps = row, steps
-        self._drawn = None
-        self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        """A line of it."""
-        width, look = self.size.width, self._look
-        lines = self._lines(width)
-        if y >= len(lines):
-            return Strip.blank(width, look.text)
-        return Strip(lines[y]).adjust_cell_length(width, look.text)
-
-    def _lines(self, width: int) -> list[list[Segment]]:
-        # Asked for once a line.
-        now = self.size, self._look.theme
-        if self._drawn is None or self._drawn[0] != now:
-            self._drawn = now, self._draw(width)
-        return self._drawn[1]
-
-    def _draw(self, width: int) -> list[list[Segment]]:
-        look, more, row = self._look, self._look.signs.more, self._row
-        title = f"{look.signs.line} why ".ljust(width, look.signs.line)
-        lines = [[Segment(title, look.dim)]]
-        if row is None:
-            return lines
-        is_tall = self.size.height > 8
-        for step in self._steps:
-            place = f"  ({step['place'].rpartition('/')[2]})" if step["place"] else ""
-            told = f" {visible(step['about']):<11}{visible(step['told'][:LONGEST])}{visible(place)}"
-            if not is_tall:
-                lines.append([Segment(cut(told, width, more), look.text)])
-                continue
-            lines += [[Segment(cut(piece, width, more), look.text)] for piece in _wrapped(told, width, 12)]
-            if step["otherwise"]:
-                lines += [
-                    [Segment(cut(piece, width, more), look.dim)]
-                    for piece in _wrapped(" " * 12 + visible(step["otherwise"][:LONGEST]), width, 12)
-                ]
-        who = one_line(f"{row.user}@{row.client}, {row.app or 'no application'}", width)
-        facts = f" {many(max(row.rows, 0), 'row')}, {size(row.bytes)}, {who}"
-        if is_tall:
-            lines.append([Segment(cut(facts, width, more), look.dim)])
-            lines.append([Segment(cut(f" statement {row.seq}, digest {row.digest}", width, more), look.dim)])
-            lines.append([])
-            lines += [
-                list(coloured(cut(piece, width, more), look))
-                for piece in _wrapped(" " + one_line(row.sql, LONGEST), width, 1)
-            ]
-        else:
-            lines.append(list(coloured(cut(f" {'sql':<11}{one_line(row.sql, width)}", width, more), look)))
-        return lines
+class Body(Container, Holder):
+    """The stream and the details."""
 
 
 class Live(Deeds):
@@ -265,25 +204,28 @@ class Live(Deeds):
         self.view = StreamView(look)
         self._details = Details(look)
         self._pace = pace or Pace(thread_time, perf_counter)
-        self._explained = -1
+        # The row whose decisions are shown, and how many frames others that run past have to wait for theirs.
+        self._explained: Row | None = None
+        self._patience = 0
         # The next statement, and the next happening; others and the stream are told of those from these numbers on.
         self._place = 0
         self._heard = 0
         self._untold = 0
         self._unseen = 0
+        self._history = 0
 
     def compose(self) -> ComposeResult:
         """The title, the stream, and the details below or beside it."""
         yield self._graphs
         yield self._title
-        with Container(id="body"):
+        with Body(id="body"):
             yield self.view
             yield self._details
 
     async def on_mount(self) -> None:
         """Begin with what the engine remembers."""
         await self.filter(self.wanted)
-        self._beat = self.set_timer(FASTEST_S, self._tick)
+        self.set_interval(FASTEST_S, self._beat)
 
     def on_resize(self) -> None:
         """There is room for more, or for less."""
@@ -331,11 +273,15 @@ class Live(Deeds):
         if self._subscription is not None:
             self._subscription.close()
         self._subscription = subscription
-        self._place, self._untold, self._unseen = 0, self._heard, 0
+        self._place, self._untold, self._unseen, self._history = 0, self._heard, 0, HISTORY
         self.wanted = wanted
         self.view.stream.restart()
         self.view.is_following = True
         self._tell()
+
+    def _beat(self) -> None:
+        if self._pace.is_due():
+            self._tick()
 
     def _tick(self) -> None:
         stream, view = self.view.stream, self.view
@@ -345,10 +291,11 @@ class Live(Deeds):
                 gone = stream.add(self._fresh(batch))
                 if self.is_on_screen and not stream.is_paused:
                     view.show_batch(gone)
-                    self._explain()
         if self.is_on_screen:
+            self._patience = max(self._patience - 1, 0)
+            if not self._patience:
+                self._explain()
             self._tell()
-        self._beat = self.set_timer(self._pace.next(), self._tick)
 
     def _fresh(self, batch: Batch) -> Batch:
         # A new subscription begins with all happenings that are kept.
@@ -359,8 +306,10 @@ class Live(Deeds):
             self.post_message(self.Happened(untold))
         happenings = tuple(one for one in batch.happenings if one.seq >= self._unseen)
         # What is remembered from before is shown whole; of what rushes by, as much as an eye could catch.
-        is_history = batch.looked_at >= MOST_LOOKED_AT
-        step = 1 if is_history else -(-len(batch.rows) // MOST_AT_ONCE) or 1
+        is_history = self._history > 0 and batch.looked_at >= MOST_LOOKED_AT
+        self._history -= is_history
+        many = len(batch.rows) * FASTEST_S / self._pace.interval_s
+        step = 1 if is_history or many <= MOST_AT_ONCE else ceil(many / CATCHABLE)
         return replace(batch, rows=batch.rows[::step], every=batch.every * step, happenings=happenings)
 
     def _tell(self) -> None:
@@ -403,10 +352,12 @@ class Live(Deeds):
 
     def _explain(self) -> None:
         row = self.view.row
+        if row is self._explained:
+            return
+        self._explained, self._patience = row, PATIENCE
         if row is None:
             self._details.show(None, [])
-        elif row.seq != self._explained:
-            self._explained = row.seq
+        else:
             self._ask_why(row)
 
     @work(exclusive=True)
@@ -505,15 +456,3 @@ class Live(Deeds):
                 view.move_to(at)
                 return
         self.post_message(self.Said(f"no line has {one_line(self._sought, 40)!r}"))
-
-
-def _wrapped(text: str, width: int, indent: int) -> list[str]:
-    # By words where that can be; one line of text is never longer than a few hundred cells here.
-    text = text[:4000].replace("\n", " ")
-    lines: list[str] = []
-    while len(text) > width and len(lines) < 60:
-        cut = text.rfind(" ", indent + 1, width)
-        cut = width if cut <= indent else cut
-        lines.append(text[:cut])
-        text = " " * indent + text[cut:].lstrip()
-    return [*lines, text]

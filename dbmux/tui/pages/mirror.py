@@ -28,6 +28,7 @@ from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
 from dbmux.tui.pages.giving import TOOLS, Copying, Tools
 from dbmux.tui.pairs import items
+from dbmux.tui.question import Question
 from dbmux.tui.sides import Sides
 from dbmux.tui.table import Column, Record, Table
 
@@ -202,12 +203,12 @@ class Mirror(Copying):
         """Look again."""
         found = await self.feed.ask("mirrors")
         self._answers.append((self._clock(), {one["name"]: one for one in found}))
-        if self._renewals % LOOKS == 0:
+        looks, self._renewals = self._renewals % LOOKS == 0, self._renewals + 1
+        if looks:
             self._reports = {one["name"]: await self._report(one["name"]) for one in found}
         self._mirrors.take([self._record(one) for one in found])
-        if self._renewals % LOOKS == 0:
+        if looks:
             await self._look_at_differences()
-        self._renewals += 1
         self._show()
 
     async def _report(self, name: str) -> Record:
@@ -314,7 +315,8 @@ class Mirror(Copying):
         self._shows_settled = not self._shows_settled
         await self._look_anew()
 
-    def action_pause(self) -> None:
+    @work(exclusive=True, group="deed")
+    async def action_pause(self) -> None:
         """Pause the mirror under the cursor, or let it go on."""
         mirror = self._mirrors.record
         if mirror is None:
@@ -324,11 +326,21 @@ class Mirror(Copying):
             case "not begun":
                 self.post_message(self.Said(f"it has not begun: dbmux mirror start {name}"))
             case "paused" | "halted":
-                question = f"Let mirror {name} go on from where {target} is?"
-                self.post_message(self.Order(question, "mirror.resume", {"mirror": mirror["name"]}))
+                await self._order(f"Let mirror {name} go on from where {target} is?", "mirror.resume", mirror["name"])
             case _:
                 question = f"Pause mirror {name}? {source} must keep its log meanwhile."
-                self.post_message(self.Order(question, "mirror.pause", {"mirror": mirror["name"]}))
+                await self._order(question, "mirror.pause", mirror["name"])
+
+    async def _order(self, question: str, what: str, name: str) -> None:
+        if not await self.app.push_screen_wait(Question(self.look, question)):
+            return
+        try:
+            told = await self.feed.ask(what, {"mirror": name})
+        except (Refused, Lost) as error:
+            self.post_message(self.Said(str(error)))
+            return
+        self.post_message(self.Said(f"mirror {name} is {told['state']}"))
+        await self._look_anew()
 
     @property
     def _difference(self) -> Record | None:
@@ -417,7 +429,7 @@ def _facts(mirror: Record, width: int) -> Iterator[tuple[str, str]]:
 def _reads(mirror: Record) -> str:
     reads = mirror["reads"]
     if not reads:
-        return 'none were compared; "reads": 0.1 has a tenth of them compared'
+        return 'none were compared yet; "reads": 0.1 has a tenth of them compared'
     compared = reads.get("compared", 0)
     same = reads.get("same", 0) + reads.get("transient", 0)
     told = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from dbmux.sync.verify.region import Key, Seen
 from dbmux.sync.verify.settle import Columns, Kind, Settled, settle
 from tests.sync.verify.fakes import FakeSide, Rows, document
@@ -128,3 +130,24 @@ def test_of_a_row_that_differs_elsewhere_equal_json_is_not_told() -> None:
     ).differences
 
     assert difference.columns == ("v",)
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        (b"2:ab", b"ab"),
+        (b"900:" + b"a" * 60, b"a" * 60 + "… (900 bytes)".encode()),
+        (b"900:" + b"a" * 58 + "é€".encode()[:2], ("a" * 58 + "é… (900 bytes)").encode()),
+        (b"900:" + b"a" * 58 + "€".encode()[:2], ("a" * 58 + "… (900 bytes)").encode()),
+        (b"3:\x00\xff\x80", b"x'00ff80'"),
+        (b"0:", b""),
+    ],
+    ids=["short", "long", "whole letter", "cut letter", "bytes", "empty"],
+)
+def test_the_beginning_of_a_long_value_is_shown(seen: bytes, told: bytes) -> None:
+    columns = Columns(names=("v",), digested=frozenset("v"))
+    first, second = {ONE: (b"0" * 64 + seen,)}, {ONE: (None,)}
+
+    (difference,) = settled(FakeSide(first), FakeSide(second), Passing(), columns).differences
+
+    assert difference.values == ((told, None),)
