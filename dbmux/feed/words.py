@@ -28,6 +28,11 @@ def _second(at: int) -> str:
     return datetime.fromtimestamp(at).strftime("%H:%M:%S")
 
 
+def moment(at: float) -> str:
+    """The day and the time of day, for what may be of another day; to the second."""
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def verdict(row: Row, none: str) -> str:
     """What the cache had to do with it, in one letter; `none` when that was no question."""
     if row.code:

@@ -16,7 +16,7 @@ from typing import Any
 from unicodedata import normalize
 
 from dbmux.feed.units import duration, many
-from dbmux.feed.words import clock
+from dbmux.feed.words import moment
 from dbmux.text import visible
 
 # Of a statement no more is shown.
@@ -61,7 +61,7 @@ Item = Heading | Remark | Sql | Pair
 
 def items(told: Told) -> Iterator[Item]:
     """All that is known of a difference, the newest sample first."""
-    seen = f"seen {many(told['count'], 'time')}, first {clock(told['first_seen'])}, last {clock(told['last_seen'])}"
+    seen = f"seen {many(told['count'], 'time')}, first {moment(told['first_seen'])}, last {moment(told['last_seen'])}"
     yield Heading(visible(f"{_what(told)}, {told['state']}: {seen}"))
     if told["settled_by"] or told["why"]:
         yield Remark(visible(f"{told['state']} by {told['settled_by'] or 'nobody'}: {told['why']}"))
@@ -71,7 +71,7 @@ def items(told: Told) -> Iterator[Item]:
         yield _sql(told["text"])
     for number, sample in enumerate(samples, 1):
         user, schema = sample["user"] or "nobody", sample["state"].get("schema") or "no schema"
-        when = f"sample {number} of {len(samples)}, {clock(sample['at'])}"
+        when = f"sample {number} of {len(samples)}, {moment(sample['at'])}"
         yield Heading(visible(f"{when}, as {user} in {schema}"))
         yield _sql(sample["statement"])
         for setting in sample.get("settings", ()):
@@ -95,6 +95,8 @@ def _answers(source: str, target: str, kind: str) -> Iterator[Item]:
             yield from _compared("", visible(one), visible(other))
         return
     yield from _compared("answer", _outcome(here), _outcome(there))
+    if "error" in here or "error" in there:
+        return
     columns = [[visible(" ".join(map(str, one))) for one in side.get("columns", ())] for side in (here, there)]
     for number, (one, other) in enumerate(zip_longest(*columns, fillvalue="none"), 1):
         if one != other:

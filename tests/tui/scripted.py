@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
 from dbmux.tui.app import Interface, Leave
+from dbmux.tui.choice import Choice
 from dbmux.tui.look import Look, Theme, look
 from dbmux.tui.pace import Pace
 from dbmux.tui.page import Page
@@ -19,6 +20,7 @@ from dbmux.tui.pages.giving import Tools
 from dbmux.tui.pages.live import Live
 from dbmux.tui.pages.mirror import Mirror
 from dbmux.tui.pages.top import Top
+from dbmux.tui.question import Question
 from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
 
@@ -368,6 +370,15 @@ async def settled(pilot: Pilot[Leave]) -> None:
     await pilot.app.workers.wait_for_complete()
     await pilot.pause(0.12)
     await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+async def until_quiet(pilot: Pilot[Leave]) -> None:
+    """Until nothing goes on but what waits for an answer; the test's time limit bounds it."""
+    app = pilot.app
+    await pilot.pause()
+    while not isinstance(app.screen, Question | Choice) and any(not one.is_finished for one in app.workers):
+        await pilot.pause(0.001)
     await pilot.pause()
 
 

@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.units import count, duration, many, rate, share
-from dbmux.feed.words import clock
+from dbmux.feed.words import moment
 from dbmux.tui.cells import Side, one_line, wrapped
 from dbmux.tui.facts import NAMED, Facts
 from dbmux.tui.header import Words
@@ -129,7 +129,7 @@ DIFFERENCES = (
     Column("KIND", 16, lambda one: one["kind"], lambda one: one["kind"]),
     Column("STATE", 8, lambda one: one["state"], lambda one: one["state"]),
     Column("SEEN", 6, lambda one: count(one["count"]), lambda one: one["count"], Side.RIGHT),
-    Column("LAST", 12, lambda one: clock(one["last_seen"]), lambda one: one["last_seen"], least=100),
+    Column("LAST", 19, lambda one: moment(one["last_seen"]), lambda one: one["last_seen"], least=100),
     Column("COLUMN", 14, lambda one: one["place"] or "-", lambda one: one["place"], least=100),
     Column("STATEMENT", 0, lambda one: one["text"], lambda one: one["text"]),
 )
@@ -144,10 +144,10 @@ class Mirror(Copying):
     name_: ClassVar[str] = "Mirror"
     hints: ClassVar[str] = "Enter open  Esc back  p pause  a accept  R run again  c copy  . settled  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("Enter", "the mirror's differences; both answers of one of them"),
+        ("Enter", "its differences; both answers of one of them"),
         ("Esc", "back"),
         ("p", "pause the mirror, or let it go on; asks first"),
-        ("a", "call the difference harmless: asks why, and writes the rule"),
+        ("a", "call it harmless: asks why, and writes the rule"),
         ("R", "run its samples again on both servers"),
         ("c", "copy the statement"),
         (".", "with or without what was accepted or repaired"),
@@ -410,7 +410,7 @@ def _facts(mirror: Record, width: int) -> Iterator[tuple[str, str]]:
         for number, line in enumerate(wrapped(mirror["why"], width)):
             yield "" if number else "why", line
     yield "from", f"{_server(mirror, 'source')}  to  {_server(mirror, 'target')}"
-    committed = "" if not mirror["committed_at"] else f", committed {clock(mirror['committed_at'])}"
+    committed = "" if not mirror["committed_at"] else f", committed {moment(mirror['committed_at'])}"
     yield "position", (mirror["position"] or "none yet") + committed
     if mirror["gtid"]:
         yield "GTID", mirror["gtid"]
@@ -453,6 +453,5 @@ def _rerun_told(number: int, told: Mapping[str, Any]) -> str:
     differ = sum(bool(one["differences"]) for one in told["samples"])
     if not differ:
         return f"difference {number}: both servers answer alike now, it is {told['state']}"
-    return (
-        f"difference {number}: {differ} of {many(len(told['samples']), 'sample')} still differ, it is {told['state']}"
-    )
+    samples = many(len(told["samples"]), "sample")
+    return f"difference {number}: still different in {differ} of {samples}, it is {told['state']}"
