@@ -88,8 +88,16 @@ def _alike(one: Record) -> str:
     return "<100%" if different and told == "100%" else told
 
 
+def _alike_share(one: Record) -> float:
+    return 1 - float(one["reads"].get("different", 0)) / (one["reads"].get("compared", 0) or 1)
+
+
+def _skipped(one: Record) -> int:
+    return int(sum(one["reads"].get("not_compared", {}).values()))
+
+
 def _not_compared(one: Record) -> str:
-    skipped = sum(one["reads"].get("not_compared", {}).values())
+    skipped = _skipped(one)
     return share(skipped, skipped + one["reads"].get("compared", 0))
 
 
@@ -111,8 +119,8 @@ def columns(look: Look) -> tuple[Column, ...]:
         Column("DELAY", 7, _delay, lambda one: one["delay_seconds"] or 0.0, Side.RIGHT),
         Column("TX/s", 6, lambda one: _rate(one, "transactions"), lambda one: one["transactions"], Side.RIGHT),
         Column("ROWS/s", 7, lambda one: _rate(one, "rows"), lambda one: one["rows"], Side.RIGHT, least=90),
-        Column("SAME", 5, _alike, _alike, Side.RIGHT),
-        Column("UNCOMP", 6, _not_compared, _not_compared, Side.RIGHT, least=100),
+        Column("SAME", 5, _alike, _alike_share, Side.RIGHT),
+        Column("UNCOMP", 6, _not_compared, _skipped, Side.RIGHT, least=100),
         Column(
             "NEW",
             4,
@@ -266,7 +274,7 @@ class Mirror(Copying):
         match self._view:
             case View.MIRRORS:
                 running = sum(one["state"] == "running" for one in self._mirrors.records)
-                self._title.say("mirrors", f"{running} of {len(self._mirrors.records)} running")
+                self._title.say("mirrors", f"{running} of {len(self._mirrors.records)} running" if mirror else "")
                 self._facts.show("", self._told(mirror))
             case View.DIFFERENCES:
                 name = "" if mirror is None else mirror["name"]
@@ -406,24 +414,28 @@ class Mirror(Copying):
 
 
 def _facts(mirror: Record, width: int) -> Iterator[tuple[str, str]]:
-    if mirror["why"]:
-        for number, line in enumerate(wrapped(mirror["why"], width)):
-            yield "" if number else "why", line
+    yield from _lined("why", mirror["why"], width)
     yield "from", f"{_server(mirror, 'source')}  to  {_server(mirror, 'target')}"
     committed = "" if not mirror["committed_at"] else f", committed {moment(mirror['committed_at'])}"
     yield "position", (mirror["position"] or "none yet") + committed
     if mirror["gtid"]:
         yield "GTID", mirror["gtid"]
     yield "applied", f"{many(mirror['transactions'], 'transaction')}, {many(mirror['rows'], 'row')}"
-    yield "reads", _reads(mirror)
+    yield from _lined("reads", _reads(mirror), width)
     report = mirror["report"]
     if changes := report.get("changes"):
         told = (f"{one['kind']} {count(len(one['entries']))} (seen {count(one['seen'])})" for one in changes)
-        yield "new", ", ".join(told)
+        yield from _lined("new", ", ".join(told), width)
     if trouble := report.get("trouble"):
-        yield "ledger", trouble
+        yield from _lined("ledger", trouble, width)
     elif mirror["reads"]:
-        yield "verdict", f"{report['verdict']}: {'; '.join(report['reasons'])}"
+        yield from _lined("verdict", f"{report['verdict']}: {'; '.join(report['reasons'])}", width)
+
+
+def _lined(name: str, text: str, width: int) -> Iterator[tuple[str, str]]:
+    # All of it, however long.
+    for number, line in enumerate(wrapped(text, width) if text else ()):
+        yield "" if number else name, line
 
 
 def _reads(mirror: Record) -> str:
