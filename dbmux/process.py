@@ -51,11 +51,12 @@ from dbmux.feed.log.logs import Logs, problems
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.nplus1 import Detector
 from dbmux.mirror.ledger import FILE, Unusable
+from dbmux.mirror.mirror import Mirror
 from dbmux.net.inherited import Inherited, handed_over
 from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
 from dbmux.observe.observer import KEPT_QUERIES, Observer
-from dbmux.observe.prometheus import Now, render
+from dbmux.observe.prometheus import MirrorNow, Now, render
 from dbmux.owned import Existing, write
 from dbmux.proxy import CannotListen, Engine
 from dbmux.text import why
@@ -342,6 +343,18 @@ async def _drain(engine: Engine, hurrying: asyncio.Event) -> None:
         hurry.cancel()
 
 
+def _mirror_now(mirror: Mirror) -> MirrorNow:
+    figures = mirror.figures
+    place = figures.place
+    return MirrorNow(
+        name=mirror.task.name,
+        state=str(figures.state),
+        delay_s=figures.delay_s,
+        transactions=0 if place is None else place.transactions,
+        rows=0 if place is None else place.rows,
+    )
+
+
 class _Control:
     """The control address of the configuration in force, if it has one."""
 
@@ -404,6 +417,7 @@ class _Control:
             lags=engine.lags(),
             rules=engine.frontend.rules_matched,
             cache=engine.cache,
+            mirrors=map(_mirror_now, engine.mirrors),
             kinds=observer.digests.kinds,
             lateness=observer.pulse.lateness,
             rings={"statements": observer.queries, "events": observer.events},

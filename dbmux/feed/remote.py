@@ -35,7 +35,7 @@ from dbmux.text import why
 PATIENCE_S = 10.0
 LATE_S = 1.0
 # Questions for which servers are asked, each as long as a client may allow.
-LONGEST_S = {"explain": 75.0, "run": 75.0, "compare": 150.0}
+LONGEST_S = {"explain": 75.0, "run": 75.0, "compare": 150.0, "mirror.rerun": 210.0}
 # Rows that wait to be taken.
 MOST_WAITING = 20_000
 

@@ -1,7 +1,7 @@
 """What is told of a statement in few characters: when, where it went, what the cache did, what sticks out.
 
-A row comes in, words go out, the same for the live view and for lines in a terminal. Never makes a text visible: what
-comes from a statement is cut and cleaned by whoever shows it.
+A row or an event comes in, words go out, the same for the live view and for lines in a terminal. Never makes a text
+visible: what comes from a statement is cut and cleaned by whoever shows it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dbmux.events import MEMORY, OWN
 from dbmux.feed.row import Row
 
 _VERDICTS = {"hit": "H", "stale": "S", "coalesced": "C", "miss": "M", "": " "}
+_ALARMS = frozenset(("BackendDown", "ConfigRejected", "LoginFailed", "AddressBlocked", "Warned"))
 
 
 def clock(at: float) -> str:
@@ -25,6 +26,11 @@ def clock(at: float) -> str:
 def _second(at: int) -> str:
     # Most of what is told at once happened in the same one.
     return datetime.fromtimestamp(at).strftime("%H:%M:%S")
+
+
+def moment(at: float) -> str:
+    """The day and the time of day, for what may be of another day; to the second."""
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def verdict(row: Row, none: str) -> str:
@@ -59,3 +65,10 @@ def badges(row: Row) -> str:
     if row.rule:
         told.append("RULE")
     return " ".join(told)
+
+
+def is_alarm(kind: str, text: str) -> bool:
+    """Whether an event of this kind, told in this sentence, wants somebody to look."""
+    if kind == "MirrorChanged":
+        return text.partition(":")[0].endswith(" is halted")
+    return kind in _ALARMS

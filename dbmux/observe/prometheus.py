@@ -40,16 +40,28 @@ class LogFigures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MirrorNow:
+    """How a mirror stands; `delay_s` is None where that is not known."""
+
+    name: str
+    state: str
+    delay_s: float | None
+    transactions: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
     """What is not counted from events: the backends that there are, how their pools stand, how far they are behind in
-    seconds, how often rules matched, and the query cache; then what those who watch have: statements by kind, how late
-    the loop was, the rings, the logs, and how many look on."""
+    seconds, how often rules matched, the query cache, and mirrors; then what those who watch have: statements by kind,
+    how late the loop was, the rings, the logs, and how many look on."""
 
     backends: Iterable[str]
     pools: Iterable[PoolFigures] = ()
     lags: Mapping[str, float] = field(default_factory=dict)
     rules: Mapping[str, int] = field(default_factory=dict)
     cache: Cache | None = None
+    mirrors: Iterable[MirrorNow] = ()
     kinds: Mapping[str, KindFigures] = field(default_factory=dict)
     lateness: Histogram | None = None
     rings: Mapping[str, Ring[Any]] = field(default_factory=dict)
@@ -92,6 +104,7 @@ class _Figures(Collector):
         yield from self._routing()
         yield from self._answers()
         yield from self._memory()
+        yield from self._mirrors()
         yield from self._users()
         yield from self._kinds()
         yield from self._watching()
@@ -256,6 +269,21 @@ class _Figures(Collector):
             errors.add_metric([kind], figures.errors)
             rows.add_metric([kind], figures.rows)
         yield from (durations, errors, rows)
+
+    def _mirrors(self) -> Iterable[Metric]:
+        state = GaugeMetricFamily("dbmux_mirror_state", "1 for the state that it is in.", labels=["mirror", "state"])
+        delay = GaugeMetricFamily("dbmux_mirror_delay_seconds", "How far the target is behind.", labels=["mirror"])
+        transactions = CounterMetricFamily(
+            "dbmux_mirror_transactions", "Transactions applied to the target.", labels=["mirror"]
+        )
+        rows = CounterMetricFamily("dbmux_mirror_rows", "Rows applied to the target.", labels=["mirror"])
+        for mirror in self._now.mirrors:
+            state.add_metric([mirror.name, mirror.state], 1)
+            if mirror.delay_s is not None:
+                delay.add_metric([mirror.name], mirror.delay_s)
+            transactions.add_metric([mirror.name], mirror.transactions)
+            rows.add_metric([mirror.name], mirror.rows)
+        yield from (state, delay, transactions, rows)
 
     def _watching(self) -> Iterable[Metric]:
         late = HistogramMetricFamily("dbmux_loop_lag_seconds", "How late the event loop was, at most in each second.")

@@ -161,9 +161,7 @@ class Interface(App[Leave]):
         self._step.display = self._tour is not None
         self._tell_step()
         # There are none where the end came with the beginning.
-        for found in self.pages[0].query("Lines"):
-            found.focus()
-            break
+        self._give_keys()
         self.set_interval(RENEW_S, self.renew)
         self.renew()
 
@@ -329,10 +327,14 @@ class Interface(App[Leave]):
         self._tabs.go(number)
         self.query_one(Pages).current = self.page.id
         self._hint()
-        for found in self.page.query("Lines"):
-            found.focus()
-            break
+        self._give_keys()
         self.renew()
+
+    def _give_keys(self) -> None:
+        # To the first box of the page that is there to be seen.
+        shown = (one for one in self.page.query("Lines") if one.display)
+        if (first := next(shown, None)) is not None:
+            first.focus()
 
     # Asking.
 
@@ -378,9 +380,7 @@ class Interface(App[Leave]):
 
     @on(Prompt.Closed)
     def _prompt_closed(self) -> None:
-        for found in self.page.query("Lines"):
-            found.focus()
-            break
+        self._give_keys()
 
     @on(Input.Submitted)
     async def _submitted(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum, auto
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from dbmux.text import visible
 
@@ -53,6 +53,22 @@ def cut(text: str, width: int, more: str) -> str:
     if taken > width:
         return set_cell_size(text, max(width - 1, 0)) + more if width > 0 else ""
     return text + " " * (width - taken)
+
+
+def pieces(text: str, width: int) -> list[str]:
+    """All of a text that is visible already, in pieces of at most so many cells."""
+    return chop_cells(text, max(width, 2)) or [""]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """All of a text, made visible, as lines of at most so many cells that end between words where they can."""
+    lines = [""]
+    for word in visible(" ".join(text.split())).split(" "):
+        if lines[-1] and cells(lines[-1]) + 1 + cells(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines += pieces(word, width)
+    return lines[1:]
 
 
 def spark(values: Sequence[float], width: int, levels: str) -> str:

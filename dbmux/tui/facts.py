@@ -26,8 +26,9 @@ class Facts(Drawn):
     Facts { height: auto; max-height: 40%; }
     """
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: Look, most: int = MOST_LINES + 6) -> None:
         super().__init__(look)
+        self._most = most
         self._text = ""
         self._facts: Sequence[tuple[str, str]] = ()
 
@@ -56,4 +57,4 @@ class Facts(Drawn):
                 begin = f" {visible(name)}" if not start else ""
                 line = cut(f"{begin:<{NAMED}}{told[start : start + room]}", width, more)
                 lines.append([Segment(line, look.dim)])
-        return lines[: MOST_LINES + 6]
+        return lines[: self._most]

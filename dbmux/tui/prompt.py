@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -36,7 +37,6 @@ class Prompt(Vertical):
     Prompt { height: auto; display: none; }
     Prompt.shown { display: block; }
     Prompt Horizontal { height: 1; }
-    Prompt #asked { width: 4; }
     Prompt Input { height: 1; border: none; padding: 0; }
     Prompt #error { display: none; }
     Prompt.wrong #error { display: block; }
@@ -82,6 +82,7 @@ class Prompt(Vertical):
         self._typed = typed
         self._complete = complete
         self._asked.say(what)
+        self._asked.styles.width = cell_len(what) + 2
         self._input.value = begin
         self._input.cursor_position = len(begin)
         self._place = len(self._history)

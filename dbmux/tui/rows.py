@@ -14,7 +14,7 @@ from rich.style import Style
 from dbmux.feed.feed import Happening
 from dbmux.feed.row import Row
 from dbmux.feed.units import count, duration
-from dbmux.feed.words import badges, clock, route, verdict
+from dbmux.feed.words import badges, clock, is_alarm, route, verdict
 from dbmux.tui.cells import Side, cells, cut, fit, one_line
 from dbmux.tui.look import Look
 from dbmux.tui.sql import coloured
@@ -22,7 +22,6 @@ from dbmux.tui.stream import Line, Transaction
 
 # From so many cells on there is room for the backend and the application.
 WIDE = 100
-_ALARMS = frozenset(("BackendDown", "ConfigRejected", "LoginFailed", "AddressBlocked", "Warned"))
 
 
 def head(width: int, look: Look) -> list[Segment]:
@@ -98,7 +97,7 @@ def _transaction(transaction: Transaction, width: int, look: Look) -> Iterator[S
 
 
 def _happening(happening: Happening, width: int, look: Look) -> Iterator[Segment]:
-    style: Style = look.warn if happening.kind in _ALARMS else look.accent
+    style: Style = look.warn if is_alarm(happening.kind, happening.text) else look.accent
     line = look.signs.line * 2
     yield Segment(f" {clock(happening.at)} {line} {one_line(happening.text, width)} {line}", style)
 

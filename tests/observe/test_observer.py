@@ -27,7 +27,7 @@ from dbmux.events import (
 from dbmux.observe.logfile import NOT_LOGGED, Log, LogFormat
 from dbmux.observe.metrics import MOST_USERS, OTHER_USERS, Metrics
 from dbmux.observe.observer import KEPT_QUERIES, Observer
-from dbmux.observe.prometheus import LogFigures, Now, render
+from dbmux.observe.prometheus import LogFigures, MirrorNow, Now, render
 from dbmux.query import Access, Kind, Query
 from dbmux.routes import ONLY
 from dbmux.wire.commands import Command
@@ -239,6 +239,25 @@ def test_who_watches_is_told_too() -> None:
         'dbmux_log_lost_total{log="slow",reason="forgotten"} 1.0',
         "dbmux_control_clients 4.0",
     } <= set(lines)
+
+
+def test_mirrors_are_told_with_a_delay_where_it_is_known() -> None:
+    mirrors = [
+        MirrorNow(name="upgrade", state="running", delay_s=0.5, transactions=12, rows=40),
+        MirrorNow(name="copy", state="halted", delay_s=None, transactions=3, rows=4),
+    ]
+
+    lines = render(Metrics(), Now(backends=[], mirrors=mirrors)).decode().splitlines()
+
+    assert [line for line in lines if line.startswith("dbmux_mirror")] == [
+        'dbmux_mirror_state{mirror="upgrade",state="running"} 1.0',
+        'dbmux_mirror_state{mirror="copy",state="halted"} 1.0',
+        'dbmux_mirror_delay_seconds{mirror="upgrade"} 0.5',
+        'dbmux_mirror_transactions_total{mirror="upgrade"} 12.0',
+        'dbmux_mirror_transactions_total{mirror="copy"} 3.0',
+        'dbmux_mirror_rows_total{mirror="upgrade"} 40.0',
+        'dbmux_mirror_rows_total{mirror="copy"} 4.0',
+    ]
 
 
 class TestPrometheus:

@@ -11,13 +11,16 @@ from textual.pilot import Pilot
 
 from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
 from dbmux.tui.app import Interface, Leave
+from dbmux.tui.choice import Choice
 from dbmux.tui.look import Look, Theme, look
 from dbmux.tui.pace import Pace
 from dbmux.tui.page import Page
 from dbmux.tui.pages import make
 from dbmux.tui.pages.giving import Tools
 from dbmux.tui.pages.live import Live
+from dbmux.tui.pages.mirror import Mirror
 from dbmux.tui.pages.top import Top
+from dbmux.tui.question import Question
 from dbmux.tui.tour import Tour
 from tests.tui.lines import NOON, batch, row
 
@@ -226,6 +229,7 @@ ANSWERS: dict[str, Any] = {
         {"path": "backends.db1.address", "value": "10.0.0.1:3306", "line": 2, "column": 5},
         {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5},
     ],
+    "mirrors": [],
     "config.reload": {"changes": []},
     "config.unused": [],
     "config.versions": [
@@ -267,6 +271,8 @@ class Scripted:
         """The answer of the script."""
         self.asked.append((what, dict(given or {})))
         answer = self.answers.get(what, {})
+        if callable(answer):
+            answer = answer(given or {})
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -353,7 +359,9 @@ def _pages(feed: Feed, how: Look) -> list[Page]:
     # However long a test takes, its frames come as fast as they may.
     tools = feed.tools if isinstance(feed, Scripted) else NO_TOOLS
     live = Live(feed, how, pace=Pace(lambda: 0.0, perf_counter), tools=tools)
-    return [live, Top(feed, how, tools), *make(feed, how)[2:]]
+    mirror = Mirror(feed, how, tools, clock=lambda: 0.0, who=lambda: "me")
+    others = (mirror if isinstance(page, Mirror) else page for page in make(feed, how)[2:])
+    return [live, Top(feed, how, tools), *others]
 
 
 async def settled(pilot: Pilot[Leave]) -> None:
@@ -365,6 +373,15 @@ async def settled(pilot: Pilot[Leave]) -> None:
     await pilot.pause()
 
 
+async def until_quiet(pilot: Pilot[Leave]) -> None:
+    """Until nothing goes on but what waits for an answer; the test's time limit bounds it."""
+    app = pilot.app
+    await pilot.pause()
+    while not isinstance(app.screen, Question | Choice) and any(not one.is_finished for one in app.workers):
+        await pilot.pause(0.001)
+    await pilot.pause()
+
+
 def screen(app: Interface) -> list[str]:
     """What is on the screen, line by line."""
     strips = app.screen._compositor.render_strips()
@@ -372,6 +389,10 @@ def screen(app: Interface) -> list[str]:
 
 
 def unhurried(feed: Feed, look: Look) -> list[Page]:
-    """The pages, with a live view that is drawn as often as it can be, however busy the machine is."""
+    """The pages, with a live view that is drawn as often as it can be, however busy the machine is, and no rates."""
     _, *others = make(feed, look)
-    return [Live(feed, look, pace=Pace(lambda: 0.0, lambda: 0.0)), *others]
+    mirror = Mirror(feed, look, clock=lambda: 0.0)
+    return [
+        Live(feed, look, pace=Pace(lambda: 0.0, lambda: 0.0)),
+        *(mirror if isinstance(page, Mirror) else page for page in others),
+    ]

@@ -13,12 +13,10 @@ from textual.widgets import Input
 
 from dbmux.feed.feed import Refused
 from dbmux.tui.app import Interface, Leave
-from dbmux.tui.choice import Choice
 from dbmux.tui.pages.giving import Tools
 from dbmux.tui.prompt import Prompt
-from dbmux.tui.question import Question
 from tests.tui.hostile import TEXTS
-from tests.tui.scripted import ANSWERS, NO_TOOLS, Scripted, look_at, screen, usual
+from tests.tui.scripted import ANSWERS, NO_TOOLS, Scripted, look_at, screen, until_quiet, usual
 
 SIDE: dict[str, Any] = {
     "backend": "db1",
@@ -73,15 +71,6 @@ def after(*keys: str, feed: Scripted | None = None, file: Path | None = None) ->
 
     look_at(feed or scripted(), doing, (130, 34))
     return "\n".join(told)
-
-
-async def until_quiet(pilot: Pilot[Leave]) -> None:
-    """Until nothing goes on but what waits for an answer; the test's time limit bounds it."""
-    app = pilot.app
-    await pilot.pause()
-    while not isinstance(app.screen, Question | Choice) and any(not one.is_finished for one in app.workers):
-        await pilot.pause(0.001)
-    await pilot.pause()
 
 
 async def until_typed(pilot: Pilot[Leave]) -> None:

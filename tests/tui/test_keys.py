@@ -33,7 +33,7 @@ SCOPES: tuple[type[DOMNode], ...] = (
 UNSAFE = {"ctrl+q", "ctrl+s", "ctrl+enter"}
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "tui.md").read_text(encoding="utf-8")
 _NAMED = {"question_mark": "?", "slash": "/", "full_stop": ".", "asterisk": "*", "underscore": "_", "backslash": "\\"}
-_NAMED |= {"left_square_bracket": "[", "right_square_bracket": "]", "f1": "F1"}
+_NAMED |= {"left_square_bracket": "[", "right_square_bracket": "]", "f1": "F1", "escape": "Esc"}
 
 
 def bindings(scope: type[DOMNode]) -> list[Binding]:

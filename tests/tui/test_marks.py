@@ -14,8 +14,8 @@ from dbmux.tui.app import Interface, Leave
 from dbmux.tui.marks import MOST_MARKED, Marks
 from dbmux.tui.pages.giving import Tools
 from tests.tui.lines import batch, row
-from tests.tui.scripted import Scripted, look_at, screen, settled, usual
-from tests.tui.test_deeds import until_quiet, until_typed
+from tests.tui.scripted import Scripted, look_at, screen, settled, until_quiet, usual
+from tests.tui.test_deeds import until_typed
 
 
 class Clipboard:

@@ -93,6 +93,22 @@ def test_a_transaction_says_how_many_statements_it_has() -> None:
     assert "▸ tx 4f2a  2 statements  app=checkout  COMMIT" in text(Line(Transaction(rows)), 100)
 
 
+@pytest.mark.parametrize(
+    ("kind", "told", "is_alarm"),
+    [
+        ("MirrorChanged", "mirror upgrade is halted: old ran a definition", True),
+        ("MirrorChanged", "mirror upgrade is running", False),
+        ("MirrorChanged", "mirror upgrade is waiting: it is halted", False),
+        ("BackendDown", "backend db1 is down", True),
+        ("BackendUp", "backend db1 is up", False),
+    ],
+)
+def test_what_somebody_has_to_look_at_stands_out(kind: str, told: str, is_alarm: bool) -> None:
+    (style,) = {segment.style for segment in segments(Line(Happening(0, NOON, kind, told)), 80, DARK)[:1]}
+
+    assert style == (DARK.warn if is_alarm else DARK.accent)
+
+
 @pytest.mark.parametrize("hostile", TEXTS)
 @pytest.mark.parametrize("width", [60, 80, 110, 160])
 @pytest.mark.parametrize("theme", [Theme.DARK, Theme.ASCII])

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from dbmux.tui.app import Interface
 from dbmux.tui.look import Theme, look
 from tests.tui.lines import NOON
-from tests.tui.scripted import ANSWERS, Scripted, screen, settled, unhurried, usual
+from tests.tui.mirrors import MIRRORED
+from tests.tui.scripted import ANSWERS, Scripted, screen, settled, unhurried, until_quiet, usual
 
 SCREENS = Path(__file__).parent / "screens"
 ROOT = Path(__file__).parents[2]
@@ -76,11 +78,24 @@ def opened(size: tuple[int, int], answers: dict[str, Any], keys: str) -> list[st
     async def scenario() -> list[str]:
         async with app.run_test(size=size) as pilot:
             await settled(pilot)
-            await pilot.press(*keys)
-            await settled(pilot)
+            for key in keys:
+                await pilot.press({"\n": "enter", "?": "question_mark"}.get(key, key))
+                await until_quiet(pilot)
             return screen(app)
 
     return asyncio.run(asyncio.wait_for(scenario(), 60))
+
+
+MIRROR_VIEWS = {
+    "no mirrors": ({}, "5"),
+    "mirrors": (MIRRORED, "5"),
+    "a mirror": (MIRRORED, "5j"),
+    "differences": (MIRRORED, "5j\n"),
+    "a difference": (MIRRORED, "5j\nj\n"),
+    "a question": (MIRRORED, "5jp"),
+    "a reason": (MIRRORED, "5j\na"),
+    "help": (MIRRORED, "5?"),
+}
 
 
 def agreed(name: str, shown: dict[str, list[str]]) -> None:
@@ -133,14 +148,28 @@ def test_a_state_that_is_not_usual_looks_as_agreed(width: int, height: int) -> N
 
 
 @pytest.mark.usefixtures("pinned")
+@pytest.mark.parametrize("width, height", SIZES)
+def test_mirrors_look_as_agreed(width: int, height: int) -> None:
+    shown = {name: opened((width, height), answers, keys) for name, (answers, keys) in MIRROR_VIEWS.items()}
+
+    assert [line for lines in shown.values() for line in lines if cell_len(line) > width] == []
+    agreed(f"{width}x{height}-mirrors", shown)
+
+
+@pytest.mark.usefixtures("pinned")
 def test_a_terminal_that_is_too_small_looks_as_agreed() -> None:
     agreed("too-small", {"40x10": opened((40, 10), {}, "1"), "59x16": opened((59, 16), {}, "1")})
 
 
 def test_no_screen_is_kept_that_nobody_draws() -> None:
+    views = {f"{width}x{height}-mirrors" for width, height in SIZES}
     expected = {f"{width}x{height}-{theme}" for width, height in SIZES for theme in (Theme.DARK, Theme.ASCII)}
 
-    assert {file.stem for file in SCREENS.glob("*")} == expected | {"80x24-states", "160x50-states", "too-small"}
+    assert {file.stem for file in SCREENS.glob("*")} == expected | views | {
+        "80x24-states",
+        "160x50-states",
+        "too-small",
+    }
     assert [
         file.name for file in SCREENS.glob("*") if re.search(r"[\x00-\x09\x0b-\x1f]", file.read_text("utf-8"))
     ] == []

@@ -54,7 +54,27 @@ def _copied(text: str) -> str:
 TOOLS = Tools(edited, _copied)
 
 
-class Giving(Page, Generic[T]):
+class Copying(Page):
+    """A page of which something can be copied."""
+
+    def __init__(self, feed: Feed, look: Look, tools: Tools = TOOLS) -> None:
+        super().__init__(feed, look)
+        self._tools = tools
+
+    async def copy_text(self, text: str) -> None:
+        """Give a text to the clipboard, and say whose."""
+        # Who looks from elsewhere has another clipboard.
+        program = "" if self.app.is_web else await asyncio.to_thread(self._tools.copy, text)
+        if program:
+            self.post_message(self.Said(f"copied by {program}"))
+        elif len(text) > clipboard.MOST_BY_TERMINAL:
+            self.post_message(self.Said("no program for the clipboard is here, and terminals take no text so long"))
+        else:
+            self.app.copy_to_clipboard(text)
+            self.post_message(self.Said("given to the terminal (OSC 52); not all of them put it into the clipboard"))
+
+
+class Giving(Copying, Generic[T]):
     """A page with things that can be marked and given away. `forms` are those of the clipboard, with their names."""
 
     file_name: ClassVar[str] = "dbmux-rows.json"
@@ -65,10 +85,6 @@ class Giving(Page, Generic[T]):
         Binding("y", "copy_as", "copy as", show=False),
         Binding("w", "export", "write to a file", show=False),
     ]
-
-    def __init__(self, feed: Feed, look: Look, tools: Tools = TOOLS) -> None:
-        super().__init__(feed, look)
-        self._tools = tools
 
     @property
     @abstractmethod
@@ -144,18 +160,6 @@ class Giving(Page, Generic[T]):
             self.post_message(self.Said(str(error)))
             return
         await self.copy_text(text)
-
-    async def copy_text(self, text: str) -> None:
-        """Give a text to the clipboard, and say whose."""
-        # Who looks from elsewhere has another clipboard.
-        program = "" if self.app.is_web else await asyncio.to_thread(self._tools.copy, text)
-        if program:
-            self.post_message(self.Said(f"copied by {program}"))
-        elif len(text) > clipboard.MOST_BY_TERMINAL:
-            self.post_message(self.Said("no program for the clipboard is here, and terminals take no text so long"))
-        else:
-            self.app.copy_to_clipboard(text)
-            self.post_message(self.Said("given to the terminal (OSC 52); not all of them put it into the clipboard"))
 
     # Writing.
 

@@ -10,20 +10,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed, Happening
-from dbmux.feed.words import clock
+from dbmux.feed.words import clock, is_alarm
 from dbmux.tui.header import Words
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
 from dbmux.tui.table import Column, Record, Table
 
 MOST_KEPT = 2000
-_BAD = frozenset(("BackendDown", "ConfigRejected", "LoginFailed", "AddressBlocked", "Warned"))
 # What every connection brings about.
 _USUAL = frozenset(("SessionOpened", "SessionClosed", "LoggedIn", "Pinned", "Unpinned"))
 
 
 def _style(one: Record, look: Look) -> Style:
-    return look.warn if one["kind"] in _BAD else look.text
+    return look.warn if is_alarm(one["kind"], one["text"]) else look.text
 
 
 COLUMNS = (
