@@ -24,6 +24,8 @@ from dbmux.sync.target import Change, Target
 from dbmux.wire.binlog.charsets import text_in_utf8
 from dbmux.wire.binlog.events import Statement
 
+# A large table is rebuilt in hours.
+LONGEST_S = 86_400.0
 # The bits of a logged sql_mode that change where a token ends.
 _MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 # Rights, upkeep, and the parts of a transaction that write nothing. Whatever else is logged may write, also SELECT f().
@@ -151,7 +153,7 @@ async def define(target: Target, statement: Statement) -> None:
         await _use(target, statement.schema)
     await target.ask(b"SET SESSION sql_mode = '%b'" % ",".join(modes).encode())
     try:
-        await target.run((Change(text),))
+        await target.run((Change(text),), LONGEST_S)
     finally:
         await target.ask(b"SET SESSION sql_mode = '%b'" % (before[0][0] or b""))
 

@@ -44,6 +44,7 @@ from dbmux.wire.binlog.events import (
     TransactionBegan,
     XaBegan,
     XaCommitted,
+    XaPrepared,
     XaRolledBack,
 )
 from dbmux.wire.binlog.plan import Plan, Plans
@@ -51,6 +52,7 @@ from dbmux.wire.binlog.plan import Plan, Plans
 # Bytes of statements that go to the target at once; rows and transactions that are committed together.
 BATCH_BYTES = 512 * 1024
 JOINED_ROWS, JOINED_TRANSACTIONS = 5000, 500
+_NOTHING = Change(b"DO 0")
 # Rows after which others have their turn.
 ROWS_A_TURN = 500
 
@@ -249,12 +251,11 @@ class _Repeater:
                 await self._statement(event)
             case XaBegan(xid=xid):
                 self._xid, self._parts = xid, 0
+            case XaPrepared():
+                # Says that it was prepared, though nothing of it may be wanted.
+                await self._add(_NOTHING)
             case XaCommitted(xid=xid):
-                self._xid = ""
-                await self._send()
-                for change in await places.kept_of(self._target, self._task.name, xid):
-                    await self._add(change)
-                await self._add(places.let_go(self._task.name, xid))
+                await self._commit_prepared(xid)
             case XaRolledBack(xid=xid):
                 await self._add(places.let_go(self._task.name, xid))
             case Heartbeat(position=position) | Rotated(position=position):
@@ -262,8 +263,22 @@ class _Repeater:
                     self._place = replace(self._place, position=position)
                     self._replay.reached(self._place)
             case _:
-                # Of two-phase transactions, what was done was kept as it came.
                 pass
+
+    async def _commit_prepared(self, xid: str) -> None:
+        name, in_one_phase = self._task.name, self._xid == xid
+        self._xid = ""
+        await self._send()
+        kept = await places.kept_of(self._target, name, xid)
+        if not kept and not in_one_phase and not self._passes_over:
+            raise Halted(
+                f"{self._task.source.name} committed the transaction {xid}, prepared before the mirror began: "
+                f"have {self._task.target.name} changed alike, and then: dbmux mirror resume {name} --past-definition"
+            )
+        self._passes_over = self._passes_over and bool(kept)
+        for change in kept:
+            await self._add(change)
+        await self._add(places.let_go(name, xid))
 
     # Rows.
 

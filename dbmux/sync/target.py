@@ -102,7 +102,7 @@ class Target:
         async with asyncio.timeout(ANSWER_S):
             return await ask(self._conversation, sql)
 
-    async def run(self, changes: Sequence[Change]) -> None:
+    async def run(self, changes: Sequence[Change], seconds: float = ANSWER_S) -> None:
         """Run all of them in their order; raises Disagrees at the first that finds other rows than it must."""
         if not changes:
             return
@@ -112,7 +112,7 @@ class Target:
         conversation: Conversation[int | Err] = Conversation(self._conversation.channel, outcomes)
         self._conversation.channel.owner = conversation
         conversation.send(sent)
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(seconds):
             for change in changes:
                 found = await conversation.next()
                 if isinstance(found, Err):

@@ -401,3 +401,24 @@ def test_a_table_that_cannot_be_fed_is_refused_by_name(
         assert f"{found.schema}.t" in why
 
     mirrored(*pair, schema(pair, "unfit"), scenario)
+
+
+@pytest.mark.parametrize("pair", [(SERVERS[0], SERVERS[2]), (SERVERS[2], SERVERS[0])], indirect=True, ids=" to ".join)
+def test_what_was_prepared_before_it_began_halts_it_when_it_is_committed(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        found.write("XA START 'before'", "INSERT INTO t VALUES (1)", "XA END 'before'", "XA PREPARE 'before'")
+        await found.begin()
+        found.write("XA START 'after'", "INSERT INTO t VALUES (2)", "XA END 'after'", "XA PREPARE 'after'")
+        found.write("XA COMMIT 'after'")
+        await found.caught_up()
+
+        found.write("XA COMMIT 'before'")
+
+        assert "prepared before the mirror began" in await found.until(MirrorState.HALTED)
+        with client(found.target) as session:
+            session.query(f"INSERT INTO {found.schema}.t VALUES (1)")
+        found.mirror.pass_over_definition()
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "prepared"), scenario)
