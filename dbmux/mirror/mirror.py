@@ -153,7 +153,7 @@ class Mirror:
         target = await Target.connect(task.target, task.target_account, checks_keys=True)
         try:
             await places.prepare(target)
-            await target.run((*places.forgotten(task.name), places.moved(task.name, place)))
+            await target.run((*places.forgotten(task.name), places.begun(task.name, place)))
             await target.commit()
         finally:
             target.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from dbmux.sync.table import TableName
 from dbmux.sync.target import Change, Target
@@ -83,12 +84,12 @@ async def place_of(target: Target, name: str) -> Place | None:
     )
 
 
-def moved(name: str, place: Place) -> Change:
-    """Says how far the target is, with the transaction in which it runs."""
+def begun(name: str, place: Place) -> Change:
+    """Says for the first time how far the target is."""
     values = (
         text(name),
         text(place.source),
-        data(place.position.file.encode(errors="surrogateescape")),
+        _file(place),
         b"%d" % place.position.offset,
         text(place.gtid),
         b"%.6f" % place.committed_at,
@@ -96,6 +97,38 @@ def moved(name: str, place: Place) -> Change:
         b"%d" % place.rows,
     )
     return Change(b"REPLACE INTO dbmux_mirror.places VALUES (%b)" % b",".join(values))
+
+
+def moved(name: str, before: Place, place: Place) -> Change:
+    """Says how far the target is, with the transaction in which it runs; finds nothing, and so fails, where somebody
+    else has moved it meanwhile."""
+    return Change(
+        b"UPDATE dbmux_mirror.places SET file=%b, position=%d, gtid=%b, committed_at=%.6f, transactions=%d,"
+        b" changed_rows=%d WHERE name=%b AND file=%b AND position=%d"
+        % (
+            _file(place),
+            place.position.offset,
+            text(place.gtid),
+            place.committed_at,
+            place.transactions,
+            place.rows,
+            text(name),
+            _file(before),
+            before.position.offset,
+        ),
+        1,
+    )
+
+
+def _file(place: Place) -> bytes:
+    return data(place.position.file.encode(errors="surrogateescape"))
+
+
+async def claim(target: Target, name: str) -> bool:
+    """Whether nobody else feeds the target under this name, for as long as the connection lasts."""
+    lock = b"dbmux_mirror.%b" % blake2b(name.encode(), digest_size=16).hexdigest().encode()
+    ((got,),) = await target.ask(b"SELECT GET_LOCK('%b', 0)" % lock)
+    return got == b"1"
 
 
 def forgotten(name: str) -> tuple[Change, ...]:

@@ -64,6 +64,10 @@ class Halted(DbMuxError):
     """The log tells what cannot be repeated; says what it is and what to do about it."""
 
 
+class Claimed(DbMuxError):
+    """Somebody else feeds the target."""
+
+
 class NotBegun(DbMuxError):
     """The target has no place in the source's log yet."""
 
@@ -165,6 +169,8 @@ def credentials(account: Account) -> Credentials:
 
 async def _standing(task: Task, source: Source, target: Target) -> Place:
     await places.prepare(target)
+    if not await places.claim(target, task.name):
+        raise Claimed(f"another DbMux feeds {task.target.name}, or a statement of the one before still runs there")
     place = await places.place_of(target, task.name)
     await target.commit()
     if place is None:
@@ -194,8 +200,8 @@ class _Repeater:
         # Statements that are not sent yet.
         self._unsent: list[Change] = []
         self._unsent_bytes = 0
-        # Up to where whole transactions were taken, of which some are not committed there.
-        self._place = place
+        # How far the target is, and up to where whole transactions were taken, of which some are not committed there.
+        self._settled = self._place = place
         self._is_committed = True
         self._joined_rows = self._joined_transactions = self._since_turn = 0
         # The transaction under way; `_is_inside` once it has changed something.
@@ -342,9 +348,9 @@ class _Repeater:
         if self._is_committed or self._is_inside:
             return
         self._place = replace(self._place, rows=self._place.rows + self._joined_rows)
-        self._unsent += (places.moved(self._task.name, self._place), Change(b"COMMIT"))
+        self._unsent += (places.moved(self._task.name, self._settled, self._place), Change(b"COMMIT"))
         await self._send()
-        self._is_committed = True
+        self._settled, self._is_committed = self._place, True
         self._joined_rows = self._joined_transactions = 0
         self._replay.reached(self._place)
 
