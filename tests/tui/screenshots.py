@@ -16,6 +16,7 @@ from dbmux.feed.feed import Batch, Happening
 from dbmux.tui.app import Interface
 from dbmux.tui.look import Theme, look
 from tests.tui.lines import NOON, batch, row
+from tests.tui.mirrors import MIRRORED
 from tests.tui.scripted import ANSWERS, BACKEND, Scripted, settled, unhurried
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -26,6 +27,8 @@ PICTURES = (
     ("top", (120, 30), Theme.DARK, ("2",)),
     ("cache", (120, 30), Theme.LIGHT, ("3",)),
     ("servers", (100, 24), Theme.LIGHT, ("6",)),
+    ("mirror", (120, 30), Theme.DARK, ("5",)),
+    ("difference", (120, 30), Theme.DARK, ("5", "j", "enter", "enter")),
     ("ascii", (100, 24), Theme.ASCII, ("7",)),
 )
 _STATEMENTS: tuple[dict[str, Any], ...] = (
@@ -85,7 +88,7 @@ def feed() -> Scripted:
     ]
     (main,) = ANSWERS["routes"]["groups"]
     routes = ANSWERS["routes"] | {"groups": [main | {"servers": [BACKEND, *replicas]}]}
-    return Scripted(traffic(), answers={"pulse": past(), "routes": routes})
+    return Scripted(traffic(), answers={"pulse": past(), "routes": routes} | MIRRORED)
 
 
 async def draw(size: tuple[int, int], theme: Theme, keys: tuple[str, ...]) -> str:
