@@ -73,6 +73,13 @@ class Pages(ContentSwitcher, Holder):
     """The pages, of which one is seen."""
 
 
+def outcome(what: str, told: Mapping[str, Any]) -> str:
+    """What became of an order, in one sentence."""
+    if "changes" in told:
+        return "; ".join(told["changes"]) or "nothing changed"
+    return f"{what.replace('.', ' ')}: {', '.join(f'{name} {value}' for name, value in told.items()) or 'done'}"
+
+
 class Interface(App[Leave]):
     """All of it."""
 
@@ -312,7 +319,7 @@ class Interface(App[Leave]):
         except (Refused, Lost) as error:
             self.say(str(error))
             return
-        self.say(f"{what}: {', '.join(f'{name} {value}' for name, value in (told or {}).items()) or 'done'}")
+        self.say(outcome(what, told or {}))
         self.renew()
 
     def on_click(self, event: events.Click) -> None:

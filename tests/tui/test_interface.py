@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 
 from dbmux.feed.feed import Lost, Refused
-from dbmux.tui.app import Interface, Leave
+from dbmux.tui.app import Interface, Leave, outcome
 from dbmux.tui.lines import Lines
 from dbmux.tui.pages.live import Live
 from tests.tui.hostile import TEXTS
@@ -241,6 +241,19 @@ def test_what_cannot_be_undone_is_asked_before(page: str, key: str, order: tuple
     assert "y  yes" in question
     assert refused.orders(order[0]) == []
     assert meant.orders(order[0]) == [order]
+
+
+@pytest.mark.parametrize(
+    ("what", "told", "sentence"),
+    [
+        ("config.roll_back", {"changes": ["cache changed", "user app added"]}, "cache changed; user app added"),
+        ("config.reload", {"changes": []}, "nothing changed"),
+        ("kill", {"session": 7, "killed": "query"}, "kill: session 7, killed query"),
+        ("cache.flush", {}, "cache flush: done"),
+    ],
+)
+def test_what_became_of_an_order_is_said_in_a_sentence(what: str, told: dict[str, Any], sentence: str) -> None:
+    assert outcome(what, told) == sentence
 
 
 def test_what_is_in_force_is_written_to_a_file_of_ones_choice() -> None:
