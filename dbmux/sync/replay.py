@@ -264,10 +264,13 @@ class _Repeater:
                 await self._commit_prepared(xid)
             case XaRolledBack(xid=xid):
                 await self._add(places.let_go(self._task.name, xid))
-            case Heartbeat(position=position) | Rotated(position=position):
-                if self._is_committed:
-                    self._place = replace(self._place, position=position)
-                    self._replay.reached(self._place)
+            case Heartbeat(position=position) if self._is_committed:
+                self._place = replace(self._place, position=position)
+                self._replay.reached(self._place)
+            case Rotated(position=position) if self._is_committed and position.file != self._place.position.file:
+                # The file that is left may be gone when nothing was written for long.
+                self._place = replace(self._place, position=position)
+                self._is_committed = False
             case _:
                 pass
 

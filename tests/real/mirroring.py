@@ -136,6 +136,11 @@ class Pair:
                 service.close()
         assert overall(results) is Verdict.EQUAL, [one.as_json() for one in results if one.verdict is not Verdict.EQUAL]
 
+    @property
+    def log_status(self) -> str:
+        """How the source is asked for the end of its log."""
+        return "SHOW BINARY LOG STATUS" if self.source.software.kind is Kind.MYSQL else "SHOW MASTER STATUS"
+
     async def begin(self) -> None:
         """From now on."""
         await self.mirror.begin(None)
@@ -151,8 +156,7 @@ class Pair:
     async def caught_up(self) -> None:
         """Returns when the target has all that was written so far."""
         with client(self.source) as session:
-            mysql = self.source.software.kind is Kind.MYSQL
-            (row,) = session.query("SHOW BINARY LOG STATUS" if mysql else "SHOW MASTER STATUS").rows
+            (row,) = session.query(self.log_status).rows
         file, offset = row[0], int(row[1] or 0)
         async with asyncio.timeout(PATIENCE_S):
             while True:

@@ -346,6 +346,21 @@ def test_a_row_that_is_not_as_it_must_be_halts_it(pair: tuple[Node, Node]) -> No
     mirrored(*pair, schema(pair, "disagrees"), scenario)
 
 
+def test_a_new_file_of_an_idle_source_is_a_place_too(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+
+        found.write("FLUSH BINARY LOGS")
+        await found.caught_up()
+
+        (place,) = found.rows(found.target, f"SELECT file FROM dbmux_mirror.places WHERE name = '{found.schema}'")
+        (end, *_), *_ = found.rows(found.source, found.log_status)
+        assert place == (end,)
+
+    mirrored(*pair, schema(pair, "rotated"), scenario)
+
+
 @pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
 def test_while_it_is_paused_nothing_arrives_and_nothing_is_lost(pair: tuple[Node, Node]) -> None:
     async def scenario(found: Pair) -> None:
