@@ -25,6 +25,7 @@ from dbmux.control.investigate import Investigations
 from dbmux.control.listings import clients, routes
 from dbmux.control.mirroring import Mirroring
 from dbmux.control.unused import ENOUGH, Unused, seen, unused
+from dbmux.control.variables import variables
 from dbmux.errors import DbMuxError
 from dbmux.events import CloseReason
 from dbmux.feed.feed import Answer, Refused
@@ -109,6 +110,7 @@ class Answers:
             "pulse": _at_once(lambda given: self.pulse(float(given.get("since", 0.0)))),
             "clients": _at_once(lambda given: clients(self._engine.frontend.sessions.values())),
             "routes": _at_once(lambda given: routes(self._engine.frontend, self._engine.config)),
+            "variables": lambda given: variables(self._engine),
             "pools": _at_once(lambda given: [asdict(pool) for pool in self._engine.pools()]),
             "cache": _at_once(lambda given: statistics(self._engine.cache)),
             "cache.entries": _at_once(lambda given: entries(self._engine.cache)),

@@ -39,6 +39,7 @@ QUESTIONS = frozenset(
         "row",
         "status",
         "top",
+        "variables",
         "why",
     )
 )

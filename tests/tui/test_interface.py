@@ -243,6 +243,19 @@ def test_what_cannot_be_undone_is_asked_before(page: str, key: str, order: tuple
     assert meant.orders(order[0]) == [order]
 
 
+def test_what_servers_of_a_group_have_otherwise_is_shown_with_each_value() -> None:
+    differs = [{"name": "sql_mode", "values": {"db1": "STRICT_TRANS_TABLES", "db2": None}}]
+    found = [{"group": "main", "servers": ["db1", "db2"], "differ": differs, "problems": {"db3": "it is [red]down"}}]
+
+    shown = text(after("6", "v", feed=Scripted(usual(), answers={"variables": found})))
+
+    assert "main: db1, db2" in shown
+    assert "sql_mode" in shown
+    assert "STRICT_TRANS_TABLES" in shown
+    assert "(has none)" in shown
+    assert "db3 could not be asked: it is [red]down" in shown
+
+
 @pytest.mark.parametrize(
     ("what", "told", "sentence"),
     [

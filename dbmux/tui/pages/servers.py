@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from rich.style import Style
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from dbmux.feed.feed import Feed
+from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.units import count, duration, many
 from dbmux.tui.cells import Side
 from dbmux.tui.facts import Facts
@@ -17,6 +18,7 @@ from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look
 from dbmux.tui.page import Page
+from dbmux.tui.result import ResultScreen
 from dbmux.tui.table import Column, Record, Table
 
 
@@ -59,15 +61,17 @@ class Servers(Page):
     """The page."""
 
     name_: ClassVar[str] = "Servers"
-    hints: ClassVar[str] = "d drain  u put back  Enter its statements  s S sort  ? help"
+    hints: ClassVar[str] = "d drain  u put back  v variables  Enter its statements  s S sort  ? help"
     help_: ClassVar[tuple[tuple[str, str], ...]] = (
         ("d", "give it no more reads; what runs there goes on"),
         ("u", "give it its share of reads again"),
+        ("v", "variables that the servers of a group have otherwise"),
         ("Enter", "the statements that it answered, in the live view"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "drain", "drain", show=False),
         Binding("u", "resume", "put back", show=False),
+        Binding("v", "variables", "variables that differ", show=False),
     ]
 
     def __init__(self, feed: Feed, look: Look) -> None:
@@ -133,3 +137,32 @@ class Servers(Page):
         """Give it reads again."""
         if (one := self._table.record) is not None:
             self.post_message(self.Order("", "resume", {"backend": one["name"]}))
+
+    @work(exclusive=True, group="variables")
+    async def action_variables(self) -> None:
+        """What the servers of each group have otherwise."""
+        try:
+            found = await self.feed.ask("variables")
+        except (Refused, Lost) as error:
+            self.post_message(self.Said(str(error)))
+            return
+        self.app.push_screen(ResultScreen(self.look, "variables that differ", list(told(found)), self._copy))
+
+    def _copy(self, text: str) -> None:
+        self.app.copy_to_clipboard(text)
+
+
+def told(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What differs, a line for each server's value."""
+    if not found:
+        yield "no group has more than one server"
+    for group in found:
+        yield f"{group['group']}: {', '.join(group['servers'])}"
+        for name, problem in group["problems"].items():
+            yield f"  {name} could not be asked: {problem}"
+        if not group["differ"]:
+            yield "  all that matters is alike"
+        for one in group["differ"]:
+            yield f"  {one['name']}"
+            for server, value in one["values"].items():
+                yield f"    {server:<16} {'(has none)' if value is None else value or '(empty)'}"
