@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dbmux.errors import DbMuxError
 from dbmux.sync.literal import writer_of
-from dbmux.sync.places import quoted
 from dbmux.sync.table import Column, Family, Table
 from dbmux.sync.target import LENIENT, STRICT, Change
 from dbmux.wire.binlog.changes import ChangeKind
@@ -46,14 +45,14 @@ class Writer:
         if missing:
             raise CannotApply(f"{table.name}: the target lacks the columns {', '.join(missing)}")
         columns = [known[name.lower()] for name in names if name is not None]
-        self._name = b"%b.%b" % (quoted(table.name.schema), quoted(table.name.name))
+        self._name = table.name.sql.encode()
         self._literals: list[Callable[[Value], bytes]] = [writer_of(logged) for logged in layout.columns]
         self._enums = [
             (place, frozenset(logged.elements))
             for place, logged in enumerate(layout.columns)
             if logged.type is LoggedType.ENUM
         ]
-        self._columns = [quoted(column.name) for column in columns]
+        self._columns = [column.sql.encode() for column in columns]
         # The target computes these itself.
         self._stored = [place for place, column in enumerate(columns) if not column.generated]
         key = table.key

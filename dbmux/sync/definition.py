@@ -18,16 +18,13 @@ from dbmux.query import Kind, RenameTable
 from dbmux.sql.classify import classify
 from dbmux.sql.names import read_name
 from dbmux.sql.statement import read
-from dbmux.sync.places import quoted
-from dbmux.sync.table import TableName
+from dbmux.sync.table import TableName, quoted
 from dbmux.sync.target import Change, Target
 from dbmux.wire.binlog.charsets import text_in_utf8
 from dbmux.wire.binlog.events import Statement
 
 # A large table is rebuilt in hours.
 LONGEST_S = 86_400.0
-# The bits of a logged sql_mode that change where a token ends.
-_MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 # Rights, upkeep, and the parts of a transaction that write nothing. Whatever else is logged may write, also SELECT f().
 _WRITES_NOTHING = frozenset((Kind.ADMIN, Kind.SET, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.SAVEPOINT, Kind.XA))
 # What else there is to define, and is no data of anybody's.
@@ -80,7 +77,7 @@ class Meaning:
 
 def meaning_of(statement: Statement) -> Meaning:
     """What a statement of the log means."""
-    text, flags = text_in_utf8(statement), _flags(statement)
+    text, flags = text_in_utf8(statement), statement.lexer_flags
     if text is None:
         return Meaning(Sort.WRITES, None)
     query = classify(text, 0, flags)
@@ -133,17 +130,12 @@ def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...]
     return tuple(found)
 
 
-def _flags(statement: Statement) -> int:
-    quotes = ANSI_QUOTES if statement.sql_mode & _MODE_ANSI_QUOTES else 0
-    return quotes | (NO_BACKSLASH_ESCAPES if statement.sql_mode & _MODE_NO_BACKSLASH_ESCAPES else 0)
-
-
 async def define(target: Target, statement: Statement) -> None:
     """Run it there, as it ran on the source; raises BackendRefused. The session is as before afterwards."""
     modes = ["NO_AUTO_VALUE_ON_ZERO", "ALLOW_INVALID_DATES"]
-    if statement.sql_mode & _MODE_ANSI_QUOTES:
+    if statement.lexer_flags & ANSI_QUOTES:
         modes.append("ANSI_QUOTES")
-    if statement.sql_mode & _MODE_NO_BACKSLASH_ESCAPES:
+    if statement.lexer_flags & NO_BACKSLASH_ESCAPES:
         modes.append("NO_BACKSLASH_ESCAPES")
     text = text_in_utf8(statement)
     assert text is not None
@@ -160,7 +152,7 @@ async def define(target: Target, statement: Statement) -> None:
 
 async def _use(target: Target, schema: str) -> None:
     try:
-        await target.ask(b"USE " + quoted(schema))
+        await target.ask(_sql("USE " + quoted(schema)))
     except BackendRefused as error:
         if error.number != _UNKNOWN_SCHEMA:
             raise
@@ -171,9 +163,9 @@ async def fingerprint(target: Target, tables: Iterable[TableName] | None) -> str
     told = hashlib.sha256()
     for name in tables or ():
         if name.name:
-            shown = await _asked(target, b"SHOW CREATE TABLE %b.%b" % (quoted(name.schema), quoted(name.name)))
+            shown = await _asked(target, _sql(f"SHOW CREATE TABLE {name.sql}"))
         else:
-            shown = await _asked(target, b"SHOW CREATE DATABASE " + quoted(name.schema))
+            shown = await _asked(target, _sql("SHOW CREATE DATABASE " + quoted(name.schema)))
         told.update(_AUTO_INCREMENT.sub(b"", b"\0".join(value or b"" for row in shown for value in row)) + b"\1")
     return told.hexdigest()
 
@@ -183,7 +175,7 @@ async def wait_for_others(target: Target, tables: Iterable[TableName] | None) ->
     BackendRefused when that takes too long."""
     for name in tables or ():
         try:
-            await target.ask(b"LOCK TABLES %b.%b WRITE" % (quoted(name.schema), quoted(name.name)))
+            await target.ask(_sql(f"LOCK TABLES {name.sql} WRITE"))
         except BackendRefused as error:
             if error.number not in _NOT_THERE:
                 raise
@@ -196,3 +188,8 @@ async def _asked(target: Target, sql: bytes) -> list[tuple[bytes | None, ...]]:
     except BackendRefused as error:
         # What is not there has no definition.
         return [(b"%d" % error.number,)]
+
+
+def _sql(text: str) -> bytes:
+    # Names are as the log has them, also where they are no text.
+    return text.encode(errors="surrogateescape")

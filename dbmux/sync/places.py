@@ -11,13 +11,13 @@ import json
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from dbmux.sync.table import TableName
+from dbmux.sync.table import SYSTEM, TableName
 from dbmux.sync.target import Change, Target
 from dbmux.wire.binlog.events import Position
 
 SCHEMA = "dbmux_mirror"
 # What of the source's binary log is never applied: DbMux's own, and what each server keeps for itself.
-OWN_SCHEMAS = frozenset((SCHEMA, "mysql", "sys", "information_schema", "performance_schema"))
+OWN_SCHEMAS = SYSTEM | {SCHEMA}
 
 _TABLES = (
     b"CREATE DATABASE IF NOT EXISTS dbmux_mirror CHARACTER SET utf8mb4",
@@ -196,8 +196,3 @@ def text(value: str) -> bytes:
 def data(value: bytes) -> bytes:
     """Bytes as SQL."""
     return b"x'%b'" % value.hex().encode()
-
-
-def quoted(name: str) -> bytes:
-    """The name of a schema, table or column."""
-    return b"`%b`" % name.encode(errors="surrogateescape").replace(b"`", b"``")

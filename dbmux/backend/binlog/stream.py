@@ -16,7 +16,6 @@ from dbmux.backend.binlog.listener import Listener
 from dbmux.backend.binlog.log import Log
 from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.settling import Seen, Settling, Write
-from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.wire.binlog.charsets import text_in_utf8
 from dbmux.wire.binlog.events import (
     Committed,
@@ -39,8 +38,6 @@ EVENTS_A_TURN = 200
 # Transactions that were prepared and not yet committed, whose writes are kept.
 PREPARED_LIMIT = 10_000
 
-# The bits of a logged sql_mode that change where a token ends.
-_MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 # The parts of a transaction that write nothing, as servers log them.
 _WRITES_NOTHING = re.compile(rb"(?:XA START|XA END|SAVEPOINT|ROLLBACK TO) ")
 
@@ -160,7 +157,7 @@ class Stream:
         if not isinstance(write, Statement):
             self._listener.touched(*write)
         elif (text := text_in_utf8(write)) is not None:
-            self._listener.statement(write.schema, text, _lexer_flags(write.sql_mode))
+            self._listener.statement(write.schema, text, write.lexer_flags)
         else:
             # It may have written to any table.
             self._listener.began()
@@ -172,8 +169,3 @@ class Stream:
         self._progress.compare(seen.end, asked_at)
         for write in self.settling.settle(seen, perf_counter()):
             self._tell(write)
-
-
-def _lexer_flags(sql_mode: int) -> int:
-    quotes = ANSI_QUOTES if sql_mode & _MODE_ANSI_QUOTES else 0
-    return quotes | (NO_BACKSLASH_ESCAPES if sql_mode & _MODE_NO_BACKSLASH_ESCAPES else 0)
