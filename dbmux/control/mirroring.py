@@ -53,8 +53,8 @@ class Mirroring:
         mirror = self._named(given)
         try:
             await mirror.begin(_position(given.get("at")))
-        except DbMuxError as error:
-            raise Refused(str(error)) from error
+        except (DbMuxError, TimeoutError) as error:
+            raise Refused(str(error) or f"{mirror.task.target.name} did not answer in time") from error
         return told(mirror)
 
     def _named(self, given: Mapping[str, Any]) -> Mirror:

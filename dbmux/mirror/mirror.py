@@ -141,8 +141,17 @@ class Mirror:
 
     async def begin(self, position: Position | None) -> Place:
         """Say that the target has all that stands before a position in the source's log, or before its end; nobody may
-        write meanwhile, then. Whatever it was fed from before is forgotten. Raises DbMuxError."""
+        write meanwhile, then. Whatever it was fed from before is forgotten. Raises DbMuxError or TimeoutError; then it
+        goes on from where the target is."""
         self.pause()
+        try:
+            self._place = await self._note_beginning(position)
+        finally:
+            # Whatever went wrong, the target is fed from where it is.
+            self.resume()
+        return self._place
+
+    async def _note_beginning(self, position: Position | None) -> Place:
         task = self.task
         source = await Source.connect(task.source, credentials(task.account), self._pace)
         try:
@@ -157,8 +166,6 @@ class Mirror:
             await target.commit()
         finally:
             target.close()
-        self._place = place
-        self.resume()
         return place
 
     async def _feed(self) -> None:

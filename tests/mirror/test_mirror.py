@@ -1,0 +1,76 @@
+"""A mirror that cannot reach its servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from random import Random
+
+import pytest
+
+from dbmux.address import Address, TcpAddress
+from dbmux.backend.server import Backend
+from dbmux.config.model import Account, BackendConfig, OnDefinition
+from dbmux.errors import DbMuxError
+from dbmux.events import Emit, Event, MirrorChanged
+from dbmux.mirror.mirror import Mirror, MirrorState
+from dbmux.net.channel import Channel, Owner
+from dbmux.sync.replay import Task
+
+
+async def nobody(address: Address, accept: Callable[[Channel], Owner]) -> Channel:
+    raise ConnectionRefusedError("Connection refused")
+
+
+def mirror(emit: Emit) -> Mirror:
+    config = BackendConfig(address=TcpAddress("127.0.0.1", 1))
+    old, new = (Backend(name, config, dial=nobody, tls=None, connect_timeout_s=1.0) for name in ("old", "new"))
+    account = Account(user="dbmux")
+    task = Task(
+        name="upgrade",
+        source=old,
+        target=new,
+        account=account,
+        target_account=account,
+        is_wanted=lambda table: True,
+        on_definition=OnDefinition.STOP,
+    )
+    return Mirror(task, emit=emit, randomness=Random(0))
+
+
+def test_it_waits_for_a_server_that_is_not_there_and_says_why() -> None:
+    async def scenario() -> MirrorChanged:
+        arrived: asyncio.Queue[Event] = asyncio.Queue()
+        found = mirror(arrived.put_nowait)
+        attending = asyncio.create_task(found.attend())
+        event = await arrived.get()
+        attending.cancel()
+        assert isinstance(event, MirrorChanged)
+        return event
+
+    event = asyncio.run(scenario())
+
+    assert event.state == MirrorState.WAITING
+    assert "old" in event.why
+
+
+def test_a_beginning_that_fails_leaves_it_as_it_was() -> None:
+    async def scenario() -> MirrorState:
+        found = mirror(lambda event: None)
+        with pytest.raises(DbMuxError, match="old"):
+            await found.begin(None)
+        return found.figures.state
+
+    assert asyncio.run(scenario()) is MirrorState.STARTING
+
+
+def test_a_pause_holds_until_it_is_resumed() -> None:
+    told: list[Event] = []
+    found = mirror(told.append)
+
+    found.pause()
+    paused = found.figures.state
+    found.resume()
+
+    assert paused is MirrorState.PAUSED
+    assert [event.state for event in told if isinstance(event, MirrorChanged)] == ["paused", "starting"]
