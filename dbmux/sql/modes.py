@@ -1,6 +1,7 @@
 """What the lexer must know of a sql_mode.
 
-The value of the variable comes in, as the server reports it or as a client sets it; the lexer's flags go out.
+The value of the variable comes in, as the server reports it, as a client sets it or as the binary log keeps it; the
+lexer's flags go out.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 
 # The modes that stand for several, ANSI_QUOTES among them.
 _ANSI = frozenset((b"ANSI", b"ANSI_QUOTES", b"DB2", b"MAXDB", b"MSSQL", b"ORACLE", b"POSTGRESQL"))
+# The bits of a logged sql_mode; source: manual page "Binlog Event" (Q_SQL_MODE_CODE).
+_LOGGED_ANSI_QUOTES, _LOGGED_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 
 
 def lexer_flags(sql_mode: bytes) -> int:
@@ -16,3 +19,9 @@ def lexer_flags(sql_mode: bytes) -> int:
     modes = frozenset(sql_mode.upper().split(b","))
     flags = 0 if _ANSI.isdisjoint(modes) else ANSI_QUOTES
     return flags | NO_BACKSLASH_ESCAPES if b"NO_BACKSLASH_ESCAPES" in modes else flags
+
+
+def logged_lexer_flags(sql_mode: int) -> int:
+    """The flags under which a statement of the binary log is read, from the bits of its sql_mode."""
+    flags = ANSI_QUOTES if sql_mode & _LOGGED_ANSI_QUOTES else 0
+    return flags | NO_BACKSLASH_ESCAPES if sql_mode & _LOGGED_NO_BACKSLASH_ESCAPES else flags

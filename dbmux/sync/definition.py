@@ -16,6 +16,7 @@ from dbmux.errors import BackendRefused
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.query import Kind, RenameTable
 from dbmux.sql.classify import classify
+from dbmux.sql.modes import logged_lexer_flags
 from dbmux.sql.names import read_name
 from dbmux.sql.statement import read
 from dbmux.sync.table import TableName, quoted
@@ -77,7 +78,7 @@ class Meaning:
 
 def meaning_of(statement: Statement) -> Meaning:
     """What a statement of the log means."""
-    text, flags = text_in_utf8(statement), statement.lexer_flags
+    text, flags = text_in_utf8(statement), logged_lexer_flags(statement.sql_mode)
     if text is None:
         return Meaning(Sort.WRITES, None)
     query = classify(text, 0, flags)
@@ -133,9 +134,10 @@ def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...]
 async def define(target: Target, statement: Statement) -> None:
     """Run it there, as it ran on the source; raises BackendRefused. The session is as before afterwards."""
     modes = ["NO_AUTO_VALUE_ON_ZERO", "ALLOW_INVALID_DATES"]
-    if statement.lexer_flags & ANSI_QUOTES:
+    flags = logged_lexer_flags(statement.sql_mode)
+    if flags & ANSI_QUOTES:
         modes.append("ANSI_QUOTES")
-    if statement.lexer_flags & NO_BACKSLASH_ESCAPES:
+    if flags & NO_BACKSLASH_ESCAPES:
         modes.append("NO_BACKSLASH_ESCAPES")
     text = text_in_utf8(statement)
     assert text is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
-from dbmux.sql.modes import lexer_flags
+from dbmux.sql.modes import lexer_flags, logged_lexer_flags
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,11 @@ from dbmux.sql.modes import lexer_flags
 )
 def test_a_sql_mode_has_its_flags(sql_mode: bytes, flags: int) -> None:
     assert lexer_flags(sql_mode) == flags
+
+
+@pytest.mark.parametrize(
+    "bits, flags",
+    [(0, 0), (1 << 2, ANSI_QUOTES), (1 << 20, NO_BACKSLASH_ESCAPES), (0xFFFFFFFF, ANSI_QUOTES | NO_BACKSLASH_ESCAPES)],
+)
+def test_a_logged_sql_mode_has_its_flags(bits: int, flags: int) -> None:
+    assert logged_lexer_flags(bits) == flags

@@ -16,6 +16,7 @@ from dbmux.backend.binlog.listener import Listener
 from dbmux.backend.binlog.log import Log
 from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.settling import Seen, Settling, Write
+from dbmux.sql.modes import logged_lexer_flags
 from dbmux.wire.binlog.charsets import text_in_utf8
 from dbmux.wire.binlog.events import (
     Committed,
@@ -157,7 +158,7 @@ class Stream:
         if not isinstance(write, Statement):
             self._listener.touched(*write)
         elif (text := text_in_utf8(write)) is not None:
-            self._listener.statement(write.schema, text, write.lexer_flags)
+            self._listener.statement(write.schema, text, logged_lexer_flags(write.sql_mode))
         else:
             # It may have written to any table.
             self._listener.began()

@@ -10,13 +10,10 @@ from enum import IntEnum, IntFlag
 from struct import Struct
 from typing import NamedTuple
 
-from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.wire.binlog.columns import Family
 
 HEADER_LENGTH, CHECKSUM_LENGTH = 19, 4
 _HEADER = Struct("<IBIIIH")
-# The bits of a logged sql_mode.
-_MODE_ANSI_QUOTES, _MODE_NO_BACKSLASH_ESCAPES = 1 << 2, 1 << 20
 
 
 class EventType(IntEnum):
@@ -187,12 +184,6 @@ class Statement:
     sql_mode: int
     charset: int | None
     error: int = 0
-
-    @property
-    def lexer_flags(self) -> int:
-        """What of the sql_mode changes where a token ends, as dbmux.lexer has it."""
-        quotes = ANSI_QUOTES if self.sql_mode & _MODE_ANSI_QUOTES else 0
-        return quotes | (NO_BACKSLASH_ESCAPES if self.sql_mode & _MODE_NO_BACKSLASH_ESCAPES else 0)
 
 
 class Counter(IntEnum):
