@@ -1,8 +1,9 @@
 """Whether two texts are the same JSON.
 
 Texts come in, a verdict goes out: the order of keys, white space, escapes and the forms of numbers are of no account,
-the order of arrays is. MySQL keeps a fraction as a floating-point number, MariaDB as it was written: two numbers are
-the same when they are equal, or when one of them is the text of the floating-point number that is nearest to the other.
+the order of arrays is, and of a name that is there twice the last counts. MySQL keeps a fraction as a floating-point
+number, MariaDB as it was written: two numbers are the same when they are equal, or when one of them is the text of the
+floating-point number that is nearest to the other.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ from decimal import Decimal
 from math import isinf
 from typing import Any
 
+from dbmux.sync.verify.normal import normal
+
 # Below this every whole floating-point number is an integer's.
 _WHOLE = float(1 << 53)
-# A text of fewer digits is that of one floating-point number alone, and of fewer still an integer of 64 bits.
+# A text of fewer digits is that of one floating-point number alone.
 _DIGITS = 16
-_LONG_INTEGER = re.compile(r"\d{19}")
+_LONGEST_INTEGER = len(str(-(2**63)))
+_NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_SHORTEST = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:e([+-][0-9]+))?")
+# Where the decimal point of a number can be for MySQL to write it without an exponent.
+_POINT_FROM, _POINT_TO = -14, 15
 
 
 class _Unsure(Exception):  # noqa: N818 - it is no error
@@ -27,32 +34,73 @@ class _Unsure(Exception):  # noqa: N818 - it is no error
 def canonical(text: bytes) -> bytes | None:
     """Bytes that are equal for the same JSON; None where two texts have to be looked at to know."""
     try:
-        plain = text.decode()
-        decode = _DECODE_LONG if _LONG_INTEGER.search(plain) else _DECODE
-        return _ENCODE(decode(plain)).encode()
+        return normal(text, _by_value)
     except _Unsure:
         return None
-    except (ValueError, RecursionError):
+    except ValueError:
         return text
 
 
-def _fraction(text: str) -> float | int:
+def as_mysql(text: bytes) -> bytes:
+    """What MySQL writes for it, once it has it: equal for the same JSON, and often not for what is the same but for the
+    forms of numbers. What is no JSON stays as it is."""
+    try:
+        return normal(text, _of_mysql)
+    except ValueError:
+        return text
+
+
+def _by_value(text: bytes) -> bytes:
     number = float(text)
-    if len(text) >= _DIGITS and repr(number) != text and _nearest(Decimal(text)) != Decimal(text):
-        raise _Unsure
+    plain = text.decode("ascii")
+    if repr(number) != plain:
+        exact = _number(text)
+        if isinstance(exact, int):
+            return b"%d" % exact
+        if len(plain) >= _DIGITS and _nearest(Decimal(plain)) != Decimal(plain):
+            raise _Unsure
+    if number.is_integer() and -_WHOLE < number < _WHOLE:
+        return b"%d" % number
+    return repr(number).encode()
+
+
+def _of_mysql(text: bytes) -> bytes:
+    number: float | int = float(text)
+    plain = text.decode("ascii")
+    if repr(number) == plain and "e" not in plain and (len(plain) <= _DIGITS or not plain.endswith(".0")):
+        return text
+    number = _number(text)
+    if isinstance(number, int):
+        return b"%d" % number
+    match = _SHORTEST.fullmatch(repr(number))
+    assert match is not None
+    sign, whole, fraction, exponent = match[1], match[2], match[3] or "", int(match[4] or "0")
+    digits = (whole + fraction).lstrip("0")
+    point = len(whole) + exponent - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    if not digits:
+        return f"{sign}0.0".encode()
+    if point < _POINT_FROM or point > _POINT_TO and len(digits) <= point:
+        rest = f".{digits[1:]}" if len(digits) > 1 else ""
+        return f"{sign}{digits[0]}{rest}e{point - 1}".encode()
+    if point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}".encode()
+    return f"{sign}{digits[:point].ljust(point, '0')}.{digits[point:] or '0'}".encode()
+
+
+def _number(text: bytes) -> float | int:
+    # An integer where MySQL has one, else the nearest floating-point number.
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        raise ValueError("no number")
+    if match[2] is None and match[3] is None and len(text) <= _LONGEST_INTEGER:
+        whole = int(text)
+        if -(2**63) <= whole < 2**64:
+            return whole
+    number = float(text)
     if isinf(number):
-        raise ValueError
-    return int(number) if number.is_integer() and -_WHOLE < number < _WHOLE else number
-
-
-def _integer(text: str) -> float | int:
-    number = int(text)
-    return number if -(2**63) <= number < 2**64 else _fraction(text)
-
-
-_DECODE = json.JSONDecoder(parse_float=_fraction).decode
-_DECODE_LONG = json.JSONDecoder(parse_float=_fraction, parse_int=_integer).decode
-_ENCODE = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
+        raise ValueError("too large")
+    return number
 
 
 def is_same(first: bytes, second: bytes) -> bool:
