@@ -31,7 +31,7 @@ class _Unsure(Exception):  # noqa: N818 - it is no error
     """A number that one family keeps as it is written, and the other as the nearest that it can."""
 
 
-def canonical(text: bytes) -> bytes | None:
+def canonical(text: bytes) -> bytes | bytearray | None:
     """Bytes that are equal for the same JSON; None where two texts have to be looked at to know."""
     try:
         return normal(text, _by_value)
@@ -41,7 +41,7 @@ def canonical(text: bytes) -> bytes | None:
         return text
 
 
-def as_mysql(text: bytes) -> bytes:
+def as_mysql(text: bytes) -> bytes | bytearray:
     """What MySQL writes for it, once it has it: equal for the same JSON, and often not for what is the same but for the
     forms of numbers. What is no JSON stays as it is."""
     try:

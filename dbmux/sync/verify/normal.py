@@ -3,8 +3,8 @@
 
 A text comes in, with what becomes of its longer numbers; out goes a text with the members of objects in MySQL's order
 (shorter names first, of one name the last), its white space, and its escapes. Raises ValueError for what is no JSON.
-No value is made of it: that would take ten times as long. The same source runs interpreted and compiled (normal.pxd
-types it).
+No value is made of it: that would take several times as long. The same source runs interpreted and compiled
+(normal.pxd types it).
 """
 
 from __future__ import annotations
@@ -18,32 +18,39 @@ COMPILED = not __file__.endswith(".py")
 DEEPEST = 100
 # With so few digits, and no zero at an end, a number is written in one way only.
 PLAIN_DIGITS = 15
-_WORDS = (b"true", b"false", b"null")
+# The members of an object with fewer are put in order one by one.
+_FEW = 32
 _READ = json.JSONDecoder().raw_decode
 _WRITE = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def normal(text: bytes, number: Callable[[bytes], bytes]) -> bytes:
+def normal(text: bytes, number: Callable[[bytes], bytes]) -> bytearray:
     """The text; `number` writes those numbers that can be written in more than one way, and may raise what it likes."""
     writer = Writer(text, number)
     writer.value(DEEPEST)
     writer.space()
     if writer.at != len(text):
         raise ValueError("something follows")
-    return bytes(writer.written)
+    del writer.written[writer.size :]
+    return writer.written
 
 
 class Writer:
-    """A place in a text, and what was written of it."""
+    """A place in a text, and the first `size` bytes of what becomes of it.
 
-    __slots__ = ("at", "data", "number", "written")
+    A zero byte ends the text: none is allowed anywhere in JSON, so nobody reads beyond. No byte becomes more than two,
+    so nobody writes beyond either; a number that does gets its own room.
+    """
+
+    __slots__ = ("at", "data", "number", "size", "written")
 
     def __init__(self, text: bytes, number: Callable[[bytes], bytes]) -> None:
-        # A zero byte ends it: none is allowed anywhere in JSON, so nobody reads beyond.
-        self.data = text + b"\0"
+        # Compiled, there is one behind all bytes.
+        self.data = text if COMPILED else text + b"\0"
         self.at = 0
         self.number = number
-        self.written = bytearray()
+        self.written = bytearray(2 * len(text) + 2)
+        self.size = 0
 
     def space(self) -> None:
         """Pass over white space."""
@@ -53,39 +60,21 @@ class Writer:
             at += 1
         self.at = at
 
-    def value(self, depth: int) -> int:
-        """Write the value here; returns how long all is now."""
+    def value(self, depth: int) -> None:
+        """Write the value here."""
         self.space()
         src = self.data
         first = src[self.at]
         if first == 34:  # a quotation mark
-            self.written += self.string()
+            self._string()
         elif first == 123:  # a brace
             self._object(depth)
         elif first == 91:  # a bracket
             self._array(depth)
         elif first == 45 or 48 <= first <= 57:  # a sign or a digit
-            self.written += self._numeral()
+            self._numeral()
         else:
-            self.written += self._word()
-        return len(self.written)
-
-    def string(self) -> bytes:
-        """The text in quotation marks here, with them."""
-        src = self.data
-        begun = self.at
-        at = begun + 1
-        is_plain = True
-        while src[at] != 34:
-            if src[at] == 92:  # a backslash, and what it takes along
-                is_plain = False
-                at += 1
-            if src[at] < 32:
-                raise ValueError("a text without an end, or with a control character")
-            at += 1
-        self.at = at + 1
-        found = self.data[begun : self.at]
-        return found if is_plain else _escaped(found)
+            self._word()
 
     def _array(self, depth: int) -> None:
         if depth == 0:
@@ -100,70 +89,183 @@ class Writer:
     def _object(self, depth: int) -> None:
         if depth == 0:
             raise ValueError("too deep")
-        begun = len(self.written)
+        begun = self.size
         if self._begins(123, 125):
             return
-        members: dict[bytes, tuple[int, int]] = {}
-        last = b""
+        members: list[tuple[int, int, int]] = []
+        before = before_ends = begun
         is_sorted = True
         while True:
             self.space()
             src = self.data
             if src[self.at] != 34:
                 raise ValueError("a member without a name")
-            name = self.string()
-            is_sorted = is_sorted and (len(last) < len(name) or (len(last) == len(name) and last < name))
-            last = name
+            name = self.size
+            self._string()
+            name_ends = self.size
+            is_sorted = is_sorted and self._order(before, before_ends, name, name_ends) < 0
+            before, before_ends = name, name_ends
             self.space()
-            src = self.data
             if src[self.at] != 58:  # a colon
                 raise ValueError("a member without a value")
             self.at += 1
-            place = len(self.written)
-            self.written += name
-            self.written += b": "
-            members[name] = place, self.value(depth - 1)
+            self._put(58, 32)
+            self.value(depth - 1)
+            members.append((name, name_ends, self.size))
             if self._ends(125):
                 break
         if not is_sorted:
             self._sort(begun, members)
 
-    def _sort(self, begun: int, members: dict[bytes, tuple[int, int]]) -> None:
-        names = sorted(members)
+    def _order(self, one: int, one_ends: int, other: int, other_ends: int) -> int:
+        # Of two names, by where they are written: below zero when the first is the first in MySQL's order as well.
+        out = self.written
+        if one_ends - one != other_ends - other:
+            return one_ends - one - (other_ends - other)
+        while one < one_ends:
+            if out[one] != out[other]:
+                return out[one] - out[other]
+            one += 1
+            other += 1
+        return 0
+
+    def _sort(self, begun: int, members: list[tuple[int, int, int]]) -> None:
+        out = self.written
+        ordered = self._ordered(members) if len(members) < _FEW else self._ordered_many(members)
+        pieces = [bytes(out[start:end]) for start, _, end in ordered]
+        self.size = begun + 1
+        self._append(b", ".join(pieces))
+        self._append(b"}")
+
+    def _ordered(self, members: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+        found: list[tuple[int, int, int]] = []
+        for member in members:
+            name, name_ends, _ = member
+            order = 1
+            at = len(found)
+            while at > 0:
+                before, before_ends, _ = found[at - 1]
+                order = self._order(name, name_ends, before, before_ends)
+                if order >= 0:
+                    break
+                at -= 1
+            if order == 0:
+                found[at - 1] = member
+            else:
+                found.insert(at, member)
+        return found
+
+    def _ordered_many(self, members: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+        out = self.written
+        by_name = {bytes(out[member[0] : member[1]]): member for member in members}
+        names = sorted(by_name)
         names.sort(key=len)
-        pieces = [bytes(self.written[members[name][0] : members[name][1]]) for name in names]
-        del self.written[begun:]
-        self.written += b"{"
-        self.written += b", ".join(pieces)
-        self.written += b"}"
+        return [by_name[name] for name in names]
 
     def _begins(self, opening: int, closing: int) -> bool:
         # True where there is nothing in it.
+        src, out = self.data, self.written
         self.at += 1
         self.space()
-        src = self.data
-        self.written.append(opening)
+        out[self.size] = opening
+        self.size += 1
         if src[self.at] != closing:
             return False
         self.at += 1
-        self.written.append(closing)
+        out[self.size] = closing
+        self.size += 1
         return True
 
     def _ends(self, closing: int) -> bool:
         # True where it does, False where another one follows.
         self.space()
-        src = self.data
+        src, out = self.data, self.written
         mark = src[self.at]
         self.at += 1
         if mark == closing:
-            self.written.append(closing)
+            out[self.size] = closing
+            self.size += 1
             return True
         if mark != 44:  # a comma
             raise ValueError("no comma and no end")
-        self.written += b", "
+        self._put(44, 32)
         return False
 
-    def _numeral(self) -> bytes:
+    def _put(self, one: int, other: int) -> None:
+        out = self.written
+        out[self.size] = one
+        out[self.size + 1] = other
+        self.size += 2
+
+    def _append(self, piece: bytes) -> None:
+        self.written[self.size : self.size + len(piece)] = piece
+        self.size += len(piece)
+
+    def _copy(self, begun: int, end: int) -> None:
+        src, out = self.data, self.written
+        size = self.size
+        for at in range(begun, end):
+            out[size] = src[at]
+            size += 1
+        self.size = size
+
+    def _string(self) -> None:
+        src = self.data
+        begun = self.at
+        at = begun + 1
+        is_plain = True
+        while src[at] != 34:
+            if src[at] == 92:  # a backslash, and what it takes along
+                is_plain = False
+                at += 1
+            if src[at] < 32:
+                raise ValueError("a text without an end, or with a control character")
+            at += 1
+        at += 1
+        self.at = at
+        if is_plain:
+            self._copy(begun, at)
+        elif not self._unescape(begun, at):
+            plain, _ = _READ(self.data[begun:at].decode())
+            self._append(_WRITE(plain).encode("utf-8", "surrogatepass"))
+
+    def _unescape(self, at: int, end: int) -> bool:
+        # False, with nothing written, where it is more than letters in place of their numbers.
+        src, out = self.data, self.written
+        size = self.size
+        while at < end:
+            if src[at] != 92:
+                out[size] = src[at]
+                size += 1
+                at += 1
+                continue
+            if src[at + 1] != 117 or end - at < 7:  # a u, and its digits
+                return False
+            code = 0
+            for place in range(at + 2, at + 6):
+                digit = src[place]
+                if 48 <= digit <= 57:
+                    code = code << 4 | digit - 48
+                elif 97 <= digit | 32 <= 102:
+                    code = code << 4 | (digit | 32) - 87
+                else:
+                    return False
+            at += 6
+            if code < 0xA0 or 0xD800 <= code < 0xE000:  # none that is written otherwise, and no half of a letter
+                return False
+            if code < 0x800:
+                out[size] = 0xC0 | code >> 6
+                size += 1
+            else:
+                out[size] = 0xE0 | code >> 12
+                out[size + 1] = 0x80 | code >> 6 & 0x3F
+                size += 2
+            out[size] = 0x80 | code & 0x3F
+            size += 1
+        self.size = size
+        return True
+
+    def _numeral(self) -> None:
         src = self.data
         begun = self.at
         first = begun + 1 if src[begun] == 45 else begun
@@ -174,12 +276,20 @@ class Writer:
             end = self._digits(at + 1)
             is_plain = is_plain and end - first <= PLAIN_DIGITS and src[end - 1] != 48 and end - at > 1
             at = end
+            if src[at - 1] != 48 and src[at] | 32 != 101:
+                # More digits, and yet the only way to write this floating-point number.
+                is_plain = is_plain or _is_shortest(self.data[begun:at])
         while 48 <= src[at] <= 57 or src[at] == 46 or src[at] == 69 or src[at] == 101 or src[at] == 43 or src[at] == 45:
             is_plain = False
             at += 1
         self.at = at
-        found = self.data[begun:at]
-        return found if is_plain else self.number(found)
+        if is_plain:
+            self._copy(begun, at)
+            return
+        piece = self.number(self.data[begun:at])
+        if len(piece) > 2 * (at - begun):
+            self.written.extend(bytes(len(piece)))
+        self._append(piece)
 
     def _digits(self, at: int) -> int:
         # Where those end that begin here.
@@ -188,14 +298,17 @@ class Writer:
             at += 1
         return at
 
-    def _word(self) -> bytes:
-        for word in _WORDS:
-            if self.data.startswith(word, self.at):
-                self.at += len(word)
-                return word
-        raise ValueError("no value")
+    def _word(self) -> None:
+        src = self.data
+        at = self.at
+        if src[at] == 116 and src[at + 1] == 114 and src[at + 2] == 117 and src[at + 3] == 101 or src[at] == 110 and src[at + 1] == 117 and src[at + 2] == 108 and src[at + 3] == 108:  # true
+            self.at += 4
+        elif self.data.startswith(b"false", at):
+            self.at += 5
+        else:
+            raise ValueError("no value")
+        self._copy(at, self.at)
 
 
-def _escaped(text: bytes) -> bytes:
-    plain, _ = _READ(text.decode())
-    return _WRITE(plain).encode("utf-8", "surrogatepass")
+def _is_shortest(number: bytes) -> bool:
+    return repr(float(number)).encode() == number

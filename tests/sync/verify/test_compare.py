@@ -30,7 +30,7 @@ SIZES = st.builds(
 async def found(first: FakeSide, second: FakeSide, sizes: Sizes, after: Key | None = None) -> list[Key]:
     """All suspects, from a key on."""
     keys: list[Key] = []
-    async for chunk in chunks((first, second), after, sizes, lambda: 0.0):
+    async for chunk in chunks([(first, second)], after, sizes, lambda: 0.0):
         if chunk.differs:
             async for some in suspects((first, second), chunk, sizes):
                 assert 0 < len(some) <= sizes.listed
@@ -63,7 +63,7 @@ def test_a_few_planted_differences_are_found_exactly(rows: Rows, changed: set[Ke
 @given(first=ROWS, second=ROWS, sizes=SIZES)
 def test_chunks_have_every_row_of_either_side_once(first: Rows, second: Rows, sizes: Sizes) -> None:
     async def all_chunks() -> list[Chunk]:
-        return [chunk async for chunk in chunks((FakeSide(first), FakeSide(second)), None, sizes, lambda: 0.0)]
+        return [chunk async for chunk in chunks([(FakeSide(first), FakeSide(second))], None, sizes, lambda: 0.0)]
 
     told = asyncio.run(all_chunks())
 
