@@ -14,7 +14,7 @@ from decimal import Decimal
 from math import isinf
 from typing import Any
 
-from dbmux.sync.verify.normal import normal
+from dbmux.sync.verify.normal import Writer
 
 # Below this every whole floating-point number is an integer's.
 _WHOLE = float(1 << 53)
@@ -31,23 +31,35 @@ class _Unsure(Exception):  # noqa: N818 - it is no error
     """A number that one family keeps as it is written, and the other as the nearest that it can."""
 
 
-def canonical(text: bytes) -> bytes | bytearray | None:
-    """Bytes that are equal for the same JSON; None where two texts have to be looked at to know."""
-    try:
-        return normal(text, _by_value)
-    except _Unsure:
-        return None
-    except ValueError:
-        return text
+class Meaning:
+    """Writes texts by what they mean."""
+
+    def __init__(self) -> None:
+        self._write = Writer(_by_value).write
+
+    def of(self, text: bytes) -> bytes | bytearray | None:
+        """Bytes that are equal for the same JSON; None where two texts have to be looked at to know."""
+        try:
+            return self._write(text)
+        except _Unsure:
+            return None
+        except ValueError:
+            return text
 
 
-def as_mysql(text: bytes) -> bytes | bytearray:
-    """What MySQL writes for it, once it has it: equal for the same JSON, and often not for what is the same but for the
-    forms of numbers. What is no JSON stays as it is."""
-    try:
-        return normal(text, _of_mysql)
-    except ValueError:
-        return text
+class AsMySQL:
+    """Writes texts as MySQL does once it has them."""
+
+    def __init__(self) -> None:
+        self._write = Writer(_of_mysql).write
+
+    def of(self, text: bytes) -> bytes | bytearray:
+        """Bytes that are equal for the same JSON, and often not for what is the same but for the forms of numbers. What
+        is no JSON stays as it is."""
+        try:
+            return self._write(text)
+        except ValueError:
+            return text
 
 
 def _by_value(text: bytes) -> bytes:

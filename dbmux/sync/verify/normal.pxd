@@ -5,33 +5,35 @@ cdef Py_ssize_t _FEW
 cdef object _READ, _WRITE
 
 cdef bint _is_shortest(bytes number) except -1
-cpdef bytearray normal(bytes text, object number)
 
 @cython.final
 cdef class Writer:
-    cdef readonly Py_ssize_t at
-    cdef readonly Py_ssize_t size
+    cdef Py_ssize_t at, size, count
     cdef bytes data
     cdef object number
-    cdef readonly bytearray written
+    cdef bytearray written
+    cdef long long[::1] places
 
+    @cython.locals(written=bytearray)
+    cpdef bytearray write(self, bytes text)
     @cython.locals(src=cython.p_uchar, at=Py_ssize_t)
-    cdef void space(self) noexcept
+    cdef void _space(self) noexcept
     @cython.locals(src=cython.p_uchar, first=cython.uchar)
-    cdef void value(self, Py_ssize_t depth) except *
+    cdef void _value(self, Py_ssize_t depth) except *
     cdef void _array(self, Py_ssize_t depth) except *
     @cython.locals(src=cython.p_uchar, begun=Py_ssize_t, before=Py_ssize_t, before_ends=Py_ssize_t, name=Py_ssize_t,
-                   name_ends=Py_ssize_t, is_sorted=cython.bint, members=list)
+                   name_ends=Py_ssize_t, is_sorted=cython.bint, members=Py_ssize_t)
     cdef void _object(self, Py_ssize_t depth) except *
     @cython.locals(out=cython.p_uchar)
     cdef Py_ssize_t _order(self, Py_ssize_t one, Py_ssize_t one_ends, Py_ssize_t other, Py_ssize_t other_ends) noexcept
-    @cython.locals(out=cython.p_uchar, start=Py_ssize_t, end=Py_ssize_t, pieces=list, ordered=list)
-    cdef void _sort(self, Py_ssize_t begun, list members) except *
-    @cython.locals(at=Py_ssize_t, order=Py_ssize_t, name=Py_ssize_t, name_ends=Py_ssize_t, before=Py_ssize_t,
-                   before_ends=Py_ssize_t, member=tuple, found=list)
-    cdef list _ordered(self, list members)
-    @cython.locals(out=cython.p_uchar, member=tuple, by_name=dict, names=list)
-    cdef list _ordered_many(self, list members)
+    cdef void _remember(self, Py_ssize_t name, Py_ssize_t name_ends) except *
+    @cython.locals(places="long long[::1]", out=cython.p_uchar, to=cython.p_uchar, ordered=bytearray, size=Py_ssize_t,
+                   place=Py_ssize_t, at=Py_ssize_t)
+    cdef void _sort(self, Py_ssize_t begun, Py_ssize_t members) except *
+    @cython.locals(places="long long[::1]", end=Py_ssize_t, place=Py_ssize_t, name=Py_ssize_t, name_ends=Py_ssize_t,
+                   value_ends=Py_ssize_t, to=Py_ssize_t, order=Py_ssize_t, at=Py_ssize_t)
+    cdef void _order_few(self, Py_ssize_t members) noexcept
+    cdef void _order_many(self, Py_ssize_t members) except *
     @cython.locals(src=cython.p_uchar, out=cython.p_uchar)
     cdef bint _begins(self, unsigned char opening, unsigned char closing) noexcept
     @cython.locals(src=cython.p_uchar, out=cython.p_uchar, mark=cython.uchar)
@@ -51,5 +53,5 @@ cdef class Writer:
     cdef void _numeral(self) except *
     @cython.locals(src=cython.p_uchar)
     cdef Py_ssize_t _digits(self, Py_ssize_t at) noexcept
-    @cython.locals(src=cython.p_uchar, at=Py_ssize_t)
+    @cython.locals(at=Py_ssize_t)
     cdef void _word(self) except *

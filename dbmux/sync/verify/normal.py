@@ -10,6 +10,7 @@ No value is made of it: that would take several times as long. The same source r
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable
 
 COMPILED = not __file__.endswith(".py")
@@ -18,51 +19,59 @@ COMPILED = not __file__.endswith(".py")
 DEEPEST = 100
 # With so few digits, and no zero at an end, a number is written in one way only.
 PLAIN_DIGITS = 15
-# The members of an object with fewer are put in order one by one.
+# The members of an object with no more are put in order one by one.
 _FEW = 32
 _READ = json.JSONDecoder().raw_decode
 _WRITE = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def normal(text: bytes, number: Callable[[bytes], bytes]) -> bytearray:
-    """The text; `number` writes those numbers that can be written in more than one way, and may raise what it likes."""
-    writer = Writer(text, number)
-    writer.value(DEEPEST)
-    writer.space()
-    if writer.at != len(text):
-        raise ValueError("something follows")
-    del writer.written[writer.size :]
-    return writer.written
-
-
 class Writer:
-    """A place in a text, and the first `size` bytes of what becomes of it.
+    """Writes texts anew, one after the other: `number` does it for the numbers that can be written in more than one
+    way, and may raise what it likes.
 
-    A zero byte ends the text: none is allowed anywhere in JSON, so nobody reads beyond. No byte becomes more than two,
-    so nobody writes beyond either; a number that does gets its own room.
+    `at` is a place in the text, `size` how much of `written` is. A zero byte ends the text: none is allowed anywhere in
+    JSON, so nobody reads beyond. No byte becomes more than two, so nobody writes beyond either; a number that does gets
+    its own room. Of objects that are being written, `places` has the members: where their names and values begin and
+    end.
     """
 
-    __slots__ = ("at", "data", "number", "size", "written")
+    __slots__ = ("at", "count", "data", "number", "places", "size", "written")
 
-    def __init__(self, text: bytes, number: Callable[[bytes], bytes]) -> None:
-        # Compiled, there is one behind all bytes.
+    def __init__(self, number: Callable[[bytes], bytes]) -> None:
+        self.number = number
+        self.data = b""
+        self.at = 0
+        self.written = bytearray()
+        self.size = 0
+        self.places = array("q", bytes(8 * 3 * _FEW))
+        self.count = 0
+
+    def write(self, text: bytes) -> bytearray:
+        """The text, written anew."""
+        # Compiled, there is a zero byte behind all bytes.
         self.data = text if COMPILED else text + b"\0"
         self.at = 0
-        self.number = number
         self.written = bytearray(2 * len(text) + 2)
         self.size = 0
+        self.count = 0
+        self._value(DEEPEST)
+        self._space()
+        if self.at != len(text):
+            raise ValueError("something follows")
+        written = self.written
+        del written[self.size :]
+        self.written = bytearray()
+        return written
 
-    def space(self) -> None:
-        """Pass over white space."""
+    def _space(self) -> None:
         src = self.data
         at = self.at
         while src[at] == 32 or src[at] == 10 or src[at] == 13 or src[at] == 9:
             at += 1
         self.at = at
 
-    def value(self, depth: int) -> None:
-        """Write the value here."""
-        self.space()
+    def _value(self, depth: int) -> None:
+        self._space()
         src = self.data
         first = src[self.at]
         if first == 34:  # a quotation mark
@@ -82,7 +91,7 @@ class Writer:
         if self._begins(91, 93):
             return
         while True:
-            self.value(depth - 1)
+            self._value(depth - 1)
             if self._ends(93):
                 return
 
@@ -92,11 +101,11 @@ class Writer:
         begun = self.size
         if self._begins(123, 125):
             return
-        members: list[tuple[int, int, int]] = []
+        members = self.count
         before = before_ends = begun
         is_sorted = True
         while True:
-            self.space()
+            self._space()
             src = self.data
             if src[self.at] != 34:
                 raise ValueError("a member without a name")
@@ -105,17 +114,18 @@ class Writer:
             name_ends = self.size
             is_sorted = is_sorted and self._order(before, before_ends, name, name_ends) < 0
             before, before_ends = name, name_ends
-            self.space()
+            self._space()
             if src[self.at] != 58:  # a colon
                 raise ValueError("a member without a value")
             self.at += 1
             self._put(58, 32)
-            self.value(depth - 1)
-            members.append((name, name_ends, self.size))
+            self._value(depth - 1)
+            self._remember(name, name_ends)
             if self._ends(125):
                 break
         if not is_sorted:
             self._sort(begun, members)
+        self.count = members
 
     def _order(self, one: int, one_ends: int, other: int, other_ends: int) -> int:
         # Of two names, by where they are written: below zero when the first is the first in MySQL's order as well.
@@ -129,44 +139,79 @@ class Writer:
             other += 1
         return 0
 
-    def _sort(self, begun: int, members: list[tuple[int, int, int]]) -> None:
-        out = self.written
-        ordered = self._ordered(members) if len(members) < _FEW else self._ordered_many(members)
-        pieces = [bytes(out[start:end]) for start, _, end in ordered]
-        self.size = begun + 1
-        self._append(b", ".join(pieces))
-        self._append(b"}")
+    def _remember(self, name: int, name_ends: int) -> None:
+        if self.count + 3 > len(self.places):
+            self.places = array("q", bytes(self.places) * 2)
+        places = self.places
+        places[self.count] = name
+        places[self.count + 1] = name_ends
+        places[self.count + 2] = self.size
+        self.count += 3
 
-    def _ordered(self, members: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-        found: list[tuple[int, int, int]] = []
-        for member in members:
-            name, name_ends, _ = member
+    def _sort(self, begun: int, members: int) -> None:
+        if self.count - members <= 3 * _FEW:
+            self._order_few(members)
+        else:
+            self._order_many(members)
+        places, out = self.places, self.written
+        ordered = bytearray(self.size - begun)
+        to = ordered
+        size = 0
+        for place in range(members, self.count, 3):
+            for at in range(places[place], places[place + 2]):
+                to[size] = out[at]
+                size += 1
+            to[size] = 44
+            to[size + 1] = 32
+            size += 2
+        size -= 2
+        self.size = begun + 1
+        for at in range(size):
+            out[self.size + at] = to[at]
+        self.size += size
+        out[self.size] = 125
+        self.size += 1
+
+    def _order_few(self, members: int) -> None:
+        # Each goes in among those before it; one of the same name makes room.
+        places = self.places
+        end = members
+        for place in range(members, self.count, 3):
+            name, name_ends, value_ends = places[place], places[place + 1], places[place + 2]
+            to = end
             order = 1
-            at = len(found)
-            while at > 0:
-                before, before_ends, _ = found[at - 1]
-                order = self._order(name, name_ends, before, before_ends)
+            while to > members:
+                order = self._order(name, name_ends, places[to - 3], places[to - 2])
                 if order >= 0:
                     break
-                at -= 1
+                to -= 3
             if order == 0:
-                found[at - 1] = member
+                to -= 3
             else:
-                found.insert(at, member)
-        return found
+                for at in range(end - 1, to - 1, -1):
+                    places[at + 3] = places[at]
+                end += 3
+            places[to], places[to + 1], places[to + 2] = name, name_ends, value_ends
+        self.count = end
 
-    def _ordered_many(self, members: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-        out = self.written
-        by_name = {bytes(out[member[0] : member[1]]): member for member in members}
+    def _order_many(self, members: int) -> None:
+        places, written = self.places, self.written
+        by_name = {
+            bytes(written[places[place] : places[place + 1]]): (places[place], places[place + 1], places[place + 2])
+            for place in range(members, self.count, 3)
+        }
         names = sorted(by_name)
         names.sort(key=len)
-        return [by_name[name] for name in names]
+        self.count = members
+        for name in names:
+            places[self.count], places[self.count + 1], places[self.count + 2] = by_name[name]
+            self.count += 3
 
     def _begins(self, opening: int, closing: int) -> bool:
         # True where there is nothing in it.
         src, out = self.data, self.written
         self.at += 1
-        self.space()
+        self._space()
         out[self.size] = opening
         self.size += 1
         if src[self.at] != closing:
@@ -178,7 +223,7 @@ class Writer:
 
     def _ends(self, closing: int) -> bool:
         # True where it does, False where another one follows.
-        self.space()
+        self._space()
         src, out = self.data, self.written
         mark = src[self.at]
         self.at += 1
@@ -299,9 +344,8 @@ class Writer:
         return at
 
     def _word(self) -> None:
-        src = self.data
         at = self.at
-        if src[at] == 116 and src[at + 1] == 114 and src[at + 2] == 117 and src[at + 3] == 101 or src[at] == 110 and src[at + 1] == 117 and src[at + 2] == 108 and src[at + 3] == 108:  # true
+        if self.data.startswith((b"true", b"null"), at):
             self.at += 4
         elif self.data.startswith(b"false", at):
             self.at += 5

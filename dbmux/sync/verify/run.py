@@ -113,7 +113,7 @@ class _Comparison:
         one, other = layouts(*described, columns)
         ways = [
             (ServerSide(services[0], one, writing), ServerSide(services[1], other, writing))
-            for writing in writings(columns)
+            for writing in writings(columns, one)
         ]
         self._ways: Sequence[Sides] = ways
         self._sides = ways[-1]

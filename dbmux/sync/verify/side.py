@@ -18,7 +18,7 @@ from dbmux.backend.inquiry import TextRow
 from dbmux.backend.service import Service
 from dbmux.errors import DbMuxError
 from dbmux.sync.table import Family, Table, quoted
-from dbmux.sync.verify.documents import as_mysql, canonical
+from dbmux.sync.verify.documents import AsMySQL, Meaning
 from dbmux.sync.verify.form import NULL, Form, Pair
 from dbmux.sync.verify.region import ALL, NOTHING, Buckets, Key, Range, Seen, Total
 
@@ -134,14 +134,17 @@ def _index(table: Table, key: tuple[str, ...]) -> str:
     return ""
 
 
-def writings(columns: Sequence[Pair]) -> tuple[Writing, ...]:
-    """Those in which rows are worth being compared, the cheapest first."""
+def writings(columns: Sequence[Pair], layout: Layout) -> tuple[Writing, ...]:
+    """Those in which rows are worth being compared, in the order in which they are to be tried."""
     forms = [form for pair in columns for form in pair.forms]
     if not any(form.is_document for form in forms):
         return (Writing.AS_IT_IS,)
     if not any(form.becomes_mysql for form in forms):
         return Writing.AS_IT_IS, Writing.AS_MEANT
-    return tuple(Writing)
+    if not layout.key:
+        # All of the table is summed at once, and mostly in vain where JSON is as it is.
+        return Writing.AS_MYSQL, Writing.AS_IT_IS, Writing.AS_MEANT
+    return Writing.AS_IT_IS, Writing.AS_MYSQL, Writing.AS_MEANT
 
 
 class ServerSide:
@@ -309,9 +312,10 @@ class ServerSide:
     def _writer(self, form: Form) -> Callable[[bytes], bytes | bytearray]:
         match self._writing:
             case Writing.AS_MYSQL if form.becomes_mysql:
-                return as_mysql
+                return AsMySQL().of
             case Writing.AS_MEANT:
-                return lambda text: canonical(text) or self._unsure()
+                meaning = Meaning()
+                return lambda text: meaning.of(text) or self._unsure()
             case _:
                 return bytes
 
