@@ -136,7 +136,7 @@ def test_the_same_values_are_equal_in_every_type(filled: dict[str, Node], pair: 
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
-def test_one_unit_of_difference_is_found_in_every_type(filled: dict[str, Node], pair: tuple[str, str]) -> None:
+def test_one_bit_of_difference_is_found_in_every_type(filled: dict[str, Node], pair: tuple[str, str]) -> None:
     results = compare(filled, pair, f"{schema_of(pair[1])}.*")
 
     found = {
@@ -180,6 +180,37 @@ def test_a_value_is_the_same_under_another_familys_type(nodes: dict[str, Node], 
         back = compare(nodes, (MYSQL, maria), f"{schema}.*")["t"]
 
     assert [(one.problem, [example.key for example in one.examples]) for one in (forth, back)] == [("", [(b"2",)])] * 2
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
+def test_generated_and_invisible_columns_are_compared(nodes: dict[str, Node], pair: tuple[str, str]) -> None:
+    made = (
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, s INT AS (a+{0}) STORED, v INT AS (a-{0}) VIRTUAL, i INT INVISIBLE)"
+    )
+    rows = "INSERT INTO t (id,a,i) VALUES (1,10,{0})"
+    first, second = (";".join((made, rows)).format(number) for number in (1, 0))
+    with tables(nodes, "hidden", {pair[0]: first, pair[1]: second}):
+        found = compare(nodes, pair, "hidden.t")["t"]
+        run(nodes[pair[1]], "DROP TABLE hidden.t; USE hidden; " + first)
+        same = compare(nodes, pair, "hidden.t")["t"]
+
+    assert (found.problem, found.columns) == ("", {"s": 1, "v": 1, "i": 1})
+    assert same.verdict is Verdict.EQUAL
+
+
+@pytest.mark.parametrize("pair", [("mariadb:11", MYSQL), (MYSQL, "mariadb:10.11")], ids=" ".join)
+def test_json_in_rows_without_a_key_is_compared_by_its_meaning(nodes: dict[str, Node], pair: tuple[str, str]) -> None:
+    first, same, other = (
+        f"CREATE TABLE t (n INT, j JSON); INSERT INTO t VALUES (1,'{one}'),(1,'{one}'),(2,NULL),(2,'[]')"
+        for one in ('{"b":[1.0,2],"a":{}}', '{"a": {}, "b":[1,2e0]}', '{"a": {}, "b":[1,2.0000000000000004]}')
+    )
+    with tables(nodes, "loose", {pair[0]: first, pair[1]: same}):
+        equal = compare(nodes, pair, "loose.t")["t"]
+        run(nodes[pair[1]], "DROP TABLE loose.t; USE loose; " + other)
+        found = compare(nodes, pair, "loose.t")["t"]
+
+    assert (equal.verdict, equal.problem) == (Verdict.EQUAL, "")
+    assert (found.problem, found.kinds) == ("", {"missing": 1, "extra": 1})
 
 
 TEXT = "VARCHAR(20) CHARACTER SET utf8mb4"

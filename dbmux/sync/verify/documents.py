@@ -8,11 +8,10 @@ floating-point number that is nearest to the other.
 
 from __future__ import annotations
 
-import json
 import re
 from decimal import Decimal
+from itertools import zip_longest
 from math import isinf
-from typing import Any
 
 from dbmux.sync.verify.normal import Writer
 
@@ -22,6 +21,8 @@ _WHOLE = float(1 << 53)
 _DIGITS = 16
 _LONGEST_INTEGER = len(str(-(2**63)))
 _NUMBER = re.compile(rb"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+# A text, a number, or what is between them.
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[-0-9][-+.0-9eE]*+|[^-"0-9]++')
 _SHORTEST = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:e([+-][0-9]+))?")
 # Where the decimal point of a number can be for MySQL to write it without an exponent.
 _POINT_FROM, _POINT_TO = -14, 15
@@ -120,22 +121,21 @@ def is_same(first: bytes, second: bytes) -> bool:
     if first == second:
         return True
     try:
-        one, other = (json.loads(text, parse_float=Decimal, parse_int=Decimal) for text in (first, second))
-    except (ValueError, RecursionError):
+        one, other = (Writer(bytes).write(text) for text in (first, second))
+    except ValueError:
         return False
-    return _is_same(one, other)
+    # Now numbers alone are written in different ways.
+    tokens = zip_longest(_TOKEN.finditer(one), _TOKEN.finditer(other))
+    return all(a is not None and b is not None and _is_same(a[0], b[0]) for a, b in tokens)
 
 
-def _is_same(one: Any, other: Any) -> bool:
-    match one, other:
-        case dict(), dict():
-            return one.keys() == other.keys() and all(_is_same(value, other[name]) for name, value in one.items())
-        case list(), list():
-            return len(one) == len(other) and all(map(_is_same, one, other))
-        case Decimal(), Decimal():
-            return one == other or _nearest(one) == other or one == _nearest(other)
-        case _:
-            return type(one) is type(other) and bool(one == other)
+def _is_same(one: bytes, other: bytes) -> bool:
+    if one == other:
+        return True
+    if not (_NUMBER.fullmatch(one) and _NUMBER.fullmatch(other)):
+        return False
+    first, second = (Decimal(text.decode("ascii")) for text in (one, other))
+    return first == second or _nearest(first) == second or first == _nearest(second)
 
 
 def _nearest(number: Decimal) -> Decimal | None:

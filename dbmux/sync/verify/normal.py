@@ -30,9 +30,9 @@ class Writer:
     way, and may raise what it likes.
 
     `at` is a place in the text, `size` how much of `written` is. A zero byte ends the text: none is allowed anywhere in
-    JSON, so nobody reads beyond. No byte becomes more than two, so nobody writes beyond either; a number that does gets
-    its own room. Of objects that are being written, `places` has the members: where their names and values begin and
-    end.
+    JSON, so nobody reads beyond. Nothing gets longer but at commas and colons, for which there is room, so none writes
+    beyond either; a number that does gets its own room. Of objects that are being written, `places` has the members:
+    where their names and values begin and end.
     """
 
     __slots__ = ("at", "count", "data", "number", "places", "size", "written")
@@ -51,7 +51,7 @@ class Writer:
         # Compiled, there is a zero byte behind all bytes.
         self.data = text if COMPILED else text + b"\0"
         self.at = 0
-        self.written = bytearray(2 * len(text) + 2)
+        self.written = bytearray(len(text) + text.count(b",") + text.count(b":") + 1)
         self.size = 0
         self.count = 0
         self._value(DEEPEST)
@@ -332,7 +332,7 @@ class Writer:
             self._copy(begun, at)
             return
         piece = self.number(self.data[begun:at])
-        if len(piece) > 2 * (at - begun):
+        if len(piece) > at - begun:
             self.written.extend(bytes(len(piece)))
         self._append(piece)
 
