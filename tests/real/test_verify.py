@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
@@ -343,18 +344,56 @@ def test_what_comes_later_to_the_second_server_is_no_difference_and_what_never_c
 
 def dbmux_verify(nodes: dict[str, Node], pair: tuple[str, str], folder: Path, *options: str) -> tuple[int, str]:
     """The command's exit code and what it said, with its state in this folder."""
+    process = begun(nodes, pair, folder, *options)
+    told, _ = process.communicate(timeout=60)
+    return process.returncode, told
+
+
+def begun(
+    nodes: dict[str, Node], pair: tuple[str, str], folder: Path, *options: str, password: str = PASSWORD
+) -> subprocess.Popen[str]:
+    """The command, which runs."""
     addresses = [f"127.0.0.1:{nodes[name].port}" for name in pair]
-    account = {"DBMUX_VERIFY_USER": ACCOUNT, "DBMUX_VERIFY_PASSWORD": PASSWORD}
-    done = subprocess.run(
+    account = {"DBMUX_VERIFY_USER": ACCOUNT, "DBMUX_VERIFY_PASSWORD": password}
+    return subprocess.Popen(
         (*LINE, "verify", *addresses, "--settle", "0", *options),
         cwd=folder,
         env=environment(folder, **account),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
-        check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+
+
+def test_who_breaks_it_off_is_not_told_that_there_are_differences(nodes: dict[str, Node], tmp_path: Path) -> None:
+    pair, wanted = ("mariadb:10.11", MYSQL), ("--tables", "held.*")
+    held = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%`held`.`t`%' AND state LIKE '%lock%'"
+    with tables(nodes, "held", dict.fromkeys(pair, "CREATE TABLE t (id INT PRIMARY KEY)")):
+        with connected(nodes[pair[0]]) as client:
+            client.query("LOCK TABLES held.t WRITE")
+            process = begun(nodes, pair, tmp_path, *wanted)
+            until(lambda: nodes[pair[0]].run(held, "-N").strip() == "1")
+            process.send_signal(signal.SIGINT)
+            told, _ = process.communicate(timeout=60)
+        resumed = dbmux_verify(nodes, pair, tmp_path, *wanted, "--resume")
+
+    assert (process.returncode, told) == (2, "broken off: the same with --resume goes on from here\n")
+    assert resumed == (0, "held.t: equal, 0 rows\nequal: 1 table\n")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = monotonic() + 30
+    while not holds():
+        assert monotonic() < deadline
+        sleep(0.05)
+
+
+def test_a_login_that_is_refused_says_where(nodes: dict[str, Node], tmp_path: Path) -> None:
+    process = begun(nodes, ("mariadb:11", MYSQL), tmp_path, password="wrong")
+    told, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert f"127.0.0.1:{nodes['mariadb:11'].port} refused {ACCOUNT}: 1045" in told
 
 
 def test_the_command_tells_what_differs_and_repairs_it_after_a_dry_run(nodes: dict[str, Node], tmp_path: Path) -> None:

@@ -72,14 +72,19 @@ async def verify(services: tuple[Service, Service], wish: Wish, watcher: Watcher
         names.append([name for name in there if name.schema != OWN_SCHEMA and _is_wanted(name, wish.patterns)])
     first, second = names
     results: list[TableResult] = []
-    for name in sorted({*first, *second}):
-        if name in first and name in second:
-            results.append(wish.known.get(str(name)) or TableResult(name=str(name)))
-            await _table(services, wish, watcher, name, results)
-        else:
-            where = services[0 if name in first else 1].name
-            results.append(TableResult(name=str(name), is_alone=True, problem=f"only on {where}"))
-        watcher.ended(results[-1])
+    try:
+        for name in sorted({*first, *second}):
+            if name in first and name in second:
+                results.append(wish.known.get(str(name)) or TableResult(name=str(name)))
+                await _table(services, wish, watcher, name, results)
+            else:
+                where = services[0 if name in first else 1].name
+                problem = f"only on {where}, or the account sees it only there"
+                results.append(TableResult(name=str(name), is_alone=True, problem=problem))
+            watcher.ended(results[-1])
+            wish.save(results)
+    finally:
+        # Also when it is broken off.
         wish.save(results)
     return results
 
