@@ -49,7 +49,7 @@ class Writing(Enum):
 
 
 # Keys in one statement, and of a table without a key: each statement reads all of it.
-LOOKED_AT, LOOKED_AT_KEYLESS = 200, 10_000
+LOOKED_AT, LOOKED_AT_KEYLESS = 200, 25_000
 
 
 class Side(Protocol):
@@ -315,7 +315,12 @@ class ServerSide:
                 return AsMySQL().of
             case Writing.AS_MEANT:
                 meaning = Meaning()
-                return lambda text: meaning.of(text) or self._unsure()
+
+                def meant(text: bytes) -> bytes | bytearray:
+                    told = meaning.of(text)
+                    return self._unsure() if told is None else told
+
+                return meant
             case _:
                 return bytes
 
