@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from dbmux.commands import differences
 from dbmux.commands.asking import Wanted, asked, engine_options, json_option, print_json
+from dbmux.commands.options import Refused
 from dbmux.commands.table import table
 
 
@@ -51,7 +53,12 @@ def status(wanted: Wanted, as_json: bool) -> None:
 
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
-@click.option("--from-dump-position", "at", metavar="FILE:OFFSET", help="The target was loaded from a dump of there.")
+@click.option(
+    "--from-dump-position",
+    "at",
+    metavar="DUMP|FILE:OFFSET",
+    help="The target was loaded from this dump, or from one of this place in the source's log.",
+)
 @engine_options
 @json_option
 def start(mirror: str | None, at: str | None, wanted: Wanted, as_json: bool) -> None:
@@ -60,7 +67,7 @@ def start(mirror: str | None, at: str | None, wanted: Wanted, as_json: bool) -> 
     Without a position it is fed from now on: both must have the same rows, and nobody may write until this command
     returns.
     """
-    _tell(asked(wanted, "mirror.start", mirror=mirror, at=at), as_json)
+    _tell(asked(wanted, "mirror.start", mirror=mirror, at=None if at is None else _place(at)), as_json)
 
 
 @command.command()
@@ -86,6 +93,19 @@ command.add_command(differences.diff)
 command.add_command(differences.accept)
 command.add_command(differences.rerun)
 command.add_command(differences.report)
+
+
+def _place(written: str) -> str:
+    dump = Path(written)
+    if not dump.is_file():
+        return written
+    from dbmux.sync.dumped import BadDump, place_in
+
+    try:
+        found = place_in(dump)
+    except BadDump as error:
+        raise Refused(str(error)) from error
+    return f"{found.file}:{found.offset}"
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:

@@ -74,7 +74,7 @@ def _position(written: object) -> Position | None:
         return None
     found = _POSITION.fullmatch(str(written))
     if found is None:
-        raise Refused(f"{written!r} is no position; it is written as a dump has it, binlog.000012:4711")
+        raise Refused(f"{written!r} is no dump that is there, and no position such as binlog.000012:4711")
     return Position(found["file"], int(found["offset"]))
 
 
