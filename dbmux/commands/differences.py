@@ -57,6 +57,9 @@ def diff(number: int | None, mirror: str | None, state: str, as_json: bool) -> N
                 for line in _one_told(one):
                     click.echo(line)
             return
+        names = ledger.mirrors()
+        if mirror is not None and mirror not in names:
+            raise Refused(f"nothing is known of a mirror {visible(mirror)!r}; there are {_known(names)}")
         found = listed(ledger, mirror, None if state == "all" else State(state))
     if as_json:
         print_json(found)
@@ -128,8 +131,9 @@ def report(mirror: str | None, as_json: bool) -> None:
     with _ledger() as ledger:
         names = ledger.mirrors()
         if mirror is None and len(names) != 1:
-            known = ", ".join(map(visible, names)) or "none: no mirror has compared anything yet"
-            raise Refused(f"say which mirror; there are {known}")
+            raise Refused(f"say which mirror; there are {_known(names)}")
+        if mirror is not None and mirror not in names:
+            raise Refused(f"nothing is known of a mirror {visible(mirror)!r}; there are {_known(names)}")
         document = reported(ledger, mirror or names[0])
     click.echo(json.dumps(as_json_told(document), indent=1) if as_json else markdown(document), nl=as_json)
     sys.exit(0 if document.verdict is Verdict.SAFE else 1)
@@ -143,6 +147,10 @@ def _ledger() -> Iterator[Ledger]:
 
     with opened(platformdirs.user_state_path("dbmux") / FILE) as ledger:
         yield ledger
+
+
+def _known(names: list[str]) -> str:
+    return ", ".join(map(visible, names)) or "none: no mirror has compared anything yet"
 
 
 # What is shown.

@@ -174,7 +174,10 @@ async def _standing(task: Task, source: Source, target: Target) -> Place:
     place = await places.place_of(target, task.name)
     await target.commit()
     if place is None:
-        raise NotBegun(f"{task.target.name} has no place in the log of {task.source.name} yet")
+        raise NotBegun(
+            f"{task.target.name} has no place in the log of {task.source.name} yet; where both have the same rows: "
+            f"dbmux mirror start {task.name}"
+        )
     identity = await source.identity()
     if place.source != identity:
         raise Halted(

@@ -53,7 +53,7 @@ def sold(client: Client) -> str:
 
 def main() -> None:
     # Which of several DbMux is meant, where that must be said.
-    begun = dbmux("mirror", "start", "--config", str(CONFIG), *(("--pid", PID) if PID else ()))
+    begun = dbmux("mirror", "start", "--anew", "--config", str(CONFIG), *(("--pid", PID) if PID else ()))
     if begun.returncode:
         sys.exit(begun.stderr)
     print(begun.stdout.strip())
