@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from dbmux.mirror.ledger import Ledger
     from dbmux.mirror.side import Side
 
-LONGEST = 70
+# A statement in a list; of the shortest one still sees which it is, whatever the terminal's width.
+LONGEST, SHORTEST = 70, 30
+LONGEST_PLACE = 20
 
 
 @click.command()
@@ -157,20 +160,21 @@ def _known(names: list[str]) -> str:
 
 
 def _list_told(found: list[dict[str, Any]]) -> Iterator[str]:
-    heads = ("n", "mirror", "state", "kind", "seen", "last", "statement")
-    rows = [
+    # What is the same in all lines is left out of them, so that statements have room.
+    columns: list[tuple[str, list[str]]] = [("n", [str(one["id"]) for one in found])]
+    columns += [(head, told) for head in ("mirror", "state") if len(set(told := [one[head] for one in found])) > 1]
+    columns += [
         (
-            str(one["id"]),
-            one["mirror"],
-            one["state"],
-            one["kind"] + (f" ({one['place']})" if one["place"] else ""),
-            str(one["count"]),
-            _moment(one["last_seen"]),
-            _short(one["text"]),
-        )
-        for one in found
+            "kind",
+            [one["kind"] + (f" ({_short(one['place'], LONGEST_PLACE)})" if one["place"] else "") for one in found],
+        ),
+        ("seen", [str(one["count"]) for one in found]),
+        ("last", [_minute(one["last_seen"]) for one in found]),
     ]
-    return table(heads, rows)
+    taken = sum(max(map(len, (head, *cells))) + 2 for head, cells in columns)
+    room = min(LONGEST, max(SHORTEST, shutil.get_terminal_size((taken + LONGEST, 24)).columns - taken))
+    columns.append(("statement", [_short(one["text"], room) for one in found]))
+    return table([head for head, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)))
 
 
 def _one_told(one: dict[str, Any]) -> Iterator[str]:
@@ -220,9 +224,13 @@ def _sample_told(text: str, many: tuple[Difference, ...]) -> dict[str, Any]:
     return {"statement": text, "differences": told}
 
 
-def _short(text: str) -> str:
+def _short(text: str, longest: int = LONGEST) -> str:
     shown = visible(" ".join(text.split()))
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
 
 
 def _moment(at: float) -> str:

@@ -39,16 +39,17 @@ def status(wanted: Wanted, as_json: bool) -> None:
             _server(one["target"], one["target_version"]),
             one["state"],
             "-" if one["delay_seconds"] is None else f"{one['delay_seconds']:.1f} s",
-            one["position"] or "-",
             str(one["transactions"]),
             str(one["rows"]),
         )
         for one in found
     ]
-    heads = ("mirror", "from", "to", "state", "delay", "position", "applied", "rows")
+    heads = ("mirror", "from", "to", "state", "delay", "transactions", "rows")
     for line in table(heads, rows):
         click.echo(line)
     for one in found:
+        if one["position"]:
+            click.echo(f"{one['name']}: {one['target']} has all before {one['position']} of {one['source']}")
         if one["why"]:
             click.echo(f"{one['name']}: {one['why']}")
 
