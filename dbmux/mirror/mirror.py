@@ -39,8 +39,14 @@ RETENTION_LOOK_S, RETENTION_ALARM = 60.0, 0.5
 # What a server says that cannot at the moment: deadlock, lock wait, too many connections, shutting down, read-only,
 # out of memory or disk, interrupted, killed.
 _PASSING = frozenset((1040, 1041, 1053, 1021, 1037, 1038, 1114, 1205, 1213, 1290, 1317, 1836, 1927, 3100, 3024, 3572))
+# What it says to an account that may not.
+_LOGIN_DENIED, _RIGHT_MISSING = 1045, frozenset((1044, 1142, 1143, 1227, 1370, 1419))
 _SETTLED_BY_PEOPLE = (Halted, Disagrees, CannotApply, Unwritable)
 _LASTING = frozenset((Cause.CANNOT_SEND, Cause.FILTERED, Cause.UNREADABLE))
+
+
+class Refusal(DbMuxError):
+    """What the target refuses, with what to do where that is known."""
 
 
 class Begun(DbMuxError):
@@ -184,6 +190,12 @@ class Mirror:
         return place
 
     async def _note_beginning(self, position: Position | None, *, forgets: bool) -> Place:
+        try:
+            return await self._noted(position, forgets=forgets)
+        except BackendRefused as error:
+            raise self._refused(error) from error
+
+    async def _noted(self, position: Position | None, *, forgets: bool) -> Place:
         task = self.task
         source = await Source.connect(task.source, credentials(task.account), self._pace)
         try:
@@ -246,7 +258,7 @@ class Mirror:
                 self._become(MirrorState.WAITING, str(error))
             except BackendRefused as error:
                 if error.number not in _PASSING:
-                    return self._stop(MirrorState.HALTED, error)
+                    return self._stop(MirrorState.HALTED, self._refused(error))
                 self._become(MirrorState.WAITING, f"{self.task.target.name}: {error}")
             except (DbMuxError, TimeoutError) as error:
                 told = str(error) or f"{self.task.target.name} did not answer in time"
@@ -255,6 +267,16 @@ class Mirror:
                 pause = self._pace.first_pause
             await asyncio.sleep(pause * (1 + JITTER * (2 * self._random.random() - 1)))
             pause = min(2 * pause, self._pace.longest_pause)
+
+    def _refused(self, error: BackendRefused) -> Refusal:
+        # What the source refuses is Broken.
+        user = self.task.target_account.user
+        advice = ""
+        if error.number == _LOGIN_DENIED:
+            advice = f"; see the password of {user!r} in the configuration, `service` or `account` of the mirror"
+        elif error.number in _RIGHT_MISSING:
+            advice = f"; `dbmux grants` prints the rights that {user!r} needs there"
+        return Refusal(f"{self.task.target.name} refuses: {error}{advice}")
 
     def _lost(self, error: Broken) -> str:
         place, target = self.figures.place, self.task.target.name

@@ -373,7 +373,8 @@ class _Repeater:
                 await self._settle()
                 raise Halted(
                     f"{self._task.source.name} logs this as a statement and not as rows: {_shown(statement)}; run "
-                    "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again"
+                    "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again; this is "
+                    f"not applied: make both equal, and begin anew: dbmux mirror start {self._task.name} --anew"
                 )
             case Sort.UNDOES:
                 raise Halted(
