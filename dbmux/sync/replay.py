@@ -177,7 +177,10 @@ async def _standing(task: Task, source: Source, target: Target) -> Place:
     place = await places.place_of(target, task.name)
     await target.commit()
     if place is None:
-        raise NotBegun(f"{task.target.name} has no place in the log of {task.source.name} yet")
+        raise NotBegun(
+            f"{task.target.name} has no place in the log of {task.source.name} yet; where both have the same rows: "
+            f"dbmux mirror start {task.name}"
+        )
     identity = await source.identity()
     if place.source != identity:
         raise Halted(
@@ -397,7 +400,8 @@ class _Repeater:
                 await self._settle()
                 raise Halted(
                     f"{self._task.source.name} logs this as a statement and not as rows: {_shown(statement)}; run "
-                    "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again"
+                    "there: SET GLOBAL binlog_format = ROW, and have the sessions that are open connect again; this is "
+                    f"not applied: make both equal, and begin anew: dbmux mirror start {self._task.name} --anew"
                 )
             case Sort.UNDOES:
                 raise Halted(
