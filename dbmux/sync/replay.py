@@ -243,15 +243,14 @@ class _Repeater:
                     await self._settle()
                     events = await log.next()
                 for event in events:
-                    await self._take(event)
+                    if isinstance(event, RowsChanged):
+                        await self._rows(event)
+                    elif not isinstance(event, TableMap):
+                        # What a table map says comes again with its rows.
+                        await self._take(event)
 
     async def _take(self, event: Event) -> None:
         match event:
-            case RowsChanged():
-                await self._rows(event)
-            case TableMap():
-                # It comes with the rows.
-                pass
             case Committed(position=position):
                 await self._end(position)
             case TransactionBegan(gtid=gtid, committed_at=committed_at):

@@ -67,6 +67,8 @@ _WITHOUT_CHECKSUM, _CRC32 = 0, 1
 _SOUND = 0x2144DF1C
 _VERSION_LENGTH = 50
 
+# They come before it is known whether events have checksums.
+_ON_FILES = frozenset((E.FORMAT_DESCRIPTION, E.ROTATE))
 _ROWS = frozenset(
     (
         E.WRITE_ROWS_V1, E.UPDATE_ROWS_V1, E.DELETE_ROWS_V1, E.WRITE_ROWS, E.UPDATE_ROWS, E.DELETE_ROWS,
@@ -140,14 +142,19 @@ class Decoder:
         header = parse_header(event)
         if header.length != len(event):
             raise _broken(f"an event of {len(event)} bytes says that it has {header.length}")
+        if header.type in _ON_FILES:
+            return self._open(header, event)
+        if not self._has_checksums:
+            return self._read(header, event[HEADER_LENGTH:])
+        if zlib.crc32(event) != _SOUND:
+            raise _broken("an event's checksum is wrong: it was changed on its way")
+        return self._read(header, event[HEADER_LENGTH:-CHECKSUM_LENGTH])
+
+    def _open(self, header: Header, event: bytes) -> Iterable[Event]:
         if header.type == E.FORMAT_DESCRIPTION:
             return self._describe(header, event[HEADER_LENGTH:])
-        if header.type == E.ROTATE:
-            # It may stand before the first format description, and be of the old file or of the new one.
-            has_checksum = _is_sound(event)
-        elif (has_checksum := self._has_checksums) and not _is_sound(event):
-            raise _broken("an event's checksum is wrong: it was changed on its way")
-        return self._read(header, event[HEADER_LENGTH:-CHECKSUM_LENGTH] if has_checksum else event[HEADER_LENGTH:])
+        # It may stand before the first format description, and be of the old file or of the new one.
+        return self._rotate(event[HEADER_LENGTH : -CHECKSUM_LENGTH if zlib.crc32(event) == _SOUND else None])
 
     def _read(self, header: Header, body: bytes) -> Iterable[Event]:
         read = _READERS.get(header.type)
@@ -181,7 +188,7 @@ class Decoder:
         self._family = Family.MARIADB if b"MariaDB" in version else Family.MYSQL
         return (FormatDescribed(version, self._has_checksums),)
 
-    def _rotate(self, header: Header, body: bytes) -> Iterable[Event]:
+    def _rotate(self, body: bytes) -> Iterable[Event]:
         reader = Reader(body, ErrorCode.MALFORMED_REPLY)
         offset = reader.integer(8)
         self._file = _name(reader.rest())
@@ -282,10 +289,6 @@ class Decoder:
         raise _broken(f"there are rows of table {number}, and it was not said which that is")
 
 
-def _is_sound(event: bytes) -> bool:
-    return zlib.crc32(event) == _SOUND
-
-
 def _xa_or(statement: Statement) -> Event:
     found = _XA.match(statement.text)
     if found is None:
@@ -313,7 +316,6 @@ _READERS: dict[int, Callable[[Decoder, Header, bytes], Iterable[Event]]] = {
     E.XID: Decoder._commit,
     E.XA_PREPARE: Decoder._prepare,
     E.TRANSACTION_PAYLOAD: Decoder._unpack,
-    E.ROTATE: Decoder._rotate,
     E.HEARTBEAT: Decoder._beat,
     E.HEARTBEAT_V2: Decoder._beat_v2,
     E.INCIDENT: Decoder._incident,
