@@ -140,11 +140,13 @@ async def _verify(wanted: tuple[str, str], options: _Options) -> list[TableResul
         )
         with _watched() as watcher:
             results = await verify(pair, wish, watcher)
-        lost = [service.name for service in pair if not service.is_open]
+        is_lost = not all(service.is_open for service in pair)
     if all(result.is_done or result.is_alone for result in results):
         state.forget()
-    elif lost:
-        click.echo(f"{' and '.join(lost)} is gone: when it is back, the same with --resume goes on from here", err=True)
+    elif is_lost:
+        click.echo(
+            "a connection was lost: when both servers answer, the same with --resume goes on from here", err=True
+        )
     return results
 
 

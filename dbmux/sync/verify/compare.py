@@ -133,10 +133,8 @@ async def _unequal(sides: Sides, part: Range, buckets: Buckets) -> list[Key]:
 
 
 async def both(sides: Sides, what: Callable[[Side], Coroutine[Any, Any, T]]) -> tuple[T, T]:
-    """Ask both sides at the same time; the first error ends both."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            one, other = (group.create_task(what(side)) for side in sides)
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from errors
+    """Ask both sides at the same time; what one of them raises is raised when the other is done, whose connection would
+    be lost in the middle of an answer."""
+    one, other = [asyncio.create_task(what(side)) for side in sides]
+    await asyncio.gather(one, other, return_exceptions=True)
     return one.result(), other.result()

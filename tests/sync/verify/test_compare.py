@@ -141,6 +141,25 @@ class Breaking(FakeSide):
         return await super().total(part)
 
 
+class Late(FakeSide):
+    """Answers after a while."""
+
+    is_done = False
+
+    async def total(self, part: Range) -> Total:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.is_done = True
+        return await super().total(part)
+
+
+class Refusing(FakeSide):
+    """Cannot sum."""
+
+    async def total(self, part: Range) -> Total:
+        raise Undecided("it cannot")
+
+
 class Disordered(FakeSide):
     """Sorts in another way."""
 
@@ -154,6 +173,15 @@ ROWS_OF_TEN: Rows = {(b"%d" % number,): (b"x",) for number in range(10)}
 def test_a_read_that_breaks_is_an_error_and_not_the_end_of_the_table() -> None:
     with pytest.raises(MySQLError, match="it is gone"):
         asyncio.run(found(FakeSide(ROWS_OF_TEN), Breaking(ROWS_OF_TEN), Sizes(chunk=2, largest=2)))
+
+
+def test_what_one_side_refuses_leaves_no_answer_of_the_other_half_read() -> None:
+    late = Late(ROWS_OF_TEN)
+
+    with pytest.raises(Undecided, match="it cannot"):
+        asyncio.run(found(late, Refusing(ROWS_OF_TEN), Sizes()))
+
+    assert late.is_done
 
 
 def test_servers_that_sort_in_different_ways_are_not_compared_by_ranges() -> None:
