@@ -38,6 +38,7 @@ from dbmux.control.differences import Differences
 from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
+from dbmux.control.mirroring import told as mirror_told
 from dbmux.control.shadowing import Shadows
 from dbmux.control.socket import ControlSocket
 from dbmux.control.watched import watched_tables
@@ -51,7 +52,7 @@ from dbmux.feed.log.logs import Logs, problems
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.nplus1 import Detector
 from dbmux.mirror.ledger import FILE, Unusable
-from dbmux.mirror.mirror import Mirror
+from dbmux.mirror.mirrors import AnyMirror
 from dbmux.net.inherited import Inherited, handed_over
 from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
@@ -343,15 +344,14 @@ async def _drain(engine: Engine, hurrying: asyncio.Event) -> None:
         hurry.cancel()
 
 
-def _mirror_now(mirror: Mirror) -> MirrorNow:
-    figures = mirror.figures
-    place = figures.place
+def _mirror_now(mirror: AnyMirror) -> MirrorNow:
+    told = mirror_told(mirror)
     return MirrorNow(
-        name=mirror.task.name,
-        state=str(figures.state),
-        delay_s=figures.delay_s,
-        transactions=0 if place is None else place.transactions,
-        rows=0 if place is None else place.rows,
+        name=told["name"],
+        state=told["state"],
+        delay_s=told["delay_seconds"],
+        transactions=told["transactions"],
+        rows=told["rows"],
     )
 
 

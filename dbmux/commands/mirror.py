@@ -36,8 +36,8 @@ def status(wanted: Wanted, as_json: bool) -> None:
             one["state"],
             "-" if one["delay_seconds"] is None else f"{one['delay_seconds']:.1f} s",
             one["position"] or "-",
-            str(one["transactions"]),
-            str(one["rows"]),
+            "-" if one["transactions"] is None else str(one["transactions"]),
+            "-" if one["rows"] is None else str(one["rows"]),
         )
         for one in found
     ]

@@ -50,6 +50,7 @@ def grants(config: Config) -> str:
                 "-- to be told in its binary log of writes that do not come through DbMux, for the cache",
                 f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'%';",
             ]
+        lines += _compared(config, user, name)
         mirrors = [(label, mirror) for label, mirror in config.mirrors.items() if mirror.feed is Feed.BINLOG]
         if any(name in _servers(config, mirror.source) for _, mirror in mirrors):
             lines += [
@@ -68,6 +69,24 @@ def grants(config: Config) -> str:
                 ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _compared(config: Config, user: str, name: str) -> list[str]:
+    lines = []
+    for label, mirror in config.mirrors.items():
+        if mirror.feed is not Feed.NATIVE or name not in (mirror.target, *_servers(config, mirror.source)):
+            continue
+        lines += [
+            f"-- for mirror {label}, to ask how far it is, and to read where no other account is known",
+            f"GRANT SELECT ON *.* TO {user}@'%';",
+        ]
+        who = user
+        if name == mirror.target and mirror.account is not None:
+            who = _quoted(mirror.account.user)
+            lines.append(f"CREATE USER IF NOT EXISTS {who}@'%' IDENTIFIED BY '<its password>';")
+        right = _STATUS if name == mirror.target else "REPLICATION CLIENT"
+        lines.append(f"GRANT {right} ON *.* TO {who}@'%';")
+    return lines
 
 
 def feeds_cache(config: Config, name: str) -> bool:

@@ -414,7 +414,7 @@ class MirrorConfig(Section):
     ddl: OnDefinition = OnDefinition.STOP
     """What becomes of CREATE, ALTER and DROP: stop there, apply them, or go on without; renames always stop."""
     account: Account | None = None
-    """The account at the target; `service` unless given."""
+    """The account at the target, to write there, or to ask how far it is; `service` unless given."""
 
 
 class ClientTls(Section):

@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Protocol
 from dbmux.backend.reading import Bounds, Rights, Statement
 from dbmux.backend.server import Backend
 from dbmux.cache.cache import Cache
-from dbmux.config.model import Account, Config, Feed, MirrorConfig
+from dbmux.config.model import Account, Config, MirrorConfig
 from dbmux.control.rights import rights_of
 from dbmux.events import KEPT, OWN, QueryFinished
 from dbmux.feed.arguments import execution_of
@@ -261,7 +261,7 @@ class Shadows:
             fairness=Epochs(
                 engine.cache.source(mirror.source),
                 engine.cache.tables,
-                lambda: self._applied_until(name, mirror, target),
+                lambda: self._applied_until(name),
             ),
             record=ledger.record,
             durations=Histogram,
@@ -273,9 +273,7 @@ class Shadows:
         sides = [Side(one, rights_at(one, engine.frontend, service), BOUNDS) for one in (source, target)]
         return Shadow(name, sides[0], sides[1], _catalogue(name, mirror), around, mirror.reads)
 
-    def _applied_until(self, name: str, mirror: MirrorConfig, target: Backend) -> float:
-        if mirror.feed is Feed.NATIVE:
-            return target.applied_until
+    def _applied_until(self, name: str) -> float:
         feeding = self._engine.mirrors.find(name)
         return 0.0 if feeding is None else feeding.applied_until
 

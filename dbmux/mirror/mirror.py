@@ -17,6 +17,8 @@ from typing import NoReturn
 from dbmux.backend.binlog.listener import Broken, Cause, Pace
 from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.source import Source
+from dbmux.backend.server import Backend
+from dbmux.config.model import Feed
 from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.events import Emit, MirrorChanged, Warned
 from dbmux.sync import places
@@ -52,6 +54,8 @@ class MirrorState(StrEnum):
     """Somebody has to look."""
     NOT_BEGUN = "not begun"
     """Nobody has said yet from where on it is to be fed."""
+    NATIVE = "native"
+    """The target is a replica already, and goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,8 @@ class MirrorFigures:
 
 class Mirror:
     """`attend` runs it; `pause`, `resume` and `begin` may be called at any time."""
+
+    feed = Feed.BINLOG
 
     def __init__(self, task: Task, *, emit: Emit, randomness: Random, pace: Pace | None = None) -> None:
         self.task = task
@@ -82,6 +88,21 @@ class Mirror:
         # The next definition is passed over: somebody has seen to it.
         self._passes_over = False
         self._warned: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """As the configuration calls it."""
+        return self.task.name
+
+    @property
+    def source(self) -> Backend:
+        """Whose writes it gets."""
+        return self.task.source
+
+    @property
+    def target(self) -> Backend:
+        """Which gets them."""
+        return self.task.target
 
     @property
     def figures(self) -> MirrorFigures:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,6 +29,7 @@ from dbmux.wire.server import CommandReceived, ServerProtocol
 from dbmux.wire.statements import Execute, ParameterType
 from tests.config.serving import servers
 from tests.fakes import COLUMN, PASSWORD, FakeBackend, client, row
+from tests.mirror.test_native import UUID, Server
 from tests.mirror.test_shadow import Stage
 
 WHO = Who("app", "127.0.0.1:1", "", "main", 0)
@@ -122,7 +122,7 @@ def one_row(value: bytes) -> FakeBackend:
             return protocol.send_rows([COLUMN], [row(value)], Status.AUTOCOMMIT)
         return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
 
-    return FakeBackend(answer=answer)
+    return Server(gtids=UUID + b":1-5", answer=answer).fake
 
 
 def a_config(old: str, new: str, **mirror: Any) -> Config:
@@ -146,7 +146,6 @@ def test_what_clients_read_is_compared_and_what_differs_is_in_the_ledger(tmp_pat
         async with servers(one_row(b"1"), one_row(b"2")) as (old, new):
             observer, config = Observer(None), a_config(old, new)
             async with Engine(config, emit=observer.emit, state_folder=None) as engine:
-                engine.frontend.topology.backends["new"].applied_until = inf
                 shadows = Shadows(engine, observer.queries, path, Random(1), attend_s=0.01)
                 running = asyncio.create_task(shadows.run())
                 while shadows.find("upgrade") is None:  # noqa: ASYNC110 - there is no event for what tests wait for

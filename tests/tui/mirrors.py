@@ -10,6 +10,7 @@ from tests.tui.lines import NOON
 
 RUNNING: dict[str, Any] = {
     "name": "upgrade",
+    "feed": "binlog",
     "source": "old",
     "source_version": "10.11.16-MariaDB-log",
     "target": "new",
@@ -35,6 +36,8 @@ HALTED = RUNNING | {
     "why": WHY,
     "delay_seconds": None,
 }
+# Its target replicates by itself.
+NATIVE = RUNNING | {"feed": "native", "state": "native", "committed_at": None, "transactions": None, "rows": None}
 REPORT: dict[str, Any] = {
     "mirror": "upgrade",
     "verdict": "not safe to switch",
