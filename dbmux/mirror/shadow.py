@@ -20,12 +20,12 @@ from dbmux.errors import DbMuxError
 from dbmux.mirror.answer import Answer
 from dbmux.mirror.catalogue import Catalogue, Expected
 from dbmux.mirror.compare import Comparison, Difference, Order, compare
-from dbmux.mirror.ledger import Finding, Sample, Unusable
+from dbmux.mirror.ledger import Entry, Finding, Sample, Unusable
 from dbmux.mirror.orders import run_again
 from dbmux.mirror.read import Asked, Fairness, NotComparedError, Read
 from dbmux.mirror.sampling import Sampler, Taken
 from dbmux.mirror.settings import carried, packed
-from dbmux.mirror.tally import Durations, Outcome, Tally
+from dbmux.mirror.tally import Durations, Outcome, Tally, slower
 from dbmux.mirror.telling import told
 from dbmux.query import Query
 from dbmux.session import SessionState
@@ -169,10 +169,10 @@ class Shadow:
             # The door of this work: one read that nobody foresaw must not end all others.
             self.tally.skipped(f"it failed for an unforeseen reason ({type(error).__name__})")
 
-    async def again(self, sample: Sample) -> tuple[Difference, ...]:
-        """What of a sample's answers still differs, beyond what is expected; raises DbMuxError."""
+    async def again(self, entry: Entry, sample: Sample) -> tuple[Difference, ...]:
+        """What of an entry's sample still differs, beyond what is expected; raises DbMuxError."""
         await self._meet()
-        return await run_again(sample, self._source, self._target, self._expected)
+        return await run_again(entry, sample, self._source, self._target, self._expected)
 
     def figures(self) -> dict[str, Any]:
         """What was counted, and between which servers, as JSON has it."""
@@ -356,16 +356,16 @@ class Shadow:
         if digest.is_explained or digest.digest != read.digest or not digest.is_slower:
             return
         digest.is_explained = True
-        plans = [
-            await side.explain(read.statement, read.user, self._state(side, read))
-            for side in (self._source, self._target)
-        ]
+        try:
+            plans = [
+                await side.explain(read.statement, read.user, self._state(side, read))
+                for side in (self._source, self._target)
+            ]
+        except DbMuxError:
+            # The next one of its kind will tell.
+            digest.is_explained = False
+            return
         here, there = digest.source.percentile(50), digest.target.percentile(50)
-        difference = Difference(
-            kind=DifferenceKind.PLAN,
-            source=f"{here * 1000:.2f} ms at the median",
-            target=f"{there * 1000:.2f} ms at the median",
-        )
         sample = Sample(
             at=self._around.clock(),
             statement=read.written(),
@@ -377,7 +377,7 @@ class Shadow:
             target_s=there,
         )
         self.tally.kinds[DifferenceKind.PLAN] += 1
-        await self._keep(read, difference, sample)
+        await self._keep(read, slower(here, there), sample)
 
 
 def _check(pair: Pair) -> None:

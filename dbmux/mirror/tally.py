@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from dbmux.mirror.compare import Comparison
+from dbmux.differences import DifferenceKind
+from dbmux.mirror.compare import Comparison, Difference
 from dbmux.mirror.read import Read
 
 # Each takes two histograms, which are 8 kB.
@@ -46,6 +47,17 @@ class Outcome(StrEnum):
     TRANSIENT = "transient"
 
 
+def is_slower(source_s: float, target_s: float) -> bool:
+    """Whether a statement that takes so long at both servers takes the target much longer."""
+    return target_s > SLOWER * source_s and target_s - source_s > SLOWER_S
+
+
+def slower(source_s: float, target_s: float) -> Difference:
+    """That it does, as a difference."""
+    times = [f"{seconds * 1000:.2f} ms at the median" for seconds in (source_s, target_s)]
+    return Difference(kind=DifferenceKind.PLAN, source=times[0], target=times[1])
+
+
 @dataclass(slots=True, eq=False)
 class DigestTally:
     """One kind of statement; `is_explained` tells that both plans were looked at."""
@@ -63,8 +75,7 @@ class DigestTally:
         """Whether it takes the target much longer."""
         if self.source.count < ENOUGH_RUNS:
             return False
-        here, there = self.source.percentile(50), self.target.percentile(50)
-        return there > SLOWER * here and there - here > SLOWER_S
+        return is_slower(self.source.percentile(50), self.target.percentile(50))
 
 
 @dataclass(slots=True, eq=False)

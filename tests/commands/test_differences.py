@@ -174,7 +174,8 @@ class TestRerun:
 
         assert (result.exit_code, result.output) == (
             1,
-            "SELECT a FROM t WHERE b = 1: different\n  value in a\n    source: 1\n    target: 2\n",
+            "SELECT a FROM t WHERE b = 1: different\n  value in a\n    source: 1\n    target: 2\n"
+            "difference 1: still different in 1 of 1 sample, it is new\n",
         )
 
     def test_when_they_agree_it_is_repaired(self, here: Path, serve: Serve) -> None:
@@ -185,7 +186,7 @@ class TestRerun:
 
         assert (result.exit_code, result.output) == (
             0,
-            "SELECT a FROM t WHERE b = 1: the same\ndifference 1 is repaired\n",
+            "SELECT a FROM t WHERE b = 1: the same\ndifference 1: both servers answer alike now, it is repaired\n",
         )
         assert json.loads(run_here("mirror", "diff", "--state", "repaired", "--json").output)[0]["id"] == 1
 

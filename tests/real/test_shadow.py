@@ -31,7 +31,9 @@ from dbmux.playground.node import Node
 from dbmux.proxy import Engine
 from dbmux.session import SessionState
 from dbmux.sql.ordering import is_ordered
+from dbmux.wire.columns import FieldType
 from dbmux.wire.commands import Command
+from dbmux.wire.statements import Execute, ParameterType
 from tests.fakes import TestClient, connect
 from tests.mirror.corpus import ALIKE, DIFFERENT, SCHEMA
 from tests.mirror.test_shadow import FakeFairness
@@ -184,6 +186,27 @@ def test_differences_that_are_planted_in_the_target_are_found_and_rightly_classe
     nodes[NEW].run(SCHEMA, "--default-character-set=utf8mb4")
 
     assert found == {change: kinds for change, (_, kinds) in planted.items()}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_each_server_gives_its_plan_also_for_an_execution(nodes: dict[str, Node], name: str) -> None:
+    async def scenario() -> list[str]:
+        side = a_side(name, nodes[name])
+        await side.meet()
+        execution = Execute(statement=0, types=(ParameterType(FieldType.LONG),), values=(2,))
+        statements = (
+            Statement(b"SELECT name FROM people WHERE id = 2"),
+            Statement(b"SELECT name FROM people WHERE id = ?", execution),
+            Statement(b"SELECT name FROM nowhere"),
+        )
+        told = [await side.explain(statement, ACCOUNT, STATE) for statement in statements]
+        side.close()
+        return told
+
+    *plans, failed = asyncio.run(scenario())
+
+    assert all("people" in plan or "Rows fetched before execution" in plan for plan in plans)
+    assert failed.startswith("no plan: Table 'mirrored.nowhere' doesn't exist")
 
 
 def test_reads_of_clients_are_tapped_and_compared_in_their_sessions_state(nodes: dict[str, Node]) -> None:

@@ -118,7 +118,7 @@ MIRRORED: dict[str, Any] = {
     "mirror.report": lambda given: REPORT if given["mirror"] == "upgrade" else REPORT | {"changes": [], "figures": {}},
     "mirror.diff": differences,
     "mirror.accept": ENTRY | {"state": "accepted", "rule": {}},
-    "mirror.rerun": {"state": "repaired", "samples": [{"statement": SAMPLE["statement"], "differences": []}]},
+    "mirror.rerun": {"state": "repaired", "told": "difference 12: both servers answer alike now, it is repaired"},
     "mirror.pause": {"name": "upgrade", "state": "paused"},
     "mirror.resume": {"name": "copy", "state": "starting"},
 }

@@ -407,7 +407,7 @@ class Mirror(Copying):
         except (Refused, Lost) as error:
             self.post_message(self.Said(str(error)))
             return
-        self.post_message(self.Said(_rerun_told(one["id"], told)))
+        self.post_message(self.Said(told["told"]))
         await self._look_anew()
 
     @work(exclusive=True, group="deed")
@@ -467,11 +467,3 @@ def _reads(mirror: Record) -> str:
 def _sides_told(one: Record) -> Sequence[tuple[str, str]]:
     settled = f" by {one['settled_by'] or 'nobody'}: {one['why']}" if one["why"] else ""
     return (("source", one["source"]), ("target", one["target"]), ("state", one["state"] + settled))
-
-
-def _rerun_told(number: int, told: Mapping[str, Any]) -> str:
-    differ = sum(bool(one["differences"]) for one in told["samples"])
-    if not differ:
-        return f"difference {number}: both servers answer alike now, it is {told['state']}"
-    samples = many(len(told["samples"]), "sample")
-    return f"difference {number}: still different in {differ} of {samples}, it is {told['state']}"
