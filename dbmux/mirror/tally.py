@@ -60,7 +60,8 @@ def slower(source_s: float, target_s: float) -> Difference:
 
 @dataclass(slots=True, eq=False)
 class DigestTally:
-    """One kind of statement; `is_explained` tells that both plans were looked at."""
+    """One kind of statement; `is_slower` tells whether it takes the target much longer, `is_explained` that both plans
+    were looked at."""
 
     digest: str
     text: str
@@ -68,14 +69,16 @@ class DigestTally:
     target: Durations
     runs: int = 0
     different: int = 0
+    is_slower: bool = False
     is_explained: bool = False
 
-    @property
-    def is_slower(self) -> bool:
-        """Whether it takes the target much longer."""
-        if self.source.count < ENOUGH_RUNS:
-            return False
-        return is_slower(self.source.percentile(50), self.target.percentile(50))
+    def ran(self, source_s: float, target_s: float) -> None:
+        """It took so long at both. What follows from that is found out now, and not for all whenever somebody asks."""
+        self.runs += 1
+        self.source.record(source_s)
+        self.target.record(target_s)
+        if self.source.count >= ENOUGH_RUNS:
+            self.is_slower = is_slower(self.source.percentile(50), self.target.percentile(50))
 
 
 @dataclass(slots=True, eq=False)

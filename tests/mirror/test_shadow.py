@@ -421,3 +421,22 @@ def test_ten_thousand_reads_without_a_difference_report_none() -> None:
     told = stage.look(*[a_read()] * 10_000)
 
     assert (told["same"], told["not_compared"], stage.findings) == (10_000, {}, [])
+
+
+def test_after_many_rows_a_worker_rests_for_longer() -> None:
+    many = answer(*[(b"x",)] * 300)
+    rests: list[float] = []
+
+    async def scenario(one: Answer) -> None:
+        stage = Stage(one, one)
+        stage.shadow.offer(a_read())
+        working = asyncio.create_task(stage.shadow.run())
+        while not stage.pauses:  # noqa: ASYNC110 - there is no event for what tests wait for
+            await asyncio.sleep(0)
+        working.cancel()
+        rests.append(stage.pauses[0])
+
+    asyncio.run(scenario(ONE))
+    asyncio.run(scenario(many))
+
+    assert rests == [module.REST_S + rows * module.REST_A_ROW_S for rows in (2, 600)]
