@@ -13,6 +13,7 @@ from dbmux.config.model import Config, Feed, InvalidateFrom, OnDefinition, Roles
 _STATUS = "/*!50700 REPLICATION CLIENT *//*M!100509 REPLICA MONITOR */"
 
 _MIRRORED = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, LOCK TABLES, REFERENCES, TRIGGER"
+_TRIED = "SELECT, INSERT, UPDATE, DELETE, TRIGGER"
 _DEFINED = "ALTER, INDEX, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE"
 
 
@@ -84,6 +85,8 @@ def _compared(config: Config, user: str, name: str) -> list[str]:
         if name == mirror.target and mirror.account is not None:
             who = _quoted(mirror.account.user)
             lines.append(f"CREATE USER IF NOT EXISTS {who}@'%' IDENTIFIED BY '<its password>';")
+        if name == mirror.target and mirror.shadow_writes:
+            lines += ["-- and to try out writes, which are taken back", f"GRANT {_TRIED} ON *.* TO {who}@'%';"]
         right = _STATUS if name == mirror.target else "REPLICATION CLIENT"
         lines.append(f"GRANT {right} ON *.* TO {who}@'%';")
     return lines

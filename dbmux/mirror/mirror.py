@@ -11,6 +11,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from random import Random
 from typing import NoReturn
 
@@ -26,6 +27,7 @@ from dbmux.sync.apply import CannotApply
 from dbmux.sync.literal import Unwritable
 from dbmux.sync.places import Place
 from dbmux.sync.replay import Halted, NotBegun, Replay, Task, credentials
+from dbmux.sync.table import TableName
 from dbmux.sync.target import Disagrees, Target
 from dbmux.wire.binlog.events import Position
 
@@ -118,6 +120,12 @@ class Mirror:
         """A moment, by time.perf_counter: the target has all that the source had committed then; 0.0 for not known."""
         progress = self._progress
         return 0.0 if progress is None else progress.applied_until
+
+    def written_at(self, table: TableName) -> float:
+        """A moment, by time.perf_counter: since then the source's log has told of no write to this table; of a table
+        that is not mirrored nothing is known."""
+        replay = self._replay
+        return inf if replay is None or not self.task.is_wanted(table) else replay.written_at(table)
 
     @property
     def _progress(self) -> Progress | None:

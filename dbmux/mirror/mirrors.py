@@ -79,20 +79,26 @@ class Mirrors:
 
 def _of_writes(config: MirrorConfig) -> MirrorConfig:
     # What is compared, and what is expected to differ, does not concern the stream.
-    return config.model_copy(update={"reads": 0.0, "expected": ()})
+    return config.model_copy(update={"reads": 0.0, "shadow_writes": 0.0, "expected": ()})
 
 
-def _task(name: str, config: MirrorConfig, source: Backend, target: Backend, account: Account) -> Task:
+def is_mirrored(config: MirrorConfig) -> Callable[[TableName], bool]:
+    """Which tables a mirror is of."""
+
     def is_wanted(table: TableName) -> bool:
         shown = f"{table.schema}.{table.name}"
         return not config.tables or any(fnmatchcase(shown, pattern) for pattern in config.tables)
 
+    return is_wanted
+
+
+def _task(name: str, config: MirrorConfig, source: Backend, target: Backend, account: Account) -> Task:
     return Task(
         name=name,
         source=source,
         target=target,
         account=account,
         target_account=config.account or account,
-        is_wanted=is_wanted,
+        is_wanted=is_mirrored(config),
         on_definition=config.ddl,
     )

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 from time import perf_counter
 
 from dbmux.backend.binlog.progress import Progress
@@ -21,6 +22,7 @@ from dbmux.config.model import Account, Feed
 from dbmux.events import Emit, MirrorChanged
 from dbmux.mirror.mirror import MirrorFigures, MirrorState
 from dbmux.sync.places import Place
+from dbmux.sync.table import TableName
 from dbmux.wire.binlog.events import Position
 
 # A read is compared when the target is known to have what was committed before it; until then it waits.
@@ -67,6 +69,10 @@ class NativeMirror:
     def applied_until(self) -> float:
         """A moment, by time.perf_counter: the target has all that the source had committed then; 0.0 for not known."""
         return self._told.applied_until
+
+    def written_at(self, table: TableName) -> float:
+        """What the source's log tells of a table is not known: it may always have been written."""
+        return inf
 
     async def attend(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Look at it until cancelled."""

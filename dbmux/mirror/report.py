@@ -237,6 +237,8 @@ def markdown(document: Report) -> str:
         lines += ["", "## Never looked at", ""]
         ordered = sorted(unfit.items(), key=lambda one: (-one[1], one[0]))
         lines += [f"- {count}: {_plain(why)}" for why, count in ordered]
+    if figures.get("writes", {}).get("offered"):
+        lines += ["", "## Writes that were tried out on the target", "", *_writes(figures["writes"])]
     expected = figures.get("expected_by", {})
     if expected:
         lines += ["", "## Expected between these versions", ""]
@@ -287,6 +289,23 @@ def _counted(document: Report) -> list[str]:
     return lines
 
 
+def _writes(figures: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("| writes | |", "|---|---|")
+    yield from (f"| {name} | {figures.get(key, 0)} |" for name, key in _COUNTED_WRITES)
+    for what, key in (("not compared", "not_compared"), ("never tried", "unfit")):
+        ordered = sorted(figures.get(key, {}).items(), key=lambda one: (-one[1], one[0]))
+        yield from (f"| {what}: {_plain(why)} | {count} |" for why, count in ordered)
+
+
+_COUNTED_WRITES = (
+    ("that ran", "offered"),
+    ("chosen", "chosen"),
+    ("compared", "compared"),
+    ("the same", "same"),
+    ("different only as expected", "expected"),
+    ("different at first, the same when tried again", "transient"),
+    ("different", "different"),
+)
 _COUNTED = (
     ("SELECTs that ran", "offered"),
     ("left alone, as enough of them waited", "spared"),

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dbmux.differences import OF_ROWS, DifferenceKind
@@ -22,10 +20,11 @@ from dbmux.mirror.catalogue import Catalogue, Expected
 from dbmux.mirror.compare import Comparison, Difference, Order, compare
 from dbmux.mirror.ledger import Entry, Finding, Sample, Unusable
 from dbmux.mirror.orders import run_again
-from dbmux.mirror.read import Asked, Fairness, NotComparedError, Read
+from dbmux.mirror.read import Asked, NotComparedError, Read
 from dbmux.mirror.sampling import Sampler, Taken
 from dbmux.mirror.settings import carried, packed
-from dbmux.mirror.tally import Durations, Outcome, Tally, slower
+from dbmux.mirror.surroundings import NO_LEDGER, Surroundings, until_applied
+from dbmux.mirror.tally import Outcome, Tally, slower
 from dbmux.mirror.telling import told
 from dbmux.query import Query
 from dbmux.session import SessionState
@@ -41,8 +40,6 @@ MOST_OF_THE_SHARE = 128
 REST_S, REST_A_ROW_S = 0.05, 0.00025
 # How often both servers are asked until a difference is believed, or given up; and how often for a fair moment.
 ATTEMPTS, TRIES = 3, 4
-# How long and how often is waited for the target to have applied what the source has committed.
-PAUSE_S, PAUSES = 0.05, 60
 # The first time it is enough that the target was up to date so long ago: to prove more would take longer than to ask
 # again where the answers differ.
 CLOSE_S = 3.0
@@ -51,7 +48,6 @@ CLOSE_S = 3.0
 MANY_VALUES = 40
 
 FULL = "too many reads waited"
-BEHIND = "the target had not applied the source's writes in time"
 WRITTEN = "its tables were written meanwhile"
 UNSTEADY = "the source itself does not answer alike twice"
 UNSETTLED = "each time something else differs"
@@ -59,7 +55,6 @@ OPEN_LIMIT = "which rows a LIMIT takes is open without an ORDER BY"
 LIMIT_UNKNOWN = "which rows a LIMIT takes could not be looked at"
 DENIED = "the account that it is run with may not read that"
 TOO_LONG = "it took too long"
-NO_LEDGER = "the ledger could not be written"
 # Manual page "Server Error Message Reference": no right to a schema, a table, a column, an operation, a routine.
 _DENIED = frozenset((1044, 1142, 1143, 1227, 1370))
 # Interrupted, and the time limits of MariaDB and MySQL.
@@ -79,20 +74,6 @@ class Looked(NamedTuple):
     pair: Pair
     found: Comparison
     outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What shadow reads need besides the two servers: all that is of the process around them."""
-
-    fairness: Fairness
-    record: Callable[[Finding], Awaitable[object]]
-    durations: Callable[[], Durations]
-    random: Callable[[], float]
-    # Seconds since the epoch, and by time.perf_counter.
-    clock: Callable[[], float]
-    now: Callable[[], float]
-    pause: Callable[[float], Awaitable[None]]
 
 
 class Shadow:
@@ -172,6 +153,11 @@ class Shadow:
         except Exception as error:
             # The door of this work: one read that nobody foresaw must not end all others.
             self.tally.skipped(f"it failed for an unforeseen reason ({type(error).__name__})")
+
+    async def met(self) -> Expected:
+        """Find out which servers these are; which differences are known between them. Raises NotAsked."""
+        await self._meet()
+        return self._expected
 
     async def again(self, entry: Entry, sample: Sample) -> tuple[Difference, ...]:
         """What of an entry's sample still differs, beyond what is expected; raises DbMuxError."""
@@ -294,19 +280,12 @@ class Shadow:
     async def _fair_pair(self, read: Read, close_s: float) -> Pair:
         fairness = self._around.fairness
         for _ in range(TRIES):
-            await self._until_applied(self._around.now() - close_s)
+            await until_applied(self._around, self._around.now() - close_s)
             since = fairness.capture(read)
             pair = await self._pair(read)
             if fairness.is_fair(read, since):
                 return pair
         raise NotComparedError(WRITTEN)
-
-    async def _until_applied(self, moment: float) -> None:
-        for _ in range(PAUSES):
-            if self._around.fairness.applied_until() >= moment:
-                return
-            await self._around.pause(PAUSE_S)
-        raise NotComparedError(BEHIND)
 
     async def _pair(self, read: Read) -> Pair:
         # One after the other, so that neither slows the other; which is first is left to chance.

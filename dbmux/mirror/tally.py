@@ -146,20 +146,65 @@ class Tally:
         }
 
 
+@dataclass(slots=True, eq=False)
+class WriteTally:
+    """Of the writes that were tried out for one mirror: those that ran, those that were to be tried, and what of it."""
+
+    offered: int = 0
+    chosen: int = 0
+    unfit_reasons: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    not_compared: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def skipped(self, why: str) -> None:
+        """A write that was chosen says nothing."""
+        _count(self.not_compared, why)
+
+    def unfit(self, why: str) -> None:
+        """A write that cannot be tried at all."""
+        _count(self.unfit_reasons, why)
+
+    def came_out(self, outcome: Outcome, kind: DifferenceKind | None) -> None:
+        """A write was tried."""
+        self.outcomes[outcome] += 1
+        if kind is not None:
+            self.kinds[kind] += 1
+
+    def told(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "offered": self.offered,
+            "unfit": dict(self.unfit_reasons),
+            "chosen": self.chosen,
+            "compared": self.outcomes.total(),
+            **{str(outcome): self.outcomes[outcome] for outcome in Outcome},
+            "not_compared": dict(self.not_compared),
+            "kinds": dict(self.kinds),
+        }
+
+
 def together(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """What was told before an engine's restart and now, as one; nothing of before if it was of other servers."""
     if not before or any(before.get(key) != now.get(key) for key in ("source", "target")):
         return dict(now)
-    told = dict(now)
+    told = _summed(before, now)
+    if "digests" in now:
+        told["digests"] = max(before.get("digests", 0), now["digests"])
+    return told
+
+
+def _summed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    # Numbers are; what is told in words, or in order, is as it is now.
+    told = {key: value for key, value in before.items() if key not in now}
     for key, value in now.items():
-        earlier = before.get(key)
         match value:
-            case int() if key == "digests":
-                told[key] = max(value, earlier or 0)
             case int():
-                told[key] = value + (earlier or 0)
+                told[key] = value + before.get(key, 0)
             case dict():
-                told[key] = dict(Counter(value) + Counter(earlier or {}))
+                told[key] = _summed(before.get(key, {}), value)
+            case _:
+                told[key] = value
     return told
 
 

@@ -106,6 +106,9 @@ class Replay:
         self.doubts: tuple[str, ...] = ()
         # For how long the source keeps its log; 0 while that is not known, and where it is for ever.
         self.retention_s = 0.0
+        # When the log told last of a write to a table, by its name in lower case; of others it did not since `_since`.
+        self._written: dict[TableName, float] = {}
+        self._since = perf_counter()
         self._random = randomness
         self._pace = pace
         self._began = began
@@ -155,11 +158,28 @@ class Replay:
             progress.compare((await source.seen()).end, asked_at)
             await asyncio.sleep(self._pace.asked)
 
+    def wrote(self, table: TableName) -> None:
+        """The log tells of a write to this table."""
+        self._written[_folded(table)] = perf_counter()
+
+    def defined(self) -> None:
+        """The log tells of what may concern any table."""
+        self._written.clear()
+        self._since = perf_counter()
+
+    def written_at(self, table: TableName) -> float:
+        """A moment, by time.perf_counter: since then the log has told of no write to this table."""
+        return max(self._written.get(_folded(table), 0.0), self._since)
+
     def reached(self, place: Place) -> None:
         """The target is so far now."""
         self.place = place
         if self.progress is not None:
             self.progress.reach(place.position)
+
+
+def _folded(table: TableName) -> TableName:
+    return TableName(table.schema.lower(), table.name.lower())
 
 
 def credentials(account: Account) -> Credentials:
@@ -293,6 +313,7 @@ class _Repeater:
 
     async def _rows(self, event: RowsChanged) -> None:
         name = TableName(event.table.schema, event.table.table)
+        self._replay.wrote(name)
         if name not in self._declared:
             self._declared[name] = await self._declare(name)
         plan = self._plans.of(event.table)
@@ -361,6 +382,8 @@ class _Repeater:
 
     async def _statement(self, statement: Statement) -> None:
         meaning = meaning_of(statement)
+        if meaning.sort is not Sort.NOTHING:
+            self._replay.defined()
         match meaning.sort:
             case Sort.NOTHING:
                 pass

@@ -77,6 +77,7 @@ def test_the_document_for_people_has_every_part() -> None:
         "not_compared": {"its tables were written meanwhile": 7},
         "unfit": {"NOW": 3},
         "expected_by": {"text of floats": 12},
+        "writes": {"offered": 9, "same": 2, "not_compared": {"it has it": 3}, "unfit": {"NOW": 4}},
         "slower": [{"text": "SELECT `a|b` FROM t", "runs": 20, "source_p50": 0.001, "target_p50": 0.01}],
     }
 
@@ -89,6 +90,9 @@ def test_the_document_for_people_has_every_part() -> None:
     assert "- 7: its tables were written meanwhile" in text
     assert "- 3: NOW" in text
     assert "- 12: text of floats" in text
+    assert "| that ran | 9 |" in text
+    assert "| the same | 2 |" in text
+    assert "| not compared: it has it | 3 |\n| never tried: NOW | 4 |" in text
     assert "| not compared | 7 (0.1 %) |" in text
 
 

@@ -18,11 +18,13 @@ from dbmux.mirror.catalogue import Catalogue, rule_of, shipped
 from dbmux.mirror.ledger import Finding, Unusable
 from dbmux.mirror.read import Read
 from dbmux.mirror.settings import Family
-from dbmux.mirror.shadow import Shadow, Surroundings
+from dbmux.mirror.shadow import Shadow
 from dbmux.mirror.side import NotAsked
+from dbmux.mirror.surroundings import BEHIND, NO_LEDGER, PAUSE_S, Surroundings
 from dbmux.observe.histogram import Histogram
 from dbmux.query import Access, Kind, Query
 from dbmux.session import SessionState
+from dbmux.sync.table import TableName
 from dbmux.wire.columns import FieldType
 from dbmux.wire.statements import Execute, ParameterType
 from tests.mirror.answers import answer, column
@@ -71,6 +73,7 @@ class FakeFairness:
 
     fair: list[bool] = field(default_factory=lambda: [True])
     applied: list[float] = field(default_factory=lambda: [inf])
+    written: list[float] = field(default_factory=lambda: [inf])
 
     def capture(self, read: Read) -> object:
         return None
@@ -80,6 +83,9 @@ class FakeFairness:
 
     def applied_until(self) -> float:
         return self.applied.pop(0) if len(self.applied) > 1 else self.applied[0]
+
+    def written_at(self, table: TableName) -> float:
+        return self.written.pop(0) if len(self.written) > 1 else self.written[0]
 
 
 class Stage:
@@ -183,7 +189,7 @@ def test_only_what_differs_both_times_is_recorded() -> None:
         (Stage([ValueError("a bug")], TWO), "it failed for an unforeseen reason (ValueError)"),
         (Stage(ONE, [TWO, answer((b"1", b"2")), answer()]), module.UNSETTLED),
         (Stage(ONE, TWO, FakeFairness(fair=[False])), module.WRITTEN),
-        (Stage(ONE, TWO, FakeFairness(applied=[NOW - 10])), module.BEHIND),
+        (Stage(ONE, TWO, FakeFairness(applied=[NOW - 10])), BEHIND),
         (Stage([NotAsked("old cannot be reached")], TWO), "old cannot be reached"),
         (Stage(DENIED, DENIED), module.DENIED),
         (Stage(ONE, DENIED), module.DENIED),
@@ -212,7 +218,7 @@ def test_a_target_that_is_behind_is_waited_for() -> None:
     told = stage.look()
 
     assert told["same"] == 1
-    assert stage.pauses == [module.PAUSE_S] * 2
+    assert stage.pauses == [PAUSE_S] * 2
 
 
 def test_a_difference_is_believed_only_when_the_target_has_surely_caught_up() -> None:
@@ -221,7 +227,7 @@ def test_a_difference_is_believed_only_when_the_target_has_surely_caught_up() ->
     told = stage.look()
 
     assert (told["transient"], stage.findings) == (1, [])
-    assert stage.pauses == [module.PAUSE_S]
+    assert stage.pauses == [PAUSE_S]
 
 
 def test_what_is_expected_between_the_versions_is_counted_by_its_rule() -> None:
@@ -356,7 +362,7 @@ def test_a_ledger_that_cannot_be_written_is_counted() -> None:
     def refuse(finding: Finding) -> None:
         raise Unusable("the disk is full")
 
-    assert Stage(ONE, TWO, record=refuse).look()["not_compared"] == {module.NO_LEDGER: 1}
+    assert Stage(ONE, TWO, record=refuse).look()["not_compared"] == {NO_LEDGER: 1}
 
 
 def test_what_there_is_no_room_for_is_dropped_and_counted() -> None:

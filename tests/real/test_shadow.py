@@ -21,8 +21,10 @@ from dbmux.mirror.catalogue import shipped
 from dbmux.mirror.compare import Order, compare
 from dbmux.mirror.ledger import Finding
 from dbmux.mirror.read import Read
-from dbmux.mirror.shadow import Shadow, Surroundings
+from dbmux.mirror.shadow import Shadow
 from dbmux.mirror.side import Side
+from dbmux.mirror.surroundings import Surroundings
+from dbmux.mirror.writes import Writes
 from dbmux.net.dial import dial
 from dbmux.observe.digests import identity
 from dbmux.observe.histogram import Histogram
@@ -73,6 +75,9 @@ class Shadowed:
     """A shadow between two servers, and what it found."""
 
     shadow: Shadow
+    source: Side
+    target: Side
+    around: Surroundings
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -94,7 +99,7 @@ async def shadowed(nodes: dict[str, Node], share: float = 1.0) -> AsyncIterator[
     )
     source, target = a_side(OLD, nodes[OLD]), a_side(NEW, nodes[NEW])
     try:
-        yield Shadowed(Shadow("upgrade", source, target, shipped(), around, share), findings)
+        yield Shadowed(Shadow("upgrade", source, target, shipped(), around, share), source, target, around, findings)
     finally:
         source.close()
         target.close()
@@ -218,7 +223,8 @@ def test_reads_of_clients_are_tapped_and_compared_in_their_sessions_state(nodes:
         async with Engine(made, emit=observer.emit, state_folder=None) as engine, shadowed(nodes) as told:
             backend = engine.frontend.topology.backends["old"]
             states = session_states(engine.frontend, backend)
-            tap = Tap(observer.queries, frozenset(("old",)), told.shadow, states)
+            writes = Writes("upgrade", told.source, told.target, told.shadow.met, told.around, 0.0)
+            tap = Tap(observer.queries, frozenset(("old",)), told.shadow, writes, lambda table: True, states)
             (listener,) = engine.listeners.values()
             assert isinstance(listener.address, TcpAddress)
             client = await connect(listener.address.port, PASSWORD.encode(), user=ACCOUNT.encode())
