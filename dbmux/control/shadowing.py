@@ -82,8 +82,8 @@ _COMMANDS = (Command.QUERY, Command.STMT_EXECUTE)
 
 
 class Tap:
-    """For one mirror; `groups` are those whose statements are of its source, `is_mirrored` tells which tables the target
-    has of them, `state_of` gives a session's state now."""
+    """For one mirror; `groups` are those whose statements are of its source, `is_mirrored` tells which tables it is of,
+    `state_of` gives a session's state now."""
 
     def __init__(
         self,

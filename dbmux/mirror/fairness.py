@@ -24,6 +24,9 @@ class Followed(Protocol):
     def applied_until(self) -> float:
         """A moment, by time.perf_counter: the target has all that the source had committed then."""
 
+    def hurry(self) -> None:
+        """Somebody waits for `applied_until` to be as late as now."""
+
     def written_at(self, table: TableName) -> float:
         """A moment, by time.perf_counter: since then the source's log has told of no write to this table."""
 
@@ -50,6 +53,12 @@ class Epochs:
         """How far the target is, by time.perf_counter."""
         mirror = self._mirror()
         return 0.0 if mirror is None else mirror.applied_until
+
+    def hurry(self) -> None:
+        """Have that asked."""
+        mirror = self._mirror()
+        if mirror is not None:
+            mirror.hurry()
 
     def written_at(self, table: TableName) -> float:
         """By what the source's log told."""

@@ -121,6 +121,11 @@ class Mirror:
         progress = self._progress
         return 0.0 if progress is None else progress.applied_until
 
+    def hurry(self) -> None:
+        """Somebody waits for `applied_until` to be as late as now."""
+        if self._replay is not None:
+            self._replay.hurry()
+
     def written_at(self, table: TableName) -> float:
         """A moment, by time.perf_counter: since then the source's log has told of no write to this table; of a table
         that is not mirrored nothing is known."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
@@ -25,8 +25,9 @@ from dbmux.sync.places import Place
 from dbmux.sync.table import TableName
 from dbmux.wire.binlog.events import Position
 
-# A read is compared when the target is known to have what was committed before it; until then it waits.
-POLL_S = 0.5
+# A read is compared when the target is known to have what was committed before it; until then it waits. Who waits for
+# that has it asked more often.
+POLL_S, SHORTEST_S = 0.5, 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class NativeMirror:
         # By places, where GTIDs do not tell; None while no place of the target's is known.
         self._progress: Progress | None = None
         self._told = _Told(state=MirrorState.STARTING)
+        self._hurry = asyncio.Event()
 
     @property
     def figures(self) -> MirrorFigures:
@@ -70,16 +72,24 @@ class NativeMirror:
         """A moment, by time.perf_counter: the target has all that the source had committed then; 0.0 for not known."""
         return self._told.applied_until
 
+    def hurry(self) -> None:
+        """Somebody waits for `applied_until` to be as late as now."""
+        self._hurry.set()
+
     def written_at(self, table: TableName) -> float:
         """What the source's log tells of a table is not known: it may always have been written."""
         return inf
 
-    async def attend(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    async def attend(self) -> None:
         """Look at it until cancelled."""
         try:
             while True:
+                self._hurry.clear()
                 await self.look()
-                await sleep(POLL_S)
+                await asyncio.sleep(SHORTEST_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL_S):
+                        await self._hurry.wait()
         finally:
             self._primary.close()
             self._replica.close()

@@ -81,6 +81,9 @@ class Fairness(Protocol):
     def applied_until(self) -> float:
         """A moment, by time.perf_counter: the target has all that the source had committed then."""
 
+    def hurry(self) -> None:
+        """Somebody waits for that to be as late as now."""
+
     def written_at(self, table: TableName) -> float:
         """A moment, by time.perf_counter: of all that the target has, nothing was written to this table since then."""
 

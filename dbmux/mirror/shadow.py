@@ -39,7 +39,7 @@ MOST_OF_THE_SHARE = 128
 # second, and take at most a twentieth of the loop's time.
 REST_S, REST_A_ROW_S = 0.05, 0.00025
 # How often both servers are asked until a difference is believed, or given up; and how often for a fair moment.
-ATTEMPTS, TRIES = 3, 4
+ATTEMPTS, TRIES = 4, 4
 # The first time it is enough that the target was up to date so long ago: to prove more would take longer than to ask
 # again where the answers differ.
 CLOSE_S = 3.0
@@ -193,30 +193,32 @@ class Shadow:
     async def _look(self, read: Read) -> None:
         first: Pair | None = None
         kinds: frozenset[DifferenceKind] = frozenset()
+        why = UNSETTLED
         for _ in range(ATTEMPTS):
             pair, found, outcome = await self._compared(read, CLOSE_S if first is None else 0.0)
             self._note_times(read, pair)
             if not found.differences:
                 break
             if first is not None:
-                await self._check_steadiness(read, first, pair)
-                if again := kinds & _kinds(found):
+                if not await self._is_steady(read, first, pair):
+                    why = UNSTEADY
+                elif again := kinds & _kinds(found):
                     steady = [one for one in found.differences if one.kind in again]
                     await self._settle(read, pair, Comparison(tuple(steady)))
                     return
+                else:
+                    why = UNSETTLED
             first, kinds = pair, _kinds(found)
         else:
-            raise NotComparedError(UNSETTLED)
+            raise NotComparedError(why)
         self.tally.came_out(read, outcome if first is None else Outcome.TRANSIENT, found)
         await self._look_at_times(read)
 
-    async def _check_steadiness(self, read: Read, first: Pair, second: Pair) -> None:
+    async def _is_steady(self, read: Read, first: Pair, second: Pair) -> bool:
         # The target was asked when it had all of a moment that lies between the source's first answer and its last one:
         # if those are alike, and that between, the target should have answered like them.
         last = await self._ask(self._source, read)
-        for other in (first.source, last):
-            if compare(second.source, other, read.order).differences:
-                raise NotComparedError(UNSTEADY)
+        return not any(compare(second.source, other, read.order).differences for other in (first.source, last))
 
     async def _settle(self, read: Read, pair: Pair, found: Comparison) -> None:
         # A difference was seen twice.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
 from time import perf_counter
@@ -109,6 +110,7 @@ class Replay:
         # When the log told last of a write to a table, by its name in lower case; of others it did not since `_since`.
         self._written: dict[TableName, float] = {}
         self._since = perf_counter()
+        self._hurry = asyncio.Event()
         self._random = randomness
         self._pace = pace
         self._began = began
@@ -154,9 +156,16 @@ class Replay:
 
     async def _measure(self, source: Source, progress: Progress) -> NoReturn:
         while True:
+            self._hurry.clear()
             asked_at = perf_counter()
             progress.compare((await source.seen()).end, asked_at)
-            await asyncio.sleep(self._pace.asked)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.asked):
+                    await self._hurry.wait()
+
+    def hurry(self) -> None:
+        """Ask the source at once how far it is: somebody waits for the target to be as far as it is now."""
+        self._hurry.set()
 
     def wrote(self, table: TableName) -> None:
         """The log tells of a write to this table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -94,13 +95,12 @@ async def watched(source: Server | None = None, target: Server | None = None) ->
         old, new = (_backend(*one) for one in zip(("old", "new"), addresses, strict=True))
         mirror = NativeMirror("upgrade", old, new, account, account, emit=events.append)
 
-        async def end_after_one(seconds: float) -> None:
-            raise StopAsyncIteration
-
         yield Watched(source, target, mirror, events)
-        with pytest.raises(StopAsyncIteration):
-            # It ends its connections with it.
-            await mirror.attend(end_after_one)
+        # It ends its connections with it.
+        attending = asyncio.create_task(mirror.attend())
+        await asyncio.sleep(0)
+        attending.cancel()
+        await asyncio.gather(attending, return_exceptions=True)
 
 
 def _backend(name: str, address: str) -> Backend:

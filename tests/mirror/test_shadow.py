@@ -74,6 +74,7 @@ class FakeFairness:
     fair: list[bool] = field(default_factory=lambda: [True])
     applied: list[float] = field(default_factory=lambda: [inf])
     written: list[float] = field(default_factory=lambda: [inf])
+    hurried: int = 0
 
     def capture(self, read: Read) -> object:
         return None
@@ -83,6 +84,9 @@ class FakeFairness:
 
     def applied_until(self) -> float:
         return self.applied.pop(0) if len(self.applied) > 1 else self.applied[0]
+
+    def hurry(self) -> None:
+        self.hurried += 1
 
     def written_at(self, table: TableName) -> float:
         return self.written.pop(0) if len(self.written) > 1 else self.written[0]
@@ -184,10 +188,10 @@ def test_only_what_differs_both_times_is_recorded() -> None:
 @pytest.mark.parametrize(
     ("stage", "why"),
     [
-        (Stage([ONE, TWO], [TWO, answer((b"3",))]), module.UNSTEADY),
-        (Stage([ONE, ONE, TWO], TWO), module.UNSTEADY),
+        (Stage([ONE, TWO] * 6, answer((b"3",))), module.UNSTEADY),
+        (Stage([ONE, ONE, TWO] * 6, TWO), module.UNSTEADY),
         (Stage([ValueError("a bug")], TWO), "it failed for an unforeseen reason (ValueError)"),
-        (Stage(ONE, [TWO, answer((b"1", b"2")), answer()]), module.UNSETTLED),
+        (Stage(ONE, [TWO, answer((b"1", b"2"))] * 3), module.UNSETTLED),
         (Stage(ONE, TWO, FakeFairness(fair=[False])), module.WRITTEN),
         (Stage(ONE, TWO, FakeFairness(applied=[NOW - 10])), BEHIND),
         (Stage([NotAsked("old cannot be reached")], TWO), "old cannot be reached"),
@@ -202,6 +206,14 @@ def test_what_cannot_be_compared_is_counted_with_the_reason(stage: Stage, why: s
 
     assert told["not_compared"] == {why: 1}
     assert (told["compared"], stage.findings) == (0, [])
+
+
+def test_a_source_that_was_written_while_it_was_asked_is_asked_again() -> None:
+    differs, agrees = Stage([ONE, TWO], [answer((b"3",))]), Stage([ONE, TWO], [answer((b"3",)), ONE, TWO])
+
+    # What the target answers is between equal answers of the source, the third time.
+    assert differs.look()["different"] == 1
+    assert (agrees.look()["transient"], agrees.findings) == (1, [])
 
 
 def test_a_write_between_is_waited_out() -> None:
@@ -219,6 +231,8 @@ def test_a_target_that_is_behind_is_waited_for() -> None:
 
     assert told["same"] == 1
     assert stage.pauses == [PAUSE_S] * 2
+    assert isinstance(stage.around.fairness, FakeFairness)
+    assert stage.around.fairness.hurried == 1
 
 
 def test_a_difference_is_believed_only_when_the_target_has_surely_caught_up() -> None:
