@@ -25,7 +25,7 @@ from benchmarks.mirror import LOGGED, Proxy, proxied, seeded, started
 LOAD = "oltp_read_write"
 QUERIES_A_TRANSACTION = 20
 # Until another share of reads is in force, and what was chosen before is looked at.
-SETTLE_S = 4.0
+SETTLE_S = 3.0
 
 
 class Measured(NamedTuple):

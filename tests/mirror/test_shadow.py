@@ -189,7 +189,7 @@ def test_only_what_differs_both_times_is_recorded() -> None:
     ("stage", "why"),
     [
         (Stage([ONE, TWO] * 6, answer((b"3",))), module.UNSTEADY),
-        (Stage([ONE, ONE, TWO] * 6, TWO), module.UNSTEADY),
+        (Stage([ONE, ONE, TWO, ONE, TWO, ONE, TWO], TWO), module.UNSTEADY),
         (Stage([ValueError("a bug")], TWO), "it failed for an unforeseen reason (ValueError)"),
         (Stage(ONE, [TWO, answer((b"1", b"2"))] * 3), module.UNSETTLED),
         (Stage(ONE, TWO, FakeFairness(fair=[False])), module.WRITTEN),
