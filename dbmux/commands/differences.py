@@ -9,6 +9,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from dbmux.mirror.ledger import Entry, Ledger
     from dbmux.mirror.side import Side
 
-LONGEST = 70
+# A statement in a list; of the shortest one still sees which it is, whatever the terminal's width.
+LONGEST, SHORTEST = 70, 30
+LONGEST_PLACE = 20
 
 
 @click.command()
@@ -57,6 +60,9 @@ def diff(number: int | None, mirror: str | None, state: str, as_json: bool) -> N
                 for line in _one_told(one):
                     click.echo(line)
             return
+        names = ledger.mirrors()
+        if mirror is not None and mirror not in names:
+            raise Refused(f"nothing is known of a mirror {visible(mirror)!r}; there are {_known(names)}")
         found = listed(ledger, mirror, None if state == "all" else State(state))
     if as_json:
         print_json(found)
@@ -127,8 +133,9 @@ def report(mirror: str | None, as_json: bool) -> None:
     with _ledger() as ledger:
         names = ledger.mirrors()
         if mirror is None and len(names) != 1:
-            known = ", ".join(map(visible, names)) or "none: no mirror has compared anything yet"
-            raise Refused(f"say which mirror; there are {known}")
+            raise Refused(f"say which mirror; there are {_known(names)}")
+        if mirror is not None and mirror not in names:
+            raise Refused(f"nothing is known of a mirror {visible(mirror)!r}; there are {_known(names)}")
         document = reported(ledger, mirror or names[0])
     click.echo(json.dumps(as_json_told(document), indent=1) if as_json else markdown(document), nl=as_json)
     sys.exit(0 if document.verdict is Verdict.SAFE else 1)
@@ -144,24 +151,29 @@ def _ledger() -> Iterator[Ledger]:
         yield ledger
 
 
+def _known(names: list[str]) -> str:
+    return ", ".join(map(visible, names)) or "none: no mirror has compared anything yet"
+
+
 # What is shown.
 
 
 def _list_told(found: list[dict[str, Any]]) -> Iterator[str]:
-    heads = ("n", "mirror", "state", "kind", "seen", "last", "statement")
-    rows = [
+    # What is the same in all lines is left out of them, so that statements have room.
+    columns: list[tuple[str, list[str]]] = [("n", [str(one["id"]) for one in found])]
+    columns += [(head, told) for head in ("mirror", "state") if len(set(told := [one[head] for one in found])) > 1]
+    columns += [
         (
-            str(one["id"]),
-            one["mirror"],
-            one["state"],
-            one["kind"] + (f" ({one['place']})" if one["place"] else ""),
-            str(one["count"]),
-            _moment(one["last_seen"]),
-            _short(one["text"]),
-        )
-        for one in found
+            "kind",
+            [one["kind"] + (f" ({_short(one['place'], LONGEST_PLACE)})" if one["place"] else "") for one in found],
+        ),
+        ("seen", [str(one["count"]) for one in found]),
+        ("last", [_minute(one["last_seen"]) for one in found]),
     ]
-    return table(heads, rows)
+    taken = sum(max(map(len, (head, *cells))) + 2 for head, cells in columns)
+    room = min(LONGEST, max(SHORTEST, shutil.get_terminal_size((taken + LONGEST, 24)).columns - taken))
+    columns.append(("statement", [_short(one["text"], room) for one in found]))
+    return table([head for head, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)))
 
 
 def _one_told(one: dict[str, Any]) -> Iterator[str]:
@@ -211,9 +223,13 @@ def _sample_told(text: str, many: tuple[Difference, ...]) -> dict[str, Any]:
     return {"statement": text, "differences": told}
 
 
-def _short(text: str) -> str:
+def _short(text: str, longest: int = LONGEST) -> str:
     shown = visible(" ".join(text.split()))
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+    return shown if len(shown) <= longest else f"{shown[: longest - 1]}…"
+
+
+def _minute(at: float) -> str:
+    return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M")
 
 
 def _moment(at: float) -> str:

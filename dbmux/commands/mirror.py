@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import click
 
 from dbmux.commands import differences
 from dbmux.commands.asking import Wanted, asked, engine_options, json_option, print_json
+from dbmux.commands.options import Refused
 from dbmux.commands.table import table
+from dbmux.process import FINDINGS
 
 
 @click.group()
@@ -31,36 +35,44 @@ def status(wanted: Wanted, as_json: bool) -> None:
     rows = [
         (
             one["name"],
-            f"{one['source']} {one['source_version']}".rstrip(),
-            f"{one['target']} {one['target_version']}".rstrip(),
+            _server(one["source"], one["source_version"]),
+            _server(one["target"], one["target_version"]),
             one["state"],
             "-" if one["delay_seconds"] is None else f"{one['delay_seconds']:.1f} s",
-            one["position"] or "-",
             "-" if one["transactions"] is None else str(one["transactions"]),
             "-" if one["rows"] is None else str(one["rows"]),
         )
         for one in found
     ]
-    heads = ("mirror", "from", "to", "state", "delay", "position", "transactions", "rows")
+    heads = ("mirror", "from", "to", "state", "delay", "transactions", "rows")
     for line in table(heads, rows):
         click.echo(line)
     for one in found:
+        if one["position"]:
+            click.echo(f"{one['name']}: {one['target']} has all before {one['position']} of {one['source']}")
         if one["why"]:
             click.echo(f"{one['name']}: {one['why']}")
 
 
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
-@click.option("--from-dump-position", "at", metavar="FILE:OFFSET", help="The target was loaded from a dump of there.")
+@click.option(
+    "--from-dump-position",
+    "at",
+    metavar="DUMP|FILE:OFFSET",
+    help="The target was loaded from this dump, or from one of this place in the source's log.",
+)
+@click.option("--anew", is_flag=True, help="Forget where the target stands: both have the same rows now.")
 @engine_options
 @json_option
-def start(mirror: str | None, at: str | None, wanted: Wanted, as_json: bool) -> None:
+def start(mirror: str | None, at: str | None, anew: bool, wanted: Wanted, as_json: bool) -> None:
     """Begin to feed a target that is equal to its source.
 
     Without a position it is fed from now on: both must have the same rows, and nobody may write until this command
     returns.
     """
-    _tell(asked(wanted, "mirror.start", mirror=mirror, at=at), as_json)
+    place = None if at is None else _place(at)
+    _tell(asked(wanted, "mirror.start", mirror=mirror, at=place, anew=anew), as_json)
 
 
 @command.command()
@@ -88,8 +100,29 @@ command.add_command(differences.rerun)
 command.add_command(differences.report)
 
 
+def _server(name: str, version: str) -> str:
+    # Without what a distribution adds: a line is to fit into a terminal.
+    return f"{name} {version.partition('-')[0]}".rstrip()
+
+
+def _place(written: str) -> str:
+    dump = Path(written)
+    if not dump.is_file():
+        return written
+    from dbmux.sync.dumped import BadDump, place_in
+
+    try:
+        found = place_in(dump)
+    except BadDump as error:
+        raise Refused(str(error)) from error
+    return f"{found.file}:{found.offset}"
+
+
 def _tell(found: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
         click.echo(f"{found['name']} is {found['state']} at {found['position'] or 'no position'}")
+        if found["why"]:
+            click.echo(found["why"])
+    sys.exit(0 if found["state"] in ("running", "paused") else FINDINGS)

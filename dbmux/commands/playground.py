@@ -48,14 +48,14 @@ def list_recipes() -> None:
 @command.command()
 @click.argument("name", metavar="[RECIPE]", default="single")
 @click.option("--server", "servers", type=_WishType(), multiple=True, help="Instead of the recipe's, e.g. mysql:9.")
-@click.option("--load", "dump", type=_DUMP, help="An SQL dump to load on each server.")
+@click.option("--load", "dumps", type=_DUMP, multiple=True, help="An SQL dump to load on each server, gzipped or not.")
 @click.option("--detach", is_flag=True, help="Return at once; `dbmux playground down` stops the servers.")
-def up(name: str, servers: tuple[Wish, ...], dump: Path | None, detach: bool) -> None:
+def up(name: str, servers: tuple[Wish, ...], dumps: tuple[Path, ...], detach: bool) -> None:
     """Start the servers of a recipe; Ctrl-C stops them."""
     interrupt_once()
     try:
         chosen = recipe.load(name)
-        if dump is not None:
+        for dump in dumps:
             schema_for(dump)
         scenario = playground.up(chosen, servers, playground.default_places(), click.echo)
     except DbMuxError as error:
@@ -65,7 +65,7 @@ def up(name: str, servers: tuple[Wish, ...], dump: Path | None, detach: bool) ->
     with contextlib.ExitStack() as stopping:
         if not stays:
             stopping.callback(_down, scenario)
-        fine = dump is None or _load(scenario, dump)
+        fine = not dumps or _load(scenario, dumps)
         _tell(scenario)
         if not stays:
             click.echo("Ctrl-C stops them.")
@@ -139,11 +139,17 @@ def _full_name(found: Node) -> str:
     return f"{found.folder.parent.name}/{found.name}"
 
 
-def _load(scenario: Scenario, dump: Path) -> bool:
+def _load(scenario: Scenario, dumps: tuple[Path, ...]) -> bool:
     try:
-        return playground.load(scenario, dump, click.echo)
+        fine = playground.load(scenario, dumps, click.echo)
+        ends = playground.log_ends(scenario)
     except DbMuxError as error:
         raise click.ClickException(str(error)) from error
+    if not fine:
+        click.echo("The servers are not alike; mend the file, and begin anew: dbmux playground down --wipe")
+    for name, end in ends.items() if fine else ():
+        click.echo(f"dbmux mirror start --from-dump-position {end}   # all have the same there, by the log of {name}")
+    return fine
 
 
 def _tell(scenario: Scenario) -> None:

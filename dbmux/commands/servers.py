@@ -37,7 +37,16 @@ def server(name: str, config: Config | None) -> tuple[Backend, Account]:
         except ValueError:
             raise Refused(f"{name} is neither a backend of the configuration nor an address") from None
     if account is None:
-        raise Refused(f"no account for {name}: write `service` into the configuration, or set {USER} and {PASSWORD}")
+        raise Refused(f"no account for {name}: {_where_from(name, config)}, or set {USER} and {PASSWORD}")
     context = backend_context(wanted.tls, is_local=wanted.address.is_local)
     connect_s = config.timeouts.connect if config is not None else _CONNECT_S
     return Backend(name, wanted, dial=dial, tls=context, connect_timeout_s=connect_s), account
+
+
+def _where_from(name: str, config: Config | None) -> str:
+    if config is None:
+        return "there is no configuration here; name one with --config"
+    if name in config.backends:
+        return "write `service` into the configuration"
+    known = ", ".join(config.backends)
+    return f"the configuration has no such backend, only {known}; name another file with --config"

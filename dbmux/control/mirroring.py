@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from dbmux.config.model import Feed
@@ -48,15 +49,17 @@ class Mirroring:
             mirror.pass_over_definition()
         else:
             mirror.resume()
-        return told(mirror)
+        return await _settled(mirror)
 
     async def _start(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        mirror = self._fed(given)
+        mirror, position = self._fed(given), _position(given.get("at"))
+        if given.get("anew") and position is not None:
+            raise Refused("give a position, or `anew`, which means the end of the log; not both")
         try:
-            await mirror.begin(_position(given.get("at")))
+            await (mirror.begin_anew() if given.get("anew") else mirror.begin(position))
         except (DbMuxError, TimeoutError) as error:
             raise Refused(str(error) or f"{mirror.task.target.name} did not answer in time") from error
-        return told(mirror)
+        return await _settled(mirror)
 
     def _fed(self, given: Mapping[str, Any]) -> Mirror:
         match self._named(given):
@@ -80,12 +83,18 @@ class Mirroring:
         return mirror
 
 
+async def _settled(mirror: Mirror) -> dict[str, Any]:
+    with suppress(TimeoutError):
+        await mirror.settle()
+    return told(mirror)
+
+
 def _position(written: object) -> Position | None:
     if written is None:
         return None
     found = _POSITION.fullmatch(str(written))
     if found is None:
-        raise Refused(f"{written!r} is no position; it is written as a dump has it, binlog.000012:4711")
+        raise Refused(f"{written!r} is no dump that is there, and no position such as binlog.000012:4711")
     return Position(found["file"], int(found["offset"]))
 
 

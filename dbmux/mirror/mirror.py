@@ -16,6 +16,7 @@ from random import Random
 from typing import NoReturn
 
 from dbmux.backend.binlog.listener import Broken, Cause, Pace
+from dbmux.backend.binlog.log import Log
 from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.source import Source
 from dbmux.backend.server import Backend
@@ -29,19 +30,35 @@ from dbmux.sync.places import Place
 from dbmux.sync.replay import Halted, NotBegun, Replay, Task, credentials
 from dbmux.sync.table import TableName
 from dbmux.sync.target import Disagrees, Target
-from dbmux.wire.binlog.events import Position
+from dbmux.wire.binlog.events import FormatDescribed, Position, Rotated
 
 # Give or take so much of a pause.
 JITTER = 0.2
 # So long a replay must have gone well for the next pause to be the first again.
 GOOD_S = 5.0
+# So long an order waits for what becomes of it.
+SETTLED_S = 5.0
 # How often is looked whether the target falls out of what the source keeps, and from which part of that on it is told.
 RETENTION_LOOK_S, RETENTION_ALARM = 60.0, 0.5
 # What a server says that cannot at the moment: deadlock, lock wait, too many connections, shutting down, read-only,
 # out of memory or disk, interrupted, killed.
 _PASSING = frozenset((1040, 1041, 1053, 1021, 1037, 1038, 1114, 1205, 1213, 1290, 1317, 1836, 1927, 3100, 3024, 3572))
+# What it says to an account that may not.
+_LOGIN_DENIED, _RIGHT_MISSING = 1045, frozenset((1044, 1142, 1143, 1227, 1370, 1419))
 _SETTLED_BY_PEOPLE = (Halted, Disagrees, CannotApply, Unwritable)
 _LASTING = frozenset((Cause.CANNOT_SEND, Cause.FILTERED, Cause.UNREADABLE))
+
+
+class Refusal(DbMuxError):
+    """What the target refuses, with what to do where that is known."""
+
+
+class Begun(DbMuxError):
+    """The target is fed already, and would lose what was written since."""
+
+
+class NoSuchPlace(DbMuxError):
+    """The source's log has no event where it was said to have one."""
 
 
 class MirrorState(StrEnum):
@@ -86,6 +103,8 @@ class Mirror:
         self._place: Place | None = None
         self._wanted = asyncio.Event()
         self._wanted.set()
+        # Set while it is known whether it runs.
+        self._settled = asyncio.Event()
         self._feeding: asyncio.Task[None] | None = None
         # The next definition is passed over: somebody has seen to it.
         self._passes_over = False
@@ -155,6 +174,11 @@ class Mirror:
                 self._wanted.clear()
                 self._become(MirrorState.HALTED, f"it failed for an unforeseen reason: {error!r}")
 
+    async def settle(self) -> None:
+        """Return when it runs, or something is in the way of that; raises TimeoutError."""
+        async with asyncio.timeout(SETTLED_S):
+            await self._settled.wait()
+
     def pause(self) -> None:
         """Leave the target where it is."""
         self._wanted.clear()
@@ -175,32 +199,80 @@ class Mirror:
 
     async def begin(self, position: Position | None) -> Place:
         """Say that the target has all that stands before a position in the source's log, or before its end; nobody may
-        write meanwhile, then. Whatever it was fed from before is forgotten. Raises DbMuxError or TimeoutError; then it
-        goes on from where the target is."""
+        write meanwhile, then, and a target that is fed already is `Begun`. What it was fed from before is forgotten.
+        Raises DbMuxError or TimeoutError; then all is as it was."""
+        return await self._begin(position, forgets=position is not None)
+
+    async def begin_anew(self) -> Place:
+        """Say that the target has all that the source has now, wherever it was before; raises as `begin` does."""
+        return await self._begin(None, forgets=True)
+
+    async def _begin(self, position: Position | None, *, forgets: bool) -> Place:
+        was_wanted, state, why = self._wanted.is_set(), self._state, self._why
         self.pause()
         try:
-            self._place = await self._note_beginning(position)
-        finally:
-            # Whatever went wrong, the target is fed from where it is.
-            self.resume()
-        return self._place
+            place = await self._note_beginning(position, forgets=forgets)
+        except BaseException:
+            if was_wanted:
+                self.resume()
+            else:
+                self._become(state, why)
+            raise
+        # The last life's place is not this one's.
+        self._replay, self._place = None, place
+        self.resume()
+        return place
 
-    async def _note_beginning(self, position: Position | None) -> Place:
+    async def _note_beginning(self, position: Position | None, *, forgets: bool) -> Place:
+        try:
+            return await self._noted(position, forgets=forgets)
+        except BackendRefused as error:
+            raise self._refused(error) from error
+
+    async def _noted(self, position: Position | None, *, forgets: bool) -> Place:
         task = self.task
         source = await Source.connect(task.source, credentials(task.account), self._pace)
         try:
             start = position or await source.place_to_begin()
             place = Place(source=await source.identity(), position=start)
+            if position is not None:
+                await self._check_place(source, position)
         finally:
             source.close()
         target = await Target.connect(task.target, task.target_account, checks_keys=True)
         try:
             await places.prepare(target)
+            before = await places.place_of(target, task.name)
+            if before is not None and not forgets:
+                stands = f"{before.position.file}:{before.position.offset}"
+                raise Begun(
+                    f"{task.target.name} is fed already, and stands at {stands}: dbmux mirror resume {task.name} goes "
+                    f"on from there; where both have the same rows now: dbmux mirror start {task.name} --anew"
+                )
             await target.run((*places.forgotten(task.name), places.begun(task.name, place)))
             await target.commit()
         finally:
             target.close()
         return place
+
+    async def _check_place(self, source: Source, position: Position) -> None:
+        # The source sends an event of it, or says that there is no more.
+        log = Log(source.name, await source.dump(position, self._random), self._pace)
+        try:
+            with log.understood():
+                while True:
+                    for event in await log.next():
+                        if not isinstance(event, (Rotated, FormatDescribed)):
+                            return
+        except Broken as error:
+            if error.cause not in _LASTING:
+                raise
+            raise NoSuchPlace(
+                f"{position.file}:{position.offset} is no place in the log of {source.name}: {error}; SHOW BINARY LOGS "
+                "tells there which files are left"
+            ) from error
+        finally:
+            log.close()
 
     async def _feed(self) -> None:
         pause = self._pace.first_pause
@@ -213,12 +285,14 @@ class Mirror:
             except NotBegun as error:
                 return self._stop(MirrorState.NOT_BEGUN, error)
             except Broken as error:
+                if error.cause is Cause.CANNOT_SEND:
+                    return self._stop(MirrorState.HALTED, Halted(self._lost(error)))
                 if error.cause in _LASTING:
                     return self._stop(MirrorState.HALTED, error)
                 self._become(MirrorState.WAITING, str(error))
             except BackendRefused as error:
                 if error.number not in _PASSING:
-                    return self._stop(MirrorState.HALTED, error)
+                    return self._stop(MirrorState.HALTED, self._refused(error))
                 self._become(MirrorState.WAITING, f"{self.task.target.name}: {error}")
             except (DbMuxError, TimeoutError) as error:
                 told = str(error) or f"{self.task.target.name} did not answer in time"
@@ -227,6 +301,24 @@ class Mirror:
                 pause = self._pace.first_pause
             await asyncio.sleep(pause * (1 + JITTER * (2 * self._random.random() - 1)))
             pause = min(2 * pause, self._pace.longest_pause)
+
+    def _refused(self, error: BackendRefused) -> Refusal:
+        # What the source refuses is Broken.
+        user = self.task.target_account.user
+        advice = ""
+        if error.number == _LOGIN_DENIED:
+            advice = f"; see the password of {user!r} in the configuration, `service` or `account` of the mirror"
+        elif error.number in _RIGHT_MISSING:
+            advice = f"; `dbmux grants` prints the rights that {user!r} needs there"
+        return Refusal(f"{self.task.target.name} refuses: {error}{advice}")
+
+    def _lost(self, error: Broken) -> str:
+        place, target = self.figures.place, self.task.target.name
+        stands = "" if place is None else f" at {place.position.file}:{place.position.offset}"
+        return (
+            f"{error}; {target} stands{stands}, and what was written since is not to be had any more: load {target} "
+            f"from a new dump, and dbmux mirror start {self.task.name} --from-dump-position DUMP"
+        )
 
     async def _feed_once(self) -> NoReturn:
         passes_over, self._passes_over = self._passes_over, False
@@ -273,4 +365,8 @@ class Mirror:
     def _become(self, state: MirrorState, why: str) -> None:
         if (state, why) != (self._state, self._why):
             self._state, self._why = state, why
+            if state is MirrorState.STARTING:
+                self._settled.clear()
+            else:
+                self._settled.set()
             self._emit(MirrorChanged(time.time(), self.task.name, state, why))

@@ -24,6 +24,7 @@ from dbmux.playground import state
 from dbmux.playground.dump import Failure, failures, schema_for
 from dbmux.playground.packages import Kind, Software
 from dbmux.playground.state import State
+from dbmux.sync.dumped import lines, without_replication
 
 # Below the range that Linux gives to outgoing connections, which usually begins at 32768 and on some systems at 16000.
 FIRST_PORT, LAST_PORT = 13306, 14305
@@ -182,20 +183,26 @@ class Node:
     def load(self, dump: Path) -> list[Failure]:
         """Run a dump to its end as root; returns what failed. Raises BadDump, or NodeFailed when the server is gone.
 
-        A dump that names no schema goes into one of its own, called like the file.
+        A dump that names no schema goes into one of its own, called like the file. What it says of replication is left
+        out: that is about the server where it was made.
         """
         # In binary mode the client obeys no commands in the file: not `\\!`, nor the sandbox line of MariaDB's dumps.
         arguments = ["--force", "--binary-mode", "--default-character-set=utf8mb4"]
         if (schema := schema_for(dump)) is not None:
             self.run(f"CREATE DATABASE IF NOT EXISTS `{schema.replace('`', '``')}`")
             arguments.append(f"--database={schema}")
-        with dump.open("rb") as file:
-            done = subprocess.run(
-                self.client(*arguments), stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False
+        with tempfile.TemporaryFile() as errors:
+            client = subprocess.Popen(
+                self.client(*arguments), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
             )
-        told = done.stderr.decode(errors="replace")
+            with contextlib.suppress(BrokenPipeError), client:
+                assert client.stdin is not None
+                for line in without_replication(lines(dump)):
+                    client.stdin.write(line)
+            errors.seek(0)
+            told = errors.read().decode(errors="replace")
         failed = failures(dump, told)
-        if done.returncode and not failed:
+        if client.returncode and not failed:
             raise NodeFailed(f"{self.name}: {told.strip()}")
         return failed
 

@@ -18,12 +18,17 @@ import platformdirs
 
 from dbmux.errors import DbMuxError
 from dbmux.playground import packages, replication
+from dbmux.playground.dump import Failure
 from dbmux.playground.node import STATE_FILE, Node, NodeFailed, next_free_port
 from dbmux.playground.packages import Kind, Machine, Say, Wish
 from dbmux.playground.recipe import Recipe
 from dbmux.playground.replication import Part
 
 START = "start it: dbmux playground up"
+# The first ones tell.
+MOST_FAILURES = 20
+# A large dump takes its time on a replica, too.
+LOADED_TIMEOUT_S = 3600.0
 
 
 class NoNode(DbMuxError):
@@ -96,21 +101,50 @@ def stop(running: Sequence[Node]) -> None:
         list(threads.map(Node.stop, running))
 
 
-def load(scenario: Scenario, dump: Path, say: Say) -> bool:
-    """Put a dump on each node; says each statement that failed, per version, and returns whether none did.
+def load(scenario: Scenario, dumps: Sequence[Path], say: Say) -> bool:
+    """Put dumps on each node, on replicas through their primary; says each statement that failed, per version, and
+    returns whether none did.
 
-    Raises BadDump, or NodeFailed when a server is gone.
+    Raises BadDump, or NodeFailed when a server is gone, or a replica does not get what its primary has.
     """
+    primaries = scenario.recipe.primaries
     fine = True
     for loaded in scenario.nodes:
-        failed = loaded.load(dump)
-        fine = fine and not failed
-        count = f"{len(failed)} statement{'s' * (len(failed) != 1)}" if failed else "nothing"
-        say(f"{loaded.name} ({loaded.software}): {dump} loaded, {count} failed")
-        for failure in failed:
-            say(f"  line {failure.line}: {failure.error}")
-            say(f"    {failure.statement}")
+        if loaded.name not in primaries:
+            for dump in dumps:
+                failed = loaded.load(dump)
+                fine = fine and not failed
+                _tell(loaded, dump, failed, say)
+    running = {node.name: node for node in scenario.nodes}
+    for replica, primary in zip(*_replicas_of(scenario.recipe, running), strict=True):
+        replication.catch_up(replica, primary, LOADED_TIMEOUT_S)
+        say(f"{replica.name} ({replica.software}): has what {primary.name} has")
     return fine
+
+
+def log_ends(scenario: Scenario) -> dict[str, str]:
+    """Where the binary logs end, of those nodes that keep one for others than replicas, by name."""
+    return {node.name: replication.log_end(node) for node in scenario.nodes if node.name in scenario.recipe.logged}
+
+
+def _tell(loaded: Node, dump: Path, failed: Sequence[Failure], say: Say) -> None:
+    where = f"{loaded.name} ({loaded.software}): "
+    if not failed:
+        say(f"{where}{dump} loaded, nothing failed")
+        return
+    say(f"{where}not all of {dump} is there, {len(failed)} statement{'s' * (len(failed) != 1)} failed")
+    causes = [failure for failure in failed if not failure.is_consequence] or failed
+    advised = set[str]()
+    for failure in causes[:MOST_FAILURES]:
+        say(f"  line {failure.line}: {failure.error}")
+        say(f"    {failure.statement}")
+        if failure.advice and failure.advice not in advised:
+            advised.add(failure.advice)
+            say(f"    {failure.advice}")
+    if len(causes) > MOST_FAILURES:
+        say(f"  … and {len(causes) - MOST_FAILURES} more")
+    if len(causes) < len(failed):
+        say(f"  and {len(failed) - len(causes)} about tables that are not there")
 
 
 def nodes(places: Places) -> Iterator[Node]:

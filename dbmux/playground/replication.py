@@ -39,6 +39,7 @@ _FOLLOW = {
     ),
 }
 _STATUS = {Kind.MARIADB: "SHOW SLAVE STATUS", Kind.MYSQL: "SHOW REPLICA STATUS"}
+_NEW_WORDS_SINCE = (8, 2)
 _THREADS = {
     Kind.MARIADB: ("Slave_IO_Running", "Slave_SQL_Running"),
     Kind.MYSQL: ("Replica_IO_Running", "Replica_SQL_Running"),
@@ -71,10 +72,34 @@ def account() -> str:
 
 def follow(replica: Node, primary: Node, timeout_s: float = FOLLOW_TIMEOUT_S) -> None:
     """Have a replica follow a primary, and return when it has all that the primary has by now."""
-    kind = replica.software.kind
+    position = _position(primary)
+    replica.run(_FOLLOW[replica.software.kind].format(port=primary.port, user=ACCOUNT, password=PASSWORD))
+    _wait(replica, primary, position, timeout_s)
+
+
+def catch_up(replica: Node, primary: Node, timeout_s: float) -> None:
+    """Return when a replica has all that its primary has by now."""
+    _wait(replica, primary, _position(primary), timeout_s)
+
+
+def log_end(node: Node) -> str:
+    """Where the node's binary log ends, as `binlog.000012:4711`."""
+    is_new = node.software.kind is Kind.MYSQL and _numbers(node.software.version) >= _NEW_WORDS_SINCE
+    told = node.run("SHOW BINARY LOG STATUS" if is_new else "SHOW MASTER STATUS", "--skip-column-names", "--raw")
+    file, offset, *_ = told.split("\t")
+    return f"{file}:{offset}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split(".")[:2])
+
+
+def _position(primary: Node) -> str:
     # Together in one line: sets of several servers come with line breaks.
-    position = "".join(primary.run(_POSITION[kind], "--skip-column-names", "--raw").split())
-    replica.run(_FOLLOW[kind].format(port=primary.port, user=ACCOUNT, password=PASSWORD))
+    return "".join(primary.run(_POSITION[primary.software.kind], "--skip-column-names", "--raw").split())
+
+
+def _wait(replica: Node, primary: Node, position: str, timeout_s: float) -> None:
     deadline = time.monotonic() + timeout_s
     while not _follows(replica) or not _has(replica, position):
         if time.monotonic() > deadline:

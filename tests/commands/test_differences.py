@@ -67,8 +67,8 @@ class TestDiff:
 
         assert result.exit_code == 1
         head, line = result.output.splitlines()
-        assert head.split() == ["n", "mirror", "state", "kind", "seen", "last", "statement"]
-        assert line.startswith("1  upgrade  new    value (a)  1     ")
+        assert head.split() == ["n", "kind", "seen", "last", "statement"]
+        assert line.startswith("1  value (a)  1     ")
         assert line.endswith("SELECT a FROM t WHERE b = ?")
 
     def test_one_is_shown_with_both_answers_and_nothing_steers_the_terminal(self, here: Path) -> None:

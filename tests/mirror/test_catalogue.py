@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbmux.config.model import MirrorConfig
 from dbmux.differences import DifferenceKind as K
+from dbmux.lexer import digest
 from dbmux.mirror.catalogue import BadRule, Catalogue, Servers, configured, rule_of, shipped
 from dbmux.mirror.compare import Difference
 
@@ -131,6 +134,26 @@ def test_rules_of_a_configuration_come_first_and_are_for_all_statements_of_a_dig
     assert (rule.name, rule.why) == ("mirrors.upgrade.expected[0]", "rounded")
     assert expected.rule_for(of(K.VALUE, column="c"), "", "SELECT a FROM t WHERE b = ?") is None
     assert expected.rule_for(of(K.VALUE, column="a"), "", "SELECT a FROM t") is None
+
+
+@pytest.mark.parametrize(
+    "written", ["SELECT a FROM t WHERE b = ?", "SELECT a FROM t WHERE b = 1", "SELECT a  FROM t WHERE b=?"]
+)
+@pytest.mark.parametrize("statement", [b"SELECT a FROM t WHERE b = 7", b"SELECT a FROM t WHERE b = 'x'"])
+def test_a_digest_may_be_written_as_one_or_as_a_statement(written: str, statement: bytes) -> None:
+    rule = rule_of(RULE | {"digest": written})
+
+    assert rule.expects(of(K.VALUE), "", digest(statement, 0, 0).decode())
+    assert not rule.expects(of(K.VALUE), "", digest(statement + b" OR c = 2", 0, 0).decode())
+
+
+@given(
+    st.lists(st.sampled_from(["a", "t.b", "'x'", "7", "-1", "IN (1, 2)", "IN (3)", "?", "FROM t", "= NULL", "x'0f'"]))
+)
+def test_the_digest_of_a_statement_is_expected_by_the_rule_that_is_made_of_it(words: list[str]) -> None:
+    text = digest(f"SELECT {' '.join(words)}".encode(), 0, 0).decode()
+
+    assert rule_of(RULE | {"digest": text}).expects(of(K.VALUE), "", text)
 
 
 def test_each_rule_that_ships_has_a_name_of_its_own_and_a_reason() -> None:

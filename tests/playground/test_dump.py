@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dbmux.playground.dump import BadDump, Failure, failures, schema_for
+from dbmux.playground.dump import Failure, failures, schema_for
+from dbmux.sync.dumped import BadDump
 
 
 def dump(folder: Path, text: str, name: str = "shop.sql") -> Path:
@@ -40,11 +41,18 @@ def test_the_name_is_that_of_the_file_up_to_the_first_dot(tmp_path: Path, name: 
     assert schema_for(dump(tmp_path, "", name)) == schema
 
 
-def test_a_compressed_dump_is_told_how_to_unpack(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text, schema", [("USE other;\n", None), ("CREATE TABLE t (id INT);\n", "shop")])
+def test_a_gzipped_dump_is_as_good(tmp_path: Path, text: str, schema: str | None) -> None:
     path = tmp_path / "shop.sql.gz"
-    path.write_bytes(gzip.compress(b"CREATE TABLE t (id INT);"))
+    path.write_bytes(gzip.compress(text.encode()))
 
-    with pytest.raises(BadDump, match="is compressed; unpack it first: gunzip shop.sql.gz"):
+    assert schema_for(path) == schema
+
+
+def test_half_a_dump_is_none(tmp_path: Path) -> None:
+    path = dump(tmp_path, "-- MariaDB dump 10.19  Distrib 10.11.19-MariaDB\nUSE shop;\nCREATE TABLE t (id INT);\n")
+
+    with pytest.raises(BadDump, match="shop.sql ends before its dump does: there is no line '-- Dump completed'"):
         schema_for(path)
 
 
@@ -72,3 +80,27 @@ def test_each_failure_is_told_with_the_beginning_of_its_statement(tmp_path: Path
 
 def test_a_dump_without_failures_has_none(tmp_path: Path) -> None:
     assert failures(dump(tmp_path, "SELECT 1;\n"), "mysql: [Warning] something\n") == []
+
+
+@pytest.mark.parametrize(
+    "error, advice",
+    [
+        ("1273 (HY000) at line 1: Unknown collation: 'utf8mb4_0900_ai_ci'", "the server does not have this collation"),
+        ("1286 (42000) at line 1: Unknown storage engine 'Aria'", "put ENGINE=InnoDB in its place"),
+        (
+            "1231 (42000) at line 1: Variable 'sql_mode' can't be set to 'NO_AUTO_CREATE_USER'",
+            "take it out of the file",
+        ),
+    ],
+)
+def test_what_another_version_refuses_is_told_with_what_to_do(tmp_path: Path, error: str, advice: str) -> None:
+    (failure,) = failures(dump(tmp_path, "CREATE TABLE t (id INT);\n"), f"ERROR {error}\n")
+
+    assert advice in failure.advice
+
+
+def test_what_the_statement_hides_is_shown_and_not_sent_to_the_terminal(tmp_path: Path) -> None:
+    (failure,) = failures(dump(tmp_path, "SELECT '\x1b[2J';\n"), "ERROR 1064 (42000) at line 1: No\n")
+
+    assert "\x1b" not in failure.statement
+    assert "[2J" in failure.statement

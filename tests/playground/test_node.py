@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import os
 import socket
@@ -305,6 +306,19 @@ class TestData:
         assert ran.startswith("CREATE DATABASE IF NOT EXISTS `my``shop`")
         told = Path(mysql.client[0]).with_name("mysql.arguments").read_text().splitlines()[-1].split()
         assert {"--force", "--binary-mode", "--database=my`shop"} <= set(told)
+
+    def test_what_a_dump_says_of_replication_is_left_out(self, make: Make, mysql: Software, tmp_path: Path) -> None:
+        node = make(mysql)
+        node.start()
+        dump = tmp_path / "shop.sql.gz"
+        dump.write_bytes(
+            gzip.compress(b"USE shop;\nCHANGE MASTER TO MASTER_LOG_FILE='a.1', MASTER_LOG_POS=4;\nFAIL;\n")
+        )
+
+        failed = node.load(dump)
+
+        assert [(failure.line, failure.statement) for failure in failed] == [(3, "FAIL;")]
+        assert Path(mysql.client[0]).with_name("mysql.input").read_text() == "USE shop;\n\nFAIL;\n"
 
     def test_a_server_that_dies_under_a_dump_is_told(self, make: Make, mysql: Software, tmp_path: Path) -> None:
         programs.program(Path(mysql.client[0]).parent, "mysql", 'echo "ERROR 2002 (HY000): Can\'t connect" >&2; exit 1')

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from dbmux.playground import playground
-from dbmux.playground.dump import BadDump
 from dbmux.playground.node import Node, NodeFailed
 from dbmux.playground.packages import NoServer, parse_wish
 from dbmux.playground.playground import NoNode, Places
 from dbmux.playground.recipe import Recipe
+from dbmux.sync.dumped import BadDump
 from tests.playground import programs
 
 # A server outlives what started it, as it does after `up --detach`.
@@ -221,13 +221,13 @@ class TestLoad:
         dump.write_text("SELECT 1;\nFAIL;\n")
         said: list[str] = []
 
-        assert not playground.load(scenario, dump, said.append)
+        assert not playground.load(scenario, [dump], said.append)
 
         assert said == [
-            f"old (mariadb 11.8.2): {dump} loaded, 1 statement failed",
+            f"old (mariadb 11.8.2): not all of {dump} is there, 1 statement failed",
             "  line 2: 1064 (42000): no such statement",
             "    FAIL;",
-            f"new (mysql 9.1.0): {dump} loaded, 1 statement failed",
+            f"new (mysql 9.1.0): not all of {dump} is there, 1 statement failed",
             "  line 2: 1064 (42000): no such statement",
             "    FAIL;",
         ]
@@ -238,7 +238,7 @@ class TestLoad:
         dump.write_text("USE shop;\nSELECT 1;\n")
         said: list[str] = []
 
-        assert playground.load(scenario, dump, said.append)
+        assert playground.load(scenario, [dump], said.append)
 
         assert said == [f"old (mysql 9.1.0): {dump} loaded, nothing failed"]
 
@@ -246,7 +246,7 @@ class TestLoad:
         scenario = playground.up(recipe, (MYSQL,), places, print)
 
         with pytest.raises(BadDump):
-            playground.load(scenario, tmp_path / "none.sql", print)
+            playground.load(scenario, [tmp_path / "none.sql"], print)
 
 
 def test_a_node_of_an_earlier_life_can_be_stopped(places: Places, recipe: Recipe) -> None:

@@ -143,7 +143,7 @@ class Pair:
 
     async def begin(self) -> None:
         """From now on."""
-        await self.mirror.begin(None)
+        await self.mirror.begin_anew()
 
     async def until(self, state: MirrorState) -> str:
         """Returns, with the reason, when the mirror is in this state."""
