@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,21 +56,20 @@ def main(seconds: float, rounds: int, threads: int, share: float, part: float) -
         most = _measured(proxy, seconds, threads, 0.0).queries / QUERIES_A_TRANSACTION
         print(f"at most {most:.0f} transactions/s; measured at {most * part:.0f}\n")
         print("| reads | queries/s | p50 ms | p99 ms | CPU us/query |\n|---|---|---|---|---|")
-        ratios: list[tuple[float, float]] = []
+        ways: dict[float, list[Measured]] = {0.0: [], share: []}
         for turn in range(rounds):
-            found: dict[float, Measured] = {}
             for reads in (0.0, share) if turn % 2 else (share, 0.0):
                 proxy.read_share(reads)
                 time.sleep(SETTLE_S)
-                one = found[reads] = _measured(proxy, seconds, threads, most * part)
+                one = _measured(proxy, seconds, threads, most * part)
+                ways[reads].append(one)
                 print(
                     f"| {reads} | {one.queries:,.0f} | {one.p50:.2f} | {one.p99:.2f} | {one.cpu_us:.0f} |", flush=True
                 )
-            ratios.append((found[share].p50 / found[0.0].p50, found[share].p99 / found[0.0].p99))
         proxy.read_share(share)
         time.sleep(SETTLE_S)
-        p50, p99 = (statistics.median(column) for column in zip(*ratios, strict=True))
-        print(f"\nwith shadow reads, median of the rounds' ratios: p50 {p50:.2f}, p99 {p99:.2f}\n")
+        for line in _ratios(ways[0.0], ways[share]):
+            print(line)
         for line in _outcomes(proxy.report()):
             print(line)
 
@@ -83,6 +83,15 @@ def _measured(proxy: Proxy, seconds: float, threads: int, rate: float) -> Measur
     count = number(r"queries:\s+(\d+)", told)
     queries = number(r"queries:\s+\d+\s+\(([\d.]+) per sec", told)
     return Measured(queries, percentile(told, 50), percentile(told, 99), used * 1e6 / count)
+
+
+def _ratios(without: list[Measured], reading: list[Measured]) -> Iterator[str]:
+    yield "\nwith shadow reads to without: of the medians; median of the rounds' ratios"
+    for name in ("p50", "p99", "cpu_us"):
+        first, second = ([getattr(one, name) for one in runs] for runs in (without, reading))
+        inside = statistics.median(b / a for a, b in zip(first, second, strict=True))
+        yield f"{name}: {statistics.median(second) / statistics.median(first):.2f}; {inside:.2f}"
+    yield ""
 
 
 def _outcomes(report: dict[str, Any]) -> list[str]:

@@ -35,9 +35,9 @@ MOST_WAITING, MOST_OF_A_DIGEST = 512, 64
 # When so many wait, only the first ones of their kind are still taken.
 MOST_OF_THE_SHARE = 128
 # After each read a worker rests, for longer after more rows: a read takes some tenths of a millisecond of this process,
-# and six microseconds a row, which are its clients' in the first place. Together the workers compare some 35 reads a
-# second, and take at most a twentieth of the loop's time.
-REST_S, REST_A_ROW_S = 0.05, 0.00025
+# and five microseconds a row, which are its clients' in the first place. Together the workers compare some 35 reads a
+# second at most, and take some hundredths of the loop's time.
+REST_S, REST_A_ROW_S = 0.05, 0.0005
 # How often both servers are asked until a difference is believed, or given up; and how often for a fair moment.
 ATTEMPTS, TRIES = 4, 4
 # The first time it is enough that the target was up to date so long ago: to prove more would take longer than to ask

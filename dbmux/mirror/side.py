@@ -108,9 +108,9 @@ class Side:
 
     async def _tried(self, reader: Reading, statement: Statement, tables: Sequence[TableName]) -> Answer:
         # Whatever is raised here but a refusal ends the connection, and with it the transaction.
-        for sql in _CAREFUL[self.family]:
-            await reader.do(Command.QUERY, sql)
         try:
+            for sql in _CAREFUL[self.family]:
+                await reader.do(Command.QUERY, sql)
             for table in tables:
                 # From here on its definition is what it is.
                 await reader.do(Command.QUERY, f"SELECT 1 FROM {table.sql} LIMIT 0".encode())
@@ -121,7 +121,9 @@ class Side:
                 raise NotAsked(TRIGGERS)
         except (BackendRefused, NotAsked) as error:
             await reader.do(Command.QUERY, b"ROLLBACK")
-            raise error if isinstance(error, NotAsked) else NotAsked(KEEPS) from error
+            if isinstance(error, BackendRefused):
+                raise NotAsked(f"{self.name} refuses to have it tried, with error {error.number}") from error
+            raise
         try:
             result = await reader.run(statement)
         except BackendRefused as error:

@@ -14,7 +14,7 @@ from dbmux.control.shadowing import CLOCKS_S, ELSEWHERE, IN_TRANSACTION, LARGE, 
 from dbmux.events import KEPT, OWN, QueryFinished, Who
 from dbmux.mirror.answer import Failure
 from dbmux.mirror.catalogue import Catalogue
-from dbmux.mirror.ledger import opened
+from dbmux.mirror.ledger import Entry, opened
 from dbmux.mirror.read import Read
 from dbmux.mirror.shadow import Shadow
 from dbmux.mirror.write import Write
@@ -30,7 +30,7 @@ from dbmux.sync.table import TableName
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.columns import FieldType
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Ok, Status
+from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from dbmux.wire.statements import Execute, ParameterType
 from tests.config.serving import servers
@@ -278,3 +278,52 @@ def test_what_clients_read_is_compared_and_what_differs_is_in_the_ledger(tmp_pat
         assert (sample.statement.encode(), sample.user) == (READ, "app")
         _, figures = ledger.figures("upgrade")
         assert (figures["source"], figures["chosen"]) == ("old (mysql 8.0.36)", 1)
+
+
+def test_what_clients_write_is_tried_out_where_that_is_asked_for_and_what_differs_is_in_the_ledger(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "differences.sqlite"
+
+    def source(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        return protocol.send_ok(Ok(status=Status.AUTOCOMMIT, affected_rows=command.body.startswith(b"UPDATE")))
+
+    def target(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"UPDATE"):
+            return protocol.send_err(Err(number=1064, sqlstate=b"42000", message=b"no such word"))
+        if command.body.startswith(b"SELECT (SELECT COUNT(*) FROM information_schema.TABLES"):
+            return protocol.send_rows([COLUMN] * 3, [row(b"1", b"0", b"1")], Status.AUTOCOMMIT)
+        return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
+
+    old, new = (Server(gtids=UUID + b":1-5", answer=answer).fake for answer in (source, target))
+
+    async def scenario() -> None:
+        async with servers(old, new) as addresses:
+            observer = Observer(None)
+            config = a_config(*addresses, reads=0.0, shadow_writes=1.0)
+            async with Engine(config, emit=observer.emit, state_folder=None) as engine:
+                running = asyncio.create_task(Shadows(engine, observer.queries, path, Random(1), attend_s=0.01).run())
+                await asyncio.sleep(0)
+                while not path.exists():  # noqa: ASYNC110 - there is no event for what tests wait for
+                    await asyncio.sleep(0.001)
+                (listener,) = engine.listeners.values()
+                asking = await client(listener.address.port)  # type: ignore[union-attr]  # a TCP address
+                await asking.ask(Command.INIT_DB, b"shop")
+                while not found(path):  # noqa: ASYNC110 - there is no event for what tests wait for
+                    await asking.ask(Command.QUERY, WRITE)
+                    await asyncio.sleep(0.05)
+                asking.close()
+                running.cancel()
+
+    asyncio.run(asyncio.wait_for(scenario(), 20))
+
+    (entry,) = found(path)
+    assert (entry.kind, entry.source, entry.target) == ("error at target", "no error", "1064 (42000): no such word")
+    bodies = [body for _, body in new.commands]
+    began, wrote = bodies.index(b"START TRANSACTION READ WRITE"), bodies.index(WRITE)
+    assert (began < wrote, bodies[wrote + 1]) == (True, b"ROLLBACK")
+
+
+def found(path: Path) -> list[Entry]:
+    with opened(path) as ledger:
+        return ledger.entries("upgrade")
