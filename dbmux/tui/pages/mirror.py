@@ -430,6 +430,7 @@ def _facts(mirror: Record, width: int) -> Iterator[tuple[str, str]]:
     else:
         yield "applied", f"{many(mirror['transactions'], 'transaction')}, {many(mirror['rows'], 'row')}"
     yield from _lined("reads", _reads(mirror), width)
+    yield from _lined("writes", _writes(mirror["reads"].get("writes", {})), width)
     report = mirror["report"]
     if changes := report.get("changes"):
         told = (f"{one['kind']} {count(len(one['entries']))} (seen {count(one['seen'])})" for one in changes)
@@ -462,6 +463,14 @@ def _reads(mirror: Record) -> str:
         return ", ".join(told)
     most = max(skipped, key=lambda why: skipped[why])
     return f"{', '.join(told)}; {_not_compared(mirror)} could not be compared, mostly: {most}"
+
+
+def _writes(writes: Mapping[str, Any]) -> str:
+    if not writes.get("chosen"):
+        return ""
+    skipped = sum(writes["not_compared"].values())
+    told = f"{count(writes['compared'])} tried out and compared, {count(writes['different'])} different"
+    return f"{told}; of {count(skipped)} the answer says nothing"
 
 
 def _sides_told(one: Record) -> Sequence[tuple[str, str]]:
