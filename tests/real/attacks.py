@@ -44,7 +44,7 @@ class Proxy:
             },
             "default": "old",
             "service": {"user": ACCOUNT.user, "password": ACCOUNT.password},
-            "mirrors": {"torture": {"from": "old", "to": "new", "ddl": "apply", "tables": [f"{scene.schema}.*"]}},
+            "mirrors": {scene.schema: {"from": "old", "to": "new", "ddl": "apply", "tables": [f"{scene.schema}.*"]}},
         }
         self._environment = {"XDG_RUNTIME_DIR": str(folder)}
         self._process: subprocess.Popen[bytes] | None = None
