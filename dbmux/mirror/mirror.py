@@ -34,7 +34,7 @@ from dbmux.wire.binlog.events import FormatDescribed, Position, Rotated
 
 # Give or take so much of a pause.
 JITTER = 0.2
-# So long a replay must have gone well for the next pause to be the first again.
+# So long a replay must have gone well for the next pause to be the first again, where it has applied nothing.
 GOOD_S = 5.0
 # So long an order waits for what becomes of it.
 SETTLED_S = 5.0
@@ -150,6 +150,11 @@ class Mirror:
         that is not mirrored nothing is known."""
         replay = self._replay
         return inf if replay is None or not self.task.is_wanted(table) else replay.written_at(table)
+
+    @property
+    def _applied(self) -> int:
+        place = self.figures.place
+        return 0 if place is None else place.transactions
 
     @property
     def _progress(self) -> Progress | None:
@@ -277,7 +282,7 @@ class Mirror:
     async def _feed(self) -> None:
         pause = self._pace.first_pause
         while True:
-            begun = time.perf_counter()
+            begun, applied = time.perf_counter(), self._applied
             try:
                 await self._feed_once()
             except _SETTLED_BY_PEOPLE as error:
@@ -297,7 +302,7 @@ class Mirror:
             except (DbMuxError, TimeoutError) as error:
                 told = str(error) or f"{self.task.target.name} did not answer in time"
                 self._become(MirrorState.WAITING, told)
-            if time.perf_counter() - begun > GOOD_S:
+            if time.perf_counter() - begun > GOOD_S or self._applied > applied:
                 pause = self._pace.first_pause
             await asyncio.sleep(pause * (1 + JITTER * (2 * self._random.random() - 1)))
             pause = min(2 * pause, self._pace.longest_pause)

@@ -10,6 +10,7 @@ whatever is killed when. Transactions are joined as long as more are waiting. En
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ JOINED_ROWS, JOINED_TRANSACTIONS = 5000, 500
 _NOTHING = Change(b"DO 0")
 # Rows after which others have their turn: a millisecond or two.
 ROWS_A_TURN = 100
-
+_FOREIGN_KEY = re.compile(rb"FOREIGN|REFERENCES|CONSTRAINT", re.IGNORECASE)
 
 _DECLARED = {Family.UUID: Declared.UUID, Family.INET4: Declared.INET4, Family.INET6: Declared.INET6}
 
@@ -457,7 +458,7 @@ class _Repeater:
             raise self._halt(statement, '"ddl" is "stop"')
         elif on_definition is OnDefinition.APPLY:
             await self._define(statement, meaning)
-        self._forget()
+        self._forget(statement, meaning)
 
     def _concerns(self, meaning: Meaning) -> bool:
         return meaning.tables is None or any(self._is_wanted(name) for name in meaning.tables)
@@ -482,12 +483,20 @@ class _Repeater:
             await define(self._target, statement)
         self._unsent.append(places.done(name))
 
-    def _forget(self) -> None:
-        # How tables look, which a definition may have changed.
+    def _forget(self, statement: Statement, meaning: Meaning) -> None:
+        # How tables look, which the definition may have changed: to find that out is dear where there are many tables.
+        changed = {str(name).lower() for name in meaning.tables or ()}
+        is_about_all = not all(name.name for name in meaning.tables or (TableName("", ""),))
+        # A foreign key is about the table that it refers to as well.
+        is_about_all |= _FOREIGN_KEY.search(statement.text) is not None
+
+        def concerns(schema: str, table: str) -> bool:
+            return is_about_all or str(TableName(schema, table)).lower() in changed
+
         self._found.clear()
-        self._writers.clear()
-        self._declared.clear()
-        self._plans.forget()
+        self._writers = {key: writer for key, writer in self._writers.items() if not concerns(*key[0])}
+        self._declared = {name: declared for name, declared in self._declared.items() if not concerns(*name)}
+        self._plans.forget(concerns)
 
 
 def _shown(statement: Statement) -> str:

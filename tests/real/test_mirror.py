@@ -179,26 +179,20 @@ def schema(pair: tuple[Node, Node], subject: str) -> str:
     return f"{subject}_{source}_{target}"
 
 
-# MariaDB's own types, and what has room for them elsewhere.
-_ELSEWHERE = {
-    "uuid": "char(36)", "inet6": "varchar(39)", "inet4": "varchar(15)", "text compressed": "text",
-    "varchar(200) compressed": "varchar(200)",
-}  # fmt: skip
-
-
 def test_values_of_every_type_arrive(pair: tuple[Node, Node]) -> None:
     source, target = pair
-    cases = [case for case in CASES if case.on.has(source) and (case.on.has(target) or case.type in _ELSEWHERE)]
+    cases = [case for case in CASES if case.on.has(source) and case.type_on(target)]
 
     async def scenario(found: Pair) -> None:
         for case in cases:
             found.both()
             for node in pair:
-                declared = case.type if case.on.has(node) else _ELSEWHERE[case.type]
                 with client(node) as session:
                     session.query(f"USE {found.schema}")
                     session.query(MODES)
-                    session.query(f"CREATE TABLE t_{case.name} (id INT PRIMARY KEY AUTO_INCREMENT, v {declared})")
+                    session.query(
+                        f"CREATE TABLE t_{case.name} (id INT PRIMARY KEY AUTO_INCREMENT, v {case.type_on(node)})"
+                    )
         await found.begin()
 
         for case in cases:
@@ -242,6 +236,22 @@ def test_rows_that_foreign_keys_change_arrive(pair: tuple[Node, Node]) -> None:
         assert found.rows(found.target, "SELECT a, p FROM child") == [("20", None)]
 
     mirrored(*pair, schema(pair, "keys"), scenario)
+
+
+@pytest.mark.parametrize("pair", [(SERVERS[0], SERVERS[2])], indirect=True, ids=" to ".join)
+def test_a_foreign_key_that_comes_later_and_is_not_followed_halts_it(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE parent (a INT PRIMARY KEY)", "CREATE TABLE child (a INT PRIMARY KEY)")
+        await found.begin()
+        found.write("INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (1)")
+
+        found.write(
+            "ALTER TABLE child ADD FOREIGN KEY (a) REFERENCES parent (a) ON DELETE CASCADE", "DELETE FROM parent"
+        )
+
+        assert "child" in await found.until(MirrorState.HALTED)
+
+    mirrored(*pair, schema(pair, "new_keys"), scenario, OnDefinition.IGNORE)
 
 
 def test_what_triggers_do_arrives_once(pair: tuple[Node, Node]) -> None:
@@ -312,6 +322,20 @@ def test_what_cannot_be_followed_halts_it_with_a_remedy(
         assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
 
     mirrored(*pair, schema(pair, "halts"), scenario, OnDefinition.STOP)
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+def test_a_definition_that_the_target_refuses_halts_it(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+
+        found.write("INSERT INTO t VALUES (1)", "ALTER TABLE t ADD COLUMN b INET6")
+
+        assert "ADD COLUMN b INET6" in await found.until(MirrorState.HALTED)
+        assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
+
+    mirrored(*pair, schema(pair, "refused"), scenario)
 
 
 @pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
