@@ -23,7 +23,7 @@ from dbmux.backend.binlog.source import Source
 from dbmux.backend.login import Credentials
 from dbmux.backend.server import Backend
 from dbmux.config.model import Account, OnDefinition
-from dbmux.errors import DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync import places
 from dbmux.sync.apply import Writer
 from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, wait_for_others
@@ -62,6 +62,14 @@ _DECLARED = {Family.UUID: Declared.UUID, Family.INET4: Declared.INET4, Family.IN
 
 class Halted(DbMuxError):
     """The log tells what cannot be repeated; says what it is and what to do about it."""
+
+
+class AwaitsHand(Halted):
+    """What comes next has to be done on the target by somebody; then it may be passed over."""
+
+
+class DefinitionRefused(BackendRefused):
+    """The target refuses a definition, which somebody may make there in other words, and then pass it over."""
 
 
 class Claimed(DbMuxError):
@@ -283,7 +291,7 @@ class _Repeater:
         await self._send()
         kept = await places.kept_of(self._target, name, xid)
         if not kept and not in_one_phase and not self._passes_over:
-            raise Halted(
+            raise AwaitsHand(
                 f"{self._task.source.name} committed the transaction {xid}, prepared before the mirror began: "
                 f"have {self._task.target.name} changed alike, and then: dbmux mirror resume {name} --past-definition"
             )
@@ -392,7 +400,8 @@ class _Repeater:
         # Whoever makes it by hand must find there what was here.
         await self._settle()
         if self._passes_over:
-            self._passes_over = False
+            self._passes_over, self._has_run = False, b""
+            self._unsent.append(places.done(self._task.name))
         elif meaning.sort is Sort.RENAMES:
             raise self._halt(statement, "renames are not followed")
         elif on_definition is OnDefinition.STOP:
@@ -405,7 +414,7 @@ class _Repeater:
         return meaning.tables is None or any(self._is_wanted(name) for name in meaning.tables)
 
     def _halt(self, statement: Statement, why: str) -> Halted:
-        return Halted(
+        return AwaitsHand(
             f"{self._task.source.name} ran a definition, and {why}: {_shown(statement)}; do the same on "
             f"{self._task.target.name}, and then: dbmux mirror resume {self._task.name} --past-definition"
         )
@@ -421,7 +430,11 @@ class _Repeater:
             before = await fingerprint(self._target, meaning.tables)
             intent = Definition(statement.text, meaning.tables, before)
             await self._target.run((places.intended(name, intent), Change(b"COMMIT")))
-            await define(self._target, statement)
+            try:
+                await define(self._target, statement)
+            except BackendRefused as error:
+                told = f"{_shown(statement)}: {error.message.decode(errors='replace')}".encode()
+                raise DefinitionRefused(error.number, error.sqlstate, told) from error
         self._unsent.append(places.done(name))
 
     def _forget(self) -> None:
