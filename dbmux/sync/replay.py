@@ -145,11 +145,10 @@ class Replay:
         repeater = _Repeater(self, source, target, place)
         await repeater.resume(passes_over=self._passes_over)
         log = Log(self.task.source.name, await source.dump(place.position, self._random), self._pace)
-        self._began()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._measure(source, progress))
-                tasks.create_task(repeater.repeat(log))
+                tasks.create_task(repeater.repeat(log, self._began))
         except ExceptionGroup as group:
             # Whichever comes first ends both.
             raise group.exceptions[0] from None
@@ -234,16 +233,18 @@ class _Repeater:
         if await fingerprint(self._target, tables) != unfinished.before:
             self._has_run = unfinished.statement
 
-    async def repeat(self, log: Log) -> NoReturn:
-        """Apply what comes."""
+    async def repeat(self, log: Log, began: Callable[[], None]) -> NoReturn:
+        """Apply what comes; says when the source has begun to send, which it does only where it has the place."""
         with log.understood():
+            events: Iterable[Event] | None = await log.next()
+            began()
             while True:
-                events: Iterable[Event] | None = log.ready()
                 if events is None:
                     await self._settle()
                     events = await log.next()
                 for event in events:
                     await self._take(event)
+                events = log.ready()
 
     async def _take(self, event: Event) -> None:
         match event:
