@@ -209,6 +209,8 @@ def _tell(results: list[TableResult], verdict: Verdict) -> None:
         if result.undecided:
             click.echo(f"  {result.undecided} rows kept changing: try again with a longer --settle")
     tables = "1 table" if len(results) == 1 else f"{len(results)} tables"
+    if verdict is not Verdict.EQUAL and len(results) > 1:
+        tables = f"{sum(result.verdict is verdict for result in results)} of {tables}"
     click.echo(f"{verdict}: {tables if results else 'no such table, or the account sees none'}")
 
 
