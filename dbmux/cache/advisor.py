@@ -1,7 +1,7 @@
 """What caching would bring where it is not done, or for longer: kept by the digest of statements, for advice.
 
 Hashes of keys come in whenever a server is asked, with the tables that are read; out goes how many of these questions
-each ttl would have answered. Never keeps a key, a value or a reply, and never more than a few thousand hashes: where
+each ttl would have answered. Never keeps a key, a value or a reply, and never more than a thousand hashes: where
 there are more, only a part of all keys is looked at, always the same, so that what is found holds for the others too.
 """
 
@@ -15,7 +15,7 @@ from dbmux.cache.tables import Table, capture
 
 TTLS_S = (1.0, 5.0, 30.0, 300.0)
 LONGEST_S = TTLS_S[-1]
-MOST_KEYS = 4096
+MOST_KEYS = 1024
 MOST_SUBJECTS = 512
 # What is longer ago counts half, and so on.
 HALF_LIFE_S = 1800.0

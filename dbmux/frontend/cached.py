@@ -49,8 +49,8 @@ from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Ok, Status, tells_only_charsets
 
-# A reply with any other flag says something of the moment or of the session.
-STORED_STATUS = int(
+# A reply with a flag of these says something of the moment or of the session.
+OTHER_STATUS = ~int(
     Status.AUTOCOMMIT
     | Status.NO_GOOD_INDEX
     | Status.NO_INDEX
@@ -58,6 +58,7 @@ STORED_STATUS = int(
     | Status.NO_BACKSLASH_ESCAPES
     | Status.SESSION_STATE_CHANGED
 )
+STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
 QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
 HIT, MISS = Verdict.HIT, Verdict.MISS
 # A command was sent, or will be.
@@ -481,9 +482,9 @@ class CachedTenant(Tenant):
             return "it is an error"
         if scanner.warnings:
             return "it has warnings"
-        if scanner.status & Status.SESSION_STATE_CHANGED and not tells_only_charsets(connection.reported_state):
+        if scanner.status & STATE_CHANGED and not tells_only_charsets(connection.reported_state):
             return "it tells of the session"
-        if not scanner.status & AUTOCOMMIT or scanner.status & ~STORED_STATUS:
+        if not scanner.status & AUTOCOMMIT or scanner.status & OTHER_STATUS:
             return "its status tells of the moment"
         if self._may_lack:
             # Its result must not outlive this moment.

@@ -53,6 +53,7 @@ class Writer:
             if logged.type is LoggedType.ENUM
         ]
         self._columns = [column.sql.encode() for column in columns]
+        self._assigned = [b"%b=" % column for column in self._columns]
         # The target computes these itself.
         self._stored = [place for place, column in enumerate(columns) if not column.generated]
         key = table.key
@@ -67,6 +68,7 @@ class Writer:
             self._refuse_inexact(table, columns)
         head = b",".join(self._columns[place] for place in self._stored)
         self._insert = b"INSERT INTO %b (%b) VALUES " % (self._name, head)
+        self._update = b"UPDATE %b SET " % self._name
 
     def _refuse_inexact(self, table: Table, columns: list[Column]) -> None:
         inexact = [column.name for column in columns if column.family in _INEXACT and not column.generated]
@@ -84,7 +86,7 @@ class Writer:
             case ChangeKind.DELETE:
                 return self._deletes(before for before, _ in changes if before is not None)
             case ChangeKind.UPDATE:
-                return self._updates((before, after) for before, after in changes if before and after)
+                return self._updates(changes)
 
     def _inserts(self, rows: Iterable[Row]) -> Iterator[Change]:
         """New rows."""
@@ -106,17 +108,21 @@ class Writer:
         if parts:
             yield Change(self._insert + b",".join(parts), len(parts))
 
-    def _updates(self, pairs: Iterable[tuple[Row, Row]]) -> Iterator[Change]:
+    def _updates(self, changes: Iterable[RowChange]) -> Iterator[Change]:
         """Rows as they were, and as they are."""
-        for before, after in pairs:
-            changed = [
-                b"%b=%b" % (self._columns[place], self._literals[place](after[place]))
-                for place in self._stored
-                if after[place] is not ABSENT and not _is_same(before[place], after[place])
-            ]
+        stored, literals, assigned = self._stored, self._literals, self._assigned
+        for before, after in changes:
+            assert before is not None and after is not None
+            changed = []
+            for place in stored:
+                old, new = before[place], after[place]
+                # What was not logged may have been anything. Zeros of either sign are equal, and not the same.
+                if new is ABSENT or (old == new and (new != 0.0 or repr(old) == repr(new))):
+                    continue
+                changed.append(assigned[place] + literals[place](new))
             if not changed:
                 continue
-            change = Change(b"UPDATE %b SET %b WHERE %b" % (self._name, b",".join(changed), self._where(before)), 1)
+            change = Change(self._update + b",".join(changed) + b" WHERE " + self._where(before), 1)
             if self._enums and self._is_odd(after):
                 yield from (LENIENT, change, STRICT)
             else:
@@ -152,13 +158,13 @@ class Writer:
             raise CannotApply(f"{self._name.decode()}: the key of a row is not logged; set binlog_row_image = FULL")
 
     def _where(self, row: Row) -> bytes:
+        if self._is_keyed and len(self._key) == 1:
+            # As most tables have it.
+            (place,) = self._key
+            if (value := row[place]) is not ABSENT:
+                return self._assigned[place] + self._literals[place](value)
         equals = b"%b=%b" if self._is_keyed else b"%b<=>%b"
         self._require_key(row)
         found = b" AND ".join(equals % (self._columns[place], self._literals[place](row[place])) for place in self._key)
         # Rows without a key may be there several times.
         return found if self._is_keyed else found + b" LIMIT 1"
-
-
-def _is_same(before: Value, after: Value) -> bool:
-    # What was not logged may have been anything. Zeros of either sign are equal, and not the same.
-    return before is not ABSENT and before == after and (before != 0.0 or repr(before) == repr(after))

@@ -35,19 +35,17 @@ def writer_of(column: Column) -> Callable[[Value], bytes]:
     string = _string_writer(column)
 
     def write(value: Value) -> bytes:
-        match value:
-            case None:
-                return b"NULL"
-            case bytes():
-                return string(value)
-            case int():
-                return b"%d" % value
-            case float() if math.isfinite(value):
-                # With an exponent it is a DOUBLE, without one a DECIMAL.
-                told = repr(value).encode()
-                return told if b"e" in told else told + b"e0"
-            case _:
-                raise Unwritable(f"the value of column {column.name or '?'} is {value!r}, which SQL cannot write")
+        if type(value) is bytes:
+            return string(value)
+        if type(value) is int:
+            return b"%d" % value
+        if value is None:
+            return b"NULL"
+        if isinstance(value, float) and math.isfinite(value):
+            # With an exponent it is a DOUBLE, without one a DECIMAL.
+            told = repr(value).encode()
+            return told if b"e" in told else told + b"e0"
+        raise Unwritable(f"the value of column {column.name or '?'} is {value!r}, which SQL cannot write")
 
     return write
 

@@ -34,13 +34,16 @@ from dbmux.sync.table import Family, NoSuchTable, TableName, describe
 from dbmux.sync.target import Change, Target
 from dbmux.wire.binlog.changes import changes, kind_of
 from dbmux.wire.binlog.columns import Declared
+from dbmux.wire.binlog.decoder import MAPS_LIMIT
 from dbmux.wire.binlog.events import (
     Committed,
     Event,
     Heartbeat,
+    Position,
     Rotated,
     RowsChanged,
     Statement,
+    TableMap,
     TransactionBegan,
     XaBegan,
     XaCommitted,
@@ -53,8 +56,8 @@ from dbmux.wire.binlog.plan import Plan, Plans
 BATCH_BYTES = 512 * 1024
 JOINED_ROWS, JOINED_TRANSACTIONS = 5000, 500
 _NOTHING = Change(b"DO 0")
-# Rows after which others have their turn.
-ROWS_A_TURN = 500
+# Rows after which others have their turn: a millisecond or two.
+ROWS_A_TURN = 100
 
 
 _DECLARED = {Family.UUID: Declared.UUID, Family.INET4: Declared.INET4, Family.INET6: Declared.INET6}
@@ -207,11 +210,16 @@ class _Repeater:
         self._declared: dict[TableName, dict[int, Declared]] = {}
         # By the way in which they are logged, which holds until a definition; None for tables that are not wanted.
         self._writers: dict[tuple[TableName, Plan], Writer | None] = {}
-        # Statements that are not sent yet.
+        # The same by the source's number of the table, beside the map for which it was found.
+        self._found: dict[int, tuple[TableMap, Plan, Writer | None]] = {}
+        # Statements that are not sent yet, and how many bytes of them go at once.
+        self._room = min(BATCH_BYTES, target.max_statement // 2)
         self._unsent: list[Change] = []
         self._unsent_bytes = 0
-        # How far the target is, and up to where whole transactions were taken, of which some are not committed there.
+        # How far the target has it written down, and how far it is: nothing may follow for long.
         self._settled = self._place = place
+        # The last whole transaction: where it ends, its GTID, and when it was committed on the source.
+        self._ended = place.position, place.gtid, place.committed_at
         self._is_committed = True
         self._joined_rows = self._joined_transactions = self._since_turn = 0
         # The transaction under way; `_is_inside` once it has changed something.
@@ -243,28 +251,20 @@ class _Repeater:
                     await self._settle()
                     events = await log.next()
                 for event in events:
-                    await self._take(event)
+                    if isinstance(event, RowsChanged):
+                        await self._rows(event)
+                    elif not isinstance(event, TableMap):
+                        # What a table map says comes again with its rows.
+                        await self._take(event)
                 events = log.ready()
 
     async def _take(self, event: Event) -> None:
         match event:
-            case RowsChanged():
-                await self._rows(event)
+            case Committed(position=position):
+                await self._end(position)
             case TransactionBegan(gtid=gtid, committed_at=committed_at):
                 self._gtid, self._committed_at = gtid, committed_at
                 self._xid, self._parts = "", 0
-            case Committed(position=position):
-                self._place = replace(
-                    self._place,
-                    position=position,
-                    gtid=self._gtid,
-                    committed_at=self._committed_at,
-                    transactions=self._place.transactions + 1,
-                )
-                self._is_committed = self._is_inside = False
-                self._joined_transactions += 1
-                if self._joined_rows >= JOINED_ROWS or self._joined_transactions >= JOINED_TRANSACTIONS:
-                    await self._settle()
             case Statement():
                 await self._statement(event)
             case XaBegan(xid=xid):
@@ -281,10 +281,17 @@ class _Repeater:
                 self._replay.reached(self._place)
             case Rotated(position=position) if self._is_committed and position.file != self._place.position.file:
                 # The file that is left may be gone when nothing was written for long.
-                self._place = replace(self._place, position=position)
+                self._ended = position, self._place.gtid, self._place.committed_at
                 self._is_committed = False
             case _:
                 pass
+
+    async def _end(self, position: Position) -> None:
+        self._ended = position, self._gtid, self._committed_at
+        self._is_committed = self._is_inside = False
+        self._joined_transactions += 1
+        if self._joined_rows >= JOINED_ROWS or self._joined_transactions >= JOINED_TRANSACTIONS:
+            await self._settle()
 
     async def _commit_prepared(self, xid: str) -> None:
         name, in_one_phase = self._task.name, self._xid == xid
@@ -304,13 +311,14 @@ class _Repeater:
     # Rows.
 
     async def _rows(self, event: RowsChanged) -> None:
-        name = TableName(event.table.schema, event.table.table)
-        if name not in self._declared:
-            self._declared[name] = await self._declare(name)
-        plan = self._plans.of(event.table)
-        writer = self._writers.get((name, plan))
-        if writer is None and (name, plan) not in self._writers:
-            writer = self._writers[name, plan] = await self._new_writer(name, plan)
+        table = event.table
+        found = self._found.get(table.id)
+        if found is None or found[0] is not table:
+            found = (table, *await self._find(table))
+            if len(self._found) >= MAPS_LIMIT:
+                self._found.clear()
+            self._found[table.id] = found
+        _, plan, writer = found
         if writer is None:
             return
         for change in writer.write(kind_of(event), changes(event, plan)):
@@ -320,6 +328,16 @@ class _Repeater:
             if self._since_turn >= ROWS_A_TURN:
                 self._since_turn = 0
                 await asyncio.sleep(0)
+
+    async def _find(self, table: TableMap) -> tuple[Plan, Writer | None]:
+        # How the rows of a table are read and written; asks both servers when it comes for the first time.
+        name = TableName(table.schema, table.table)
+        if name not in self._declared:
+            self._declared[name] = await self._declare(name)
+        plan = self._plans.of(table)
+        if (name, plan) not in self._writers:
+            self._writers[name, plan] = await self._new_writer(name, plan)
+        return plan, self._writers[name, plan]
 
     async def _declare(self, name: TableName) -> dict[int, Declared]:
         if not self._is_wanted(name):
@@ -349,7 +367,7 @@ class _Repeater:
         if self._xid:
             change = places.kept(self._task.name, self._xid, self._parts, change)
             self._parts += 1
-        if self._unsent and self._unsent_bytes + len(change.sql) > min(BATCH_BYTES, self._target.max_statement // 2):
+        if self._unsent_bytes + len(change.sql) > self._room and self._unsent:
             await self._send()
         self._unsent.append(change)
         self._unsent_bytes += len(change.sql) + 1
@@ -362,7 +380,15 @@ class _Repeater:
         # Commits what is whole; what is not, is left for later together with what stands before it.
         if self._is_committed or self._is_inside:
             return
-        self._place = replace(self._place, rows=self._place.rows + self._joined_rows)
+        position, gtid, committed_at = self._ended
+        self._place = replace(
+            self._place,
+            position=position,
+            gtid=gtid,
+            committed_at=committed_at,
+            transactions=self._place.transactions + self._joined_transactions,
+            rows=self._place.rows + self._joined_rows,
+        )
         self._unsent += (places.moved(self._task.name, self._settled, self._place), Change(b"COMMIT"))
         await self._send()
         self._settled, self._is_committed = self._place, True
@@ -440,6 +466,7 @@ class _Repeater:
 
     def _forget(self) -> None:
         # How tables look, which a definition may have changed.
+        self._found.clear()
         self._writers.clear()
         self._declared.clear()
         self._plans.forget()

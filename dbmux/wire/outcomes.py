@@ -16,6 +16,7 @@ _MORE_RESULTS = int(Status.MORE_RESULTS)
 # A number below it stands in one byte.
 _ONE_BYTE = 251
 _SHORTEST = 7
+_OK, _ERR = 0x00, 0xFF
 
 
 class Outcomes:
@@ -37,11 +38,11 @@ class Outcomes:
         payload = self._reader.next()
         if payload is None:
             return None
-        if payload[:1] == b"\xff":
+        if self.is_whole or not payload or payload[0] not in (_OK, _ERR):
+            raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered what no statement without rows gives")
+        if payload[0] == _ERR:
             self.is_whole = True
             return parse_err(payload)
-        if self.is_whole or payload[:1] != b"\0":
-            raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered what no statement without rows gives")
         if len(payload) >= _SHORTEST and payload[1] < _ONE_BYTE and payload[2] < _ONE_BYTE:
             found, status = payload[1], payload[3]
         else:

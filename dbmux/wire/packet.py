@@ -6,10 +6,14 @@ into, several packets. Never holds more than `limit` bytes of one payload.
 
 from __future__ import annotations
 
+from struct import Struct
+
 from dbmux.errors import ErrorCode, ProtocolError
 
 HEADER = 4
 MAX_PAYLOAD = 0xFFFFFF
+# The length, and above it the sequence number.
+_HEAD = Struct("<I")
 
 
 def encode(payload: bytes, sequence: int) -> bytes:
@@ -37,11 +41,14 @@ def last(packets: bytes) -> bytes:
 class PacketReader:
     """Cuts a stream into payloads and checks that their sequence numbers follow one another."""
 
-    __slots__ = ("_buffer", "_limit", "_payload", "sequence")
+    __slots__ = ("_at", "_buffer", "_limit", "_payload", "sequence")
 
     def __init__(self, limit: int) -> None:
         self.sequence = 0
         self._buffer = bytearray()
+        # Up to where it was read.
+        self._at = 0
+        # The beginning of a payload that goes on in the next packet.
         self._payload = bytearray()
         self._limit = limit
 
@@ -53,10 +60,15 @@ class PacketReader:
     @property
     def announced(self) -> int:
         """The length that the packet at hand says it has; 0 while there is none."""
-        return int.from_bytes(self._buffer[:3], "little") if len(self._buffer) >= HEADER else 0
+        if len(self._buffer) - self._at < HEADER:
+            return 0
+        return int.from_bytes(self._buffer[self._at : self._at + 3], "little")
 
     def feed(self, data: bytes) -> None:
         """Take in what arrived."""
+        if self._at:
+            del self._buffer[: self._at]
+            self._at = 0
         self._buffer += data
 
     def next(self) -> bytes | None:
@@ -65,30 +77,40 @@ class PacketReader:
         `sequence` is then the number that the next packet must have, from either side. Raises ProtocolError for a
         number out of order and for a payload over the limit.
         """
-        while len(self._buffer) >= HEADER:
-            length = int.from_bytes(self._buffer[:3], "little")
-            if self._buffer[3] != self.sequence:
-                got = self._buffer[3]
-                raise ProtocolError(ErrorCode.PACKET_ORDER, f"packet {self.sequence} expected, {got} came")
+        buffer = self._buffer
+        while len(buffer) - self._at >= HEADER:
+            start = self._at + HEADER
+            (head,) = _HEAD.unpack_from(buffer, self._at)
+            length = head & MAX_PAYLOAD
+            if head >> 24 != self.sequence:
+                raise ProtocolError(ErrorCode.PACKET_ORDER, f"packet {self.sequence} expected, {head >> 24} came")
             if len(self._payload) + length > self._limit:
                 raise ProtocolError(ErrorCode.TOO_BIG, f"a packet of over {self._limit} bytes came")
-            if len(self._buffer) < HEADER + length:
+            if len(buffer) < start + length:
                 return None
-            self._payload += self._buffer[HEADER : HEADER + length]
-            del self._buffer[: HEADER + length]
+            piece = buffer[start : start + length]
+            if len(buffer) == start + length:
+                # A stream that is idle holds nothing.
+                buffer.clear()
+                self._at = 0
+            else:
+                self._at = start + length
             self.sequence = (self.sequence + 1) & 0xFF
-            if length < MAX_PAYLOAD:
-                payload = bytes(self._payload)
-                self._payload.clear()
-                return payload
+            if self._payload or length == MAX_PAYLOAD:
+                self._payload += piece
+                if length == MAX_PAYLOAD:
+                    continue
+                piece, self._payload = self._payload, bytearray()
+            return bytes(piece)
         return None
 
     def has_unread(self) -> bool:
         """Whether bytes are there that belong to no payload yet."""
-        return bool(self._buffer)
+        return len(self._buffer) > self._at
 
     def unread(self) -> bytes:
         """Hand over the bytes that belong to no payload yet, and forget them."""
-        left = bytes(self._buffer)
+        left = bytes(self._buffer[self._at :])
         self._buffer.clear()
+        self._at = 0
         return left

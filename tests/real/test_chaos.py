@@ -122,6 +122,21 @@ def _together(port: int, until: float, errors: Counter[int], disturb: Callable[[
     return sum(done)
 
 
+def _disturbed(server: Server, proxy: Proxy, seconds: float, errors: Counter[int]) -> int:
+    """The same while connections are killed and the server stops for a moment now and then."""
+    until = time.monotonic() + seconds
+
+    def disturb() -> None:
+        dice = random.Random(SEED)
+        while time.monotonic() < until:
+            time.sleep(0.2)
+            _kill_one(server)
+            if dice.random() < 0.1:
+                _stall(server)
+
+    return _together(proxy.listen, until, errors, disturb)
+
+
 @pytest.mark.timeout(SECONDS + 120)
 def test_money_is_neither_made_nor_lost(server: Server, proxy: Proxy) -> None:
     values = ", ".join(f"({number}, {EACH})" for number in range(1, ACCOUNTS + 1))
@@ -135,18 +150,12 @@ def test_money_is_neither_made_nor_lost(server: Server, proxy: Proxy) -> None:
     # What it takes once every part of it was used, and it remembers as many statements as it ever does.
     while _commands(proxy.control) < KEPT_QUERIES:
         _together(proxy.listen, time.monotonic() + 1, Counter())
-    descriptors, memory_kb = proxy.descriptors, proxy.memory_kb
-    until = time.monotonic() + SECONDS
+    descriptors = proxy.descriptors
+    # Also of what went wrong it remembers some, and of each second of the last ten minutes how it was.
+    _disturbed(server, proxy, SECONDS / 3, errors)
+    memory_kb = proxy.memory_kb
 
-    def disturb() -> None:
-        dice = random.Random(SEED)
-        while time.monotonic() < until:
-            time.sleep(0.2)
-            _kill_one(server)
-            if dice.random() < 0.1:
-                _stall(server)
-
-    done = _together(proxy.listen, until, errors, disturb)
+    done = _disturbed(server, proxy, SECONDS * 2 / 3, errors)
 
     assert done > CLIENTS
     assert errors.keys() <= EXPECTED

@@ -11,19 +11,21 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import cast
 
-from dbmux.errors import ErrorCode
+from dbmux.errors import ErrorCode, ProtocolError
 from dbmux.wire.binlog.compression import decompress
 from dbmux.wire.binlog.events import EventType, RowsChanged
 from dbmux.wire.binlog.partial import PartialUpdates
 from dbmux.wire.binlog.plan import Plan
 from dbmux.wire.binlog.readers import Cursor
-from dbmux.wire.binlog.rows import Change, Changes, Image
+from dbmux.wire.binlog.rows import Change, Changes
 from dbmux.wire.buffer import Reader
 
 E = EventType
 # The table's number and the flags.
 _HEAD_LENGTH = 8
 _EXTRA_LENGTH_WIDTH = 2
+# A number below it stands in one byte.
+_ONE_BYTE = 251
 
 
 class ChangeKind(Enum):
@@ -60,22 +62,40 @@ def kind_of(rows: RowsChanged) -> ChangeKind:
 
 def changes(rows: RowsChanged, plan: Plan) -> Iterable[Change]:
     """The changes in an event, in their order; raises ProtocolError, also when one is asked for."""
-    reader = Reader(rows.body, ErrorCode.MALFORMED_REPLY)
-    reader.take(_HEAD_LENGTH)
+    body, kind = rows.body, _KINDS[rows.type]
+    at = _HEAD_LENGTH
     if rows.type in _WITH_EXTRA:
-        # Such as the partition, which the table is found without.
-        reader.take(max(reader.integer(_EXTRA_LENGTH_WIDTH) - _EXTRA_LENGTH_WIDTH, 0))
-    count, kind = reader.lenenc(), _KINDS[rows.type]
+        # Such as the partition, which the table is found without; its length counts itself.
+        at += max(int.from_bytes(body[at : at + _EXTRA_LENGTH_WIDTH], "little"), _EXTRA_LENGTH_WIDTH)
+    count, at = _count(body, at)
     if count != len(plan.readers):
-        raise reader.error(f"rows of {count} columns, of a table with {len(plan.readers)}")
-    bitmaps = [reader.take((count + 7) // 8) for _ in range(2 if kind is ChangeKind.UPDATE else 1)]
-    data, at = rows.body, reader.position
+        raise _broken(at, f"rows of {count} columns, of a table with {len(plan.readers)}")
+    width = (count + 7) >> 3
+    first, last = body[at : at + width], body[at : at + width]
+    at += width
+    if kind is ChangeKind.UPDATE:
+        last = body[at : at + width]
+        at += width
+    if at > len(body):
+        raise _broken(at, "rows end before they begin")
     if rows.type in _COMPRESSED:
-        data, at = decompress(reader.rest()), 0
-    cursor = Cursor(data, at, len(data))
+        body, at = decompress(body[at:]), 0
+    cursor = Cursor(body, at, len(body))
     if rows.type == E.PARTIAL_UPDATE_ROWS:
-        return PartialUpdates(cursor, plan, bitmaps[0], bitmaps[1])
-    images: list[Image] = [plan.image(bitmap) for bitmap in bitmaps]
-    before = images[0] if kind is not ChangeKind.INSERT else None
-    after = images[-1] if kind is not ChangeKind.DELETE else None
+        return PartialUpdates(cursor, plan, first, last)
+    before = plan.image(first) if kind is not ChangeKind.INSERT else None
+    after = plan.image(last) if kind is not ChangeKind.DELETE else None
     return cast("Iterable[Change]", Changes(cursor, before, after))
+
+
+def _count(body: bytes, at: int) -> tuple[int, int]:
+    # How many columns, and where that is read to. By hand where it is one byte: most events of a log come through here.
+    if at < len(body) and body[at] < _ONE_BYTE:
+        return body[at], at + 1
+    reader = Reader(body, ErrorCode.MALFORMED_REPLY)
+    reader.take(at)
+    return reader.lenenc(), reader.position
+
+
+def _broken(at: int, what: str) -> ProtocolError:
+    return ProtocolError(ErrorCode.MALFORMED_REPLY, f"malformed event of rows at byte {at}: {what}")

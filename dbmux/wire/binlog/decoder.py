@@ -55,14 +55,20 @@ from dbmux.wire.buffer import Reader
 
 E = EventType
 _TABLE_ID_LENGTH = 6
+# The table's number, and two bytes of flags, of which the first holds the one that is looked at.
+_ROWS_HEAD_LENGTH = _TABLE_ID_LENGTH + 2
 # The number of no table: an event without rows that only ends a statement.
 NO_TABLE = 0xFFFFFF
 _STATEMENT_ENDS = 1
 # Tables whose descriptions are kept.
 MAPS_LIMIT = 1000
 _WITHOUT_CHECKSUM, _CRC32 = 0, 1
+# The CRC-32 of any bytes with their own CRC-32 behind them, least byte first.
+_SOUND = 0x2144DF1C
 _VERSION_LENGTH = 50
 
+# They come before it is known whether events have checksums.
+_ON_FILES = frozenset((E.FORMAT_DESCRIPTION, E.ROTATE))
 _ROWS = frozenset(
     (
         E.WRITE_ROWS_V1, E.UPDATE_ROWS_V1, E.DELETE_ROWS_V1, E.WRITE_ROWS, E.UPDATE_ROWS, E.DELETE_ROWS,
@@ -136,14 +142,19 @@ class Decoder:
         header = parse_header(event)
         if header.length != len(event):
             raise _broken(f"an event of {len(event)} bytes says that it has {header.length}")
+        if header.type in _ON_FILES:
+            return self._open(header, event)
+        if not self._has_checksums:
+            return self._read(header, event[HEADER_LENGTH:])
+        if zlib.crc32(event) != _SOUND:
+            raise _broken("an event's checksum is wrong: it was changed on its way")
+        return self._read(header, event[HEADER_LENGTH:-CHECKSUM_LENGTH])
+
+    def _open(self, header: Header, event: bytes) -> Iterable[Event]:
         if header.type == E.FORMAT_DESCRIPTION:
             return self._describe(header, event[HEADER_LENGTH:])
-        if header.type == E.ROTATE:
-            # It may stand before the first format description, and be of the old file or of the new one.
-            has_checksum = _is_sound(event)
-        elif (has_checksum := self._has_checksums) and not _is_sound(event):
-            raise _broken("an event's checksum is wrong: it was changed on its way")
-        return self._read(header, event[HEADER_LENGTH:-CHECKSUM_LENGTH] if has_checksum else event[HEADER_LENGTH:])
+        # It may stand before the first format description, and be of the old file or of the new one.
+        return self._rotate(event[HEADER_LENGTH : -CHECKSUM_LENGTH if zlib.crc32(event) == _SOUND else None])
 
     def _read(self, header: Header, body: bytes) -> Iterable[Event]:
         read = _READERS.get(header.type)
@@ -177,7 +188,7 @@ class Decoder:
         self._family = Family.MARIADB if b"MariaDB" in version else Family.MYSQL
         return (FormatDescribed(version, self._has_checksums),)
 
-    def _rotate(self, header: Header, body: bytes) -> Iterable[Event]:
+    def _rotate(self, body: bytes) -> Iterable[Event]:
         reader = Reader(body, ErrorCode.MALFORMED_REPLY)
         offset = reader.integer(8)
         self._file = _name(reader.rest())
@@ -263,8 +274,11 @@ class Decoder:
         return (found,)
 
     def _rows(self, header: Header, body: bytes) -> Iterable[Event]:
-        reader = Reader(body, ErrorCode.MALFORMED_REPLY)
-        number, flags = reader.integer(_TABLE_ID_LENGTH), reader.integer(2)
+        if len(body) < _ROWS_HEAD_LENGTH:
+            raise _broken("an event of rows is shorter than its head")
+        # By hand: most events of a log are these.
+        number = int.from_bytes(body[:_TABLE_ID_LENGTH], "little")
+        flags = body[_TABLE_ID_LENGTH]
         found = self._tables.get(number)
         if flags & _STATEMENT_ENDS:
             self._tables.clear()
@@ -273,10 +287,6 @@ class Decoder:
         if number == NO_TABLE:
             return ()
         raise _broken(f"there are rows of table {number}, and it was not said which that is")
-
-
-def _is_sound(event: bytes) -> bool:
-    return zlib.crc32(event[:-CHECKSUM_LENGTH]) == int.from_bytes(event[-CHECKSUM_LENGTH:], "little")
 
 
 def _xa_or(statement: Statement) -> Event:
@@ -306,7 +316,6 @@ _READERS: dict[int, Callable[[Decoder, Header, bytes], Iterable[Event]]] = {
     E.XID: Decoder._commit,
     E.XA_PREPARE: Decoder._prepare,
     E.TRANSACTION_PAYLOAD: Decoder._unpack,
-    E.ROTATE: Decoder._rotate,
     E.HEARTBEAT: Decoder._beat,
     E.HEARTBEAT_V2: Decoder._beat_v2,
     E.INCIDENT: Decoder._incident,

@@ -159,8 +159,7 @@ class TableMap:
     family: Family
 
 
-@dataclass(frozen=True, slots=True)
-class RowsChanged:
+class RowsChanged(NamedTuple):
     """Rows of this table were inserted, updated or deleted: `type` says which, and `body` which rows, as they came.
 
     dbmux.wire.binlog.rows reads them.

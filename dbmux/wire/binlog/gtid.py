@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+from struct import Struct
 from uuid import UUID
 
 from dbmux.errors import ErrorCode
@@ -18,6 +19,8 @@ UUID_LENGTH = 16
 # Behind the numbers for MySQL's parallel replicas, whose first byte has this value, stands when it was committed.
 _LOGICAL_TIMESTAMPS = 2
 _HAS_ORIGINAL_TIME = 1 << 55
+# Number, domain and flags.
+_MARIADB_HEAD = Struct("<QIB")
 
 
 def parse_gtid(body: bytes, header: Header) -> TransactionBegan:
@@ -136,7 +139,7 @@ class MariaDbGroup:
 def parse_mariadb_gtid(body: bytes, header: Header) -> MariaDbGroup:
     """Of MariaDB's GTID event; raises ProtocolError."""
     reader = Reader(body, ErrorCode.MALFORMED_REPLY)
-    number, domain, flags = reader.integer(8), reader.integer(4), reader.integer(1)
+    number, domain, flags = _MARIADB_HEAD.unpack(reader.take(_MARIADB_HEAD.size))
     began = TransactionBegan(f"{domain}-{header.server}-{number}", float(header.at), flags)
     xid = ""
     if flags & _PREPARED_XA:
