@@ -70,7 +70,7 @@ def diff(number: int | None, mirror: str | None, state: str, as_json: bool) -> N
         for line in _list_told(found):
             click.echo(line)
     else:
-        click.echo("no differences")
+        click.echo("no differences" if names else "no differences: no mirror has compared anything yet")
     sys.exit(1 if any(one["state"] == "new" for one in found) else 0)
 
 

@@ -86,7 +86,7 @@ def pause(mirror: str | None, wanted: Wanted, as_json: bool) -> None:
 
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
-@click.option("--past-definition", is_flag=True, help="The next definition was made on the target by hand.")
+@click.option("--past-definition", is_flag=True, help="That at which it halted was done on the target by hand.")
 @engine_options
 @json_option
 def resume(mirror: str | None, past_definition: bool, wanted: Wanted, as_json: bool) -> None:

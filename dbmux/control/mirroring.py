@@ -13,7 +13,7 @@ from typing import Any
 from dbmux.config.model import Feed
 from dbmux.errors import DbMuxError
 from dbmux.feed.feed import Answer, Refused
-from dbmux.mirror.mirror import Mirror
+from dbmux.mirror.mirror import Mirror, NothingAwaited
 from dbmux.mirror.mirrors import AnyMirror, Mirrors
 from dbmux.wire.binlog.events import Position
 
@@ -46,7 +46,10 @@ class Mirroring:
     async def _resume(self, given: Mapping[str, Any]) -> dict[str, Any]:
         mirror = self._fed(given)
         if given.get("past_definition"):
-            mirror.pass_over_definition()
+            try:
+                mirror.pass_over_definition()
+            except NothingAwaited as error:
+                raise Refused(str(error)) from error
         else:
             mirror.resume()
         return await _settled(mirror)

@@ -27,7 +27,7 @@ from dbmux.sync import places
 from dbmux.sync.apply import CannotApply
 from dbmux.sync.literal import Unwritable
 from dbmux.sync.places import Place
-from dbmux.sync.replay import Halted, NotBegun, Replay, Task, credentials
+from dbmux.sync.replay import AwaitsHand, DefinitionRefused, Halted, NotBegun, Replay, Task, credentials
 from dbmux.sync.table import TableName
 from dbmux.sync.target import Disagrees, Target
 from dbmux.wire.binlog.events import FormatDescribed, Position, Rotated
@@ -55,6 +55,10 @@ class Refusal(DbMuxError):
 
 class Begun(DbMuxError):
     """The target is fed already, and would lose what was written since."""
+
+
+class NothingAwaited(DbMuxError):
+    """It did not halt at anything that somebody could have done by hand."""
 
 
 class NoSuchPlace(DbMuxError):
@@ -108,6 +112,8 @@ class Mirror:
         self._feeding: asyncio.Task[None] | None = None
         # The next definition is passed over: somebody has seen to it.
         self._passes_over = False
+        # It halted at something that somebody has to do on the target.
+        self._awaits_hand = False
         self._warned: set[str] = set()
 
     @property
@@ -198,7 +204,14 @@ class Mirror:
             self._wanted.set()
 
     def pass_over_definition(self) -> None:
-        """Go on, and take the next definition for one that was seen to on the target."""
+        """Go on, and take the definition at which it halted for one that was seen to on the target; raises
+        NothingAwaited where it did not halt at one, as the next would be passed over without anybody's having seen it.
+        """
+        if not self._awaits_hand:
+            raise NothingAwaited(
+                f"mirror {self.task.name} is {self._state}, and no definition is to be passed over: "
+                "it says so when it halts at one"
+            )
         self._passes_over = True
         self.resume()
 
@@ -286,6 +299,7 @@ class Mirror:
             try:
                 await self._feed_once()
             except _SETTLED_BY_PEOPLE as error:
+                self._awaits_hand = isinstance(error, AwaitsHand)
                 return self._stop(MirrorState.HALTED, error)
             except NotBegun as error:
                 return self._stop(MirrorState.NOT_BEGUN, error)
@@ -297,6 +311,7 @@ class Mirror:
                 self._become(MirrorState.WAITING, str(error))
             except BackendRefused as error:
                 if error.number not in _PASSING:
+                    self._awaits_hand = isinstance(error, DefinitionRefused)
                     return self._stop(MirrorState.HALTED, self._refused(error))
                 self._become(MirrorState.WAITING, f"{self.task.target.name}: {error}")
             except (DbMuxError, TimeoutError) as error:
@@ -315,6 +330,8 @@ class Mirror:
             advice = f"; see the password of {user!r} in the configuration, `service` or `account` of the mirror"
         elif error.number in _RIGHT_MISSING:
             advice = f"; `dbmux grants` prints the rights that {user!r} needs there"
+        elif isinstance(error, DefinitionRefused):
+            advice = f"; make it there in other words, and then: dbmux mirror resume {self.task.name} --past-definition"
         return Refusal(f"{self.task.target.name} refuses: {error}{advice}")
 
     def _lost(self, error: Broken) -> str:
@@ -326,7 +343,7 @@ class Mirror:
         )
 
     async def _feed_once(self) -> NoReturn:
-        passes_over, self._passes_over = self._passes_over, False
+        passes_over, self._passes_over, self._awaits_hand = self._passes_over, False, False
         self._replay = Replay(
             self.task,
             randomness=self._random,

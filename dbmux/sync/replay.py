@@ -25,7 +25,7 @@ from dbmux.backend.binlog.source import Source
 from dbmux.backend.login import Credentials
 from dbmux.backend.server import Backend
 from dbmux.config.model import Account, OnDefinition
-from dbmux.errors import DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync import places
 from dbmux.sync.apply import Writer
 from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, wait_for_others
@@ -67,6 +67,14 @@ _DECLARED = {Family.UUID: Declared.UUID, Family.INET4: Declared.INET4, Family.IN
 
 class Halted(DbMuxError):
     """The log tells what cannot be repeated; says what it is and what to do about it."""
+
+
+class AwaitsHand(Halted):
+    """What comes next has to be done on the target by somebody; then it may be passed over."""
+
+
+class DefinitionRefused(BackendRefused):
+    """The target refuses a definition, which somebody may make there in other words, and then pass it over."""
 
 
 class Claimed(DbMuxError):
@@ -146,11 +154,10 @@ class Replay:
         repeater = _Repeater(self, source, target, place)
         await repeater.resume(passes_over=self._passes_over)
         log = Log(self.task.source.name, await source.dump(place.position, self._random), self._pace)
-        self._began()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._measure(source, progress))
-                tasks.create_task(repeater.repeat(log))
+                tasks.create_task(repeater.repeat(log, self._began))
         except ExceptionGroup as group:
             # Whichever comes first ends both.
             raise group.exceptions[0] from None
@@ -264,11 +271,12 @@ class _Repeater:
         if await fingerprint(self._target, tables) != unfinished.before:
             self._has_run = unfinished.statement
 
-    async def repeat(self, log: Log) -> NoReturn:
-        """Apply what comes."""
+    async def repeat(self, log: Log, began: Callable[[], None]) -> NoReturn:
+        """Apply what comes; says when the source has begun to send, which it does only where it has the place."""
         with log.understood():
+            events: Iterable[Event] | None = await log.next()
+            began()
             while True:
-                events: Iterable[Event] | None = log.ready()
                 if events is None:
                     await self._settle()
                     events = await log.next()
@@ -278,6 +286,7 @@ class _Repeater:
                     elif not isinstance(event, TableMap):
                         # What a table map says comes again with its rows.
                         await self._take(event)
+                events = log.ready()
 
     async def _take(self, event: Event) -> None:
         match event:
@@ -320,7 +329,7 @@ class _Repeater:
         await self._send()
         kept = await places.kept_of(self._target, name, xid)
         if not kept and not in_one_phase and not self._passes_over:
-            raise Halted(
+            raise AwaitsHand(
                 f"{self._task.source.name} committed the transaction {xid}, prepared before the mirror began: "
                 f"have {self._task.target.name} changed alike, and then: dbmux mirror resume {name} --past-definition"
             )
@@ -451,7 +460,8 @@ class _Repeater:
         # Whoever makes it by hand must find there what was here.
         await self._settle()
         if self._passes_over:
-            self._passes_over = False
+            self._passes_over, self._has_run = False, b""
+            self._unsent.append(places.done(self._task.name))
         elif meaning.sort is Sort.RENAMES:
             raise self._halt(statement, "renames are not followed")
         elif on_definition is OnDefinition.STOP:
@@ -464,7 +474,7 @@ class _Repeater:
         return meaning.tables is None or any(self._is_wanted(name) for name in meaning.tables)
 
     def _halt(self, statement: Statement, why: str) -> Halted:
-        return Halted(
+        return AwaitsHand(
             f"{self._task.source.name} ran a definition, and {why}: {_shown(statement)}; do the same on "
             f"{self._task.target.name}, and then: dbmux mirror resume {self._task.name} --past-definition"
         )
@@ -480,7 +490,11 @@ class _Repeater:
             before = await fingerprint(self._target, meaning.tables)
             intent = Definition(statement.text, meaning.tables, before)
             await self._target.run((places.intended(name, intent), Change(b"COMMIT")))
-            await define(self._target, statement)
+            try:
+                await define(self._target, statement)
+            except BackendRefused as error:
+                told = f"{_shown(statement)}: {error.message.decode(errors='replace')}".encode()
+                raise DefinitionRefused(error.number, error.sqlstate, told) from error
         self._unsent.append(places.done(name))
 
     def _forget(self, statement: Statement, meaning: Meaning) -> None:
