@@ -75,11 +75,11 @@ class Known:
             case ConditionItem.MYSQL_ERRNO:
                 return _unsigned(int(number or b"0"))
             case ConditionItem.MESSAGE_TEXT if message is not None and self._is_readable(message):
-                return _text(message)
+                return self._text(message)
             case ConditionItem.RETURNED_SQLSTATE if state:
-                return _text(state.encode())
+                return self._text(state.encode())
             case ConditionItem.CLASS_ORIGIN | ConditionItem.SUBCLASS_ORIGIN if state[:2] not in ("", *_USER_DEFINED):
-                return _text(b"" if self.is_mariadb else b"ISO 9075")
+                return self._text(b"" if self.is_mariadb else b"ISO 9075")
             case _:
                 return None
 
@@ -89,6 +89,11 @@ class Known:
         if number == _INVALID_VALUE:
             return "22007" if self.is_mariadb else "HY000"
         return _SQLSTATE_OF.get(number, "")
+
+    def _text(self, value: bytes) -> bytes:
+        # Only on MariaDB may a character set have another collation by default.
+        collation = b" COLLATE utf8mb3_general_ci" if self.is_mariadb else b""
+        return b"_utf8mb3 x'%b'%b" % (value.hex().encode(), collation)
 
     def _is_readable(self, message: bytes) -> bool:
         return self._charset in _UTF8 or (message.isascii() and b"\0" not in message)
@@ -101,7 +106,3 @@ class Known:
 
 def _unsigned(number: int) -> bytes:
     return b"CAST(%d AS UNSIGNED)" % number
-
-
-def _text(value: bytes) -> bytes:
-    return b"_utf8mb3 x'%b' COLLATE utf8mb3_general_ci" % value.hex().encode()
