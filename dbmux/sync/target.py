@@ -8,7 +8,8 @@ did is undone with its transaction when its connection ends before `commit`. Sou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from dbmux.backend.inquiry import TextRow, ask
@@ -17,7 +18,7 @@ from dbmux.backend.opening import MAX_PACKET
 from dbmux.backend.server import Backend, Wish
 from dbmux.config.model import Account
 from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, ProtocolError
-from dbmux.net.conversation import Conversation
+from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.wire import packet
 from dbmux.wire.capabilities import NEEDED, Capability
 from dbmux.wire.client import ServerMessage
@@ -63,6 +64,10 @@ STRICT = Change(f"SET SESSION sql_mode = '{_STRICT_MODE}'".encode())
 LENIENT = Change(f"SET SESSION sql_mode = '{_MODE}'".encode())
 
 
+class Gone(DbMuxError):
+    """Nothing comes from the target any more; what was not committed is undone there."""
+
+
 class Disagrees(DbMuxError):
     """The target is not what it must be: a change found no row, or more than one. Nothing mends that by itself."""
 
@@ -100,39 +105,69 @@ class Target:
         self._conversation.channel.abort()
 
     async def ask(self, sql: bytes) -> list[TextRow]:
-        """Run one statement whose rows are few; raises BackendRefused, ConnectionClosed, TimeoutError."""
-        async with asyncio.timeout(ANSWER_S):
-            return await ask(self._conversation, sql)
+        """Run one statement whose rows are few; raises BackendRefused, Gone."""
+        with self._understood():
+            async with asyncio.timeout(ANSWER_S):
+                return await ask(self._conversation, sql)
 
     async def run(self, changes: Sequence[Change], seconds: float = ANSWER_S) -> None:
-        """Run all of them in their order; raises Disagrees at the first that finds other rows than it must."""
-        if not changes:
-            return
+        """Run all of them in their order; raises Disagrees at the first that finds other rows than it must, or
+        BackendRefused, or Gone."""
+        if changes:
+            with self._understood():
+                await self._run(changes, seconds)
+
+    async def _run(self, changes: Sequence[Change], seconds: float) -> None:
+        if self._conversation.is_gone:
+            raise ConnectionClosed("the connection was closed")
         command = bytes((Command.QUERY,)) + b";".join([change.sql for change in changes])
-        sent = packet.encode(command, 0)
         outcomes = Outcomes(1 + len(command) // packet.MAX_PAYLOAD)
         conversation: Conversation[int | Err] = Conversation(self._conversation.channel, outcomes)
         self._conversation.channel.owner = conversation
-        conversation.send(sent)
-        async with asyncio.timeout(seconds):
-            for left, change in zip(range(len(changes), 0, -1), changes, strict=True):
-                # Mostly it is there already.
-                found = outcomes.next()
-                if found is None:
-                    if left > MANY:
-                        self._conversation.channel.pause()
-                        await asyncio.sleep(min(left * QUICKEST_S, LONGEST_PAUSE_S))
-                    found = await conversation.next()
-                if isinstance(found, Err):
-                    shown = change.sql[:SHOWN]
-                    raise BackendRefused(found.number, found.sqlstate, b"%b, in: %b" % (found.message, shown))
-                if change.rows not in (ANY, found):
-                    told = change.sql[:SHOWN].decode(errors="replace")
-                    raise Disagrees(f"{found} rows instead of {change.rows} were found by: {told}")
-        if not outcomes.is_whole:
-            raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered to more statements than it was sent")
-        self._conversation.channel.owner = self._conversation
+        try:
+            conversation.send(packet.encode(command, 0))
+            async with asyncio.timeout(seconds):
+                await _agree(changes, conversation)
+            if not outcomes.is_whole:
+                raise ProtocolError(
+                    ErrorCode.MALFORMED_REPLY, "the server answered to more statements than it was sent"
+                )
+        finally:
+            self._conversation.channel.owner = self._conversation
+            if conversation.is_gone:
+                # Only the owner was told.
+                self._conversation.closed(None)
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        # Nobody is to take what is wrong here for something at the source.
+        name = self.backend.name
+        try:
+            yield
+        except TimeoutError:
+            raise Gone(f"{name} did not answer in time") from None
+        except ConnectionClosed as error:
+            raise Gone(f"{name} closed the connection: {error}") from error
+        except ProtocolError as error:
+            raise Gone(f"what {name} answers cannot be read: {error}") from error
 
     async def commit(self) -> None:
         """Everybody sees it from now on."""
         await self.run((Change(b"COMMIT"),))
+
+
+async def _agree(changes: Sequence[Change], conversation: Conversation[int | Err]) -> None:
+    for left, change in zip(range(len(changes), 0, -1), changes, strict=True):
+        # Mostly it is there already.
+        found = conversation.protocol.next()
+        if found is None:
+            if left > MANY and not conversation.is_gone:
+                conversation.channel.pause()
+                await asyncio.sleep(min(left * QUICKEST_S, LONGEST_PAUSE_S))
+            found = await conversation.next()
+        if isinstance(found, Err):
+            shown = change.sql[:SHOWN]
+            raise BackendRefused(found.number, found.sqlstate, b"%b, in: %b" % (found.message, shown))
+        if change.rows not in (ANY, found):
+            told = change.sql[:SHOWN].decode(errors="replace")
+            raise Disagrees(f"{found} rows instead of {change.rows} were found by: {told}")

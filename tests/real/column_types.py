@@ -44,6 +44,10 @@ class Case:
     literals: tuple[str, ...]
     on: On = On.ALL
 
+    def type_on(self, node: Node) -> str | None:
+        """What has room for its values there; None where nothing has."""
+        return self.type if self.on.has(node) else _ELSEWHERE.get(self.type)
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -54,6 +58,12 @@ class Table:
     statements: tuple[str, ...]
     on: On = On.ALL
 
+
+# MariaDB's own types, and what has room for them elsewhere.
+_ELSEWHERE = {
+    "uuid": "char(36)", "inet6": "varchar(39)", "inet4": "varchar(15)", "text compressed": "text",
+    "varchar(200) compressed": "varchar(200)",
+}  # fmt: skip
 
 CASES = (
     Case(

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import subprocess
 from collections.abc import Iterator
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
 from dbmux.config.model import OnDefinition
-from dbmux.mirror.mirror import MirrorState
+from dbmux.mirror.mirror import Begun, MirrorState, NoSuchPlace
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind
+from dbmux.sync.dumped import place_in
+from dbmux.wire.binlog.events import Position
 from tests.real.column_types import CASES, Case
 from tests.real.conftest import SERVERS
 from tests.real.mirroring import Pair, client, mirrored, started
@@ -179,26 +185,20 @@ def schema(pair: tuple[Node, Node], subject: str) -> str:
     return f"{subject}_{source}_{target}"
 
 
-# MariaDB's own types, and what has room for them elsewhere.
-_ELSEWHERE = {
-    "uuid": "char(36)", "inet6": "varchar(39)", "inet4": "varchar(15)", "text compressed": "text",
-    "varchar(200) compressed": "varchar(200)",
-}  # fmt: skip
-
-
 def test_values_of_every_type_arrive(pair: tuple[Node, Node]) -> None:
     source, target = pair
-    cases = [case for case in CASES if case.on.has(source) and (case.on.has(target) or case.type in _ELSEWHERE)]
+    cases = [case for case in CASES if case.on.has(source) and case.type_on(target)]
 
     async def scenario(found: Pair) -> None:
         for case in cases:
             found.both()
             for node in pair:
-                declared = case.type if case.on.has(node) else _ELSEWHERE[case.type]
                 with client(node) as session:
                     session.query(f"USE {found.schema}")
                     session.query(MODES)
-                    session.query(f"CREATE TABLE t_{case.name} (id INT PRIMARY KEY AUTO_INCREMENT, v {declared})")
+                    session.query(
+                        f"CREATE TABLE t_{case.name} (id INT PRIMARY KEY AUTO_INCREMENT, v {case.type_on(node)})"
+                    )
         await found.begin()
 
         for case in cases:
@@ -242,6 +242,22 @@ def test_rows_that_foreign_keys_change_arrive(pair: tuple[Node, Node]) -> None:
         assert found.rows(found.target, "SELECT a, p FROM child") == [("20", None)]
 
     mirrored(*pair, schema(pair, "keys"), scenario)
+
+
+@pytest.mark.parametrize("pair", [(SERVERS[0], SERVERS[2])], indirect=True, ids=" to ".join)
+def test_a_foreign_key_that_comes_later_and_is_not_followed_halts_it(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE parent (a INT PRIMARY KEY)", "CREATE TABLE child (a INT PRIMARY KEY)")
+        await found.begin()
+        found.write("INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (1)")
+
+        found.write(
+            "ALTER TABLE child ADD FOREIGN KEY (a) REFERENCES parent (a) ON DELETE CASCADE", "DELETE FROM parent"
+        )
+
+        assert "child" in await found.until(MirrorState.HALTED)
+
+    mirrored(*pair, schema(pair, "new_keys"), scenario, OnDefinition.IGNORE)
 
 
 def test_what_triggers_do_arrives_once(pair: tuple[Node, Node]) -> None:
@@ -312,6 +328,20 @@ def test_what_cannot_be_followed_halts_it_with_a_remedy(
         assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
 
     mirrored(*pair, schema(pair, "halts"), scenario, OnDefinition.STOP)
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+def test_a_definition_that_the_target_refuses_halts_it(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+
+        found.write("INSERT INTO t VALUES (1)", "ALTER TABLE t ADD COLUMN b INET6")
+
+        assert "ADD COLUMN b INET6" in await found.until(MirrorState.HALTED)
+        assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
+
+    mirrored(*pair, schema(pair, "refused"), scenario)
 
 
 @pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
@@ -437,3 +467,50 @@ def test_what_was_prepared_before_it_began_halts_it_when_it_is_committed(pair: t
         await found.equal()
 
     mirrored(*pair, schema(pair, "prepared"), scenario)
+
+
+def dumped(node: Node, schema: str, path: Path) -> Path:
+    """A dump of a schema by the server's own tool, with the place where it was made."""
+    if node.software.kind is Kind.MYSQL:
+        *run, program = node.software.client
+        tool = [*run, str(Path(program).with_name("mysqldump"))]
+        options = ["--source-data=2", "--set-gtid-purged=OFF"]
+    else:
+        tool, options = [shutil.which("mariadb-dump") or pytest.skip("no mariadb-dump is on PATH")], ["--master-data=1"]
+    line = [*tool, "--no-defaults", f"--socket={node.socket}", "--user=root", *options, "--single-transaction", schema]
+    with path.open("wb") as file:
+        subprocess.run(line, stdout=file, check=True, timeout=60)
+    return path
+
+
+def test_it_begins_where_a_dump_was_made_and_nowhere_else(pair: tuple[Node, Node], tmp_path: Path) -> None:
+    name = schema(pair, "dumped")
+
+    async def scenario(found: Pair) -> None:
+        with client(found.source) as session:
+            session.query(f"CREATE DATABASE {name}")
+        found.write(
+            "CREATE TABLE t (a INT PRIMARY KEY, b INT) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+            "INSERT INTO t VALUES (1, 1), (2, 2)",
+        )
+        dump = await asyncio.to_thread(dumped, found.source, name, tmp_path / f"{name}.sql")
+        found.write("UPDATE t SET b = 9 WHERE a = 1", "DELETE FROM t WHERE a = 2", "INSERT INTO t VALUES (3, 3)")
+        assert await asyncio.to_thread(found.target.load, dump) == []
+
+        await found.mirror.begin(place_in(dump))
+
+        found.write("INSERT INTO t VALUES (4, 4)")
+        await found.equal()
+        with pytest.raises(Begun, match="is fed already"):
+            await found.mirror.begin(None)
+        for nowhere in (Position("nowhere.000001", 4), Position(place_in(dump).file, 5)):
+            with pytest.raises(NoSuchPlace, match="is no place in the log"):
+                await found.mirror.begin(nowhere)
+        found.write("INSERT INTO t VALUES (5, 5)")
+        await found.equal()
+        # As many as there were since the dump.
+        place = found.mirror.figures.place
+        assert place is not None
+        assert place.transactions == 5
+
+    mirrored(*pair, name, scenario)

@@ -67,9 +67,10 @@ class Plans:
             found = _kept(self._plans, key, Plan(layout))
         return found
 
-    def forget(self) -> None:
-        """What was declared may be something else now: after a definition."""
-        self._plans.clear()
+    def forget(self, concerns: Callable[[str, str], bool] = lambda schema, table: True) -> None:
+        """What was declared of these tables may be something else now: after a definition."""
+        for key in [key for key in self._plans if concerns(*key[:2])]:
+            del self._plans[key]
 
 
 Key = TypeVar("Key")

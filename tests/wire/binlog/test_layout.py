@@ -177,7 +177,9 @@ def test_what_the_log_does_not_tell_can_be_declared() -> None:
 
     assert [column.declared for column in plans.of(table).layout.columns] == [None, Declared.INET6]
     declared = {}
-    plans.forget()
+    plans.forget(lambda schema, name: name != table.table)
+    assert [column.declared for column in plans.of(table).layout.columns] == [None, Declared.INET6]
+    plans.forget(lambda schema, name: (schema, name) == (table.schema, table.table))
     assert [column.declared for column in plans.of(table).layout.columns] == [None, None]
 
 
