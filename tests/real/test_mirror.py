@@ -244,6 +244,7 @@ def test_a_foreign_key_that_comes_later_and_is_not_followed_halts_it(pair: tuple
         found.both("CREATE TABLE parent (a INT PRIMARY KEY)", "CREATE TABLE child (a INT PRIMARY KEY)")
         await found.begin()
         found.write("INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (1)")
+        await found.caught_up()
 
         found.write(
             "ALTER TABLE child ADD FOREIGN KEY (a) REFERENCES parent (a) ON DELETE CASCADE", "DELETE FROM parent"
