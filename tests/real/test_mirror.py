@@ -20,6 +20,8 @@ pytestmark = pytest.mark.real
 PAIRS = list(permutations(SERVERS, 2))
 MODES = "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
 
+UUID = "123e4567-e89b-12d3-a456-426655440000"
+
 # A table before, on both, and what is written on the source.
 WRITES = (
     ("inserts", "CREATE TABLE inserts (a INT PRIMARY KEY, b INT)", ("INSERT INTO inserts VALUES (1, 1), (2, NULL)",)),
@@ -210,6 +212,25 @@ def _writes_of(case: Case) -> Iterator[str]:
     yield f"UPDATE t_{case.name} SET v = ({case.literals[0]}) WHERE id > 1"
     yield f"INSERT INTO t_{case.name} (v) VALUES (NULL), ({case.literals[-1]})"
     yield f"UPDATE t_{case.name} SET v = NULL WHERE id = 1"
+
+
+@pytest.mark.parametrize("pair", [(SERVERS[0], SERVERS[1])], indirect=True, ids=" to ".join)
+def test_columns_that_have_moved_since_are_what_they_were(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE moved (a INT PRIMARY KEY, u UUID, b VARBINARY(36))")
+        await found.begin()
+        found.mirror.pause()
+
+        found.write(
+            f"INSERT INTO moved VALUES (1, '{UUID}', REPEAT(x'ff', 16))",
+            "ALTER TABLE moved ADD COLUMN c INT FIRST",
+            f"INSERT INTO moved VALUES (2, 2, '{UUID}', REPEAT(x'fe', 16))",
+        )
+        found.mirror.resume()
+
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "moved"), scenario)
 
 
 def test_rows_that_foreign_keys_change_arrive(pair: tuple[Node, Node]) -> None:
