@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 COMPILED := $(foreach module,kernel lexer cache/tables cache/eviction cache/store \
   observe/histogram observe/ring observe/metrics observe/digests observe/observer \
-  wire/binlog/readers wire/binlog/rows,dbmux/$(module).py dbmux/$(module).pxd)
+  wire/binlog/readers wire/binlog/rows sync/verify/normal,dbmux/$(module).py dbmux/$(module).pxd)
 
 # A command that is quiet while all goes well, and then says what it did and how long it took.
 TIMED = @begun=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - begun)) s"

@@ -46,17 +46,19 @@ def main(seconds: float, rounds: int, threads: int) -> None:
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        old = _started(stack, "mariadb:10.11", folder / "old", LOGGED)
-        new = _started(stack, "mysql:9", folder / "new", ("--server-id=2",))
+        old = started(stack, "mariadb:10.11", folder / "old", LOGGED)
+        new = started(stack, "mysql:9", folder / "new", ("--server-id=2",))
         for node in (old, new):
-            _sysbench(node.port, "prepare")
+            seeded(node.port, "prepare")
         for turn in range(rounds):
             for way in WAYS[turn % 2 :] + WAYS[: turn % 2]:
-                with _proxy(folder / f"{turn}-{way}", old, new, way) as proxy:
+                with proxied(folder / f"{turn}-{way}", old, new, way) as proxy:
                     print(_measured(proxy, old, way, seconds, threads), flush=True)
 
 
-class _Proxy:
+class Proxy:
+    """A DbMux between a load and both servers; `pid` is its process."""
+
     def __init__(self, folder: Path, port: int, pid: int) -> None:
         self.port = port
         self.pid = pid
@@ -64,12 +66,44 @@ class _Proxy:
 
     def asked(self, *words: str) -> Any:
         """What `dbmux mirror` says."""
-        line = (sys.executable, "-P", "-m", "dbmux.cli", "mirror", *words, "--json", "--pid", str(self.pid))
-        environment = {"PYTHONPATH": str(CHECKOUT), "XDG_RUNTIME_DIR": str(self._folder), "PATH": "/usr/bin:/bin"}
-        return json.loads(subprocess.run(line, env=environment, capture_output=True, check=True).stdout)
+        return self._told(*words, "--json", "--pid", str(self.pid))
+
+    def report(self) -> dict[str, Any]:
+        """What `dbmux mirror report` says."""
+        told: dict[str, Any] = self._told("report", "--json")
+        return told
+
+    def read_share(self, share: float) -> None:
+        """Have so many reads compared from now on."""
+        path = self._folder / "appconfig.json"
+        config = json.loads(path.read_text())
+        config["mirrors"]["bench"]["reads"] = share
+        path.write_text(json.dumps(config))
+
+    def catch_up(self, old: Node) -> dict[str, Any]:
+        """How the mirror stands when it has what the source has now."""
+        end = _end(old)
+        while _place(status := self.asked("status")[0]) < end:
+            if status["state"] == "halted":
+                raise SystemExit(status["why"])
+            time.sleep(0.1)
+        found: dict[str, Any] = status
+        return found
+
+    def _told(self, *words: str) -> Any:
+        line = (sys.executable, "-P", "-m", "dbmux.cli", "mirror", *words)
+        environment = {
+            "PYTHONPATH": str(CHECKOUT),
+            "XDG_RUNTIME_DIR": str(self._folder),
+            "XDG_STATE_HOME": str(self._folder),
+            "PATH": "/usr/bin:/bin",
+        }
+        # A report that is not yet for switching ends with 1.
+        return json.loads(subprocess.run(line, env=environment, capture_output=True, check=False).stdout)
 
 
-def _started(stack: ExitStack, wish: str, folder: Path, options: tuple[str, ...]) -> Node:
+def started(stack: ExitStack, wish: str, folder: Path, options: tuple[str, ...]) -> Node:
+    """A server, and in it the account and the schema of the load."""
     software = find(parse_wish(wish), platformdirs.user_cache_path("dbmux") / "servers", print)
     node = Node(folder.name, software, folder, options)
     stack.callback(node.stop)
@@ -79,7 +113,8 @@ def _started(stack: ExitStack, wish: str, folder: Path, options: tuple[str, ...]
 
 
 @contextmanager
-def _proxy(folder: Path, old: Node, new: Node, way: str) -> Iterator[_Proxy]:
+def proxied(folder: Path, old: Node, new: Node, way: str) -> Iterator[Proxy]:
+    """A DbMux with or without a mirror of an equal pair, which it begins to feed."""
     folder.mkdir(mode=0o700)
     port = next_free_port([old.port, new.port])
     config: dict[str, Any] = {
@@ -90,24 +125,26 @@ def _proxy(folder: Path, old: Node, new: Node, way: str) -> Iterator[_Proxy]:
         "service": {"user": USER, "password": PASSWORD},
     }
     if way != "without":
-        config["mirrors"] = {"bench": {"from": "old", "to": "new", "tables": [f"{SCHEMA}.*"]}}
+        config["mirrors"] = {"bench": {"from": "old", "to": "new", "tables": [f"{SCHEMA}.*"], "ddl": "apply"}}
     (folder / "appconfig.json").write_text(json.dumps(config))
     line = (sys.executable, "-P", "-m", "dbmux.cli", "serve", "--config", str(folder / "appconfig.json"))
     environment = {"PYTHONPATH": str(CHECKOUT), "XDG_STATE_HOME": str(folder), "XDG_RUNTIME_DIR": str(folder)}
     with process(line, folder / "log", environment) as running:
         wait(port)
-        proxy = _Proxy(folder, port, running.pid)
+        proxy = Proxy(folder, port, running.pid)
         if way != "without":
-            # What was written without a mirror the target lacks: an equal pair, from sysbench's own seed.
+            # An equal pair: sysbench never makes the same rows twice.
             for node in (old, new):
-                _sysbench(node.port, "cleanup")
-                _sysbench(node.port, "prepare")
+                seeded(node.port, "cleanup")
             proxy.asked("start")
+            seeded(old.port, "prepare")
+            proxy.catch_up(old)
         yield proxy
 
 
-def _sysbench(port: int, step: str) -> None:
-    subprocess.run([*sysbench_line(port, WRITES), "--rand-seed=7", step], check=True, capture_output=True)
+def seeded(port: int, step: str) -> None:
+    """sysbench's tables, made or dropped."""
+    subprocess.run([*sysbench_line(port, WRITES), step], check=True, capture_output=True)
 
 
 def _end(node: Node) -> tuple[str, int]:
@@ -117,9 +154,10 @@ def _end(node: Node) -> tuple[str, int]:
     return str(file), int(offset or 0)
 
 
-def _measured(proxy: _Proxy, old: Node, way: str, seconds: float, threads: int) -> str:
+def _measured(proxy: Proxy, old: Node, way: str, seconds: float, threads: int) -> str:
     if way == "paused":
         proxy.asked("pause")
+    before = proxy.asked("status")[0]["rows"] if way != "without" else 0
     line = [*sysbench_line(proxy.port, WRITES), f"--threads={threads}", "--percentile=99"]
     used, begun = cpu_seconds(proxy.pid), time.monotonic()
     told = subprocess.run(
@@ -133,12 +171,8 @@ def _measured(proxy: _Proxy, old: Node, way: str, seconds: float, threads: int) 
         used, begun = cpu_seconds(proxy.pid), time.monotonic()
         proxy.asked("resume")
     ended = time.monotonic()
-    end = _end(old)
-    while _place(status := proxy.asked("status")[0]) < end:
-        if status["state"] == "halted":
-            raise SystemExit(status["why"])
-        time.sleep(0.1)
-    rows, spent, passed = status["rows"], cpu_seconds(proxy.pid) - used, time.monotonic() - begun
+    status = proxy.catch_up(old)
+    rows, spent, passed = status["rows"] - before, cpu_seconds(proxy.pid) - used, time.monotonic() - begun
     # While clients write, their statements are a part of what DbMux does.
     cost = f"{spent * 1e6 / rows:.1f}" if way == "paused" else "-"
     return f"{rates} {rows / passed:,.0f} | {cost} | {time.monotonic() - ended:.1f} |"

@@ -38,6 +38,7 @@ from dbmux.control.differences import Differences
 from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages
 from dbmux.control.listings import clients, routes
+from dbmux.control.mirroring import told as mirror_told
 from dbmux.control.shadowing import Shadows
 from dbmux.control.socket import ControlSocket
 from dbmux.control.watched import watched_tables
@@ -51,7 +52,7 @@ from dbmux.feed.log.logs import Logs, problems
 from dbmux.feed.notes import EngineNotes
 from dbmux.feed.nplus1 import Detector
 from dbmux.mirror.ledger import FILE, Unusable
-from dbmux.mirror.mirror import Mirror
+from dbmux.mirror.mirrors import AnyMirror
 from dbmux.net.inherited import Inherited, handed_over
 from dbmux.net.notify import Notifier
 from dbmux.observe.logfile import Log, LogFormat
@@ -69,6 +70,9 @@ FINE, FINDINGS, USAGE, CANNOT_BIND = 0, 1, 2, 3
 NO_FILE = "the command line"
 # How often it is looked whether the loop is late, and how many times make a second.
 BEAT_S, BEATS = 0.1, 10
+# How long another thread, which compares or writes, goes on when the loop wants to: Python's own 5 ms are added to all
+# that clients wait for meanwhile.
+SWITCH_S = 0.0005
 # What a second signal leaves for telling clients that it is over.
 LAST_WORDS_S = 0.5
 
@@ -120,6 +124,7 @@ def run(options: Options) -> int:
     raise_open_files_limit()
     # What is loaded stays: a full collection took 13 ms to find that out each time.
     gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
     try:
         uvloop.run(serve_until_told(options, Log(sys.stderr, options.log_format), _hear_signals))
     except ConfigError as error:
@@ -343,15 +348,14 @@ async def _drain(engine: Engine, hurrying: asyncio.Event) -> None:
         hurry.cancel()
 
 
-def _mirror_now(mirror: Mirror) -> MirrorNow:
-    figures = mirror.figures
-    place = figures.place
+def _mirror_now(mirror: AnyMirror) -> MirrorNow:
+    told = mirror_told(mirror)
     return MirrorNow(
-        name=mirror.task.name,
-        state=str(figures.state),
-        delay_s=figures.delay_s,
-        transactions=0 if place is None else place.transactions,
-        rows=0 if place is None else place.rows,
+        name=told["name"],
+        state=told["state"],
+        delay_s=told["delay_seconds"],
+        transactions=told["transactions"],
+        rows=told["rows"],
     )
 
 

@@ -16,11 +16,13 @@ from dbmux.backend.connection import Answer, Connection
 from dbmux.backend.group import Group
 from dbmux.backend.opening import open_own
 from dbmux.backend.replication import (
+    Following,
     History,
     Standing,
+    following,
     lag,
+    log_end_question,
     parse_position,
-    seconds_behind,
     standing_question,
     status_question,
 )
@@ -64,15 +66,38 @@ class Probe:
         except ProtocolError as error:
             self.problem = str(error)
             return None
-        position = parse_position((written if as_primary else applied) or b"")
-        return Standing(is_read_only=read_only not in (b"0", b"OFF"), position=position)
+        gtid = b"".join(((written if as_primary else applied) or b"").split())
+        return Standing(
+            is_read_only=read_only not in (b"0", b"OFF"),
+            position=parse_position(gtid),
+            gtid=gtid.decode("ascii", "replace"),
+        )
 
     async def seconds_behind(self) -> float | None:
         """What a replica without GTIDs says of its lag."""
+        told = await self.following()
+        return told[0].behind_s if told is not None and len(told) == 1 else None
+
+    async def following(self) -> tuple[Following, ...] | None:
+        """What it says of each primary that it follows; None when it cannot be asked, and `problem` says why."""
         answer = await self._ask(status_question)
+        if answer is None:
+            return None
+        names = answer.names()
+        return tuple(following(dict(zip(names, row, strict=True))) for row in answer.rows)
+
+    async def log_end(self) -> tuple[str, int] | None:
+        """Where its log ends, by file and offset; None when it cannot be asked, or keeps none."""
+        answer = await self._ask(log_end_question)
         if answer is None or len(answer.rows) != 1:
             return None
-        return seconds_behind(dict(zip(answer.names(), answer.rows[0], strict=True)))
+        file, offset, *_ = (value or b"" for value in answer.rows[0])
+        return file.decode(errors="surrogateescape"), int(offset)
+
+    async def server_id(self) -> int | None:
+        """The number that it has among those that replicate; None when it cannot be asked."""
+        answer = await self._ask(lambda greeting: b"SELECT @@global.server_id")
+        return None if answer is None else int(answer.row(1)[0] or b"0")
 
     def close(self) -> None:
         """End its connection."""

@@ -90,6 +90,7 @@ STANDING_MYSQL = b"SELECT @@global.read_only OR @@global.super_read_only, %b, %b
 STATUS_MARIADB = b"SHOW ALL SLAVES STATUS"
 # MySQL has the new words from this version on, and the old ones up to 8.4.
 STATUS_MYSQL, STATUS_OLD_MYSQL, NEW_WORDS_SINCE = b"SHOW REPLICA STATUS", b"SHOW SLAVE STATUS", (8, 0, 22)
+LOG_END, OLD_LOG_END, NEW_LOG_WORDS_SINCE = b"SHOW BINARY LOG STATUS", b"SHOW MASTER STATUS", (8, 2)
 
 
 def standing_question(greeting: Greeting) -> bytes:
@@ -101,16 +102,17 @@ def status_question(greeting: Greeting) -> bytes:
     """How a server is asked what it says of its replication."""
     if greeting.is_mariadb:
         return STATUS_MARIADB
-    version = tuple(int(number) for number in re.findall(rb"\d+", greeting.server_version)[:3])
-    return STATUS_MYSQL if version >= NEW_WORDS_SINCE else STATUS_OLD_MYSQL
+    return STATUS_MYSQL if _version(greeting) >= NEW_WORDS_SINCE else STATUS_OLD_MYSQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What a server said of itself: whether it takes writes, and what it has, if it keeps account of that."""
+    """What a server said of itself: whether it takes writes, and what it has, if it keeps account of that; `gtid` is
+    that as the server wrote it."""
 
     is_read_only: bool
     position: Position
+    gtid: str = ""
 
 
 class History:
@@ -157,12 +159,55 @@ def lag(history: History, position: Position) -> tuple[float | None, float | Non
     return (None if reached is None else history.until - reached), reached
 
 
-def seconds_behind(status: Mapping[bytes, bytes | None]) -> float | None:
-    """What a replica itself says in its status, by column names of either family; None unless both threads run."""
-    row = {name.lower(): value for name, value in status.items()}
-    threads = [row.get(b"replica_io_running", row.get(b"slave_io_running"))]
-    threads.append(row.get(b"replica_sql_running", row.get(b"slave_sql_running")))
-    behind = row.get(b"seconds_behind_source", row.get(b"seconds_behind_master"))
-    if threads != [b"Yes", b"Yes"] or behind is None or not behind.isdigit():
-        return None
-    return float(behind)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """What a replica says of how it follows a primary, the server with this number: it has everything up to `offset` in
+    that one's log `file`.
+
+    `why` says why it does not go on, or nothing; `is_stopped` tells that it does not try to. `behind_s` is None where
+    that is not known.
+    """
+
+    server_id: int
+    file: str
+    offset: int
+    behind_s: float | None
+    why: str
+    is_stopped: bool
+
+
+def following(status: Mapping[bytes, bytes | None]) -> Following:
+    """One row of a replica's status, by column names of either family."""
+    row = {_new_name(name.lower()): value or b"" for name, value in status.items()}
+    threads = (row.get(b"replica_io_running", b""), row.get(b"replica_sql_running", b""))
+    errors = (row.get(b"last_io_error", b""), row.get(b"last_sql_error", b""))
+    why = ""
+    if threads != (b"Yes", b"Yes"):
+        told = "; ".join(" ".join(error.decode("utf-8", "replace").split()) for error in errors if error)
+        why = told or ("its replication is stopped" if b"No" in threads else "it does not reach its primary yet")
+    behind = row.get(b"seconds_behind_source", b"")
+    return Following(
+        server_id=_number(row.get(b"source_server_id", b"")),
+        file=row.get(b"relay_source_log_file", b"").decode(errors="surrogateescape"),
+        offset=_number(row.get(b"exec_source_log_pos", b"")),
+        behind_s=None if why or not behind.isdigit() else float(behind),
+        why=why,
+        is_stopped=b"No" in threads,
+    )
+
+
+def _number(text: bytes) -> int:
+    return int(text) if text.isdigit() else 0
+
+
+def _new_name(name: bytes) -> bytes:
+    return name.replace(b"slave", b"replica").replace(b"master", b"source")
+
+
+def log_end_question(greeting: Greeting) -> bytes:
+    """How a server is asked where its log ends: file and offset come first."""
+    return LOG_END if not greeting.is_mariadb and _version(greeting) >= NEW_LOG_WORDS_SINCE else OLD_LOG_END
+
+
+def _version(greeting: Greeting) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(rb"\d+", greeting.server_version)[:3])

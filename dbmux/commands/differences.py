@@ -28,7 +28,7 @@ from dbmux.text import visible
 if TYPE_CHECKING:
     from dbmux.config.model import Config
     from dbmux.mirror.compare import Difference
-    from dbmux.mirror.ledger import Ledger
+    from dbmux.mirror.ledger import Entry, Ledger
     from dbmux.mirror.side import Side
 
 # A statement in a list; of the shortest one still sees which it is, whatever the terminal's width.
@@ -70,7 +70,7 @@ def diff(number: int | None, mirror: str | None, state: str, as_json: bool) -> N
         for line in _list_told(found):
             click.echo(line)
     else:
-        click.echo("no differences")
+        click.echo("no differences" if names else "no differences: no mirror has compared anything yet")
     sys.exit(1 if any(one["state"] == "new" for one in found) else 0)
 
 
@@ -81,14 +81,11 @@ def diff(number: int | None, mirror: str | None, state: str, as_json: bool) -> N
 @config_option
 def accept(number: int, why: str, by: str | None, config: Path | None) -> None:
     """Take a difference for known and harmless: write the rule into the configuration."""
-    from dbmux.mirror.ledger import State
     from dbmux.mirror.orders import accepted, rule_told
 
     now = time.time()
     since = datetime.fromtimestamp(now, UTC).date().isoformat()
     with _ledger() as ledger:
-        if ledger.entry(number).state is State.ACCEPTED:
-            raise Refused(f"difference {number} is accepted already; `dbmux mirror diff {number}` says by whom")
         entry = accepted(ledger, number, by or getpass.getuser(), now, why)
     rule = rule_told(entry, since)
     written = _write_rule(config, entry.mirror, rule)
@@ -103,14 +100,17 @@ def rerun(number: int, config: Path | None, as_json: bool) -> None:
     """Run the samples of a difference again on both servers; exit 1 when they still differ."""
     import uvloop
 
-    from dbmux.mirror.orders import settled_by_running
+    from dbmux.mirror.orders import rerun_told, settled_by_running
 
     with _ledger() as ledger:
         entry, samples = ledger.entry(number), ledger.samples(number)
-        found = uvloop.run(_run_again(_loaded(config), entry.mirror, samples))
+        found = uvloop.run(_run_again(_loaded(config), entry, samples))
         entry = settled_by_running(ledger, entry, found, time.time())
     if as_json:
-        print_json({"state": entry.state, "samples": [_sample_told(text, many) for text, many in found.items()]})
+        told = rerun_told(entry, found)
+        print_json(
+            {"state": entry.state, "told": told, "samples": [_sample_told(text, many) for text, many in found.items()]}
+        )
     else:
         for text, many in found.items():
             click.echo(f"{_short(text)}: {'the same' if not many else 'different'}")
@@ -118,8 +118,7 @@ def rerun(number: int, config: Path | None, as_json: bool) -> None:
                 click.echo(f"  {one.kind}{f' in {one.column}' if one.column else ''}")
                 click.echo(f"    source: {one.source}")
                 click.echo(f"    target: {one.target}")
-        if entry.state == "repaired":
-            click.echo(f"difference {number} is repaired")
+        click.echo(rerun_told(entry, found))
     sys.exit(1 if any(found.values()) else 0)
 
 
@@ -269,22 +268,22 @@ def _write_rule(config: Path | None, mirror: str, rule: dict[str, Any]) -> Path:
 # The servers.
 
 
-async def _run_again(config: Config, mirror: str, samples: list[Any]) -> dict[str, tuple[Difference, ...]]:
+async def _run_again(config: Config, entry: Entry, samples: list[Any]) -> dict[str, tuple[Difference, ...]]:
     from dbmux.mirror.catalogue import configured, shipped
     from dbmux.mirror.orders import run_again
 
-    wanted = config.mirrors.get(mirror)
+    wanted = config.mirrors.get(entry.mirror)
     if wanted is None:
-        raise Refused(f"the configuration has no mirror {visible(mirror)!r}; name its file with --config")
+        raise Refused(f"the configuration has no mirror {visible(entry.mirror)!r}; name its file with --config")
     group = config.groups.get(wanted.source)
     source = _side(config, group.primary if group is not None else wanted.source)
     target = _side(config, wanted.target)
-    catalogue = shipped().extended(configured(mirror, wanted.expected))
+    catalogue = shipped().extended(configured(entry.mirror, wanted.expected))
     try:
         await source.meet()
         await target.meet()
         expected = catalogue.between(source.version, target.version)
-        return {one.statement: await run_again(one, source, target, expected) for one in samples}
+        return {one.statement: await run_again(entry, one, source, target, expected) for one in samples}
     finally:
         source.close()
         target.close()

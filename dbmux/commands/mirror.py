@@ -39,8 +39,8 @@ def status(wanted: Wanted, as_json: bool) -> None:
             _server(one["target"], one["target_version"]),
             one["state"],
             "-" if one["delay_seconds"] is None else f"{one['delay_seconds']:.1f} s",
-            str(one["transactions"]),
-            str(one["rows"]),
+            "-" if one["transactions"] is None else str(one["transactions"]),
+            "-" if one["rows"] is None else str(one["rows"]),
         )
         for one in found
     ]
@@ -86,7 +86,7 @@ def pause(mirror: str | None, wanted: Wanted, as_json: bool) -> None:
 
 @command.command()
 @click.argument("mirror", required=False, metavar="[MIRROR]")
-@click.option("--past-definition", is_flag=True, help="The next definition was made on the target by hand.")
+@click.option("--past-definition", is_flag=True, help="That at which it halted was done on the target by hand.")
 @engine_options
 @json_option
 def resume(mirror: str | None, past_definition: bool, wanted: Wanted, as_json: bool) -> None:

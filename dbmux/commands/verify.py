@@ -19,7 +19,7 @@ from dbmux.commands.asking import print_json
 from dbmux.commands.options import Refused, config_option
 from dbmux.commands.servers import configuration, server
 from dbmux.config.model import Config
-from dbmux.errors import DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync.table import Table
 from dbmux.sync.verify.passage import mirror_passage
 from dbmux.sync.verify.repair import DryRun, Repair, Statements
@@ -88,6 +88,9 @@ def command(first: str, second: str, config: Path | None, settle: float, **given
         results = uvloop.run(_verify((first, second), options))
     except (DbMuxError, click.ClickException):
         raise
+    except KeyboardInterrupt:
+        click.echo("broken off: the same with --resume goes on from here", err=True)
+        sys.exit(EXIT_CODES[Verdict.UNDECIDED])
     except Exception:
         # Python's own exit code for this would say that they are different.
         traceback.print_exc()
@@ -102,6 +105,8 @@ def command(first: str, second: str, config: Path | None, settle: float, **given
 
 async def _verify(wanted: tuple[str, str], options: _Options) -> list[TableResult]:
     reached = [server(name, options.config) for name in wanted]
+    if reached[0][0].config.address == reached[1][0].config.address:
+        raise Refused(f"{wanted[0]} and {wanted[1]} are one server: name another one")
     state = State(user_state_path("dbmux") / "verify", *(str(backend.config.address) for backend, _ in reached))
     with ExitStack() as stack:
         services: list[Service] = []
@@ -110,6 +115,8 @@ async def _verify(wanted: tuple[str, str], options: _Options) -> list[TableResul
                 service = await Service.connect(backend, account)
             except TimeoutError:
                 raise Refused(f"{backend.name} did not answer to the login in time") from None
+            except BackendRefused as error:
+                raise Refused(f"{backend.name} refused {account.user}: {error}") from None
             stack.callback(service.close)
             services.append(service)
         pair = services[0], services[1]
@@ -133,8 +140,11 @@ async def _verify(wanted: tuple[str, str], options: _Options) -> list[TableResul
         )
         with _watched() as watcher:
             results = await verify(pair, wish, watcher)
+        lost = [service.name for service in pair if not service.is_open]
     if all(result.is_done or result.is_alone for result in results):
         state.forget()
+    elif lost:
+        click.echo(f"{' and '.join(lost)} is gone: when it is back, the same with --resume goes on from here", err=True)
     return results
 
 
@@ -193,8 +203,11 @@ def _watched() -> Iterator[Watcher]:
 def _tell(results: list[TableResult], verdict: Verdict) -> None:
     for result in results:
         one, other = result.rows
-        count = f"{one} rows" if one == other else f"{one} and {other} rows"
-        click.echo(f"{visible(result.name)}: {result.verdict}{'' if result.is_alone else f', {count}'}")
+        count = _count(one, "row") if one == other else f"{one} and {other} rows"
+        was_read = one or other or not result.problem
+        click.echo(
+            f"{visible(result.name)}: {result.verdict}{f', {count}' if was_read and not result.is_alone else ''}"
+        )
         if result.problem:
             click.echo(f"  {visible(result.problem)}")
         if result.different:
@@ -208,8 +221,14 @@ def _tell(results: list[TableResult], verdict: Verdict) -> None:
             click.echo(f"  {result.repaired} repaired")
         if result.undecided:
             click.echo(f"  {result.undecided} rows kept changing: try again with a longer --settle")
-    tables = "1 table" if len(results) == 1 else f"{len(results)} tables"
+    concerned = sum(result.verdict is verdict for result in results)
+    all_tables = _count(len(results), "table")
+    tables = all_tables if concerned == len(results) else f"{concerned} of {all_tables}"
     click.echo(f"{verdict}: {tables if results else 'no such table, or the account sees none'}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 def _lines(difference: Difference) -> list[str]:

@@ -13,6 +13,7 @@ from dbmux.config.model import Config, Feed, InvalidateFrom, OnDefinition, Roles
 _STATUS = "/*!50700 REPLICATION CLIENT *//*M!100509 REPLICA MONITOR */"
 
 _MIRRORED = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, LOCK TABLES, REFERENCES, TRIGGER"
+_TRIED = "SELECT, INSERT, UPDATE, DELETE, TRIGGER"
 _DEFINED = "ALTER, INDEX, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE"
 
 
@@ -50,6 +51,7 @@ def grants(config: Config) -> str:
                 "-- to be told in its binary log of writes that do not come through DbMux, for the cache",
                 f"GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {user}@'%';",
             ]
+        lines += _compared(config, user, name)
         mirrors = [(label, mirror) for label, mirror in config.mirrors.items() if mirror.feed is Feed.BINLOG]
         if any(name in _servers(config, mirror.source) for _, mirror in mirrors):
             lines += [
@@ -68,6 +70,26 @@ def grants(config: Config) -> str:
                 ]
         lines.append("")
     return "\n".join(lines)
+
+
+def _compared(config: Config, user: str, name: str) -> list[str]:
+    lines = []
+    for label, mirror in config.mirrors.items():
+        if mirror.feed is not Feed.NATIVE or name not in (mirror.target, *_servers(config, mirror.source)):
+            continue
+        lines += [
+            f"-- for mirror {label}, to ask how far it is, and to read where no other account is known",
+            f"GRANT SELECT ON *.* TO {user}@'%';",
+        ]
+        who = user
+        if name == mirror.target and mirror.account is not None:
+            who = _quoted(mirror.account.user)
+            lines.append(f"CREATE USER IF NOT EXISTS {who}@'%' IDENTIFIED BY '<its password>';")
+        if name == mirror.target and mirror.shadow_writes:
+            lines += ["-- and to try out writes, which are taken back", f"GRANT {_TRIED} ON *.* TO {who}@'%';"]
+        right = _STATUS if name == mirror.target else "REPLICATION CLIENT"
+        lines.append(f"GRANT {right} ON *.* TO {who}@'%';")
+    return lines
 
 
 def feeds_cache(config: Config, name: str) -> bool:

@@ -405,6 +405,8 @@ class MirrorConfig(Section):
     """Apply what is written; without it the target stays where it is."""
     reads: Annotated[float, Field(ge=0, le=1)] = 0.0
     """The share of reads that are also run on the target, to compare both answers."""
+    shadow_writes: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """The share of writes that are also tried out on the target, and taken back, to compare what clients were told."""
     tables: tuple[str, ...] = ()
     """`schema.table` or `schema.*`; all unless given."""
     feed: Feed = Feed.BINLOG
@@ -414,7 +416,7 @@ class MirrorConfig(Section):
     ddl: OnDefinition = OnDefinition.STOP
     """What becomes of CREATE, ALTER and DROP: stop there, apply them, or go on without; renames always stop."""
     account: Account | None = None
-    """The account at the target; `service` unless given."""
+    """The account at the target, to write there, or to ask how far it is; `service` unless given."""
 
 
 class ClientTls(Section):

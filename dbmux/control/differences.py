@@ -7,6 +7,7 @@ is raised. The ledger is read in another thread.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -20,8 +21,8 @@ from dbmux.config.rewrite import append
 from dbmux.errors import ConfigError, DbMuxError
 from dbmux.feed.feed import Answer, Refused
 from dbmux.mirror.compare import Difference
-from dbmux.mirror.ledger import Ledger, NoEntry, State, Unusable, opened
-from dbmux.mirror.orders import accepted, listed, reported, rule_told, settled_by_running, shown
+from dbmux.mirror.ledger import AcceptedAlready, Ledger, NoEntry, State, Unusable, opened
+from dbmux.mirror.orders import accepted, listed, reported, rerun_told, rule_told, settled_by_running, shown
 from dbmux.mirror.report import as_json_told, markdown
 from dbmux.mirror.shadow import Shadow
 
@@ -71,7 +72,8 @@ class Differences:
         try:
             await asyncio.to_thread(append, source, ("mirrors", entry.mirror, "expected"), rule, os.environ)
         except (ConfigError, CannotInsert, OSError) as error:
-            raise Refused(f"it is accepted, but the rule could not be written into {source}: {error}") from error
+            by_hand = f"write it there by hand, into mirrors.{entry.mirror}.expected: {json.dumps(rule)}"
+            raise Refused(f"it is accepted, but no rule was written into {source} ({error}); {by_hand}") from error
         return asdict(entry) | {"rule": rule}
 
     async def _rerun(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,13 +86,13 @@ class Differences:
         found: dict[str, tuple[Difference, ...]] = {}
         try:
             for sample in samples:
-                found[sample.statement] = await shadow.again(sample)
+                found[sample.statement] = await shadow.again(entry, sample)
         except DbMuxError as error:
             raise Refused(str(error)) from error
         now = time.time()
         settled = await self._use(lambda ledger: settled_by_running(ledger, entry, found, now))
         told = [{"statement": text, "differences": list(map(asdict, many))} for text, many in found.items()]
-        return {"state": str(settled.state), "samples": told}
+        return {"state": str(settled.state), "told": rerun_told(settled, found), "samples": told}
 
     async def _report(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Whether it is safe to switch, for programs and as Markdown."""
@@ -105,7 +107,7 @@ class Differences:
 
         try:
             return await asyncio.to_thread(used)
-        except (NoEntry, Unusable) as error:
+        except (NoEntry, AcceptedAlready, Unusable) as error:
             raise Refused(str(error)) from error
 
 

@@ -1,4 +1,5 @@
-"""Shadow reads of a running engine: finished reads are taken from what is remembered, a few times a second.
+"""Shadow reads of a running engine: finished reads are taken from what is remembered, a few times a second; and writes,
+where that is asked for.
 
 The ring of finished statements and the engine come in; some of the reads go to the shadow of their mirror, with the
 state of their session. The client's path pays nothing. What the ring forgot meanwhile is counted; which SELECTs are
@@ -8,7 +9,7 @@ never looked at is counted by the reason. Bounded: so many statements are looked
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,29 +21,38 @@ from typing import Any, NoReturn, Protocol
 from dbmux.backend.reading import Bounds, Rights, Statement
 from dbmux.backend.server import Backend
 from dbmux.cache.cache import Cache
-from dbmux.config.model import Account, Config, Feed, MirrorConfig
+from dbmux.config.model import Account, Config, MirrorConfig
 from dbmux.control.rights import rights_of
 from dbmux.events import KEPT, OWN, QueryFinished
 from dbmux.feed.arguments import execution_of
+from dbmux.footprint import TableName as Named
 from dbmux.frontend.frontend import Frontend
 from dbmux.lexer import digest
+from dbmux.mirror.answer import Answer, Failure
 from dbmux.mirror.catalogue import Catalogue, configured, shipped
 from dbmux.mirror.fairness import Epochs
 from dbmux.mirror.ledger import Ledger, Recorder, Unusable, recorder
-from dbmux.mirror.mirrors import Mirrors
+from dbmux.mirror.mirrors import Mirrors, is_mirrored
 from dbmux.mirror.read import Read
-from dbmux.mirror.shadow import Shadow, Surroundings
+from dbmux.mirror.shadow import Shadow
 from dbmux.mirror.side import Denied, Side
+from dbmux.mirror.surroundings import Surroundings
 from dbmux.mirror.tally import together
+from dbmux.mirror.write import Write
+from dbmux.mirror.writes import Writes
 from dbmux.observe.digests import identity
 from dbmux.observe.histogram import Histogram
 from dbmux.observe.ring import Ring
 from dbmux.observe.statement import text_of
-from dbmux.query import Kind
+from dbmux.query import Kind, Query
 from dbmux.session import SessionState
 from dbmux.sql.bind import NotBound
 from dbmux.sql.modes import lexer_flags
+from dbmux.sql.repeatable import WRITES, is_of_values, why_not_tried
+from dbmux.sync.table import TableName
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
+from dbmux.wire.replies import parse_err
 
 PERIOD_S = 0.2
 # Each takes two microseconds; between two pieces the loop does what else there is to do.
@@ -52,22 +62,43 @@ ATTEND_S = 1.0
 # A longer answer is not compared.
 BOUNDS = Bounds(rows=1000, bytes=1_000_000, seconds=10.0)
 LONGER = f"of a statement {KEPT} bytes are kept, and it is longer"
+ELSEWHERE = "a table that it names is not mirrored"
+IN_TRANSACTION = "it is part of a transaction"
+LARGE = "it wrote many rows, or took long"
+OWN_WAY = "its session has another way of writing"
+# What is tried out on the target is to hold up nobody there.
+LONGEST_WRITE_S, MOST_WRITTEN = 0.25, 100
+# So much one clock may be set forward or back between a statement's end and the look at it.
+CLOCKS_S = 0.02
+TRIED = Bounds(rows=1, bytes=10_000, seconds=1.0)
+# Variables by which a write is another one.
+_OF_WRITES = frozenset(
+    (
+        *("auto_increment_increment", "auto_increment_offset", "check_constraint_checks", "foreign_key_checks"),
+        *("insert_id", "sql_auto_is_null", "sql_log_bin", "sql_safe_updates", "timestamp", "unique_checks"),
+    )
+)
 _COMMANDS = (Command.QUERY, Command.STMT_EXECUTE)
 
 
 class Tap:
-    """For one mirror; `groups` are those whose reads are of its source, `state_of` gives a session's state now."""
+    """For one mirror; `groups` are those whose statements are of its source, `is_mirrored` tells which tables it is of,
+    `state_of` gives a session's state now."""
 
     def __init__(
         self,
         queries: Ring[QueryFinished],
         groups: frozenset[str],
         shadow: Shadow,
+        writes: Writes,
+        is_mirrored: Callable[[TableName], bool],
         state_of: Callable[[QueryFinished], tuple[SessionState, bytes]],
     ) -> None:
         self._queries = queries
         self._groups = groups
         self._shadow = shadow
+        self._writes = writes
+        self._is_mirrored = is_mirrored
         self._state_of = state_of
         # What ran before is of no interest.
         self._place = queries.count
@@ -92,39 +123,95 @@ class Tap:
         return len(batch.events)
 
     def _look_at(self, event: QueryFinished) -> None:
-        query, shadow = event.query, self._shadow
-        if query is None or query.kind is not Kind.SELECT:
+        query = event.query
+        if query is None:
             return
-        tally = shadow.tally
+        if query.kind is Kind.SELECT:
+            self._look_at_read(event, query)
+        elif query.kind in WRITES and self._writes.sampler.share > 0:
+            self._look_at_write(event, query)
+
+    def _look_at_read(self, event: QueryFinished, query: Query) -> None:
+        shadow, tally = self._shadow, self._shadow.tally
         tally.offered += 1
         if query.footprint.uncacheable:
             tally.unfit(query.footprint.uncacheable)
+        elif not self._has_all(event, query.footprint.reads):
+            tally.unfit(ELSEWHERE)
         elif len(event.statement or event.sent) >= KEPT:
             tally.unfit(LONGER)
         elif shadow.wants(query):
-            self._offer(event)
+            try:
+                shadow.offer(self._read(event, query))
+            except NotBound as error:
+                tally.unfit(str(error))
 
-    def _offer(self, event: QueryFinished) -> None:
+    def _look_at_write(self, event: QueryFinished, query: Query) -> None:
+        writes, tally = self._writes, self._writes.tally
+        tally.offered += 1
+        if event.transaction:
+            tally.unfit(IN_TRANSACTION)
+        elif not self._has_all(event, query.footprint.writes):
+            tally.unfit(ELSEWHERE)
+        elif len(event.statement or event.sent) >= KEPT:
+            tally.unfit(LONGER)
+        elif event.seconds > LONGEST_WRITE_S or event.rows > MOST_WRITTEN:
+            tally.unfit(LARGE)
+        elif writes.wants(query):
+            try:
+                read = self._read(event, query)
+            except NotBound as error:
+                tally.unfit(str(error))
+                return
+            why = why_not_tried(read.statement.text, read.flags, query)
+            if why or any(name in _OF_WRITES for name, _ in read.state.variables):
+                tally.unfit(why or OWN_WAY)
+            else:
+                writes.offer(_write(event, query, read))
+
+    def _has_all(self, event: QueryFinished, names: tuple[Named, ...]) -> bool:
+        return all(self._is_mirrored(table) for table in _tables(event, names))
+
+    def _read(self, event: QueryFinished, query: Query) -> Read:
         text = text_of(event)
         state, mode = self._state_of(event)
         flags = lexer_flags(mode)
-        try:
-            execution = execution_of(event, flags) if event.command == Command.STMT_EXECUTE else None
-        except NotBound as error:
-            self._shadow.tally.unfit(str(error))
-            return
-        assert event.query is not None
+        execution = execution_of(event, flags) if event.command == Command.STMT_EXECUTE else None
         told = digest(text, 0, flags)
-        read = Read(
+        return Read(
             statement=Statement(text, execution),
             digest=identity(told),
             text=told.decode("utf-8", "replace"),
             user=event.who.user,
             state=state,
-            footprint=event.query.footprint,
+            footprint=query.footprint,
             flags=flags,
         )
-        self._shadow.offer(read)
+
+
+def _tables(event: QueryFinished, names: tuple[Named, ...]) -> Iterator[TableName]:
+    schema = event.schema.decode("utf-8", "backslashreplace")
+    return (TableName(name.schema or schema, name.table) for name in names)
+
+
+def _write(event: QueryFinished, query: Query, read: Read) -> Write:
+    # It was finished when the event says so; the clocks of both may differ a little by now.
+    ended = perf_counter() - (time() - event.at)
+    answer = Answer(affected_rows=event.rows)
+    if event.code:
+        err = parse_err(event.error)
+        answer = Answer(
+            failure=Failure(err.number, err.sqlstate.decode("ascii", "replace"), err.message.decode("utf-8", "replace"))
+        )
+    return Write(
+        read=read,
+        tables=tuple(_tables(event, query.footprint.writes)),
+        answer=answer,
+        begun=ended - event.seconds - CLOCKS_S,
+        ended=ended + CLOCKS_S,
+        has_values=is_of_values(read.statement.text, read.flags, query),
+        capabilities=event.who.capabilities & Capability.FOUND_ROWS,
+    )
 
 
 def session_states(frontend: Frontend, backend: Backend) -> Callable[[QueryFinished], tuple[SessionState, bytes]]:
@@ -175,6 +262,7 @@ class _Shadowed:
     made_of: tuple[object, ...]
     config: MirrorConfig
     shadow: Shadow
+    writes: Writes
     tasks: tuple[asyncio.Task[None], ...]
 
 
@@ -208,7 +296,7 @@ class Shadows:
 
     async def run(self) -> NoReturn:
         """Compare, until cancelled; raises Unusable when the ledger, which is opened when it is needed, cannot be."""
-        while not any(mirror.reads > 0 for mirror in self._engine.config.mirrors.values()):  # noqa: ASYNC110 - as below
+        while not any(_is_compared(mirror) for mirror in self._engine.config.mirrors.values()):  # noqa: ASYNC110 - as below
             await asyncio.sleep(self._attend_s)
         async with recorder(self._ledger) as ledger, asyncio.TaskGroup() as tasks:
             while True:
@@ -216,20 +304,27 @@ class Shadows:
                 await asyncio.sleep(self._attend_s)
                 for name, one in self._running.items():
                     with suppress(Unusable):
-                        await self._keep(ledger, name, one.shadow)
+                        await self._keep(ledger, name, one)
 
-    async def _keep(self, ledger: Recorder, name: str, shadow: Shadow) -> None:
+    async def _keep(self, ledger: Recorder, name: str, one: _Shadowed) -> None:
         if name not in self._before:
             _, self._before[name] = await ledger.call(partial(_figures, name))
-        figures = together(self._before[name], shadow.figures())
+        now = one.shadow.figures() | {"writes": one.writes.tally.told()}
+        figures = together(self._before[name], now)
         await ledger.call(partial(_keep, name, figures))
 
     def _attend(self, ledger: Recorder, tasks: asyncio.TaskGroup) -> None:
         config, topology = self._engine.config, self._engine.frontend.topology
         wanted = {
-            name: (topology.primary(mirror.source), topology.backends[mirror.target], config.service)
+            name: (
+                topology.primary(mirror.source),
+                topology.backends[mirror.target],
+                config.service,
+                mirror.account,
+                mirror.tables,
+            )
             for name, mirror in config.mirrors.items()
-            if mirror.reads > 0
+            if _is_compared(mirror)
         }
         for name, one in list(self._running.items()):
             if wanted.get(name) != one.made_of:
@@ -241,19 +336,27 @@ class Shadows:
             mirror = config.mirrors[name]
             known = self._running.get(name)
             if known is None:
-                shadow = self._shadow(name, mirror, ledger)
-                tap = Tap(self._queries, self._groups(made_of[0]), shadow, self._states(made_of[0]))
+                shadow, writes = self._shadow(name, mirror, ledger)
+                tap = Tap(
+                    self._queries,
+                    self._groups(made_of[0]),
+                    shadow,
+                    writes,
+                    is_mirrored(mirror),
+                    self._states(made_of[0]),
+                )
                 started = tuple(
                     tasks.create_task(one.run(), name=f"{what} of mirror {name}")
-                    for what, one in (("shadow reads", shadow), ("tap", tap))
+                    for what, one in (("shadow reads", shadow), ("shadow writes", writes), ("tap", tap))
                 )
-                self._running[name] = _Shadowed(made_of, mirror, shadow, started)
+                self._running[name] = _Shadowed(made_of, mirror, shadow, writes, started)
             elif known.config is not mirror:
                 known.shadow.sampler.share = mirror.reads
+                known.writes.sampler.share = mirror.shadow_writes
                 known.shadow.extend(_catalogue(name, mirror))
                 self._running[name] = replace(known, config=mirror)
 
-    def _shadow(self, name: str, mirror: MirrorConfig, ledger: Recorder) -> Shadow:
+    def _shadow(self, name: str, mirror: MirrorConfig, ledger: Recorder) -> tuple[Shadow, Writes]:
         engine, topology = self._engine, self._engine.frontend.topology
         source, target = topology.primary(mirror.source), topology.backends[mirror.target]
         service = engine.config.service
@@ -261,7 +364,7 @@ class Shadows:
             fairness=Epochs(
                 engine.cache.source(mirror.source),
                 engine.cache.tables,
-                lambda: self._applied_until(name, mirror, target),
+                lambda: engine.mirrors.find(name),
             ),
             record=ledger.record,
             durations=Histogram,
@@ -271,13 +374,10 @@ class Shadows:
             pause=asyncio.sleep,
         )
         sides = [Side(one, rights_at(one, engine.frontend, service), BOUNDS) for one in (source, target)]
-        return Shadow(name, sides[0], sides[1], _catalogue(name, mirror), around, mirror.reads)
-
-    def _applied_until(self, name: str, mirror: MirrorConfig, target: Backend) -> float:
-        if mirror.feed is Feed.NATIVE:
-            return target.applied_until
-        feeding = self._engine.mirrors.find(name)
-        return 0.0 if feeding is None else feeding.applied_until
+        shadow = Shadow(name, sides[0], sides[1], _catalogue(name, mirror), around, mirror.reads)
+        # Who feeds the target may write there, and sees all triggers.
+        tried = Side(target, _rights_of(mirror.account or service), TRIED)
+        return shadow, Writes(name, sides[0], tried, shadow.met, around, mirror.shadow_writes)
 
     def _groups(self, source: Backend) -> frozenset[str]:
         groups = self._engine.frontend.topology.groups
@@ -285,6 +385,19 @@ class Shadows:
 
     def _states(self, source: Backend) -> Callable[[QueryFinished], tuple[SessionState, bytes]]:
         return session_states(self._engine.frontend, source)
+
+
+def _is_compared(mirror: MirrorConfig) -> bool:
+    return mirror.reads > 0 or mirror.shadow_writes > 0
+
+
+def _rights_of(account: Account | None) -> Callable[[str], Rights]:
+    def rights(user: str) -> Rights:
+        if account is None:
+            raise Denied("no account is known with which it can be run; give DbMux a `service` account")
+        return Rights(user=account.user.encode(), password=account.password.encode())
+
+    return rights
 
 
 def _keep(name: str, figures: dict[str, Any], ledger: Ledger) -> None:

@@ -72,6 +72,7 @@ class Carried:
         "_reset_names",
         "_warnings_counted",
         "_warnings_last",
+        "failure",
         "found_rows",
         "insert_id",
         "apart",
@@ -97,6 +98,8 @@ class Carried:
         self.apart = Needs.NOTHING
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
+        # The ERR packet of the statement that they are of; empty where that did not fail.
+        self.failure = b""
         self._warnings_counted = 0
         self._foretold: Answer | None = None
         self._asks_locks = False
@@ -124,7 +127,8 @@ class Carried:
             scanner.status |= Status.IN_TRANSACTION
         if query.kind is not Kind.DIAGNOSTICS:
             self._follow_diagnostics(query, connection)
-        elif scanner.rows >= 0 or failed:
+        elif scanner.rows >= 0 or failed or (query.needs and scanner.warnings):
+            # A GET DIAGNOSTICS for a condition that is not there has an error, though none is told.
             self.row_count = -1
         if self.pins:
             self._end_passing_pins(query, connection)
@@ -198,6 +202,7 @@ class Carried:
             if not is_quiet:
                 # More than are kept may be counted; how many an error counts with it is not told.
                 self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
+                self.failure = connection.error if scanner.error else b""
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
         if query.kind is Kind.MULTI and query.keeps_found_rows:
             connection.debt |= Debt.FOUND_ROWS

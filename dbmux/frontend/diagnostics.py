@@ -1,4 +1,4 @@
-"""The answer to SHOW WARNINGS as it came, turned into that to SHOW ERRORS, with a LIMIT, or of another moment.
+"""The answer to SHOW WARNINGS as it came, turned into that to SHOW ERRORS, with a LIMIT, more, or of another moment.
 
 Both have the same columns, so the packets stay as they are, but for those of rows that are no errors; the others get
 new numbers.
@@ -35,6 +35,18 @@ def limited(reply: bytes, offset: int, count: int) -> bytes:
     rows = [payload for payload in payloads if payload.startswith((*_LEVELS, _ERROR))]
     begin, end = (payloads[: -1 - len(rows)], payloads[-1:])
     return _numbered([*begin, *rows[offset : offset + count], *end])
+
+
+def added(reply: bytes, other: bytes) -> bytes:
+    """The reply with the rows of another one behind its own."""
+    more = [payload for payload in _payloads(other) if payload.startswith((*_LEVELS, _ERROR))]
+    *begin, end = _payloads(reply)
+    return _numbered([*begin, *more, end])
+
+
+def column(reply: bytes, number: int) -> bytes:
+    """The definition of one of its columns, counted from 1."""
+    return list(_payloads(reply))[number]
 
 
 def with_status(reply: bytes, status: int) -> bytes:

@@ -24,13 +24,13 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, CloseReason, SessionClosed
 from dbmux.footprint import ANYWHERE
 from dbmux.frontend.cached import switches_cache
-from dbmux.frontend.carried import Carried, PinKey, Warnings, count_errors
+from dbmux.frontend.carried import Carried, PinKey, Warnings
 from dbmux.frontend.course import Course
-from dbmux.frontend.diagnostics import limited, only_errors, with_status
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
-from dbmux.frontend.statements import PREPARED, StatementTenant
+from dbmux.frontend.statements import PREPARED
 from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
+from dbmux.frontend.warned import WarnedTenant, asks_diagnostics
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
@@ -40,7 +40,7 @@ from dbmux.planner.planner import (
     command_query,
     plan_query,
 )
-from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
+from dbmux.query import Access, Kind, Pin, PinReason, Query
 from dbmux.routes import ROUTES, Reason, Role
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
@@ -57,12 +57,9 @@ from dbmux.wire.statements import parse_query
 HELD_LIMIT = 64 * 1024
 # As much of a statement that is streamed as is looked at.
 HEAD = 4096
-# More than a server keeps of warnings.
-ALL_ROWS = 1 << 16
 
 # Never plain: when it has ended, its victim is let go.
 KILL = Query(kind=Kind.KILL, access=Access.UNSURE, is_digest_wide=False)
-COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS, is_digest_wide=False)
 # A prepared statement's execution: what it does is known from its text, but for the id.
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True, is_digest_wide=False)
 # In these a byte of a character may look like a quote or a backslash.
@@ -105,7 +102,7 @@ class Surroundings(Market, Protocol):
         """The session has ended."""
 
 
-class Session(StatementTenant):
+class Session(WarnedTenant):
     """A client, and the command that is under way."""
 
     __slots__ = (
@@ -623,7 +620,7 @@ class Session(StatementTenant):
                 return
             start = len(data) - len(text)
         query = self._read(data, start)
-        if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(data, start):
+        if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(query, data, start):
             return
         if query.kind is Kind.SET and (switch := switches_cache(data[start:])) is not None:
             self._switch_cache(switch)
@@ -634,6 +631,9 @@ class Session(StatementTenant):
         if not self._heed(query, data, start):
             return
         if self._cache is not None and self._is_recalled(self._cache, query, data, start):
+            return
+        if asks_diagnostics(query):
+            self._ask_diagnostics(query, data, start)
             return
         self._execute(plan_query(query, data, start), query, data)
 
@@ -766,36 +766,6 @@ class Session(StatementTenant):
 
     # Statements that DbMux answers itself, or changes.
 
-    def _tell_warnings(self, data: bytes, start: int) -> bool:
-        # The connection that knew them was given away, and what it knew was fetched before.
-        stored = self.carried.warnings
-        if stored is None:
-            return False
-        words = data[start:].strip(b" \t\r\n;").upper().replace(b",", b" , ").split()
-        match words:
-            case [b"SHOW", b"WARNINGS" | b"ERRORS" as what, *limit] if (window := _window(limit)) is not None:
-                self._tell_rows(limited(stored.raw if what == b"WARNINGS" else only_errors(stored.raw), *window))
-            case [b"SHOW", b"COUNT(*)", what]:
-                name = b"@@session.warning_count" if what == b"WARNINGS" else b"@@session.error_count"
-                count = self.carried.count_warnings(stored) if what == b"WARNINGS" else count_errors(stored)
-                text = b"SELECT GREATEST(%b,CAST(%d AS UNSIGNED)) AS `%b`" % (name, count, name)
-                statement = packet.encode(data[packet.HEADER : start] + text, 0)
-                self._relay(COUNT_WARNINGS, RESULT, statement)
-            case _:
-                self.refuse(
-                    MySQLError(
-                        ErrorCode.NOT_SUPPORTED,
-                        "these diagnostics can no longer be asked for, their connection serves another session; "
-                        "use SHOW WARNINGS, or ask in the same transaction",
-                    )
-                )
-        return True
-
-    def _tell_rows(self, reply: bytes) -> None:
-        self.carried.count(-1)
-        # Whether there is a transaction by now, a client learns from this reply as from any other.
-        self.channel.write(with_status(reply, self.status))
-
     def _kill(self, plan: Kill, before: bytes, behind: bytes | None) -> None:
         # The client knows other sessions by DbMux's numbers; numbers that are not DbMux's are the server's own.
         victim = self.surroundings.find(plan.target)
@@ -856,16 +826,3 @@ def _spare(victim: Session) -> None:
         connection.kills -= 1
         if victim.state == IDLE:
             victim._let_go(connection, perf_counter())
-
-
-def _window(limit: list[bytes]) -> tuple[int, int] | None:
-    # The rows that a LIMIT lets through: from which one on, and how many; None for what is no LIMIT.
-    match limit:
-        case []:
-            return 0, ALL_ROWS
-        case [b"LIMIT", count] if count.isdigit():
-            return 0, int(count)
-        case [b"LIMIT", offset, b",", count] | [b"LIMIT", count, b"OFFSET", offset]:
-            return (int(offset), int(count)) if offset.isdigit() and count.isdigit() else None
-        case _:
-            return None

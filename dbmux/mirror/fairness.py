@@ -8,19 +8,36 @@ seen: then only asking again tells a write in between from a difference, which d
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
+from typing import Protocol
 
 from dbmux.cache.cache import Source
 from dbmux.cache.tables import Table, Tables, capture, is_current
 from dbmux.mirror.read import Read
+from dbmux.sync.table import TableName
+
+
+class Followed(Protocol):
+    """A mirror: dbmux.mirror.mirrors.AnyMirror."""
+
+    @property
+    def applied_until(self) -> float:
+        """A moment, by time.perf_counter: the target has all that the source had committed then."""
+
+    def hurry(self) -> None:
+        """Somebody waits for `applied_until` to be as late as now."""
+
+    def written_at(self, table: TableName) -> float:
+        """A moment, by time.perf_counter: since then the source's log has told of no write to this table."""
 
 
 class Epochs:
-    """For the servers of one group; `applied_until` is by time.perf_counter."""
+    """For the servers of one group, and the mirror as it is, if it is."""
 
-    def __init__(self, source: Source, tables: Tables, applied_until: Callable[[], float]) -> None:
+    def __init__(self, source: Source, tables: Tables, mirror: Callable[[], Followed | None]) -> None:
         self._source = source
         self._tables = tables
-        self._applied_until = applied_until
+        self._mirror = mirror
 
     def capture(self, read: Read) -> object:
         """The tables that are known, and their epochs as they are."""
@@ -33,8 +50,20 @@ class Epochs:
         return is_current(*since)
 
     def applied_until(self) -> float:
-        """How far the target is."""
-        return self._applied_until()
+        """How far the target is, by time.perf_counter."""
+        mirror = self._mirror()
+        return 0.0 if mirror is None else mirror.applied_until
+
+    def hurry(self) -> None:
+        """Have that asked."""
+        mirror = self._mirror()
+        if mirror is not None:
+            mirror.hurry()
+
+    def written_at(self, table: TableName) -> float:
+        """By what the source's log told."""
+        mirror = self._mirror()
+        return inf if mirror is None else mirror.written_at(table)
 
     def _of(self, read: Read) -> tuple[Table, ...]:
         dictionary = self._source.dictionary

@@ -67,6 +67,10 @@ class NoEntry(DbMuxError):
     """The ledger has no entry of that number."""
 
 
+class AcceptedAlready(DbMuxError):
+    """Somebody has accepted the entry before."""
+
+
 class Unusable(DbMuxError):
     """The file cannot be read or written."""
 

@@ -11,6 +11,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from random import Random
 from typing import NoReturn
 
@@ -18,13 +19,16 @@ from dbmux.backend.binlog.listener import Broken, Cause, Pace
 from dbmux.backend.binlog.log import Log
 from dbmux.backend.binlog.progress import Progress
 from dbmux.backend.binlog.source import Source
+from dbmux.backend.server import Backend
+from dbmux.config.model import Feed
 from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.events import Emit, MirrorChanged, Warned
 from dbmux.sync import places
 from dbmux.sync.apply import CannotApply
 from dbmux.sync.literal import Unwritable
 from dbmux.sync.places import Place
-from dbmux.sync.replay import Halted, NotBegun, Replay, Task, credentials
+from dbmux.sync.replay import AwaitsHand, DefinitionRefused, Halted, NotBegun, Replay, Task, credentials
+from dbmux.sync.table import TableName
 from dbmux.sync.target import Disagrees, Target
 from dbmux.wire.binlog.events import FormatDescribed, Position, Rotated
 
@@ -53,6 +57,10 @@ class Begun(DbMuxError):
     """The target is fed already, and would lose what was written since."""
 
 
+class NothingAwaited(DbMuxError):
+    """It did not halt at anything that somebody could have done by hand."""
+
+
 class NoSuchPlace(DbMuxError):
     """The source's log has no event where it was said to have one."""
 
@@ -69,6 +77,8 @@ class MirrorState(StrEnum):
     """Somebody has to look."""
     NOT_BEGUN = "not begun"
     """Nobody has said yet from where on it is to be fed."""
+    NATIVE = "native"
+    """The target is a replica already, and goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +93,8 @@ class MirrorFigures:
 
 class Mirror:
     """`attend` runs it; `pause`, `resume` and `begin` may be called at any time."""
+
+    feed = Feed.BINLOG
 
     def __init__(self, task: Task, *, emit: Emit, randomness: Random, pace: Pace | None = None) -> None:
         self.task = task
@@ -100,7 +112,24 @@ class Mirror:
         self._feeding: asyncio.Task[None] | None = None
         # The next definition is passed over: somebody has seen to it.
         self._passes_over = False
+        # It halted at something that somebody has to do on the target.
+        self._awaits_hand = False
         self._warned: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        """As the configuration calls it."""
+        return self.task.name
+
+    @property
+    def source(self) -> Backend:
+        """Whose writes it gets."""
+        return self.task.source
+
+    @property
+    def target(self) -> Backend:
+        """Which gets them."""
+        return self.task.target
 
     @property
     def figures(self) -> MirrorFigures:
@@ -116,6 +145,17 @@ class Mirror:
         """A moment, by time.perf_counter: the target has all that the source had committed then; 0.0 for not known."""
         progress = self._progress
         return 0.0 if progress is None else progress.applied_until
+
+    def hurry(self) -> None:
+        """Somebody waits for `applied_until` to be as late as now."""
+        if self._replay is not None:
+            self._replay.hurry()
+
+    def written_at(self, table: TableName) -> float:
+        """A moment, by time.perf_counter: since then the source's log has told of no write to this table; of a table
+        that is not mirrored nothing is known."""
+        replay = self._replay
+        return inf if replay is None or not self.task.is_wanted(table) else replay.written_at(table)
 
     @property
     def _applied(self) -> int:
@@ -164,7 +204,14 @@ class Mirror:
             self._wanted.set()
 
     def pass_over_definition(self) -> None:
-        """Go on, and take the next definition for one that was seen to on the target."""
+        """Go on, and take the definition at which it halted for one that was seen to on the target; raises
+        NothingAwaited where it did not halt at one, as the next would be passed over without anybody's having seen it.
+        """
+        if not self._awaits_hand:
+            raise NothingAwaited(
+                f"mirror {self.task.name} is {self._state}, and no definition is to be passed over: "
+                "it says so when it halts at one"
+            )
         self._passes_over = True
         self.resume()
 
@@ -252,6 +299,7 @@ class Mirror:
             try:
                 await self._feed_once()
             except _SETTLED_BY_PEOPLE as error:
+                self._awaits_hand = isinstance(error, AwaitsHand)
                 return self._stop(MirrorState.HALTED, error)
             except NotBegun as error:
                 return self._stop(MirrorState.NOT_BEGUN, error)
@@ -263,6 +311,7 @@ class Mirror:
                 self._become(MirrorState.WAITING, str(error))
             except BackendRefused as error:
                 if error.number not in _PASSING:
+                    self._awaits_hand = isinstance(error, DefinitionRefused)
                     return self._stop(MirrorState.HALTED, self._refused(error))
                 self._become(MirrorState.WAITING, f"{self.task.target.name}: {error}")
             except (DbMuxError, TimeoutError) as error:
@@ -281,6 +330,8 @@ class Mirror:
             advice = f"; see the password of {user!r} in the configuration, `service` or `account` of the mirror"
         elif error.number in _RIGHT_MISSING:
             advice = f"; `dbmux grants` prints the rights that {user!r} needs there"
+        elif isinstance(error, DefinitionRefused):
+            advice = f"; make it there in other words, and then: dbmux mirror resume {self.task.name} --past-definition"
         return Refusal(f"{self.task.target.name} refuses: {error}{advice}")
 
     def _lost(self, error: Broken) -> str:
@@ -292,7 +343,7 @@ class Mirror:
         )
 
     async def _feed_once(self) -> NoReturn:
-        passes_over, self._passes_over = self._passes_over, False
+        passes_over, self._passes_over, self._awaits_hand = self._passes_over, False, False
         self._replay = Replay(
             self.task,
             randomness=self._random,

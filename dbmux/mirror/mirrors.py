@@ -17,9 +17,12 @@ from dbmux.backend.topology import Topology
 from dbmux.config.model import Account, Feed, MirrorConfig
 from dbmux.events import Emit
 from dbmux.mirror.mirror import Mirror
+from dbmux.mirror.native import NativeMirror
 from dbmux.sync.replay import Task
 from dbmux.sync.table import TableName
 
+# Fed by DbMux, or by the servers themselves.
+AnyMirror = Mirror | NativeMirror
 Start = Callable[[Coroutine[None, None, None], str], asyncio.Task[None]]
 
 
@@ -28,7 +31,7 @@ class _Fed:
     """What a mirror was made of, and the task that runs it."""
 
     made_of: tuple[MirrorConfig, Backend, Backend, Account]
-    mirror: Mirror
+    mirror: AnyMirror
     task: asyncio.Task[None]
 
 
@@ -41,10 +44,10 @@ class Mirrors:
         self._random = randomness
         self._fed: dict[str, _Fed] = {}
 
-    def __iter__(self) -> Iterator[Mirror]:
+    def __iter__(self) -> Iterator[AnyMirror]:
         return iter([fed.mirror for fed in self._fed.values()])
 
-    def find(self, name: str) -> Mirror | None:
+    def find(self, name: str) -> AnyMirror | None:
         """The mirror of this name."""
         fed = self._fed.get(name)
         return None if fed is None else fed.mirror
@@ -54,7 +57,7 @@ class Mirrors:
         wanted = {
             name: (_of_writes(config), topology.primary(config.source), topology.backends[config.target], service)
             for name, config in mirrors.items()
-            if service is not None and config.feed is Feed.BINLOG
+            if service is not None
         }
         for name, fed in list(self._fed.items()):
             if wanted.get(name) != fed.made_of:
@@ -62,29 +65,40 @@ class Mirrors:
                 del self._fed[name]
         for name, made_of in wanted.items():
             if name not in self._fed:
-                config, source, target, account = made_of
-                mirror = Mirror(_task(name, config, source, target, account), emit=self._emit, randomness=self._random)
-                if not config.writes:
-                    mirror.pause()
+                mirror = self._made(name, *made_of)
                 self._fed[name] = _Fed(made_of, mirror, self._start(mirror.attend(), f"mirror {name}"))
+
+    def _made(self, name: str, config: MirrorConfig, source: Backend, target: Backend, account: Account) -> AnyMirror:
+        if config.feed is Feed.NATIVE:
+            return NativeMirror(name, source, target, account, config.account or account, emit=self._emit)
+        mirror = Mirror(_task(name, config, source, target, account), emit=self._emit, randomness=self._random)
+        if not config.writes:
+            mirror.pause()
+        return mirror
 
 
 def _of_writes(config: MirrorConfig) -> MirrorConfig:
     # What is compared, and what is expected to differ, does not concern the stream.
-    return config.model_copy(update={"reads": 0.0, "expected": ()})
+    return config.model_copy(update={"reads": 0.0, "shadow_writes": 0.0, "expected": ()})
 
 
-def _task(name: str, config: MirrorConfig, source: Backend, target: Backend, account: Account) -> Task:
+def is_mirrored(config: MirrorConfig) -> Callable[[TableName], bool]:
+    """Which tables a mirror is of."""
+
     def is_wanted(table: TableName) -> bool:
         shown = f"{table.schema}.{table.name}"
         return not config.tables or any(fnmatchcase(shown, pattern) for pattern in config.tables)
 
+    return is_wanted
+
+
+def _task(name: str, config: MirrorConfig, source: Backend, target: Backend, account: Account) -> Task:
     return Task(
         name=name,
         source=source,
         target=target,
         account=account,
         target_account=config.account or account,
-        is_wanted=is_wanted,
+        is_wanted=is_mirrored(config),
         on_definition=config.ddl,
     )

@@ -8,19 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from statistics import median
 from typing import Any
 
 from dbmux.backend.reading import Statement
+from dbmux.differences import DifferenceKind
+from dbmux.mirror.answer import Answer
 from dbmux.mirror.catalogue import Expected
 from dbmux.mirror.compare import Difference, compare
-from dbmux.mirror.ledger import Entry, Ledger, Sample, State
+from dbmux.mirror.ledger import AcceptedAlready, Entry, Ledger, Sample, State
 from dbmux.mirror.read import Asked, NotComparedError, Read
-from dbmux.mirror.report import Report, report
+from dbmux.mirror.report import Report, explained, report
 from dbmux.mirror.settings import carried, unpacked
+from dbmux.mirror.tally import is_slower, slower
 from dbmux.session import SessionState, assignments
 
 # How often both servers are asked before a difference is believed.
 TIMES = 2
+# A statement's times at both servers are medians of so many.
+TIMED = 9
+# Manual page "Server Error Message Reference": a transaction that only reads.
+_ONLY_READS = 1792
+IS_WRITE = "it writes, and what writes is not run again on the source"
 ENDS_IN_ELLIPSIS = "the statement was too long to be kept whole; run it by hand with `dbmux compare`"
 
 
@@ -36,7 +45,9 @@ def shown(ledger: Ledger, number: int) -> dict[str, Any]:
 
 
 def accepted(ledger: Ledger, number: int, by: str, at: float, why: str) -> Entry:
-    """Call a difference known and harmless; raises NoEntry."""
+    """Call a difference known and harmless; raises NoEntry and AcceptedAlready."""
+    if ledger.entry(number).state is State.ACCEPTED:
+        raise AcceptedAlready(f"difference {number} is accepted already; `dbmux mirror diff {number}` says by whom")
     return ledger.settle(number, State.ACCEPTED, by, at, why)
 
 
@@ -52,11 +63,18 @@ def rule_told(entry: Entry, since: str) -> dict[str, Any]:
 def reported(ledger: Ledger, mirror: str) -> Report:
     """Whether it is safe to switch, by what the ledger knows."""
     _, figures = ledger.figures(mirror)
-    return report(mirror, figures, ledger.entries(mirror), ledger.forgotten(mirror))
+    entries = ledger.entries(mirror)
+    plans = {entry.id: ledger.samples(entry.id)[0] for entry in explained(entries)}
+    return report(mirror, figures, entries, ledger.forgotten(mirror), plans)
 
 
-async def run_again(sample: Sample, source: Asked, target: Asked, expected: Expected) -> tuple[Difference, ...]:
-    """What of a sample's answers differs now on both servers, each time that they are asked; raises DbMuxError."""
+async def run_again(
+    entry: Entry, sample: Sample, source: Asked, target: Asked, expected: Expected
+) -> tuple[Difference, ...]:
+    """What of a sample's answers differs now on both servers, each time that they are asked; raises DbMuxError.
+
+    What the entry is about is told, though it may be expected since it was accepted.
+    """
     if sample.statement.endswith("…"):
         raise NotComparedError(ENDS_IN_ELLIPSIS)
     state = unpacked(sample.state) if sample.state else SessionState()
@@ -67,19 +85,52 @@ async def run_again(sample: Sample, source: Asked, target: Asked, expected: Expe
         user=sample.user,
         state=state,
     )
+    if entry.kind is DifferenceKind.PLAN:
+        return await _timed_again(read, source, target)
     found: tuple[Difference, ...] = ()
     for _ in range(TIMES):
-        answers = [
-            await side.ask(read.statement, read.user, carried(state, source.family, side.family))
-            for side in (source, target)
-        ]
+        answers = [await _asked(read, side, source) for side in (source, target)]
+        if any(answer.failure is not None and answer.failure.number == _ONLY_READS for answer in answers):
+            raise NotComparedError(IS_WRITE)
         comparison = compare(answers[0], answers[1], read.order)
         if comparison.why_not:
             raise NotComparedError(comparison.why_not)
-        found = tuple(one for one in comparison.differences if expected.rule_for(one, sample.statement) is None)
+        found = tuple(
+            one
+            for one in comparison.differences
+            if (one.kind, one.column) == (entry.kind, entry.place)
+            or expected.rule_for(one, sample.statement, entry.text) is None
+        )
         if not found:
             return ()
     return found
+
+
+async def _timed_again(read: Read, source: Asked, target: Asked) -> tuple[Difference, ...]:
+    # In turn, so that both have the same disturbances.
+    times: list[tuple[float, float]] = []
+    for _ in range(TIMED):
+        here, there = [await _asked(read, side, source) for side in (source, target)]
+        times.append((here.seconds, there.seconds))
+    here_s, there_s = (median(side) for side in zip(*times, strict=True))
+    return (slower(here_s, there_s),) if is_slower(here_s, there_s) else ()
+
+
+async def _asked(read: Read, side: Asked, source: Asked) -> Answer:
+    return await side.ask(read.statement, read.user, carried(read.state, source.family, side.family))
+
+
+def rerun_told(entry: Entry, found: Mapping[str, tuple[Difference, ...]]) -> str:
+    """What came of running an entry's samples again, for people; `entry` as it is since then."""
+    begin = f"difference {entry.id}:"
+    kinds = {one.kind for differences in found.values() for one in differences}
+    if not kinds:
+        return f"{begin} both servers answer alike now, it is {entry.state}"
+    if entry.kind not in kinds:
+        others = ", ".join(sorted(kinds))
+        return f"{begin} it does not differ in that any more, it is {entry.state}; what differs now: {others}"
+    differ = sum(any(one.kind is entry.kind for one in differences) for differences in found.values())
+    return f"{begin} still different in {differ} of {len(found)} sample{'s'[: len(found) != 1]}, it is {entry.state}"
 
 
 def settled_by_running(ledger: Ledger, entry: Entry, found: Mapping[str, tuple[Difference, ...]], at: float) -> Entry:

@@ -15,6 +15,7 @@ from dbmux.mirror.settings import Family
 from dbmux.session import SessionState
 from dbmux.sql.bind import Argument, NotBound, bind
 from dbmux.sql.ordering import is_limited, is_ordered, without_limit
+from dbmux.sync.table import TableName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,12 @@ class Fairness(Protocol):
 
     def applied_until(self) -> float:
         """A moment, by time.perf_counter: the target has all that the source had committed then."""
+
+    def hurry(self) -> None:
+        """Somebody waits for that to be as late as now."""
+
+    def written_at(self, table: TableName) -> float:
+        """A moment, by time.perf_counter: of all that the target has, nothing was written to this table since then."""
 
 
 class Asked(Protocol):

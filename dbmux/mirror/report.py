@@ -11,15 +11,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from dbmux.differences import DifferenceKind
-from dbmux.mirror.ledger import Entry, State
+from dbmux.mirror.ledger import Entry, Sample, State
 from dbmux.text import visible
 
 # Fewer comparisons prove little; of more than so many per cent, too much was not compared.
 ENOUGH, MOST_NOT_COMPARED = 1000, 5.0
 MOST_STATEMENTS = 5
+# So many plans of either side are shown, and so many lines of each.
+MOST_PLANS, MOST_PLAN_LINES = 10, 40
 LONGEST_STATEMENT = 160
 
 
@@ -102,6 +105,7 @@ ADVICE: Mapping[DifferenceKind, tuple[Gravity, str]] = {
     DifferenceKind.COLUMN_FLAGS: (Gravity.VISIBLE, "nothing, unless the program reads it"),
     DifferenceKind.COLUMN_ORIGIN: (Gravity.VISIBLE, "nothing, unless the program reads it"),
 }
+_NONE: Mapping[int, Sample] = MappingProxyType({})
 _STOPS = (Gravity.WRONG, Gravity.BROKEN)
 
 
@@ -118,6 +122,21 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Plans:
+    """Both servers' plans for a statement that takes the target longer, with the medians of its times.
+
+    `entry` is its number in the ledger.
+    """
+
+    entry: int
+    text: str
+    source_s: float
+    target_s: float
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The document."""
 
@@ -125,14 +144,30 @@ class Report:
     verdict: Verdict
     reasons: tuple[str, ...]
     changes: tuple[Change, ...]
+    plans: tuple[Plans, ...]
     figures: Mapping[str, Any]
     accepted: int
     repaired: int
     forgotten: int
 
 
-def report(mirror: str, figures: Mapping[str, Any], entries: Sequence[Entry], forgotten: int = 0) -> Report:
-    """The document of one mirror; `figures` are those of dbmux.mirror.tally, as they were told last, or empty."""
+def explained(entries: Sequence[Entry]) -> list[Entry]:
+    """Of which of them the report shows both plans: those that take the target longer, seen most often first."""
+    slow = [entry for entry in entries if entry.kind is DifferenceKind.PLAN and entry.state is State.NEW]
+    return sorted(slow, key=lambda entry: (-entry.count, entry.id))[:MOST_PLANS]
+
+
+def report(
+    mirror: str,
+    figures: Mapping[str, Any],
+    entries: Sequence[Entry],
+    forgotten: int = 0,
+    plans: Mapping[int, Sample] = _NONE,
+) -> Report:
+    """The document of one mirror; `figures` are those of dbmux.mirror.tally, as they were told last, or empty.
+
+    `plans` are the newest samples of those entries that `explained` gives, by their numbers.
+    """
     new = [entry for entry in entries if entry.state is State.NEW]
     changes = tuple(_changes(new))
     grave = sum(change.gravity in _STOPS for change in changes)
@@ -149,6 +184,7 @@ def report(mirror: str, figures: Mapping[str, Any], entries: Sequence[Entry], fo
         verdict=verdict,
         reasons=(*reasons, *doubts),
         changes=changes,
+        plans=tuple(_plans(entry, plans[entry.id]) for entry in explained(entries) if entry.id in plans),
         figures=figures,
         accepted=sum(entry.state is State.ACCEPTED for entry in entries),
         repaired=sum(entry.state is State.REPAIRED for entry in entries),
@@ -189,6 +225,8 @@ def markdown(document: Report) -> str:
             f"| {_code(one['text'])} | {one['runs']} | {_ms(one['source_p50'])} | {_ms(one['target_p50'])} |"
             for one in slower
         ]
+    for one in document.plans:
+        lines += _plans_told(one)
     not_compared = figures.get("not_compared", {})
     if not_compared:
         lines += ["", "## Not compared", ""]
@@ -199,6 +237,8 @@ def markdown(document: Report) -> str:
         lines += ["", "## Never looked at", ""]
         ordered = sorted(unfit.items(), key=lambda one: (-one[1], one[0]))
         lines += [f"- {count}: {_plain(why)}" for why, count in ordered]
+    if figures.get("writes", {}).get("offered"):
+        lines += ["", "## Writes that were tried out on the target", "", *_writes(figures["writes"])]
     expected = figures.get("expected_by", {})
     if expected:
         lines += ["", "## Expected between these versions", ""]
@@ -249,6 +289,23 @@ def _counted(document: Report) -> list[str]:
     return lines
 
 
+def _writes(figures: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("| writes | |", "|---|---|")
+    yield from (f"| {name} | {figures.get(key, 0)} |" for name, key in _COUNTED_WRITES)
+    for what, key in (("not compared", "not_compared"), ("never tried", "unfit")):
+        ordered = sorted(figures.get(key, {}).items(), key=lambda one: (-one[1], one[0]))
+        yield from (f"| {what}: {_plain(why)} | {count} |" for why, count in ordered)
+
+
+_COUNTED_WRITES = (
+    ("that ran", "offered"),
+    ("chosen", "chosen"),
+    ("compared", "compared"),
+    ("the same", "same"),
+    ("different only as expected", "expected"),
+    ("different at first, the same when tried again", "transient"),
+    ("different", "different"),
+)
 _COUNTED = (
     ("SELECTs that ran", "offered"),
     ("left alone, as enough of them waited", "spared"),
@@ -270,6 +327,28 @@ def _change_told(number: int, change: Change) -> Iterator[str]:
     for statement in change.statements:
         yield f"   - {_code(statement)}"
     yield ""
+
+
+def _plans(entry: Entry, sample: Sample) -> Plans:
+    return Plans(
+        entry=entry.id,
+        text=entry.text,
+        source_s=sample.source_s,
+        target_s=sample.target_s,
+        source=sample.source,
+        target=sample.target,
+    )
+
+
+def _plans_told(one: Plans) -> Iterator[str]:
+    yield from ("", f"### Plans of {_code(one.text)}", "", f"In the ledger as {one.entry}.")
+    for side, seconds, plan in (("source", one.source_s, one.source), ("target", one.target_s, one.target)):
+        yield from ("", f"{side}, {_ms(seconds)} at the median:", "")
+        # Indented, and not fenced: a plan may have a fence in it.
+        lines = plan.splitlines()
+        yield from (f"    {visible(line)}" for line in lines[:MOST_PLAN_LINES])
+        if len(lines) > MOST_PLAN_LINES:
+            yield f"    … {len(lines)} lines; `dbmux mirror diff {one.entry}` shows all"
 
 
 def _code(text: str) -> str:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dbmux.differences import OF_ROWS, DifferenceKind
@@ -20,12 +18,13 @@ from dbmux.errors import DbMuxError
 from dbmux.mirror.answer import Answer
 from dbmux.mirror.catalogue import Catalogue, Expected
 from dbmux.mirror.compare import Comparison, Difference, Order, compare
-from dbmux.mirror.ledger import Finding, Sample, Unusable
+from dbmux.mirror.ledger import Entry, Finding, Sample, Unusable
 from dbmux.mirror.orders import run_again
-from dbmux.mirror.read import Asked, Fairness, NotComparedError, Read
+from dbmux.mirror.read import Asked, NotComparedError, Read
 from dbmux.mirror.sampling import Sampler, Taken
 from dbmux.mirror.settings import carried, packed
-from dbmux.mirror.tally import Durations, Outcome, Tally
+from dbmux.mirror.surroundings import NO_LEDGER, Surroundings, until_applied
+from dbmux.mirror.tally import Outcome, Tally, slower
 from dbmux.mirror.telling import told
 from dbmux.query import Query
 from dbmux.session import SessionState
@@ -35,21 +34,20 @@ WORKERS = 2
 MOST_WAITING, MOST_OF_A_DIGEST = 512, 64
 # When so many wait, only the first ones of their kind are still taken.
 MOST_OF_THE_SHARE = 128
-# After each read a worker rests: a read takes up to a millisecond of this process, which is its clients' in the first
-# place. Together the workers compare some 35 reads a second.
-REST_S = 0.05
+# After each read a worker rests, for longer after more rows: a read takes some tenths of a millisecond of this process,
+# and five microseconds a row, which are its clients' in the first place. Together the workers compare some 35 reads a
+# second at most, and take some hundredths of the loop's time.
+REST_S, REST_A_ROW_S = 0.05, 0.0005
 # How often both servers are asked until a difference is believed, or given up; and how often for a fair moment.
-ATTEMPTS, TRIES = 3, 4
-# How long and how often is waited for the target to have applied what the source has committed.
-PAUSE_S, PAUSES = 0.05, 60
+ATTEMPTS, TRIES = 4, 4
 # The first time it is enough that the target was up to date so long ago: to prove more would take longer than to ask
 # again where the answers differ.
 CLOSE_S = 3.0
-# Answers with more values are compared in another thread.
-MANY_VALUES = 500
+# Answers that differ and have more values are compared in another thread: what differs takes some fifty microseconds to
+# be told.
+MANY_VALUES = 40
 
 FULL = "too many reads waited"
-BEHIND = "the target had not applied the source's writes in time"
 WRITTEN = "its tables were written meanwhile"
 UNSTEADY = "the source itself does not answer alike twice"
 UNSETTLED = "each time something else differs"
@@ -57,7 +55,6 @@ OPEN_LIMIT = "which rows a LIMIT takes is open without an ORDER BY"
 LIMIT_UNKNOWN = "which rows a LIMIT takes could not be looked at"
 DENIED = "the account that it is run with may not read that"
 TOO_LONG = "it took too long"
-NO_LEDGER = "the ledger could not be written"
 # Manual page "Server Error Message Reference": no right to a schema, a table, a column, an operation, a routine.
 _DENIED = frozenset((1044, 1142, 1143, 1227, 1370))
 # Interrupted, and the time limits of MariaDB and MySQL.
@@ -79,20 +76,6 @@ class Looked(NamedTuple):
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What shadow reads need besides the two servers: all that is of the process around them."""
-
-    fairness: Fairness
-    record: Callable[[Finding], Awaitable[object]]
-    durations: Callable[[], Durations]
-    random: Callable[[], float]
-    # Seconds since the epoch, and by time.perf_counter.
-    clock: Callable[[], float]
-    now: Callable[[], float]
-    pause: Callable[[float], Awaitable[None]]
-
-
 class Shadow:
     """Of one mirror, by its name. `offer` is the tap; `run` does the work until it is cancelled."""
 
@@ -112,6 +95,8 @@ class Shadow:
         self._waiting: deque[Read] = deque()
         self._of_digest: Counter[str] = Counter()
         self._arrived = asyncio.Event()
+        # Rows that were read and not rested for yet.
+        self._rows = 0
 
     # The tap.
 
@@ -169,10 +154,15 @@ class Shadow:
             # The door of this work: one read that nobody foresaw must not end all others.
             self.tally.skipped(f"it failed for an unforeseen reason ({type(error).__name__})")
 
-    async def again(self, sample: Sample) -> tuple[Difference, ...]:
-        """What of a sample's answers still differs, beyond what is expected; raises DbMuxError."""
+    async def met(self) -> Expected:
+        """Find out which servers these are; which differences are known between them. Raises NotAsked."""
         await self._meet()
-        return await run_again(sample, self._source, self._target, self._expected)
+        return self._expected
+
+    async def again(self, entry: Entry, sample: Sample) -> tuple[Difference, ...]:
+        """What of an entry's sample still differs, beyond what is expected; raises DbMuxError."""
+        await self._meet()
+        return await run_again(entry, sample, self._source, self._target, self._expected)
 
     def figures(self) -> dict[str, Any]:
         """What was counted, and between which servers, as JSON has it."""
@@ -197,35 +187,38 @@ class Shadow:
             if not self._of_digest[read.digest]:
                 del self._of_digest[read.digest]
             await self.look(read)
-            await self._around.pause(REST_S)
+            rows, self._rows = self._rows, 0
+            await self._around.pause(REST_S + rows * REST_A_ROW_S)
 
     async def _look(self, read: Read) -> None:
         first: Pair | None = None
         kinds: frozenset[DifferenceKind] = frozenset()
+        why = UNSETTLED
         for _ in range(ATTEMPTS):
             pair, found, outcome = await self._compared(read, CLOSE_S if first is None else 0.0)
             self._note_times(read, pair)
             if not found.differences:
                 break
             if first is not None:
-                await self._check_steadiness(read, first, pair)
-                if again := kinds & _kinds(found):
+                if not await self._is_steady(read, first, pair):
+                    why = UNSTEADY
+                elif again := kinds & _kinds(found):
                     steady = [one for one in found.differences if one.kind in again]
                     await self._settle(read, pair, Comparison(tuple(steady)))
                     return
+                else:
+                    why = UNSETTLED
             first, kinds = pair, _kinds(found)
         else:
-            raise NotComparedError(UNSETTLED)
+            raise NotComparedError(why)
         self.tally.came_out(read, outcome if first is None else Outcome.TRANSIENT, found)
         await self._look_at_times(read)
 
-    async def _check_steadiness(self, read: Read, first: Pair, second: Pair) -> None:
+    async def _is_steady(self, read: Read, first: Pair, second: Pair) -> bool:
         # The target was asked when it had all of a moment that lies between the source's first answer and its last one:
         # if those are alike, and that between, the target should have answered like them.
         last = await self._ask(self._source, read)
-        for other in (first.source, last):
-            if compare(second.source, other, read.order).differences:
-                raise NotComparedError(UNSTEADY)
+        return not any(compare(second.source, other, read.order).differences for other in (first.source, last))
 
     async def _settle(self, read: Read, pair: Pair, found: Comparison) -> None:
         # A difference was seen twice.
@@ -268,7 +261,8 @@ class Shadow:
         await self._meet()
         pair = await self._fair_pair(read, close_s)
         _check(pair)
-        if sum(len(one.rows) * len(one.columns) for one in pair) > MANY_VALUES:
+        values = sum(len(one.rows) * len(one.columns) for one in pair)
+        if values > MANY_VALUES and pair.source.rows != pair.target.rows:
             found = await asyncio.to_thread(compare, pair.source, pair.target, read.order)
         else:
             found = compare(pair.source, pair.target, read.order)
@@ -288,19 +282,12 @@ class Shadow:
     async def _fair_pair(self, read: Read, close_s: float) -> Pair:
         fairness = self._around.fairness
         for _ in range(TRIES):
-            await self._until_applied(self._around.now() - close_s)
+            await until_applied(self._around, self._around.now() - close_s)
             since = fairness.capture(read)
             pair = await self._pair(read)
             if fairness.is_fair(read, since):
                 return pair
         raise NotComparedError(WRITTEN)
-
-    async def _until_applied(self, moment: float) -> None:
-        for _ in range(PAUSES):
-            if self._around.fairness.applied_until() >= moment:
-                return
-            await self._around.pause(PAUSE_S)
-        raise NotComparedError(BEHIND)
 
     async def _pair(self, read: Read) -> Pair:
         # One after the other, so that neither slows the other; which is first is left to chance.
@@ -311,7 +298,9 @@ class Shadow:
         return Pair(await self._ask(self._source, read), target)
 
     async def _ask(self, side: Asked, read: Read) -> Answer:
-        return await side.ask(read.statement, read.user, self._state(side, read))
+        answer = await side.ask(read.statement, read.user, self._state(side, read))
+        self._rows += len(answer.rows)
+        return answer
 
     def _state(self, side: Asked, read: Read) -> SessionState:
         return carried(read.state, self._source.family, side.family)
@@ -346,26 +335,23 @@ class Shadow:
 
     def _note_times(self, read: Read, pair: Pair) -> None:
         if pair.source.failure is None and pair.target.failure is None:
-            digest = self.tally.of(read)
-            digest.runs += 1
-            digest.source.record(pair.source.seconds)
-            digest.target.record(pair.target.seconds)
+            self.tally.of(read).ran(pair.source.seconds, pair.target.seconds)
 
     async def _look_at_times(self, read: Read) -> None:
         digest = self.tally.of(read)
         if digest.is_explained or digest.digest != read.digest or not digest.is_slower:
             return
         digest.is_explained = True
-        plans = [
-            await side.explain(read.statement, read.user, self._state(side, read))
-            for side in (self._source, self._target)
-        ]
+        try:
+            plans = [
+                await side.explain(read.statement, read.user, self._state(side, read))
+                for side in (self._source, self._target)
+            ]
+        except DbMuxError:
+            # The next one of its kind will tell.
+            digest.is_explained = False
+            return
         here, there = digest.source.percentile(50), digest.target.percentile(50)
-        difference = Difference(
-            kind=DifferenceKind.PLAN,
-            source=f"{here * 1000:.2f} ms at the median",
-            target=f"{there * 1000:.2f} ms at the median",
-        )
         sample = Sample(
             at=self._around.clock(),
             statement=read.written(),
@@ -377,7 +363,7 @@ class Shadow:
             target_s=there,
         )
         self.tally.kinds[DifferenceKind.PLAN] += 1
-        await self._keep(read, difference, sample)
+        await self._keep(read, slower(here, there), sample)
 
 
 def _check(pair: Pair) -> None:

@@ -1,14 +1,15 @@
 """One of the two servers, asked for what it answers to a read: on connections of its own, which are kept.
 
 A read and the state of its session come in, an answer goes out: what the server says against the statement is an answer
-too. What keeps it from being asked is raised as `NotAsked`. The connections are in no pool, can only read, end a
-statement that takes too long, and are at most so many as reads go on at once.
+too. What keeps it from being asked is raised as `NotAsked`. The connections are in no pool, can only read (but for a
+write that is tried out and taken back), end a statement that takes too long, and are at most so many as reads go on at
+once.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from dbmux.backend.connection import Connection
@@ -21,10 +22,20 @@ from dbmux.mirror.answer import Answer, Failure, Told
 from dbmux.mirror.settings import Family
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.session import SessionState, assignments
+from dbmux.sync.places import text as literal
+from dbmux.sync.table import TableName
 from dbmux.wire.client import ClientProtocol, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import UTF8MB4
 
+KEEPS = "a table of the target's is no InnoDB table, or would keep something of what is taken back"
+TRIGGERS = "a table of the target's has triggers, or the account may not see whether it has"
+# It waits for nobody, as far as a server can, holds up nobody for long, and locks no row but those that it changes.
+_AT_ONCE = (b"SET TRANSACTION ISOLATION LEVEL READ COMMITTED", b"START TRANSACTION READ WRITE")
+_CAREFUL: dict[Family, tuple[bytes, ...]] = {
+    Family.MARIADB: (b"SET SESSION innodb_lock_wait_timeout=0, lock_wait_timeout=1", *_AT_ONCE),
+    Family.MYSQL: (b"SET SESSION innodb_lock_wait_timeout=1, lock_wait_timeout=1", *_AT_ONCE),
+}
 # Idle connections that are kept, of all accounts.
 MOST_IDLE = 8
 
@@ -88,21 +99,63 @@ class Side:
         """What it answers, warnings included; raises NotAsked."""
         return await self._with(user, state, lambda reader: _answer(reader, statement))
 
+    async def try_out(
+        self, statement: Statement, user: str, state: SessionState, tables: Sequence[TableName], capabilities: int = 0
+    ) -> Answer:
+        """What it answers to a write to these tables, and to no others, which is taken back; raises NotAsked, also
+        where a table could keep anything of it. `capabilities` are the client's that change how rows are counted."""
+        return await self._with(user, state, lambda reader: self._tried(reader, statement, tables), capabilities)
+
+    async def _tried(self, reader: Reading, statement: Statement, tables: Sequence[TableName]) -> Answer:
+        # Whatever is raised here but a refusal ends the connection, and with it the transaction.
+        try:
+            for sql in _CAREFUL[self.family]:
+                await reader.do(Command.QUERY, sql)
+            for table in tables:
+                # From here on its definition is what it is.
+                await reader.do(Command.QUERY, f"SELECT 1 FROM {table.sql} LIMIT 0".encode())
+            found = await reader.run(Statement(_fit(tables)))
+            if found.rows[0][0] != b"%d" % len(set(tables)):
+                raise NotAsked(KEEPS)
+            if found.rows[0][1] != b"0" or found.rows[0][2] == b"0":
+                raise NotAsked(TRIGGERS)
+        except (BackendRefused, NotAsked) as error:
+            await reader.do(Command.QUERY, b"ROLLBACK")
+            if isinstance(error, BackendRefused):
+                raise NotAsked(f"{self.name} refuses to have it tried, with error {error.number}") from error
+            raise
+        try:
+            result = await reader.run(statement)
+        except BackendRefused as error:
+            answer = Answer(failure=_failure(error))
+        else:
+            answer = _whole(result, ())
+        await reader.do(Command.QUERY, b"ROLLBACK")
+        return answer
+
     async def explain(self, statement: Statement, user: str, state: SessionState) -> str:
         """Its plan for the statement, or why it gives none; raises NotAsked."""
-        how = b"EXPLAIN FORMAT=JSON" if self.backend.is_mariadb else b"EXPLAIN FORMAT=TREE"
-        answer = await self._with(user, state, lambda reader: _answer(reader, statement.explained(how)))
+        answer = await self._explained(statement, user, state, b"JSON" if self.backend.is_mariadb else b"TREE")
+        if answer.failure is not None:
+            # MySQL knows trees since 8.0.16.
+            answer = await self._explained(statement, user, state, b"JSON")
         if answer.failure is not None:
             return f"no plan: {answer.failure.message}"
         return "\n".join(cell.decode("utf-8", "replace") for row in answer.rows for cell in row if type(cell) is bytes)
+
+    async def _explained(self, statement: Statement, user: str, state: SessionState, form: bytes) -> Answer:
+        explained = statement.explained(b"EXPLAIN FORMAT=" + form)
+        return await self._with(user, state, lambda reader: _answer(reader, explained))
 
     def close(self) -> None:
         """Let go of all connections that are not in use."""
         while self._idle:
             self._idle.pop().connection.quit()
 
-    async def _with(self, user: str, state: SessionState, use: Callable[[Reading], Awaitable[Answer]]) -> Answer:
-        kept = await self._taken(user)
+    async def _with(
+        self, user: str, state: SessionState, use: Callable[[Reading], Awaitable[Answer]], capabilities: int = 0
+    ) -> Answer:
+        kept = await self._taken(user, capabilities)
         try:
             async with asyncio.timeout(self.bounds.seconds + GRACE_S):
                 await self._bring(kept, state)
@@ -120,7 +173,7 @@ class Side:
         self._give_back(kept)
         return answer
 
-    async def _taken(self, user: str) -> _Kept:
+    async def _taken(self, user: str, capabilities: int) -> _Kept:
         try:
             rights = self.rights(user)
         except Denied as error:
@@ -129,13 +182,14 @@ class Side:
             self._idle.remove(kept)
             kept.connection.abort()
         for kept in self._idle:
-            if kept.key.user == rights.user and kept.account.password == rights.password:
+            is_alike = (kept.key.user, kept.key.capabilities) == (rights.user, capabilities)
+            if is_alike and kept.account.password == rights.password:
                 self._idle.remove(kept)
                 return kept
-        return await self._opened(rights)
+        return await self._opened(rights, capabilities)
 
-    async def _opened(self, rights: Rights) -> _Kept:
-        key, account = ShelfKey(rights.user, 0, has_schema=False), Account(rights.password, UTF8MB4)
+    async def _opened(self, rights: Rights, capabilities: int) -> _Kept:
+        key, account = ShelfKey(rights.user, capabilities, has_schema=False), Account(rights.password, UTF8MB4)
         try:
             connection = await open_connection(self.backend, key, account)
         except (MySQLError, BackendRefused) as error:
@@ -187,8 +241,7 @@ async def _answer(reader: Reading, statement: Statement) -> Answer:
     try:
         result = await reader.run(statement)
     except BackendRefused as error:
-        text = error.message.decode("utf-8", "replace")
-        return Answer(failure=Failure(error.number, error.sqlstate.decode("ascii", "replace"), text))
+        return Answer(failure=_failure(error))
     warnings: tuple[Told, ...] = ()
     if result.warnings and not result.is_cut:
         try:
@@ -196,6 +249,33 @@ async def _answer(reader: Reading, statement: Statement) -> Answer:
         except BackendRefused as error:
             raise NotAsked(f"warnings are not told: {error.number}") from error
     return _whole(result, warnings)
+
+
+def _failure(error: BackendRefused) -> Failure:
+    text = error.message.decode("utf-8", "replace")
+    return Failure(error.number, error.sqlstate.decode("ascii", "replace"), text)
+
+
+def _fit(tables: Sequence[TableName]) -> bytes:
+    # How many of them keep nothing of what is taken back, and compute nothing that would; how many triggers they have;
+    # and whether the account may see those.
+    named, triggers = (
+        b" OR ".join(
+            b"(c.%b=%b AND c.%b=%b)" % (schema, literal(table.schema), name, literal(table.name)) for table in tables
+        )
+        for schema, name in ((b"TABLE_SCHEMA", b"TABLE_NAME"), (b"EVENT_OBJECT_SCHEMA", b"EVENT_OBJECT_TABLE"))
+    )
+    me = b"CONCAT(CHAR(39), REPLACE(CURRENT_USER(), '@', CONCAT(CHAR(39), '@', CHAR(39))), CHAR(39))"
+    schemas = b",".join({literal(table.schema) for table in tables})
+    return (
+        b"SELECT (SELECT COUNT(*) FROM information_schema.TABLES c WHERE c.ENGINE='InnoDB'"
+        b" AND c.TABLE_TYPE='BASE TABLE' AND (%b)) - (SELECT COUNT(*) FROM information_schema.COLUMNS c"
+        b" WHERE LOWER(c.COLUMN_DEFAULT) LIKE '%%nextval%%' AND (%b)),"
+        b" (SELECT COUNT(*) FROM information_schema.TRIGGERS c WHERE %b),"
+        b" (SELECT COUNT(*) FROM information_schema.USER_PRIVILEGES c WHERE c.PRIVILEGE_TYPE='TRIGGER'"
+        b" AND c.GRANTEE=%b) + (SELECT COUNT(*) FROM information_schema.SCHEMA_PRIVILEGES c"
+        b" WHERE c.PRIVILEGE_TYPE='TRIGGER' AND c.GRANTEE=%b AND c.TABLE_SCHEMA IN (%b))"
+    ) % (named, named, triggers, me, me, schemas)
 
 
 def _whole(result: Result, warnings: tuple[Told, ...]) -> Answer:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from dbmux.mirror.compare import Comparison
+from dbmux.differences import DifferenceKind
+from dbmux.mirror.compare import Comparison, Difference
 from dbmux.mirror.read import Read
 
 # Each takes two histograms, which are 8 kB.
@@ -46,9 +47,21 @@ class Outcome(StrEnum):
     TRANSIENT = "transient"
 
 
+def is_slower(source_s: float, target_s: float) -> bool:
+    """Whether a statement that takes so long at both servers takes the target much longer."""
+    return target_s > SLOWER * source_s and target_s - source_s > SLOWER_S
+
+
+def slower(source_s: float, target_s: float) -> Difference:
+    """That it does, as a difference."""
+    times = [f"{seconds * 1000:.2f} ms at the median" for seconds in (source_s, target_s)]
+    return Difference(kind=DifferenceKind.PLAN, source=times[0], target=times[1])
+
+
 @dataclass(slots=True, eq=False)
 class DigestTally:
-    """One kind of statement; `is_explained` tells that both plans were looked at."""
+    """One kind of statement; `is_slower` tells whether it takes the target much longer, `is_explained` that both plans
+    were looked at."""
 
     digest: str
     text: str
@@ -56,15 +69,16 @@ class DigestTally:
     target: Durations
     runs: int = 0
     different: int = 0
+    is_slower: bool = False
     is_explained: bool = False
 
-    @property
-    def is_slower(self) -> bool:
-        """Whether it takes the target much longer."""
-        if self.source.count < ENOUGH_RUNS:
-            return False
-        here, there = self.source.percentile(50), self.target.percentile(50)
-        return there > SLOWER * here and there - here > SLOWER_S
+    def ran(self, source_s: float, target_s: float) -> None:
+        """It took so long at both. What follows from that is found out now, and not for all whenever somebody asks."""
+        self.runs += 1
+        self.source.record(source_s)
+        self.target.record(target_s)
+        if self.source.count >= ENOUGH_RUNS:
+            self.is_slower = is_slower(self.source.percentile(50), self.target.percentile(50))
 
 
 @dataclass(slots=True, eq=False)
@@ -132,20 +146,65 @@ class Tally:
         }
 
 
+@dataclass(slots=True, eq=False)
+class WriteTally:
+    """Of the writes that were tried out for one mirror: those that ran, those that were to be tried, and what of it."""
+
+    offered: int = 0
+    chosen: int = 0
+    unfit_reasons: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    not_compared: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def skipped(self, why: str) -> None:
+        """A write that was chosen says nothing."""
+        _count(self.not_compared, why)
+
+    def unfit(self, why: str) -> None:
+        """A write that cannot be tried at all."""
+        _count(self.unfit_reasons, why)
+
+    def came_out(self, outcome: Outcome, kind: DifferenceKind | None) -> None:
+        """A write was tried."""
+        self.outcomes[outcome] += 1
+        if kind is not None:
+            self.kinds[kind] += 1
+
+    def told(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "offered": self.offered,
+            "unfit": dict(self.unfit_reasons),
+            "chosen": self.chosen,
+            "compared": self.outcomes.total(),
+            **{str(outcome): self.outcomes[outcome] for outcome in Outcome},
+            "not_compared": dict(self.not_compared),
+            "kinds": dict(self.kinds),
+        }
+
+
 def together(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """What was told before an engine's restart and now, as one; nothing of before if it was of other servers."""
     if not before or any(before.get(key) != now.get(key) for key in ("source", "target")):
         return dict(now)
-    told = dict(now)
+    told = _summed(before, now)
+    if "digests" in now:
+        told["digests"] = max(before.get("digests", 0), now["digests"])
+    return told
+
+
+def _summed(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    # Numbers are; what is told in words, or in order, is as it is now.
+    told = {key: value for key, value in before.items() if key not in now}
     for key, value in now.items():
-        earlier = before.get(key)
         match value:
-            case int() if key == "digests":
-                told[key] = max(value, earlier or 0)
             case int():
-                told[key] = value + (earlier or 0)
+                told[key] = value + before.get(key, 0)
             case dict():
-                told[key] = dict(Counter(value) + Counter(earlier or {}))
+                told[key] = _summed(before.get(key, {}), value)
+            case _:
+                told[key] = value
     return told
 
 

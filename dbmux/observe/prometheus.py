@@ -41,13 +41,13 @@ class LogFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorNow:
-    """How a mirror stands; `delay_s` is None where that is not known."""
+    """How a mirror stands; what is None is not known, as of a target that replicates by itself what it has applied."""
 
     name: str
     state: str
     delay_s: float | None
-    transactions: int
-    rows: int
+    transactions: int | None
+    rows: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,8 +281,10 @@ class _Figures(Collector):
             state.add_metric([mirror.name, mirror.state], 1)
             if mirror.delay_s is not None:
                 delay.add_metric([mirror.name], mirror.delay_s)
-            transactions.add_metric([mirror.name], mirror.transactions)
-            rows.add_metric([mirror.name], mirror.rows)
+            if mirror.transactions is not None:
+                transactions.add_metric([mirror.name], mirror.transactions)
+            if mirror.rows is not None:
+                rows.add_metric([mirror.name], mirror.rows)
         yield from (state, delay, transactions, rows)
 
     def _watching(self) -> Iterable[Metric]:

@@ -164,6 +164,11 @@ def _signal(statement: Statement) -> Query:
     return Query(kind=Kind.OTHER, access=Access.UNSURE)
 
 
+def _resignal(statement: Statement) -> Query:
+    # Outside of routines it fails, and its error comes behind what the statement before left.
+    return Query(kind=Kind.DIAGNOSTICS, access=Access.UNSURE, needs=Needs.WARNINGS)
+
+
 _READERS: dict[str, Callable[[Statement], Query]] = {
     **connection.READERS,
     **data.READERS,
@@ -186,7 +191,7 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "PURGE": _purge,
     "REPAIR": maintenance,
     "RESET": _admin,
-    "RESIGNAL": _signal,
+    "RESIGNAL": _resignal,
     "RESTART": _admin,
     "REVOKE": _admin,
     "SET": _set,

@@ -68,7 +68,7 @@ def read_footprint(statement: Statement, query: Query) -> Footprint:
                 return replace(NOWHERE, calls=calls)
             case Kind.XA if statement.word(1) != "COMMIT":
                 return NOWHERE
-            case Kind.OTHER if query.access is Access.READ or statement.words[0] in ("DO", "RESIGNAL", "SIGNAL"):
+            case Kind.OTHER if query.access is Access.READ or statement.words[0] in ("DO", "SIGNAL"):
                 return replace(NOWHERE, calls=calls)
             case Kind.PREPARED if statement.word(0) != "EXECUTE":
                 return NOWHERE

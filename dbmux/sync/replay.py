@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
 from time import perf_counter
@@ -24,7 +25,7 @@ from dbmux.backend.binlog.source import Source
 from dbmux.backend.login import Credentials
 from dbmux.backend.server import Backend
 from dbmux.config.model import Account, OnDefinition
-from dbmux.errors import DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync import places
 from dbmux.sync.apply import Writer
 from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, wait_for_others
@@ -69,6 +70,14 @@ class Halted(DbMuxError):
     """The log tells what cannot be repeated; says what it is and what to do about it."""
 
 
+class AwaitsHand(Halted):
+    """What comes next has to be done on the target by somebody; then it may be passed over."""
+
+
+class DefinitionRefused(BackendRefused):
+    """The target refuses a definition, which somebody may make there in other words, and then pass it over."""
+
+
 class Claimed(DbMuxError):
     """Somebody else feeds the target."""
 
@@ -111,6 +120,10 @@ class Replay:
         self.doubts: tuple[str, ...] = ()
         # For how long the source keeps its log; 0 while that is not known, and where it is for ever.
         self.retention_s = 0.0
+        # When the log told last of a write to a table, by its name in lower case; of others it did not since `_since`.
+        self._written: dict[TableName, float] = {}
+        self._since = perf_counter()
+        self._hurry = asyncio.Event()
         self._random = randomness
         self._pace = pace
         self._began = began
@@ -142,11 +155,10 @@ class Replay:
         repeater = _Repeater(self, source, target, place)
         await repeater.resume(passes_over=self._passes_over)
         log = Log(self.task.source.name, await source.dump(place.position, self._random), self._pace)
-        self._began()
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._measure(source, progress))
-                tasks.create_task(repeater.repeat(log))
+                tasks.create_task(repeater.repeat(log, self._began))
         except ExceptionGroup as group:
             # Whichever comes first ends both.
             raise group.exceptions[0] from None
@@ -156,15 +168,39 @@ class Replay:
 
     async def _measure(self, source: Source, progress: Progress) -> NoReturn:
         while True:
+            self._hurry.clear()
             asked_at = perf_counter()
             progress.compare((await source.seen()).end, asked_at)
-            await asyncio.sleep(self._pace.asked)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.asked):
+                    await self._hurry.wait()
+
+    def hurry(self) -> None:
+        """Ask the source at once how far it is: somebody waits for the target to be as far as it is now."""
+        self._hurry.set()
+
+    def wrote(self, table: TableName) -> None:
+        """The log tells of a write to this table, by its name in lower case."""
+        self._written[table] = perf_counter()
+
+    def defined(self) -> None:
+        """The log tells of what may concern any table."""
+        self._written.clear()
+        self._since = perf_counter()
+
+    def written_at(self, table: TableName) -> float:
+        """A moment, by time.perf_counter: since then the log has told of no write to this table."""
+        return max(self._written.get(_folded(table), 0.0), self._since)
 
     def reached(self, place: Place) -> None:
         """The target is so far now."""
         self.place = place
         if self.progress is not None:
             self.progress.reach(place.position)
+
+
+def _folded(table: TableName) -> TableName:
+    return TableName(table.schema.lower(), table.name.lower())
 
 
 def credentials(account: Account) -> Credentials:
@@ -206,7 +242,7 @@ class _Repeater:
         # By the way in which they are logged, which holds until a definition; None for tables that are not wanted.
         self._writers: dict[tuple[TableName, Plan], Writer | None] = {}
         # The same by the source's number of the table, beside the map for which it was found.
-        self._found: dict[int, tuple[TableMap, Plan, Writer | None]] = {}
+        self._found: dict[int, tuple[TableMap, TableName, Plan, Writer | None]] = {}
         # Statements that are not sent yet, and how many bytes of them go at once.
         self._room = min(BATCH_BYTES, target.max_statement // 2)
         self._unsent: list[Change] = []
@@ -236,11 +272,12 @@ class _Repeater:
         if await fingerprint(self._target, tables) != unfinished.before:
             self._has_run = unfinished.statement
 
-    async def repeat(self, log: Log) -> NoReturn:
-        """Apply what comes."""
+    async def repeat(self, log: Log, began: Callable[[], None]) -> NoReturn:
+        """Apply what comes; says when the source has begun to send, which it does only where it has the place."""
         with log.understood():
+            events: Iterable[Event] | None = await log.next()
+            began()
             while True:
-                events: Iterable[Event] | None = log.ready()
                 if events is None:
                     await self._settle()
                     events = await log.next()
@@ -250,6 +287,7 @@ class _Repeater:
                     elif not isinstance(event, TableMap):
                         # What a table map says comes again with its rows.
                         await self._take(event)
+                events = log.ready()
 
     async def _take(self, event: Event) -> None:
         match event:
@@ -292,7 +330,7 @@ class _Repeater:
         await self._send()
         kept = await places.kept_of(self._target, name, xid)
         if not kept and not in_one_phase and not self._passes_over:
-            raise Halted(
+            raise AwaitsHand(
                 f"{self._task.source.name} committed the transaction {xid}, prepared before the mirror began: "
                 f"have {self._task.target.name} changed alike, and then: dbmux mirror resume {name} --past-definition"
             )
@@ -307,11 +345,12 @@ class _Repeater:
         table = event.table
         found = self._found.get(table.id)
         if found is None or found[0] is not table:
-            found = (table, *await self._find(table))
+            found = (table, _folded(TableName(table.schema, table.table)), *await self._find(table))
             if len(self._found) >= MAPS_LIMIT:
                 self._found.clear()
             self._found[table.id] = found
-        _, plan, writer = found
+        _, folded, plan, writer = found
+        self._replay.wrote(folded)
         if writer is None:
             return
         for change in writer.write(kind_of(event), changes(event, plan)):
@@ -400,6 +439,8 @@ class _Repeater:
 
     async def _statement(self, statement: Statement) -> None:
         meaning = meaning_of(statement)
+        if meaning.sort is not Sort.NOTHING:
+            self._replay.defined()
         match meaning.sort:
             case Sort.NOTHING:
                 pass
@@ -428,7 +469,8 @@ class _Repeater:
         # Whoever makes it by hand must find there what was here.
         await self._settle()
         if self._passes_over:
-            self._passes_over = False
+            self._passes_over, self._has_run = False, b""
+            self._unsent.append(places.done(self._task.name))
         elif meaning.sort is Sort.RENAMES:
             raise self._halt(statement, "renames are not followed")
         elif on_definition is OnDefinition.STOP:
@@ -441,7 +483,7 @@ class _Repeater:
         return meaning.tables is None or any(self._is_wanted(name) for name in meaning.tables)
 
     def _halt(self, statement: Statement, why: str) -> Halted:
-        return Halted(
+        return AwaitsHand(
             f"{self._task.source.name} ran a definition, and {why}: {_shown(statement)}; do the same on "
             f"{self._task.target.name}, and then: dbmux mirror resume {self._task.name} --past-definition"
         )
@@ -457,7 +499,11 @@ class _Repeater:
             before = await fingerprint(self._target, meaning.tables)
             intent = Definition(statement.text, meaning.tables, before)
             await self._target.run((places.intended(name, intent), Change(b"COMMIT")))
-            await define(self._target, statement)
+            try:
+                await define(self._target, statement)
+            except BackendRefused as error:
+                told = f"{_shown(statement)}: {error.message.decode(errors='replace')}".encode()
+                raise DefinitionRefused(error.number, error.sqlstate, told) from error
         self._unsent.append(places.done(name))
 
     def _forget(self, statement: Statement, meaning: Meaning) -> None:

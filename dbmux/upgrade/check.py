@@ -95,6 +95,8 @@ class _Check:
         self._services = services
         self._a, self._b = pair
         self._wish = wish
+        # Functions that only A has.
+        self._gone: frozenset[str] = frozenset()
         self._texts = [*texts_of(self._a), *statements.texts_of(wish.statements)]
 
     def compare(self) -> None:
@@ -117,7 +119,7 @@ class _Check:
         a, b = self._a, self._b
         reserved = await probes.reserved(self._services, words.names(a))
         used = functions.called(a, self._texts)
-        missing = await probes.missing_functions(self._services, used)
+        self._gone = missing = await probes.missing_functions(self._services, used)
         refused = await probes.refused_types(self._services[1], types.tried(a))
         modes = a.modes.union(*(program.sql_mode.upper().split(",") for program in a.programs)) - {""}
         unknown = await probes.unknown_modes(self._services[1], sorted(modes))
@@ -143,7 +145,7 @@ class _Check:
         """The statements of the application."""
         a, b = self._a, self._b
         only = next(iter(a.schemas)) if len(a.schemas) == 1 else ""
-        places = statements.Places(names=tried.names, there=frozenset(b.schemas), default=only)
+        places = statements.Places(names=tried.names, there=frozenset(b.schemas), default=only, gone=self._gone)
         judged = await statements.judge(self._services, self._wish.statements, places)
         self.findings += judged.findings
         self.untold += judged.untold

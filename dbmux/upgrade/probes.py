@@ -15,7 +15,9 @@ from dbmux.upgrade.refusal import said
 from dbmux.upgrade.texts import is_plain
 
 _SYNTAX, _NO_SCHEMA, _NO_FUNCTION, _NO_TYPE = 1064, 1046, 1305, 4161
-_UNKNOWN = frozenset((_SYNTAX, _NO_SCHEMA, _NO_FUNCTION))
+# What is no function of the server's own is taken for a stored one, and of these an account may be told nothing.
+_MAY_NOT_EXECUTE = 1370
+_UNKNOWN = frozenset((_SYNTAX, _NO_SCHEMA, _NO_FUNCTION, _MAY_NOT_EXECUTE))
 # A function may want so many arguments for being read at all; the last is a window function's.
 _ARGUMENTS = ("()", "(1)", "(1,2)", "(1,2,3)", "() OVER ()", "(1) OVER ()")
 

@@ -13,6 +13,7 @@ NO_RIGHT = frozenset((1044, 1045, 1142, 1143, 1227, 1370, 1419))
 # No such table, schema or routine, an invalid view, no schema selected.
 _MISSING = frozenset((1046, 1049, 1146, 1305, 1347, 1356))
 _NAMED = re.compile(r"'([^'.]+)\.")
+_FUNCTION = re.compile(r"(?:FUNCTION |routine ')(?:[^. ]*\.)?(\w+)")
 # Said of the text alone, whatever tables there are.
 OF_THE_TEXT = frozenset((1064, 1115, 1193, 1273, 1286, 4161))
 ADVICE = {
@@ -39,6 +40,12 @@ def is_about_others(error: BackendRefused) -> bool:
     is another thing: where that is missing, it is gone."""
     named = _NAMED.search(error.message.decode("utf-8", "replace"))
     return error.number in _MISSING and not (named and named[1].lower() in SYSTEM)
+
+
+def function_of(error: BackendRefused) -> str:
+    """The function, in upper case, that the server has not, or lets nobody call; or nothing."""
+    named = _FUNCTION.search(error.message.decode("utf-8", "replace"))
+    return named[1].upper() if error.number in (1305, 1370) and named else ""
 
 
 def said(error: BackendRefused, names: Mapping[str, str]) -> str:

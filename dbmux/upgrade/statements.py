@@ -19,7 +19,7 @@ from dbmux.errors import BackendRefused
 from dbmux.sync.table import quoted
 from dbmux.upgrade.definition import moved
 from dbmux.upgrade.finding import Finding, Severity, Subject
-from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, is_about_others, said
+from dbmux.upgrade.refusal import ADVICE, ELSE, NO_RIGHT, function_of, is_about_others, said
 from dbmux.upgrade.texts import Text
 
 LONGEST_SHOWN = 200
@@ -95,11 +95,13 @@ def texts_of(statements: Iterable[Statement]) -> list[Text]:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where statements find their tables: `names` are the schemas in which A's were made on B, `there` those that B has
-    itself, and `default` the one of A in which statements are that do not say."""
+    itself, and `default` the one of A in which statements are that do not say. Of functions that are `gone` from B
+    nothing more is told."""
 
     names: Mapping[str, str]
     there: frozenset[str]
     default: str = ""
+    gone: frozenset[str] = frozenset()
 
     def on_second(self, schema: str) -> str:
         """What stands for a schema of A's on B, or nothing."""
@@ -147,6 +149,8 @@ class _Judgement:
         theirs = await _answer(second, place, moved(statement.text, self._places.names))
         if theirs is None or theirs.number == _NOT_PREPARED:
             return
+        if function_of(theirs) in self._places.gone:
+            return
         is_lost = not place and theirs.number == _UNKNOWN_TABLE
         if is_lost or is_about_others(theirs) or theirs.number in NO_RIGHT:
             self._without_tables.append(statement)
@@ -165,13 +169,13 @@ class _Judgement:
 
     def done(self) -> Judged:
         if self._too_long:
-            self._judged.untold.append(f"{self._too_long} statements were not tried: they are longer than 1 MB")
+            self._judged.untold.append(f"{_counted(self._too_long)} not tried: longer than 1 MB")
         if self._refused_by_both:
             self._judged.findings.append(
                 Finding(
                     subject=Subject.STATEMENTS,
                     severity=Severity.KNOW,
-                    what=f"{self._refused_by_both} statements are refused by {self._services[0].name} itself",
+                    what=f"{self._services[0].name} itself refuses {_counted(self._refused_by_both)}",
                     why="without their literals some statements cannot be read, and some fail anyway: nothing is said "
                     "of them",
                     do="log statements with their literals, and give the log as --statements",
@@ -180,10 +184,14 @@ class _Judgement:
         if self._without_tables:
             examples = "; ".join(statement.shown for statement in self._without_tables[:3])
             self._judged.untold.append(
-                f"{len(self._without_tables)} statements could not be tried, for their tables or routines are not on "
+                f"{_counted(len(self._without_tables))} could not be tried, for tables or routines are not on "
                 f"{self._services[1].name}: make them there, or say --try: {examples}"
             )
         return self._judged
+
+
+def _counted(number: int) -> str:
+    return "1 statement" if number == 1 else f"{number} statements"
 
 
 async def _answer(service: Service, schema: str, sql: str) -> BackendRefused | None:

@@ -72,6 +72,22 @@ _MOMENTS: frozenset[int] = frozenset((FieldType.DATE, FieldType.NEWDATE, FieldTy
 
 def parse_text_row(payload: bytes, count: int) -> tuple[bytes | None, ...]:
     """Read a text row of `count` columns; raises ProtocolError."""
+    # Nearly all values are short, and there are many.
+    values: list[bytes | None] = []
+    at, size = 0, len(payload)
+    while len(values) < count and at < size and (length := payload[at]) <= NULL:
+        at += 1
+        if length == NULL:
+            values.append(None)
+        else:
+            values.append(payload[at : at + length])
+            at += length
+    if len(values) == count and at == size:
+        return tuple(values)
+    return _parse_any_text_row(payload, count)
+
+
+def _parse_any_text_row(payload: bytes, count: int) -> tuple[bytes | None, ...]:
     reader = Reader(payload, ErrorCode.MALFORMED_REPLY)
     values = tuple(reader.lenenc_or_null() for _ in range(count))
     if reader.remaining:

@@ -80,7 +80,9 @@ def main() -> None:
             for _ in range(5):
                 old.query(statement)
     until(lambda: seen() >= len(OTHERWISE), "each statement that differs is found")
-    print(dbmux("mirror", "diff").stdout.strip())
+    # As wide as the terminal is.
+    sys.stdout.flush()
+    subprocess.run((sys.executable, "-m", "dbmux.cli", "mirror", "diff"), check=False)
     compared = dbmux("verify", "old", "new", "--tables", "shop.*", "--config", str(CONFIG))
     print(compared.stdout.strip())
     if compared.returncode:

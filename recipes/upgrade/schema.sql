@@ -8,7 +8,8 @@ INSERT INTO products (name, price, stock) VALUES ('teapot', 24.90, 12), ('cup', 
 INSERT INTO customers (name, city) VALUES ('Ada', 'London'), ('Grace', 'New York'), ('Édith', 'Paris'), ('straße', 'Köln'), ('strasse', 'Berlin');
 INSERT INTO orders (customer_id, product_id, quantity, created) VALUES (1, 1, 1, '2026-01-01 10:00:00'), (1, 2, 6, '2026-01-01 10:00:00'),
   (2, 4, 1, '2026-01-02 11:30:00');
--- Reads one server's log and writes to the other; `dbmux grants` prints these rights for a configuration.
+-- Reads one server's log and writes to the other; `dbmux grants` prints these rights for a configuration, but for EVENT,
+-- which `dbmux upgrade check` wants.
 CREATE USER 'dbmux'@'%' IDENTIFIED BY 'dbmux-password';
-GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, LOCK TABLES, REFERENCES, TRIGGER, SHOW VIEW,
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, LOCK TABLES, REFERENCES, TRIGGER, SHOW VIEW, EVENT,
   REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO 'dbmux'@'%';

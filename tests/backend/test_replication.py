@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmux.backend.replication import History, Position, lag, parse_position, seconds_behind, status_question
+from dbmux.backend.replication import History, Position, following, lag, parse_position, status_question
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.handshake import Greeting
 
@@ -157,4 +157,4 @@ def test_another_primary_is_another_measure() -> None:
 def test_a_replica_is_believed_only_while_both_threads_run(
     status: dict[bytes, bytes | None], seconds: float | None
 ) -> None:
-    assert seconds_behind(status) == seconds
+    assert following(status).behind_s == seconds

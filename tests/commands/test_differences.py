@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,27 @@ class TestDiff:
     def test_without_any_it_is_0_and_says_so(self, here: Path) -> None:
         result = run_here("mirror", "diff")
 
-        assert (result.exit_code, result.output) == (0, "no differences\n")
+        assert (result.exit_code, result.output) == (0, "no differences: no mirror has compared anything yet\n")
+
+    @pytest.mark.parametrize("words", [("diff", "--mirror", "nope"), ("report", "nope")])
+    def test_a_mirror_of_which_nothing_is_known_is_2(self, words: tuple[str, ...], here: Path) -> None:
+        with_ledger(here, lambda ledger: ledger.record(finding()))
+
+        result = run_here("mirror", *words)
+
+        assert result.exit_code == 2
+        assert "nothing is known of a mirror 'nope'; there are upgrade" in result.output
+
+    def test_what_all_have_alike_leaves_the_list(self, here: Path) -> None:
+        def two(ledger: Ledger) -> None:
+            ledger.record(finding())
+            ledger.record(replace(finding(), mirror="other"))
+
+        with_ledger(here, two)
+
+        head, *_ = run_here("mirror", "diff").output.splitlines()
+
+        assert head.split() == ["n", "mirror", "kind", "seen", "last", "statement"]
 
     def test_new_ones_are_listed_and_it_is_1(self, here: Path) -> None:
         with_ledger(here, lambda ledger: ledger.record(finding()))
@@ -174,7 +195,8 @@ class TestRerun:
 
         assert (result.exit_code, result.output) == (
             1,
-            "SELECT a FROM t WHERE b = 1: different\n  value in a\n    source: 1\n    target: 2\n",
+            "SELECT a FROM t WHERE b = 1: different\n  value in a\n    source: 1\n    target: 2\n"
+            "difference 1: still different in 1 of 1 sample, it is new\n",
         )
 
     def test_when_they_agree_it_is_repaired(self, here: Path, serve: Serve) -> None:
@@ -185,7 +207,7 @@ class TestRerun:
 
         assert (result.exit_code, result.output) == (
             0,
-            "SELECT a FROM t WHERE b = 1: the same\ndifference 1 is repaired\n",
+            "SELECT a FROM t WHERE b = 1: the same\ndifference 1: both servers answer alike now, it is repaired\n",
         )
         assert json.loads(run_here("mirror", "diff", "--state", "repaired", "--json").output)[0]["id"] == 1
 

@@ -97,3 +97,21 @@ def test_without_a_service_account_nothing_is_asked_for() -> None:
         "-- No service account is configured, and nothing that needs one is switched on.\n"
         "-- DbMux then only checks that its backends answer.\n"
     )
+
+
+def test_of_a_replica_that_is_only_compared_it_is_asked_how_far_it_is_and_nothing_is_written_there() -> None:
+    config = loads(
+        '{"backends": {"a": "10.0.0.1", "b": "10.0.0.2"}, "default": "a", "service": {"user": "dbmux"},'
+        ' "mirrors": {"m": {"from": "a", "to": "b", "feed": "native", "account": {"user": "other"}}}}',
+        "app.json",
+        {},
+    )
+
+    of_source, of_target = grants(config).split("-- backend b")
+
+    assert {"GRANT SELECT ON *.* TO 'dbmux'@'%';", "GRANT REPLICATION CLIENT ON *.* TO 'dbmux'@'%';"} <= {
+        *of_source.splitlines()
+    }
+    status = "GRANT /*!50700 REPLICATION CLIENT *//*M!100509 REPLICA MONITOR */ ON *.* TO 'other'@'%';"
+    assert {"GRANT SELECT ON *.* TO 'dbmux'@'%';", status} <= {*of_target.splitlines()}
+    assert not {"INSERT", "REPLICATION SLAVE"} & {*of_target.split(), *of_source.split()}

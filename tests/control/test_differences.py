@@ -78,7 +78,29 @@ def test_one_is_run_again(ledger: Path) -> None:
     after = asked(ledger, "mirror.rerun", shadow=alike, id=1)
 
     assert (before["state"], before["samples"][0]["differences"][0]["kind"]) == ("new", "value")
-    assert after == {"state": "repaired", "samples": [{"statement": "SELECT 1", "differences": []}]}
+    assert before["told"] == "difference 1: still different in 1 of 1 sample, it is new"
+    assert after == {
+        "state": "repaired",
+        "told": "difference 1: both servers answer alike now, it is repaired",
+        "samples": [{"statement": "SELECT 1", "differences": []}],
+    }
+
+
+def test_one_that_was_accepted_is_not_accepted_again(ledger: Path, tmp_path: Path) -> None:
+    file = tmp_path / "appconfig.json"
+    file.write_text(json.dumps(CONFIG))
+    asked(ledger, "mirror.accept", file, id=1, why="rounded", by="ann")
+
+    with pytest.raises(Refused, match="difference 1 is accepted already"):
+        asked(ledger, "mirror.accept", file, id=1, why="really", by="bob")
+
+    assert len(json.loads(file.read_text())["mirrors"]["upgrade"]["expected"]) == 1
+    assert asked(ledger, "mirror.diff", id=1)["settled_by"] == "ann"
+
+
+def test_where_its_rule_cannot_be_written_it_says_what_to_write(ledger: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r'into mirrors.upgrade.expected: \{"kinds": \["value"\]'):
+        asked(ledger, "mirror.accept", tmp_path / "gone.json", id=1, why="rounded", by="ann")
 
 
 def test_the_report_is_for_programs_and_for_people(ledger: Path) -> None:

@@ -408,11 +408,23 @@ def _warn(chance: Random) -> Sequence[Line]:
 
 
 def _diagnose(chance: Random) -> Lines:
-    # In a transaction, because it is refused when the connection was given away: see tests/differential/known.py.
     before = chance.choice(
-        ("SELECT 1 / 0, CAST('1y' AS SIGNED)", "SELECT * FROM missing", "SELECT COUNT(*) FROM shared")
+        (
+            "SELECT 1 / 0, CAST('1y' AS SIGNED)",
+            "SELECT * FROM missing",
+            "SELECT COUNT(*) FROM shared",
+            "DROP TABLE IF EXISTS gone",
+            "UPDATE shared SET id = id + 'x' WHERE id = 1",
+        )
     )
-    return (("BEGIN", before, "GET DIAGNOSTICS @a = NUMBER, @b = ROW_COUNT", "COMMIT"), "SELECT @a, @b")
+    asked = (
+        "GET DIAGNOSTICS @a = NUMBER, @b = ROW_COUNT",
+        "GET DIAGNOSTICS CONDITION 1 @a = RETURNED_SQLSTATE, @b = MESSAGE_TEXT",
+        "GET CURRENT DIAGNOSTICS CONDITION 2 @a = MYSQL_ERRNO, @b = CLASS_ORIGIN",
+        "RESIGNAL",
+        "SHOW WARNINGS",
+    )
+    return ((before, *chance.sample(asked, 2)), "SELECT @a, @b")
 
 
 def _found_rows(chance: Random) -> Sequence[Line]:

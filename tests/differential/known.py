@@ -10,7 +10,6 @@ from tests.differential.steps import ALL, MARIADB, MYSQL
 Where = dict[tuple[str, frozenset[str]], str]
 
 # To mend them would take more than they are worth: docs/pinning.md says why.
-_DIAGNOSTICS = "GET DIAGNOSTICS gets 1235 when its connection serves another session"
 _COLUMNS = "a statement that is prepared anew has the new columns, but not the flag METADATA_CHANGED"
 _CHARSET = "stored warnings have the character set of before SET NAMES"
 
@@ -19,14 +18,11 @@ _DROPPED = "another session dropped the schema: no connection can be brought int
 _TRIGGER = "a trigger set a user variable on the connection that it ran on"
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
-_RESIGNAL = "RESIGNAL outside of routines fails, and finds no error of before to add itself to"
 _FIRST_TYPES = "MySQL takes the values of later executions for the types of the first one; prepared anew it does not"
 _LONG_DATA = "the server reads long data for a number from memory that was never written"
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
-    ("GET DIAGNOSTICS", ALL): _DIAGNOSTICS,
-    ("GET DIAGNOSTICS gives values", ALL): _DIAGNOSTICS,
     ("the table behind is altered", ALL): _COLUMNS,
     ("the table behind is another one", ALL): _COLUMNS,
     ("error messages in the client's set", MARIADB): _CHARSET,
@@ -34,7 +30,6 @@ KNOWN: Where = {
     ("the schema of the preparation holds", ALL): _DROPPED,
     ("three sessions in schemas of their own", ALL): _DROPPED,
     ("triggers", ALL): _TRIGGER,
-    ("SIGNAL from outside of a procedure", ALL): _RESIGNAL,
     ("long data for a number, and twice for one", MARIADB): _LONG_DATA,
     ("long data for a number, and twice for one", MYSQL): _FIRST_TYPES,
     ("types are sent once and hold", MYSQL): _FIRST_TYPES,

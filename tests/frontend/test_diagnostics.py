@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from dbmux.frontend.diagnostics import with_status
+from dbmux.frontend.diagnostics import added, column, with_status
 from dbmux.wire import packet
 from dbmux.wire.replies import Eof, Ok, Status
 
@@ -25,3 +25,14 @@ def test_a_stored_reply_tells_the_flags_of_now_and_keeps_its_own(end: Callable[[
     told = with_status(row + packet.encode(end(before), 2), lasting | Status.SLOW_QUERY)
 
     assert told == row + packet.encode(end(lasting | Status.MORE_RESULTS), 2)
+
+
+def test_the_rows_of_another_reply_come_behind_those_of_the_first() -> None:
+    def reply(*rows: bytes) -> bytes:
+        payloads = [b"\3", b"a", b"b", b"c", *rows, Eof().build()]
+        return b"".join(packet.encode(payload, number) for number, payload in enumerate(payloads, 1))
+
+    told = added(reply(b"\x07Warning 1"), reply(b"\x05Error 2", b"\x04Note 3"))
+
+    assert told == reply(b"\x07Warning 1", b"\x05Error 2", b"\x04Note 3")
+    assert column(told, 3) == b"c"

@@ -13,7 +13,7 @@ from dbmux.backend.server import Backend
 from dbmux.config.model import Account, BackendConfig, OnDefinition
 from dbmux.errors import DbMuxError
 from dbmux.events import Emit, Event, MirrorChanged
-from dbmux.mirror.mirror import Mirror, MirrorState
+from dbmux.mirror.mirror import Mirror, MirrorState, NothingAwaited
 from dbmux.net.channel import Channel, Owner
 from dbmux.sync.replay import Task
 
@@ -74,3 +74,35 @@ def test_a_pause_holds_until_it_is_resumed() -> None:
 
     assert paused is MirrorState.PAUSED
     assert [event.state for event in told if isinstance(event, MirrorChanged)] == ["paused", "starting"]
+
+
+def test_a_beginning_that_fails_leaves_a_pause_a_pause() -> None:
+    async def scenario() -> MirrorState:
+        found = mirror(lambda event: None)
+        found.pause()
+        with pytest.raises(DbMuxError, match="old"):
+            await found.begin_anew()
+        return found.figures.state
+
+    assert asyncio.run(scenario()) is MirrorState.PAUSED
+
+
+def test_no_definition_is_passed_over_that_it_did_not_halt_at() -> None:
+    told: list[Event] = []
+    found = mirror(told.append)
+
+    with pytest.raises(NothingAwaited, match="is starting, and no definition is to be passed over"):
+        found.pass_over_definition()
+
+    assert told == []
+
+
+def test_an_order_returns_when_it_is_known_what_became_of_it() -> None:
+    async def scenario() -> MirrorState:
+        found = mirror(lambda event: None)
+        attending = asyncio.create_task(found.attend())
+        await found.settle()
+        attending.cancel()
+        return found.figures.state
+
+    assert asyncio.run(scenario()) is MirrorState.WAITING

@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 
 from dbmux.differences import DifferenceKind as K
-from dbmux.mirror.ledger import Entry, State
-from dbmux.mirror.report import ADVICE, Verdict, as_json_told, markdown, not_compared_percent, report
+from dbmux.mirror.ledger import Entry, Sample, State
+from dbmux.mirror.report import (
+    ADVICE,
+    MOST_PLAN_LINES,
+    Verdict,
+    as_json_told,
+    explained,
+    markdown,
+    not_compared_percent,
+    report,
+)
 
 GOOD: dict[str, Any] = {"chosen": 5000, "compared": 5000, "same": 5000, "digests": 40, "not_compared": {}}
 
@@ -68,6 +77,7 @@ def test_the_document_for_people_has_every_part() -> None:
         "not_compared": {"its tables were written meanwhile": 7},
         "unfit": {"NOW": 3},
         "expected_by": {"text of floats": 12},
+        "writes": {"offered": 9, "same": 2, "not_compared": {"it has it": 3}, "unfit": {"NOW": 4}},
         "slower": [{"text": "SELECT `a|b` FROM t", "runs": 20, "source_p50": 0.001, "target_p50": 0.01}],
     }
 
@@ -80,7 +90,37 @@ def test_the_document_for_people_has_every_part() -> None:
     assert "- 7: its tables were written meanwhile" in text
     assert "- 3: NOW" in text
     assert "- 12: text of floats" in text
+    assert "| that ran | 9 |" in text
+    assert "| the same | 2 |" in text
+    assert "| not compared: it has it | 3 |\n| never tried: NOW | 4 |" in text
     assert "| not compared | 7 (0.1 %) |" in text
+
+
+def test_both_plans_of_a_statement_that_is_slower_are_in_both_documents() -> None:
+    sample = Sample(
+        at=1.0, statement="SELECT 1", source="-> key\n```", target="-> scan\x1b", source_s=0.001, target_s=0.2
+    )
+    entries = [entry(3, K.PLAN, text="SELECT a FROM t"), entry(4, K.PLAN, State.ACCEPTED)]
+
+    document = report("upgrade", GOOD, entries, plans={3: sample})
+
+    assert explained(entries) == entries[:1]
+    (told,) = as_json_told(document)["plans"]
+    assert (told["entry"], told["source"], told["target"]) == (3, "-> key\n```", "-> scan\x1b")
+    assert (
+        "### Plans of `` SELECT a FROM t ``\n\nIn the ledger as 3.\n\n"
+        "source, 1.00 ms at the median:\n\n    -> key\n    ```\n\n"
+        "target, 200.00 ms at the median:\n\n    -> scan\\x1b\n"
+    ) in markdown(document)
+
+
+def test_of_a_long_plan_the_first_lines_are_shown() -> None:
+    sample = Sample(at=1.0, statement="SELECT 1", source="line\n" * 100, target="line")
+
+    text = markdown(report("upgrade", GOOD, [entry(3, K.PLAN)], plans={3: sample}))
+
+    assert text.count("    line\n") == MOST_PLAN_LINES + 1
+    assert "    … 100 lines; `dbmux mirror diff 3` shows all\n" in text
 
 
 def test_the_document_for_programs_is_json() -> None:

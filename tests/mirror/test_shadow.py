@@ -18,11 +18,13 @@ from dbmux.mirror.catalogue import Catalogue, rule_of, shipped
 from dbmux.mirror.ledger import Finding, Unusable
 from dbmux.mirror.read import Read
 from dbmux.mirror.settings import Family
-from dbmux.mirror.shadow import Shadow, Surroundings
+from dbmux.mirror.shadow import Shadow
 from dbmux.mirror.side import NotAsked
+from dbmux.mirror.surroundings import BEHIND, NO_LEDGER, PAUSE_S, Surroundings
 from dbmux.observe.histogram import Histogram
 from dbmux.query import Access, Kind, Query
 from dbmux.session import SessionState
+from dbmux.sync.table import TableName
 from dbmux.wire.columns import FieldType
 from dbmux.wire.statements import Execute, ParameterType
 from tests.mirror.answers import answer, column
@@ -71,6 +73,8 @@ class FakeFairness:
 
     fair: list[bool] = field(default_factory=lambda: [True])
     applied: list[float] = field(default_factory=lambda: [inf])
+    written: list[float] = field(default_factory=lambda: [inf])
+    hurried: int = 0
 
     def capture(self, read: Read) -> object:
         return None
@@ -80,6 +84,12 @@ class FakeFairness:
 
     def applied_until(self) -> float:
         return self.applied.pop(0) if len(self.applied) > 1 else self.applied[0]
+
+    def hurry(self) -> None:
+        self.hurried += 1
+
+    def written_at(self, table: TableName) -> float:
+        return self.written.pop(0) if len(self.written) > 1 else self.written[0]
 
 
 class Stage:
@@ -178,12 +188,12 @@ def test_only_what_differs_both_times_is_recorded() -> None:
 @pytest.mark.parametrize(
     ("stage", "why"),
     [
-        (Stage([ONE, TWO], [TWO, answer((b"3",))]), module.UNSTEADY),
-        (Stage([ONE, ONE, TWO], TWO), module.UNSTEADY),
+        (Stage([ONE, TWO] * 6, answer((b"3",))), module.UNSTEADY),
+        (Stage([ONE, ONE, TWO, ONE, TWO, ONE, TWO], TWO), module.UNSTEADY),
         (Stage([ValueError("a bug")], TWO), "it failed for an unforeseen reason (ValueError)"),
-        (Stage(ONE, [TWO, answer((b"1", b"2")), answer()]), module.UNSETTLED),
+        (Stage(ONE, [TWO, answer((b"1", b"2"))] * 3), module.UNSETTLED),
         (Stage(ONE, TWO, FakeFairness(fair=[False])), module.WRITTEN),
-        (Stage(ONE, TWO, FakeFairness(applied=[NOW - 10])), module.BEHIND),
+        (Stage(ONE, TWO, FakeFairness(applied=[NOW - 10])), BEHIND),
         (Stage([NotAsked("old cannot be reached")], TWO), "old cannot be reached"),
         (Stage(DENIED, DENIED), module.DENIED),
         (Stage(ONE, DENIED), module.DENIED),
@@ -196,6 +206,14 @@ def test_what_cannot_be_compared_is_counted_with_the_reason(stage: Stage, why: s
 
     assert told["not_compared"] == {why: 1}
     assert (told["compared"], stage.findings) == (0, [])
+
+
+def test_a_source_that_was_written_while_it_was_asked_is_asked_again() -> None:
+    differs, agrees = Stage([ONE, TWO], [answer((b"3",))]), Stage([ONE, TWO], [answer((b"3",)), ONE, TWO])
+
+    # What the target answers is between equal answers of the source, the third time.
+    assert differs.look()["different"] == 1
+    assert (agrees.look()["transient"], agrees.findings) == (1, [])
 
 
 def test_a_write_between_is_waited_out() -> None:
@@ -212,7 +230,9 @@ def test_a_target_that_is_behind_is_waited_for() -> None:
     told = stage.look()
 
     assert told["same"] == 1
-    assert stage.pauses == [module.PAUSE_S] * 2
+    assert stage.pauses == [PAUSE_S] * 2
+    assert isinstance(stage.around.fairness, FakeFairness)
+    assert stage.around.fairness.hurried == 1
 
 
 def test_a_difference_is_believed_only_when_the_target_has_surely_caught_up() -> None:
@@ -221,7 +241,7 @@ def test_a_difference_is_believed_only_when_the_target_has_surely_caught_up() ->
     told = stage.look()
 
     assert (told["transient"], stage.findings) == (1, [])
-    assert stage.pauses == [module.PAUSE_S]
+    assert stage.pauses == [PAUSE_S]
 
 
 def test_what_is_expected_between_the_versions_is_counted_by_its_rule() -> None:
@@ -356,7 +376,7 @@ def test_a_ledger_that_cannot_be_written_is_counted() -> None:
     def refuse(finding: Finding) -> None:
         raise Unusable("the disk is full")
 
-    assert Stage(ONE, TWO, record=refuse).look()["not_compared"] == {module.NO_LEDGER: 1}
+    assert Stage(ONE, TWO, record=refuse).look()["not_compared"] == {NO_LEDGER: 1}
 
 
 def test_what_there_is_no_room_for_is_dropped_and_counted() -> None:
@@ -421,3 +441,22 @@ def test_ten_thousand_reads_without_a_difference_report_none() -> None:
     told = stage.look(*[a_read()] * 10_000)
 
     assert (told["same"], told["not_compared"], stage.findings) == (10_000, {}, [])
+
+
+def test_after_many_rows_a_worker_rests_for_longer() -> None:
+    many = answer(*[(b"x",)] * 300)
+    rests: list[float] = []
+
+    async def scenario(one: Answer) -> None:
+        stage = Stage(one, one)
+        stage.shadow.offer(a_read())
+        working = asyncio.create_task(stage.shadow.run())
+        while not stage.pauses:  # noqa: ASYNC110 - there is no event for what tests wait for
+            await asyncio.sleep(0)
+        working.cancel()
+        rests.append(stage.pauses[0])
+
+    asyncio.run(scenario(ONE))
+    asyncio.run(scenario(many))
+
+    assert rests == [module.REST_S + rows * module.REST_A_ROW_S for rows in (2, 600)]

@@ -19,11 +19,13 @@ PAIR = {"source": "old (mariadb 10.11.6)", "target": "new (mysql 9.7.4)"}
         ({}, PAIR | {"same": 1}, {"same": 1}),
         (PAIR | {"same": 2, "kinds": {"value": 1}}, PAIR | {"same": 3, "kinds": {"value": 2, "order": 1}},
          {"same": 5, "kinds": {"value": 3, "order": 1}}),
+        (PAIR | {"writes": {"same": 2, "kinds": {"value": 1}}}, PAIR | {"writes": {"same": 1, "kinds": {"order": 1}}},
+         {"writes": {"same": 3, "kinds": {"value": 1, "order": 1}}}),
         (PAIR | {"digests": 7}, PAIR | {"digests": 5}, {"digests": 7}),
         (PAIR | {"same": 2, "target": "new (mysql 8.0.36)"}, PAIR | {"same": 3}, {"same": 3}),
         (PAIR | {"slower": [1]}, PAIR | {"slower": [2]}, {"slower": [2]}),
     ],
-    ids=["nothing before", "added", "kinds of statements", "another server", "a list"],
+    ids=["nothing before", "added", "one in the other", "kinds of statements", "another server", "a list"],
 )  # fmt: skip
 def test_figures_of_before_a_restart_are_added(
     before: dict[str, Any], now: dict[str, Any], told: dict[str, Any]

@@ -245,6 +245,7 @@ def test_mirrors_are_told_with_a_delay_where_it_is_known() -> None:
     mirrors = [
         MirrorNow(name="upgrade", state="running", delay_s=0.5, transactions=12, rows=40),
         MirrorNow(name="copy", state="halted", delay_s=None, transactions=3, rows=4),
+        MirrorNow(name="own", state="native", delay_s=0.0, transactions=None, rows=None),
     ]
 
     lines = render(Metrics(), Now(backends=[], mirrors=mirrors)).decode().splitlines()
@@ -252,7 +253,9 @@ def test_mirrors_are_told_with_a_delay_where_it_is_known() -> None:
     assert [line for line in lines if line.startswith("dbmux_mirror")] == [
         'dbmux_mirror_state{mirror="upgrade",state="running"} 1.0',
         'dbmux_mirror_state{mirror="copy",state="halted"} 1.0',
+        'dbmux_mirror_state{mirror="own",state="native"} 1.0',
         'dbmux_mirror_delay_seconds{mirror="upgrade"} 0.5',
+        'dbmux_mirror_delay_seconds{mirror="own"} 0.0',
         'dbmux_mirror_transactions_total{mirror="upgrade"} 12.0',
         'dbmux_mirror_transactions_total{mirror="copy"} 3.0',
         'dbmux_mirror_rows_total{mirror="upgrade"} 40.0',

@@ -232,6 +232,30 @@ class TestLoad:
             "    FAIL;",
         ]
 
+    def test_what_follows_from_a_table_that_was_not_made_is_counted(
+        self, places: Places, recipe: Recipe, tmp_path: Path
+    ) -> None:
+        scenario = playground.up(recipe, (MYSQL,), places, print)
+        refusing = (
+            'echo "ERROR 1273 (HY000) at line 1: Unknown collation" >&2;'
+            'for line in 2 3; do echo "ERROR 1146 (42S02) at line $line: No such table" >&2; done; exit 1'
+        )
+        programs.program(Path(scenario.nodes[0].software.client[0]).parent, "mysql", refusing)
+        dump = tmp_path / "dump.sql"
+        dump.write_text("CREATE TABLE shop.t (id INT);\nINSERT INTO shop.t VALUES (1);\nUSE shop;\n")
+        said: list[str] = []
+
+        assert not playground.load(scenario, [dump], said.append)
+
+        assert said == [
+            f"old (mysql 9.1.0): not all of {dump} is there, 3 statements failed",
+            "  line 1: 1273 (HY000): Unknown collation",
+            "    CREATE TABLE shop.t (id INT);",
+            "    the server does not have this collation; put one that it has in its place in the file, such as "
+            "utf8mb4_unicode_520_ci",
+            "  and 2 about tables that are not there",
+        ]
+
     def test_a_dump_without_failures_is_fine(self, places: Places, recipe: Recipe, tmp_path: Path) -> None:
         scenario = playground.up(recipe, (MYSQL,), places, print)
         dump = tmp_path / "dump.sql"

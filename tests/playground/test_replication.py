@@ -132,3 +132,36 @@ def test_an_error_of_replication_is_told_with_what_to_do_and_stops_all(places: P
 def test_a_replica_of_another_kind_than_its_primary_is_refused(places: Places, recipe: Recipe) -> None:
     with pytest.raises(NodeFailed, match="two cannot be mysql as a replica of one, which is mariadb; give --server"):
         playground.up(recipe, (MARIADB, MYSQL), places, print)
+
+
+def test_a_dump_goes_to_replicas_through_their_primary(places: Places, recipe: Recipe, tmp_path: Path) -> None:
+    scenario = playground.up(recipe, (MYSQL,), places, print)
+    dump = tmp_path / "dump.sql"
+    dump.write_text("USE shop;\nCREATE TABLE mine (id INT);\n")
+    said: list[str] = []
+
+    assert playground.load(scenario, [dump], said.append)
+
+    assert said == [
+        f"one (mysql 9.1.0): {dump} loaded, nothing failed",
+        "two (mysql 9.1.0): has what one has",
+    ]
+    assert kept(places, "mysql", "ran").count("CREATE TABLE mine") == 1
+    assert playground.log_ends(scenario) == {}
+
+
+@pytest.mark.parametrize(
+    "wish, question", [(MARIADB, "SHOW MASTER STATUS"), (MYSQL, "SHOW BINARY LOG STATUS")], ids=["mariadb", "mysql"]
+)
+def test_where_a_log_without_replicas_ends_is_told(
+    wish: Wish, question: str, places: Places, recipe: Recipe, tmp_path: Path
+) -> None:
+    for folder in ("mysql", "mariadb/bin"):
+        if (status := tmp_path / folder / "status").parent.is_dir():
+            status.write_text("binlog.000012\t4711\t\t\n")
+    alone = replace(recipe, nodes={"one": wish}, primaries={}, logged=frozenset(("one",)))
+
+    scenario = playground.up(alone, (), places, print)
+
+    assert playground.log_ends(scenario) == {"one": "binlog.000012:4711"}
+    assert question in kept(places, str(wish.kind), "ran")

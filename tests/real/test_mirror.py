@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import subprocess
 from collections.abc import Iterator
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
 from dbmux.config.model import OnDefinition
-from dbmux.mirror.mirror import MirrorState
+from dbmux.mirror.mirror import Begun, MirrorState, NoSuchPlace
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind
+from dbmux.sync.dumped import place_in
+from dbmux.wire.binlog.events import Position
 from tests.real.column_types import CASES, Case
 from tests.real.conftest import SERVERS
 from tests.real.mirroring import Pair, client, mirrored, started
@@ -483,3 +489,50 @@ def test_what_was_prepared_before_it_began_halts_it_when_it_is_committed(pair: t
         await found.equal()
 
     mirrored(*pair, schema(pair, "prepared"), scenario)
+
+
+def dumped(node: Node, schema: str, path: Path) -> Path:
+    """A dump of a schema by the server's own tool, with the place where it was made."""
+    if node.software.kind is Kind.MYSQL:
+        *run, program = node.software.client
+        tool = [*run, str(Path(program).with_name("mysqldump"))]
+        options = ["--source-data=2", "--set-gtid-purged=OFF"]
+    else:
+        tool, options = [shutil.which("mariadb-dump") or pytest.skip("no mariadb-dump is on PATH")], ["--master-data=1"]
+    line = [*tool, "--no-defaults", f"--socket={node.socket}", "--user=root", *options, "--single-transaction", schema]
+    with path.open("wb") as file:
+        subprocess.run(line, stdout=file, check=True, timeout=60)
+    return path
+
+
+def test_it_begins_where_a_dump_was_made_and_nowhere_else(pair: tuple[Node, Node], tmp_path: Path) -> None:
+    name = schema(pair, "dumped")
+
+    async def scenario(found: Pair) -> None:
+        with client(found.source) as session:
+            session.query(f"CREATE DATABASE {name}")
+        found.write(
+            "CREATE TABLE t (a INT PRIMARY KEY, b INT) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+            "INSERT INTO t VALUES (1, 1), (2, 2)",
+        )
+        dump = await asyncio.to_thread(dumped, found.source, name, tmp_path / f"{name}.sql")
+        found.write("UPDATE t SET b = 9 WHERE a = 1", "DELETE FROM t WHERE a = 2", "INSERT INTO t VALUES (3, 3)")
+        assert await asyncio.to_thread(found.target.load, dump) == []
+
+        await found.mirror.begin(place_in(dump))
+
+        found.write("INSERT INTO t VALUES (4, 4)")
+        await found.equal()
+        with pytest.raises(Begun, match="is fed already"):
+            await found.mirror.begin(None)
+        for nowhere in (Position("nowhere.000001", 4), Position(place_in(dump).file, 5)):
+            with pytest.raises(NoSuchPlace, match="is no place in the log"):
+                await found.mirror.begin(nowhere)
+        found.write("INSERT INTO t VALUES (5, 5)")
+        await found.equal()
+        # As many as there were since the dump.
+        place = found.mirror.figures.place
+        assert place is not None
+        assert place.transactions == 5
+
+    mirrored(*pair, name, scenario)

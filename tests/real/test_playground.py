@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import os
 import re
 import signal
@@ -103,12 +104,22 @@ class TestDumps:
             subprocess.run(line, stdout=file, check=True)
         assert b"sandbox mode" in dump.read_bytes()
 
-        done = dbmux("up", "--server", "mysql:9", "--load", str(dump), "--detach")
+        packed = tmp_path / "second.sql.gz"
+        packed.write_bytes(gzip.compress(b"CHANGE MASTER TO MASTER_LOG_FILE='a', MASTER_LOG_POS=4;\nSELECT 1;\n"))
+
+        done = dbmux("up", "--server", "mysql:9", "--load", str(dump), "--load", str(packed), "--detach")
 
         assert done.returncode == 0, done.stdout + done.stderr
         assert dbmux("sql", "db", "-N", "-e", "SELECT HEX(b) FROM moved.t").stdout == "000D0A1A5C27\n"
 
-    @pytest.mark.parametrize("content, error", [(b"\x1f\x8b\x08\x00packed", "is compressed; unpack it first: gunzip")])
+    @pytest.mark.parametrize(
+        "content, error",
+        [
+            (b"\x28\xb5\x2f\xfdpacked", "is compressed; unpack it first: unzstd dump.sql.gz"),
+            (b"\x1f\x8b\x08\x00packed", "is damaged, or not all of it is there"),
+            (b"-- MySQL dump 10.13  Distrib 9.7.4\nUSE shop;\n", "ends before its dump does"),
+        ],
+    )
     def test_a_file_that_is_no_dump_is_told_before_anything_starts(
         self, content: bytes, error: str, dbmux: Dbmux, places: Places, tmp_path: Path
     ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import permutations
 from pathlib import Path
@@ -136,7 +137,7 @@ def test_the_same_values_are_equal_in_every_type(filled: dict[str, Node], pair: 
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
-def test_one_unit_of_difference_is_found_in_every_type(filled: dict[str, Node], pair: tuple[str, str]) -> None:
+def test_one_bit_of_difference_is_found_in_every_type(filled: dict[str, Node], pair: tuple[str, str]) -> None:
     results = compare(filled, pair, f"{schema_of(pair[1])}.*")
 
     found = {
@@ -180,6 +181,37 @@ def test_a_value_is_the_same_under_another_familys_type(nodes: dict[str, Node], 
         back = compare(nodes, (MYSQL, maria), f"{schema}.*")["t"]
 
     assert [(one.problem, [example.key for example in one.examples]) for one in (forth, back)] == [("", [(b"2",)])] * 2
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
+def test_generated_and_invisible_columns_are_compared(nodes: dict[str, Node], pair: tuple[str, str]) -> None:
+    made = (
+        "CREATE TABLE t (id INT PRIMARY KEY, a INT, s INT AS (a+{0}) STORED, v INT AS (a-{0}) VIRTUAL, i INT INVISIBLE)"
+    )
+    rows = "INSERT INTO t (id,a,i) VALUES (1,10,{0})"
+    first, second = (";".join((made, rows)).format(number) for number in (1, 0))
+    with tables(nodes, "hidden", {pair[0]: first, pair[1]: second}):
+        found = compare(nodes, pair, "hidden.t")["t"]
+        run(nodes[pair[1]], "DROP TABLE hidden.t; USE hidden; " + first)
+        same = compare(nodes, pair, "hidden.t")["t"]
+
+    assert (found.problem, found.columns) == ("", {"s": 1, "v": 1, "i": 1})
+    assert same.verdict is Verdict.EQUAL
+
+
+@pytest.mark.parametrize("pair", [("mariadb:11", MYSQL), (MYSQL, "mariadb:10.11")], ids=" ".join)
+def test_json_in_rows_without_a_key_is_compared_by_its_meaning(nodes: dict[str, Node], pair: tuple[str, str]) -> None:
+    first, same, other = (
+        f"CREATE TABLE t (n INT, j JSON); INSERT INTO t VALUES (1,'{one}'),(1,'{one}'),(2,NULL),(2,'[]')"
+        for one in ('{"b":[1.0,2],"a":{}}', '{"a": {}, "b":[1,2e0]}', '{"a": {}, "b":[1,2.0000000000000004]}')
+    )
+    with tables(nodes, "loose", {pair[0]: first, pair[1]: same}):
+        equal = compare(nodes, pair, "loose.t")["t"]
+        run(nodes[pair[1]], "DROP TABLE loose.t; USE loose; " + other)
+        found = compare(nodes, pair, "loose.t")["t"]
+
+    assert (equal.verdict, equal.problem) == (Verdict.EQUAL, "")
+    assert (found.problem, found.kinds) == ("", {"missing": 1, "extra": 1})
 
 
 TEXT = "VARCHAR(20) CHARACTER SET utf8mb4"
@@ -312,18 +344,56 @@ def test_what_comes_later_to_the_second_server_is_no_difference_and_what_never_c
 
 def dbmux_verify(nodes: dict[str, Node], pair: tuple[str, str], folder: Path, *options: str) -> tuple[int, str]:
     """The command's exit code and what it said, with its state in this folder."""
+    process = begun(nodes, pair, folder, *options)
+    told, _ = process.communicate(timeout=60)
+    return process.returncode, told
+
+
+def begun(
+    nodes: dict[str, Node], pair: tuple[str, str], folder: Path, *options: str, password: str = PASSWORD
+) -> subprocess.Popen[str]:
+    """The command, which runs."""
     addresses = [f"127.0.0.1:{nodes[name].port}" for name in pair]
-    account = {"DBMUX_VERIFY_USER": ACCOUNT, "DBMUX_VERIFY_PASSWORD": PASSWORD}
-    done = subprocess.run(
+    account = {"DBMUX_VERIFY_USER": ACCOUNT, "DBMUX_VERIFY_PASSWORD": password}
+    return subprocess.Popen(
         (*LINE, "verify", *addresses, "--settle", "0", *options),
         cwd=folder,
         env=environment(folder, **account),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
-        check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+
+
+def test_who_breaks_it_off_is_not_told_that_there_are_differences(nodes: dict[str, Node], tmp_path: Path) -> None:
+    pair, wanted = ("mariadb:10.11", MYSQL), ("--tables", "held.*")
+    held = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%`held`.`t`%' AND state LIKE '%lock%'"
+    with tables(nodes, "held", dict.fromkeys(pair, "CREATE TABLE t (id INT PRIMARY KEY)")):
+        with connected(nodes[pair[0]]) as client:
+            client.query("LOCK TABLES held.t WRITE")
+            process = begun(nodes, pair, tmp_path, *wanted)
+            until(lambda: nodes[pair[0]].run(held, "-N").strip() == "1")
+            process.send_signal(signal.SIGINT)
+            told, _ = process.communicate(timeout=60)
+        resumed = dbmux_verify(nodes, pair, tmp_path, *wanted, "--resume")
+
+    assert (process.returncode, told) == (2, "broken off: the same with --resume goes on from here\n")
+    assert resumed == (0, "held.t: equal, 0 rows\nequal: 1 table\n")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = monotonic() + 30
+    while not holds():
+        assert monotonic() < deadline
+        sleep(0.05)
+
+
+def test_a_login_that_is_refused_says_where(nodes: dict[str, Node], tmp_path: Path) -> None:
+    process = begun(nodes, ("mariadb:11", MYSQL), tmp_path, password="wrong")
+    told, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 2
+    assert f"127.0.0.1:{nodes['mariadb:11'].port} refused {ACCOUNT}: 1045" in told
 
 
 def test_the_command_tells_what_differs_and_repairs_it_after_a_dry_run(nodes: dict[str, Node], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from tests.tui.lines import NOON
 
 RUNNING: dict[str, Any] = {
     "name": "upgrade",
+    "feed": "binlog",
     "source": "old",
     "source_version": "10.11.16-MariaDB-log",
     "target": "new",
@@ -35,6 +36,8 @@ HALTED = RUNNING | {
     "why": WHY,
     "delay_seconds": None,
 }
+# Its target replicates by itself.
+NATIVE = RUNNING | {"feed": "native", "state": "native", "committed_at": None, "transactions": None, "rows": None}
 REPORT: dict[str, Any] = {
     "mirror": "upgrade",
     "verdict": "not safe to switch",
@@ -115,7 +118,7 @@ MIRRORED: dict[str, Any] = {
     "mirror.report": lambda given: REPORT if given["mirror"] == "upgrade" else REPORT | {"changes": [], "figures": {}},
     "mirror.diff": differences,
     "mirror.accept": ENTRY | {"state": "accepted", "rule": {}},
-    "mirror.rerun": {"state": "repaired", "samples": [{"statement": SAMPLE["statement"], "differences": []}]},
+    "mirror.rerun": {"state": "repaired", "told": "difference 12: both servers answer alike now, it is repaired"},
     "mirror.pause": {"name": "upgrade", "state": "paused"},
     "mirror.resume": {"name": "copy", "state": "starting"},
 }

@@ -15,7 +15,7 @@ from dbmux.tui.app import Interface, Leave
 from dbmux.tui.pages.giving import Tools
 from dbmux.tui.pages.mirror import rates
 from tests.tui.hostile import TEXTS
-from tests.tui.mirrors import ENTRY, HALTED, MIRRORED, RUNNING, SAMPLE, WHY, answer
+from tests.tui.mirrors import ENTRY, HALTED, MIRRORED, NATIVE, REPORT, RUNNING, SAMPLE, WHY, answer
 from tests.tui.scripted import NO_TOOLS, Scripted, look_at, screen, until_quiet, usual
 
 # The mirrors stand by name: to `upgrade`, its differences, and the one that was seen less often.
@@ -74,6 +74,24 @@ def test_how_each_mirror_stands() -> None:
 
     assert copy.split()[:3] == ["copy", "✗", "halted"]
     assert " ".join(upgrade.split()) == "upgrade ● running old 10.11.16 new 9.4.0 12ms - - <100% 0.8% 3"
+
+
+def test_a_target_that_replicates_by_itself_is_a_mirror_like_others() -> None:
+    shown, refusal = after_each("5", "p", feed=scripted({"mirrors": [NATIVE]}), size=(110, 40))
+
+    assert "1 of 1 running" in shown
+    assert " ".join(shown.splitlines()[4].split()) == "upgrade ● native old 10.11.16 new 9.4.0 12ms - - <100% 0.8% 3"
+    assert "by the servers themselves: the target is a replica" in shown
+    assert "STOP REPLICA at new" in refusal
+
+
+def test_what_came_of_writes_that_were_tried_out() -> None:
+    writes = {"chosen": 12, "compared": 7, "different": 1, "not_compared": {"it has it": 3, "too many waited": 2}}
+    told = REPORT | {"figures": REPORT["figures"] | {"writes": writes}}
+
+    shown = after("5", feed=scripted({"mirror.report": told}))
+
+    assert "7 tried out and compared, 1 different; of 5 the answer says nothing" in shown
 
 
 def test_why_a_mirror_is_halted_is_told_in_full() -> None:
@@ -236,10 +254,9 @@ def test_a_refusal_to_accept_is_said_where_the_reason_was_typed() -> None:
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"state": "repaired", "samples": [{"differences": []}]}, "both servers answer alike now, it is repaired"),
         (
-            {"state": "new", "samples": [{"differences": [{}]}, {"differences": []}]},
-            "still different in 1 of 2 samples",
+            {"state": "new", "told": "difference 12: still different in 1 of 2 samples, it is new"},
+            "still different in 1",
         ),
         (Refused("the reads of mirror upgrade are not compared now"), "are not compared now"),
     ],

@@ -12,7 +12,7 @@ from dbmux.errors import BackendRefused
 from dbmux.upgrade.definition import NotTried, asleep, moved, nowhere, of_program, of_table, stand_in, without_definer
 from dbmux.upgrade.finding import Finding, Report, Severity, Side, Subject, Verdict, in_order
 from dbmux.upgrade.markdown import markdown
-from dbmux.upgrade.refusal import is_about_others, said
+from dbmux.upgrade.refusal import function_of, is_about_others, said
 from dbmux.upgrade.statements import Places, Statement, from_top, read_lines
 from tests.upgrade.servers import column, index, table, trigger
 
@@ -150,6 +150,21 @@ def test_that_something_else_is_missing_says_nothing_of_what_was_tried(
     number: int, message: bytes, is_about_others_too: bool
 ) -> None:
     assert is_about_others(BackendRefused(number, b"HY000", message)) is is_about_others_too
+
+
+@pytest.mark.parametrize(
+    ("number", "message", "function"),
+    [
+        (1305, b"FUNCTION shop.MD5 does not exist", "MD5"),
+        (1305, b"FUNCTION md5 does not exist", "MD5"),
+        # What an account is told that may execute nothing.
+        (1370, b"execute command denied to user 'dbmux'@'%' for routine 'shop.MD5'", "MD5"),
+        (1305, b"PROCEDURE shop.p does not exist", ""),
+        (1146, b"Table 'shop.t' doesn't exist", ""),
+    ],
+)
+def test_the_function_that_is_gone_is_told_by_the_error(number: int, message: bytes, function: str) -> None:
+    assert function_of(BackendRefused(number, b"42000", message)) == function
 
 
 def test_statements_come_one_a_line_or_from_a_query_log_each_once() -> None:

@@ -263,3 +263,17 @@ def test_any_bytes_are_a_value_or_a_protocol_error(data: bytes, count: int) -> N
             read()
         except ProtocolError:
             continue
+
+
+@given(
+    st.one_of(st.binary(max_size=300), st.lists(st.none() | st.binary(max_size=300), max_size=4).map(build_text_row))
+)
+def test_whatever_a_text_row_is_it_is_read_to_its_end_or_refused(payload: bytes) -> None:
+    for count in range(5):
+        try:
+            values = parse_text_row(payload, count)
+        except ProtocolError:
+            continue
+        # A length may have been written in more bytes than it needs.
+        assert len(values) == count
+        assert parse_text_row(build_text_row(values), count) == values

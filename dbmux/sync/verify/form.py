@@ -59,13 +59,17 @@ class Spelling(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One server's half: `value` is SQL for the bytes of a value that is not NULL."""
+    """One server's half: `value` is SQL for the bytes of a value that is not NULL.
+
+    `is_document` tells that it is JSON, and `becomes_mysql` that it is text here, and MySQL's JSON on the other server.
+    """
 
     column: Column
     value: str
     shape: Shape
     spelling: Spelling
     is_document: bool = False
+    becomes_mysql: bool = False
 
     @property
     def pieces(self) -> str:
@@ -232,14 +236,27 @@ def _choices(first: Column, second: Column, families: frozenset[Family]) -> Pair
 def _documents(first: Column, second: Column, families: frozenset[Family]) -> Pair | None:
     if Family.JSON not in families or not families <= {Family.JSON, Family.TEXT}:
         return None
-    # Equal text is equal JSON; what differs as text is parsed, and then compared.
-    halves = (Form(one, _document(one), Shape.LONG, Spelling.CONVERTED, is_document=True) for one in (first, second))
-    one, other = halves
+    one, other = (
+        Form(
+            column,
+            _document(column),
+            Shape.LONG,
+            Spelling.CONVERTED,
+            is_document=True,
+            becomes_mysql=not _is_kept_as_json(column) and _is_kept_as_json(partner),
+        )
+        for column, partner in ((first, second), (second, first))
+    )
     return Pair((one, other))
 
 
+def _is_kept_as_json(column: Column) -> bool:
+    # MySQL keeps a document, MariaDB its text.
+    return column.base == "json"
+
+
 def _document(column: Column) -> str:
-    return f"CAST(CAST({column.sql} AS CHAR) AS BINARY)" if column.base == "json" else _converted(column)
+    return f"CAST(CAST({column.sql} AS CHAR) AS BINARY)" if _is_kept_as_json(column) else _converted(column)
 
 
 def _addresses(first: Column, second: Column, families: frozenset[Family]) -> Pair | None:

@@ -17,8 +17,8 @@ from dbmux.sync.verify.region import Key
 from dbmux.sync.verify.settle import Difference, Passage
 from dbmux.sync.verify.side import ServerSide
 
-# Rows in one transaction: for so many the first server's rows are held at a time.
-TOGETHER = 100
+# Rows in one transaction, and about so many bytes of them: those are held on the first server, and here.
+TOGETHER, TOGETHER_BYTES = 100, 4_000_000
 # Zero dates and numbers go in as they are; what does not fit is refused. No foreign key takes further rows along.
 SESSION = (
     b"SET SESSION sql_mode='STRICT_ALL_TABLES,ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO',foreign_key_checks=0,"
@@ -44,6 +44,33 @@ class Statements:
         halves = zip(sides[0].layout.forms, layout.forms, strict=True)
         self._halves = [(one, other) for one, other in halves if not other.column.generated]
 
+    async def batches(self, differences: Sequence[Difference]) -> AsyncIterator[list[Key]]:
+        """The keys of these rows, as many at a time as may be held."""
+        for at in range(0, len(differences), TOGETHER):
+            keys = [difference.key for difference in differences[at : at + TOGETHER]]
+            lengths = await self._lengths(keys)
+            batch: list[Key] = []
+            held = 0
+            for key in keys:
+                length = lengths.get(key, 0)
+                if batch and held + length > TOGETHER_BYTES:
+                    yield batch
+                    batch, held = [], 0
+                batch.append(key)
+                held += length
+            yield batch
+
+    async def _lengths(self, keys: Sequence[Key]) -> dict[Key, int]:
+        # Of the values that can be long.
+        one = self._sides[0]
+        long = [f"COALESCE(LENGTH({form.value}),0)" for form, _ in self._halves if form.shape is Shape.LONG]
+        if not long:
+            return {}
+        wanted = ",".join([*(form.value for form in one.layout.key), "+".join(long)])
+        sql = f"SELECT {wanted} FROM {one.layout.table.name.sql} WHERE {_any_of(one, keys)}"
+        rows = await self._first.ask(sql.encode())
+        return {tuple(value or b"" for value in row[:-1]): int(row[-1] or b"0") for row in rows}
+
     async def of(self, keys: Sequence[Key], lock: str = "") -> AsyncIterator[tuple[Key, str]]:
         """The statement for each of these rows; `lock` is how the first server is to hold them."""
         one, other = self._sides
@@ -51,8 +78,7 @@ class Statements:
         wanted = ",".join([form.value for form in one.layout.key] + [form.value for form, _ in self._halves])
         names = ",".join(form.column.sql for _, form in self._halves)
         left = set(keys)
-        where = " OR ".join(f"({one.is_key(key)})" for key in keys)
-        sql = f"SELECT {wanted} FROM {one.layout.table.name.sql} WHERE {where}{lock}"
+        sql = f"SELECT {wanted} FROM {one.layout.table.name.sql} WHERE {_any_of(one, keys)}{lock}"
         there: list[tuple[Key, str]] = []
         async for row in self._first.rows(sql.encode()):
             key = tuple(value or b"" for value in row[:width])
@@ -78,6 +104,10 @@ class Statements:
         return " AND ".join([side.is_key(key), *same])
 
 
+def _any_of(side: ServerSide, keys: Sequence[Key]) -> str:
+    return " OR ".join(f"({side.is_key(key)})" for key in keys)
+
+
 class DryRun:
     """Only tells what would be done."""
 
@@ -87,8 +117,7 @@ class DryRun:
 
     async def mend(self, differences: Sequence[Difference]) -> int:
         """Nothing is repaired."""
-        for at in range(0, len(differences), TOGETHER):
-            keys = [difference.key for difference in differences[at : at + TOGETHER]]
+        async for keys in self._statements.batches(differences):
             async for _, sql in self._statements.of(keys):
                 self._tell(f"{sql};")
         return 0
@@ -106,8 +135,7 @@ class Repair:
         """All of them, a transaction after the other; raises what the servers refuse, with nothing half done."""
         await self._second.do(SESSION)
         count = 0
-        for at in range(0, len(differences), TOGETHER):
-            keys = [difference.key for difference in differences[at : at + TOGETHER]]
+        async for keys in self._statements.batches(differences):
             await self._first.do(b"START TRANSACTION")
             try:
                 told = [sql async for _, sql in self._statements.of(keys, " LOCK IN SHARE MODE")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from dbmux.sync.verify.form import Shape, pairs
 from dbmux.sync.verify.region import Key
 from dbmux.sync.verify.result import TableResult
 from dbmux.sync.verify.settle import Columns, Difference, Passage, settle
-from dbmux.sync.verify.side import ServerSide, layouts, prepare
+from dbmux.sync.verify.side import ServerSide, layouts, prepare, writings
 
 # How often is written down how far it is.
 SAVED_S = 2.0
@@ -72,14 +72,19 @@ async def verify(services: tuple[Service, Service], wish: Wish, watcher: Watcher
         names.append([name for name in there if name.schema != OWN_SCHEMA and _is_wanted(name, wish.patterns)])
     first, second = names
     results: list[TableResult] = []
-    for name in sorted({*first, *second}):
-        if name in first and name in second:
-            results.append(wish.known.get(str(name)) or TableResult(name=str(name)))
-            await _table(services, wish, watcher, name, results)
-        else:
-            where = services[0 if name in first else 1].name
-            results.append(TableResult(name=str(name), is_alone=True, problem=f"only on {where}"))
-        watcher.ended(results[-1])
+    try:
+        for name in sorted({*first, *second}):
+            if name in first and name in second:
+                results.append(wish.known.get(str(name)) or TableResult(name=str(name)))
+                await _table(services, wish, watcher, name, results)
+            else:
+                where = services[0 if name in first else 1].name
+                problem = f"only on {where}, or the account sees it only there"
+                results.append(TableResult(name=str(name), is_alone=True, problem=problem))
+            watcher.ended(results[-1])
+            wish.save(results)
+    finally:
+        # Also when it is broken off.
         wish.save(results)
     return results
 
@@ -111,10 +116,13 @@ class _Comparison:
     ) -> None:
         columns = pairs(*described)
         one, other = layouts(*described, columns)
-        servers = ServerSide(services[0], one), ServerSide(services[1], other)
-        self._servers = servers
+        ways = [
+            (ServerSide(services[0], one, writing), ServerSide(services[1], other, writing))
+            for writing in writings(columns, one)
+        ]
+        self._ways: Sequence[Sides] = ways
+        self._sides = ways[-1]
         self._described = described
-        self._sides: Sides = servers
         self._wish = wish
         self._watcher = watcher
         self._results = results
@@ -124,10 +132,7 @@ class _Comparison:
         self._mender: Mender | None = None
         documents = frozenset(form.column.name for form in one.forms if form.is_document)
         digested = frozenset(form.column.name for form in one.forms if form.shape is not Shape.PLAIN)
-        # Where JSON differs as text, most of it does: its chunks are listed at once, and so must not be large.
-        sizes = wish.sizes
-        small = replace(sizes, largest=min(sizes.largest, sizes.listed), bucket=sizes.listed)
-        self._sizes = small if documents else sizes
+        self._sizes = wish.sizes
         self._columns = Columns(names=tuple(pair.name for pair in columns), digested=digested, documents=documents)
         if not one.key:
             # What is equal is counted already with JSON as it is meant.
@@ -142,7 +147,7 @@ class _Comparison:
         self._watcher.advanced(result.rows[0])
         # What a broken-off comparison could not do is tried again.
         result.problem = ""
-        async for chunk in chunks(self._sides, result.after, sizes):
+        async for chunk in chunks(self._ways, result.after, sizes):
             if chunk.differs:
                 async for keys in suspects(self._sides, chunk, sizes):
                     await self._suspect(keys)
@@ -179,7 +184,7 @@ class _Comparison:
         if self._mender is None:
             assert self._wish.mender is not None
             try:
-                self._mender = self._wish.mender(self._servers, self._described)
+                self._mender = self._wish.mender(self._sides, self._described)
             except DbMuxError as error:
                 # It is compared all the same.
                 self._result.problem, self._mends = str(error), False

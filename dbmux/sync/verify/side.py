@@ -1,27 +1,32 @@
 """One of the two servers, and one table of it: what is asked of it, in SQL.
 
 Ranges, buckets and keys come in; counts, sums, digests and values go out, in the form that is the same on both servers.
-Whatever the server could not digest is an error, never a row less. Never compares, never writes.
+The server digests its rows, but for those whose JSON has to be written anew: these are read, and digested here just as
+it would. Whatever could not be digested is an error, never a row less. Never compares, never writes.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from hashlib import sha256
 from typing import Protocol
 
 from dbmux.backend.inquiry import TextRow
 from dbmux.backend.service import Service
 from dbmux.errors import DbMuxError
 from dbmux.sync.table import Family, Table, quoted
-from dbmux.sync.verify.documents import canonical
-from dbmux.sync.verify.form import Form, Pair
-from dbmux.sync.verify.region import ALL, Buckets, Key, Range, Seen, Total
+from dbmux.sync.verify.documents import AsMySQL, Meaning
+from dbmux.sync.verify.form import NULL, Form, Pair
+from dbmux.sync.verify.region import ALL, NOTHING, Buckets, Key, Range, Seen, Total
 
 # In place of the digest of a row that could not be digested. No sum of digests that are below 2 ** 64 comes near.
 UNDIGESTED = 10**40
+_NULL = NULL.encode()
+# Hexadecimal digits that stand for a row.
+_DIGEST = 32
 # The session in which values look the same everywhere.
 SESSION = (
     b"SET NAMES utf8mb4",
@@ -34,8 +39,17 @@ class Undecided(DbMuxError):
     """A server did not say what is needed to compare; this is never taken for equal or different."""
 
 
+class Writing(Enum):
+    """How JSON is written when rows are digested: as each server writes it; as MySQL would write what is text; by what
+    it means. Rows that are equal in any of these are equal, and only the last tells that they are not."""
+
+    AS_IT_IS = auto()
+    AS_MYSQL = auto()
+    AS_MEANT = auto()
+
+
 # Keys in one statement, and of a table without a key: each statement reads all of it.
-LOOKED_AT, LOOKED_AT_KEYLESS = 200, 10_000
+LOOKED_AT, LOOKED_AT_KEYLESS = 200, 25_000
 
 
 class Side(Protocol):
@@ -120,20 +134,42 @@ def _index(table: Table, key: tuple[str, ...]) -> str:
     return ""
 
 
+def writings(columns: Sequence[Pair], layout: Layout) -> tuple[Writing, ...]:
+    """Those in which rows are worth being compared, in the order in which they are to be tried."""
+    forms = [form for pair in columns for form in pair.forms]
+    if not any(form.is_document for form in forms):
+        return (Writing.AS_IT_IS,)
+    if not any(form.becomes_mysql for form in forms):
+        return Writing.AS_IT_IS, Writing.AS_MEANT
+    if not layout.key:
+        # All of the table is summed at once, and mostly in vain where JSON is as it is.
+        return Writing.AS_MYSQL, Writing.AS_IT_IS, Writing.AS_MEANT
+    return Writing.AS_IT_IS, Writing.AS_MYSQL, Writing.AS_MEANT
+
+
 class ServerSide:
     """A table on a real server."""
 
-    def __init__(self, service: Service, layout: Layout) -> None:
+    def __init__(self, service: Service, layout: Layout, writing: Writing = Writing.AS_IT_IS) -> None:
         self.layout = layout
         self._service = service
         self._table = layout.table.name.sql
+        self._writing = writing
+        plain = [form for form in layout.forms if not form.is_document]
         self._documents = [form for form in layout.forms if form.is_document]
-        row = _row(layout.forms)
-        others = _row([form for form in layout.forms if not form.is_document])
+        others = _row(plain)
+        row = _row([*plain, *self._documents])
         number = f"CAST(CONV(LEFT(SHA2({row},256),16),16,10) AS UNSIGNED)"
         self._sum = f"COUNT(*),SUM(COALESCE({number},{UNDIGESTED}))"
         self._spread = f"CRC32({_row(layout.key) if layout.key else others})"
-        self._digest = f"LEFT(SHA2({others},256),32)"
+        self._digest = f"LEFT(SHA2({row},256),{_DIGEST})"
+        # What is read of a row that is digested here.
+        texts = (piece for form in self._documents for piece in (f"{form.column.sql} IS NULL", form.value))
+        self._read_too = [others, *texts]
+        self._has_others = bool(plain)
+        self._writers = [self._writer(form) for form in self._documents]
+        becomes_mysql = any(form.becomes_mysql for form in self._documents)
+        self._is_read = writing is Writing.AS_MEANT or writing is Writing.AS_MYSQL and becomes_mysql
 
     @property
     def most(self) -> int:
@@ -163,6 +199,12 @@ class ServerSide:
 
     async def total(self, part: Range) -> Total:
         """See `Side`."""
+        if self._is_read:
+            rows = sum_ = 0
+            async for row in self._service.rows(self._reading([], self._in(part))):
+                rows += 1
+                sum_ += _number(self._digest_of(row, 0))
+            return Total(rows, sum_)
         found = await self._ask(f"SELECT {self._sum} FROM {self._from()} WHERE {self._in(part)}")
         if len(found) != 1:
             raise Undecided(f"{self._service.name} gave no sum for {self.layout.table.name}")
@@ -170,6 +212,13 @@ class ServerSide:
 
     async def buckets(self, part: Range, of: int) -> dict[int, Total]:
         """See `Side`."""
+        if self._is_read:
+            totals: dict[int, Total] = {}
+            async for row in self._service.rows(self._reading([f"{self._spread}%{of}"], self._in(part))):
+                bucket = int(row[0] or b"0")
+                rows, sum_ = totals.get(bucket, NOTHING)
+                totals[bucket] = Total(rows + 1, sum_ + _number(self._digest_of(row, 1)))
+            return totals
         found = await self._ask(
             f"SELECT {self._spread}%{of} AS n,{self._sum} FROM {self._from()} WHERE {self._in(part)} GROUP BY n"
         )
@@ -224,27 +273,70 @@ class ServerSide:
         return tuple(value[1:] if value else None for value in values)
 
     async def _digested(self, where: str) -> AsyncIterator[tuple[Key, bytes]]:
-        # Keys and digests; JSON is brought into its form here, since neither family does it as the other would.
-        width = len(self.layout.key)
-        columns = [*(form.value for form in self.layout.key), self._digest, *map(_text, self._documents)]
-        async for row in self._service.rows(f"SELECT {','.join(columns)} FROM {self._from()} WHERE {where}".encode()):
-            digest = row[width]
-            if digest is None:
+        # Keys and digests.
+        values = [form.value for form in self.layout.key]
+        width = len(values)
+        if self._is_read:
+            async for row in self._service.rows(self._reading(values, where)):
+                yield _key(row[:width]), self._digest_of(row, width)
+            return
+        columns = ",".join([*values, self._digest])
+        async for row in self._service.rows(f"SELECT {columns} FROM {self._from()} WHERE {where}".encode()):
+            told = row[width]
+            if told is None:
                 raise self._undigested()
-            yield _key(row[:width]), self._with_documents(digest, row[width + 1 :]) if self._documents else digest
+            yield _key(row[:width]), told
 
-    def _with_documents(self, digest: bytes, texts: TextRow) -> bytes:
-        whole = hashlib.sha256(digest)
-        for text in texts:
-            # No text is empty, and no other side has this one's name.
-            told = b"" if text is None else canonical(text) or self._service.name.encode()
-            whole.update(b"%d:%b" % (len(told), told))
-        return whole.hexdigest()[:32].encode()
+    def _reading(self, columns: Sequence[str], where: str) -> bytes:
+        # These columns, and then what the digest is made of here.
+        return f"SELECT {','.join([*columns, *self._read_too])} FROM {self._from()} WHERE {where}".encode()
+
+    def _digest_of(self, row: TextRow, at: int) -> bytes:
+        # What the server would make of it, had it written its JSON so; it begins at this value.
+        others = row[at]
+        if others is None:
+            raise self._undigested()
+        pieces = [others] if self._has_others else []
+        for write in self._writers:
+            at += 2
+            text = row[at]
+            if text is not None:
+                # As the server does it (`Form.pieces`).
+                pieces.append(sha256(write(text)).hexdigest().encode())
+            elif row[at - 1] == b"1":
+                pieces.append(_NULL)
+            else:
+                raise self._undigested()
+        return sha256(b",".join(pieces)).hexdigest()[:_DIGEST].encode()
+
+    def _writer(self, form: Form) -> Callable[[bytes], bytes | bytearray]:
+        match self._writing:
+            case Writing.AS_MYSQL if form.becomes_mysql:
+                return AsMySQL().of
+            case Writing.AS_MEANT:
+                meaning = Meaning()
+
+                def meant(text: bytes) -> bytes | bytearray:
+                    told = meaning.of(text)
+                    return self._unsure() if told is None else told
+
+                return meant
+            case _:
+                return bytes
+
+    def _unsure(self) -> bytes:
+        # No other side has this one's name, so that the row is looked at.
+        if not self.layout.key:
+            raise Undecided(
+                f"{self.layout.table.name} has numbers in JSON that not every server keeps exactly, and no key to look "
+                "at such rows by: give it one"
+            )
+        return self._service.name.encode()
 
     async def _counted(self, where: str, wanted: frozenset[Key] | None = None) -> Counter[Key]:
         # Only what is wanted is held here: there may be any number of rows.
         counts: Counter[Key] = Counter()
-        if self._documents:
+        if self._is_read:
             async for _, digest in self._digested(where):
                 if wanted is None or (digest,) in wanted:
                     counts[(digest,)] += 1
@@ -313,10 +405,6 @@ def _with_commas(forms: Iterable[Form]) -> Iterable[str]:
         yield form.pieces
 
 
-def _text(form: Form) -> str:
-    return f"IF({form.column.sql} IS NULL,NULL,{form.value})"
-
-
 def _or_null(form: Form) -> str:
     return f"IF({form.column.sql} IS NULL,'',CONCAT('=',{form.seen}))"
 
@@ -334,6 +422,10 @@ def _hex(value: bytes) -> str:
     return f"x'{value.hex()}'"
 
 
+def _number(digest: bytes) -> int:
+    return int(digest[:16], 16)
+
+
 def _key(values: Iterable[bytes | None]) -> Key:
     # No part of a key is NULL.
-    return tuple(value or b"" for value in values)
+    return tuple([value or b"" for value in values])

@@ -50,7 +50,7 @@ class View(IntEnum):
 
 def _state_style(one: Record, look: Look) -> Style:
     match one["state"]:
-        case "running":
+        case "running" | "native":
             return look.good
         case "halted":
             return look.bad
@@ -60,7 +60,9 @@ def _state_style(one: Record, look: Look) -> Style:
 
 def _state(look: Look, one: Record) -> str:
     signs = look.signs
-    sign = {"running": signs.up, "halted": signs.wrong, "not begun": signs.down}.get(one["state"], signs.half)
+    sign = {"running": signs.up, "native": signs.up, "halted": signs.wrong, "not begun": signs.down}.get(
+        one["state"], signs.half
+    )
     return f"{sign} {one['state']}"
 
 
@@ -104,7 +106,7 @@ def _not_compared(one: Record) -> str:
 def rates(answers: Sequence[tuple[float, Record]]) -> Record | None:
     """What a mirror applied per second, by what was told of it and when; None while that is not known."""
     (begin, first), (end, last) = answers[0], answers[-1]
-    if end - begin < SHORTEST_S:
+    if end - begin < SHORTEST_S or None in (first["transactions"], last["transactions"]):
         return None
     return {what: max(last[what] - first[what], 0) / (end - begin) for what in ("transactions", "rows")}
 
@@ -117,8 +119,8 @@ def columns(look: Look) -> tuple[Column, ...]:
         Column("FROM", 0, lambda one: _short(one, "source"), lambda one: one["source"]),
         Column("TO", 0, lambda one: _short(one, "target"), lambda one: one["target"]),
         Column("DELAY", 7, _delay, lambda one: one["delay_seconds"] or 0.0, Side.RIGHT),
-        Column("TX/s", 6, lambda one: _rate(one, "transactions"), lambda one: one["transactions"], Side.RIGHT),
-        Column("ROWS/s", 7, lambda one: _rate(one, "rows"), lambda one: one["rows"], Side.RIGHT, least=90),
+        Column("TX/s", 6, lambda one: _rate(one, "transactions"), lambda one: one["transactions"] or 0, Side.RIGHT),
+        Column("ROWS/s", 7, lambda one: _rate(one, "rows"), lambda one: one["rows"] or 0, Side.RIGHT, least=90),
         Column("SAME", 5, _alike, _alike_share, Side.RIGHT),
         Column("UNCOMP", 6, _not_compared, _skipped, Side.RIGHT, least=100),
         Column(
@@ -273,7 +275,7 @@ class Mirror(Copying):
         mirror = self._mirrors.record
         match self._view:
             case View.MIRRORS:
-                running = sum(one["state"] == "running" for one in self._mirrors.records)
+                running = sum(one["state"] in ("running", "native") for one in self._mirrors.records)
                 self._title.say("mirrors", f"{running} of {len(self._mirrors.records)} running" if mirror else "")
                 self._facts.show("", self._told(mirror))
             case View.DIFFERENCES:
@@ -330,6 +332,9 @@ class Mirror(Copying):
         if mirror is None:
             return
         name, source, target = (one_line(mirror[key], 24) for key in ("name", "source", "target"))
+        if mirror["feed"] == "native":
+            self.post_message(self.Said(f"it is fed by the servers themselves: STOP REPLICA at {target} stops that"))
+            return
         match mirror["state"]:
             case "not begun":
                 self.post_message(self.Said(f"it has not begun: dbmux mirror start {name}"))
@@ -402,7 +407,7 @@ class Mirror(Copying):
         except (Refused, Lost) as error:
             self.post_message(self.Said(str(error)))
             return
-        self.post_message(self.Said(_rerun_told(one["id"], told)))
+        self.post_message(self.Said(told["told"]))
         await self._look_anew()
 
     @work(exclusive=True, group="deed")
@@ -420,8 +425,12 @@ def _facts(mirror: Record, width: int) -> Iterator[tuple[str, str]]:
     yield "position", (mirror["position"] or "none yet") + committed
     if mirror["gtid"]:
         yield "GTID", mirror["gtid"]
-    yield "applied", f"{many(mirror['transactions'], 'transaction')}, {many(mirror['rows'], 'row')}"
+    if mirror["feed"] == "native":
+        yield "applied", "by the servers themselves: the target is a replica"
+    else:
+        yield "applied", f"{many(mirror['transactions'], 'transaction')}, {many(mirror['rows'], 'row')}"
     yield from _lined("reads", _reads(mirror), width)
+    yield from _lined("writes", _writes(mirror["reads"].get("writes", {})), width)
     report = mirror["report"]
     if changes := report.get("changes"):
         told = (f"{one['kind']} {count(len(one['entries']))} (seen {count(one['seen'])})" for one in changes)
@@ -456,14 +465,14 @@ def _reads(mirror: Record) -> str:
     return f"{', '.join(told)}; {_not_compared(mirror)} could not be compared, mostly: {most}"
 
 
+def _writes(writes: Mapping[str, Any]) -> str:
+    if not writes.get("chosen"):
+        return ""
+    skipped = sum(writes["not_compared"].values())
+    told = f"{count(writes['compared'])} tried out and compared, {count(writes['different'])} different"
+    return f"{told}; of {count(skipped)} the answer says nothing"
+
+
 def _sides_told(one: Record) -> Sequence[tuple[str, str]]:
     settled = f" by {one['settled_by'] or 'nobody'}: {one['why']}" if one["why"] else ""
     return (("source", one["source"]), ("target", one["target"]), ("state", one["state"] + settled))
-
-
-def _rerun_told(number: int, told: Mapping[str, Any]) -> str:
-    differ = sum(bool(one["differences"]) for one in told["samples"])
-    if not differ:
-        return f"difference {number}: both servers answer alike now, it is {told['state']}"
-    samples = many(len(told["samples"]), "sample")
-    return f"difference {number}: still different in {differ} of {samples}, it is {told['state']}"

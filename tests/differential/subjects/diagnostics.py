@@ -17,6 +17,35 @@ PROCEDURES = (
     "CREATE PROCEDURE resignals() BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION "
     "RESIGNAL SET MESSAGE_TEXT = 'again'; SELECT * FROM missing; END",
 )
+# Statements whose first warning, note or error has another number each.
+OF_EACH_NUMBER = (
+    "CREATE TABLE IF NOT EXISTS t (id INT)",
+    "CREATE DATABASE IF NOT EXISTS {u}",
+    "DROP DATABASE IF EXISTS {u}_missing",
+    "DROP TABLE IF EXISTS missing",
+    "DROP PROCEDURE IF EXISTS missing",
+    "DROP TRIGGER IF EXISTS missing",
+    "INSERT IGNORE INTO t (id) VALUES (1)",
+    "INSERT INTO t (id) VALUES (1)",
+    "INSERT INTO t (n) VALUES (99999999999)",
+    "INSERT INTO t (n) VALUES ('x')",
+    "INSERT INTO t (name) VALUES (REPEAT('x', 60))",
+    "SELECT CAST('x' AS SIGNED)",
+    "SELECT CAST('x' AS DATE)",
+    "SELECT STR_TO_DATE('x', '%Y')",
+    "SELECT DATE_ADD('9999-12-31', INTERVAL 9 DAY)",
+    "SELECT CONVERT(x'ff' USING utf8mb4)",
+    "SELECT UNCOMPRESS('x')",
+    "SELECT POW(9e300, 9e300)",
+    "SELECT SLEEP(-1)",
+    "SELECT syntax error",
+    "SELECT * FROM missing",
+    "ALTER TABLE t ADD INDEX i (n), ADD INDEX j (n)",
+    "ALTER TABLE t ENGINE = none",
+    "SET sort_buffer_size = 1",
+    "KILL 99999999",
+    "EXPLAIN SELECT * FROM t",
+)
 
 SCENARIOS = (
     scenario(
@@ -109,8 +138,57 @@ SCENARIOS = (
         WARNS,
         "GET DIAGNOSTICS CONDITION 9 @a = MESSAGE_TEXT",
         "SHOW WARNINGS",
+        "GET DIAGNOSTICS @a = NUMBER, @b = ROW_COUNT",
+        "GET DIAGNOSTICS CONDITION 3 @c = MESSAGE_TEXT, @x = MYSQL_ERRNO, @y = RETURNED_SQLSTATE, @z = SUBCLASS_ORIGIN",
+        "SELECT @a, @b, @c, @x, @y, @z",
+        WARNS,
         "GET DIAGNOSTICS @a = NONSENSE",
+        "SHOW WARNINGS",
         "GET STACKED DIAGNOSTICS @a = NUMBER",
+        "SHOW WARNINGS",
+        "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT",
+        "SHOW WARNINGS",
+        "SELECT @a",
+    ),
+    scenario(
+        "GET DIAGNOSTICS tells the SQLSTATE of warnings and errors",
+        *(
+            on(f"s{number}", line)
+            for number, text in enumerate(OF_EACH_NUMBER)
+            for line in (
+                "SET sql_mode = ''",
+                text,
+                "GET DIAGNOSTICS CONDITION 1 @a = RETURNED_SQLSTATE, @b = MYSQL_ERRNO, @c = CLASS_ORIGIN",
+            )
+        ),
+    ),
+    scenario(
+        "GET DIAGNOSTICS in each session anew",
+        *(
+            on(session, text)
+            for session, text in (
+                ("a", "UPDATE t SET n = 4"),
+                ("a", "GET CURRENT DIAGNOSTICS @a = NUMBER, @b = ROW_COUNT"),
+                ("b", "SELECT * FROM missing"),
+                ("b", "GET DIAGNOSTICS CONDITION 1 @a = RETURNED_SQLSTATE, @b = MESSAGE_TEXT, @`c` = CLASS_ORIGIN"),
+                ("b", "SHOW WARNINGS"),
+                ("c", "INSERT INTO t VALUES (1, 'x', 1)"),
+                ("c", "/* why */ get diagnostics condition 1 @'a' = mysql_errno, @b = returned_sqlstate;"),
+                ("d", "SET NAMES latin1"),
+                ("d", "SELECT CAST('\xe9' AS SIGNED)"),
+                ("d", "GET DIAGNOSTICS @a = NUMBER"),
+                ("e", "DROP TABLE IF EXISTS missing"),
+                ("e", "GET DIAGNOSTICS CONDITION 1 @a = RETURNED_SQLSTATE, @b = MESSAGE_TEXT, @c = MYSQL_ERRNO"),
+                ("f", "SELECT 1"),
+                ("f", "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT"),
+                ("f", "SHOW WARNINGS"),
+                ("f", "GET DIAGNOSTICS CONDITION 2 @a = MESSAGE_TEXT"),
+                ("f", "SELECT ROW_COUNT()"),
+                ("g", "SELECT 1 FROM t WHERE 'ä' + 1"),
+                ("g", "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT"),
+            )
+        ),
+        "SELECT 1",
     ),
     scenario(
         "warnings of writes",
@@ -180,6 +258,15 @@ SCENARIOS = (
         "SIGNAL SQLSTATE '00000'",
         "RESIGNAL",
         "SHOW ERRORS",
+        WARNS,
+        "RESIGNAL SET MESSAGE_TEXT = 'again'",
+        "SHOW WARNINGS",
+        "RESIGNAL",
+        "SHOW ERRORS",
+        COUNTS,
+        WARNS,
+        "RESIGNAL nonsense",
+        "SHOW WARNINGS",
     ),
     scenario(
         "many warnings",

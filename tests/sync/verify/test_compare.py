@@ -30,7 +30,7 @@ SIZES = st.builds(
 async def found(first: FakeSide, second: FakeSide, sizes: Sizes, after: Key | None = None) -> list[Key]:
     """All suspects, from a key on."""
     keys: list[Key] = []
-    async for chunk in chunks((first, second), after, sizes, lambda: 0.0):
+    async for chunk in chunks([(first, second)], after, sizes, lambda: 0.0):
         if chunk.differs:
             async for some in suspects((first, second), chunk, sizes):
                 assert 0 < len(some) <= sizes.listed
@@ -63,7 +63,7 @@ def test_a_few_planted_differences_are_found_exactly(rows: Rows, changed: set[Ke
 @given(first=ROWS, second=ROWS, sizes=SIZES)
 def test_chunks_have_every_row_of_either_side_once(first: Rows, second: Rows, sizes: Sizes) -> None:
     async def all_chunks() -> list[Chunk]:
-        return [chunk async for chunk in chunks((FakeSide(first), FakeSide(second)), None, sizes, lambda: 0.0)]
+        return [chunk async for chunk in chunks([(FakeSide(first), FakeSide(second))], None, sizes, lambda: 0.0)]
 
     told = asyncio.run(all_chunks())
 
@@ -106,6 +106,30 @@ def test_two_changes_that_would_cancel_each_other_out_are_found() -> None:
     keys = asyncio.run(found(first, second, Sizes()))
 
     assert sorted(keys) == [(b"1",), (b"2",)]
+
+
+def test_what_is_the_same_in_one_way_is_the_same_and_is_asked_so_first_from_then_on() -> None:
+    rows: Rows = {(b"%04d" % number,): (b"x",) for number in range(1000)}
+    as_it_is = FakeSide(rows), FakeSide({key: (b"X",) for key in rows})
+    as_meant = FakeSide(rows), FakeSide(rows)
+
+    async def all_chunks() -> list[Chunk]:
+        sizes = Sizes(chunk=100, largest=100)
+        return [chunk async for chunk in chunks([as_it_is, as_meant], None, sizes, lambda: 0.0)]
+
+    told = asyncio.run(all_chunks())
+
+    assert not any(chunk.differs for chunk in told)
+    assert (len(as_it_is[0].asked), len(as_meant[0].asked)) == (1, len(told))
+
+
+def test_what_differs_in_every_way_differs() -> None:
+    first, second = FakeSide({(b"1",): (b"x",)}), FakeSide({(b"1",): (b"y",)})
+
+    async def all_chunks() -> list[Chunk]:
+        return [chunk async for chunk in chunks([(first, second), (first, second)], None, Sizes(), lambda: 0.0)]
+
+    assert [chunk.differs for chunk in asyncio.run(all_chunks())] == [True]
 
 
 class Breaking(FakeSide):

@@ -1,0 +1,127 @@
+"""What a session asks about its statement before, when the connection that ran it serves another session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from dbmux.errors import ErrorCode
+from dbmux.wire.client import Row, ServerMessage
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Ok, Status
+from dbmux.wire.server import CommandReceived, ServerProtocol
+from tests.fakes import COLUMN, PASSWORD, FakeBackend, Running, TestClient, client, row, run, running, select
+
+TRUNCATED = row(b"Warning", b"1292", b"Truncated")
+NO_SUCH_CONDITION = row(b"Error", b"1758", b"Invalid condition number")
+NO_HANDLER = row(b"Error", b"1645", b"RESIGNAL when handler not active")
+BAD_SYNTAX = row(b"Error", b"1064", b"You have an error")
+
+
+class Warns(FakeBackend):
+    """An INSERT has a warning; it, and what is refused, are all that SHOW WARNINGS tells."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
+        self._warnings: list[bytes] = []
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        match command.body:
+            case b"SHOW WARNINGS":
+                return protocol.send_rows([COLUMN] * 3, self._warnings, Status.AUTOCOMMIT)
+            case b"INSERT INTO t VALUES ('x')":
+                self._warnings = [TRUNCATED]
+                return protocol.send_ok(Ok(affected_rows=1, warnings=1, status=Status.AUTOCOMMIT))
+            case b"GET DIAGNOSTICS CONDITION 9 @a = MESSAGE_TEXT":
+                self._warnings = [*self._warnings, NO_SUCH_CONDITION]
+                return protocol.send_ok(Ok(warnings=1, status=Status.AUTOCOMMIT))
+            case b"RESIGNAL":
+                self._warnings = [*self._warnings, NO_HANDLER]
+                return protocol.send_err(Err(number=1645, sqlstate=b"0K000", message=b"RESIGNAL"))
+            case b"GET DIAGNOSTICS nonsense":
+                self._warnings = [BAD_SYNTAX]
+                return protocol.send_err(Err(number=1064, sqlstate=b"42000", message=b"You have an error"))
+            case body if body.startswith(b"SET"):
+                return protocol.send_ok(Ok(warnings=3, status=Status.AUTOCOMMIT))
+        self._warnings = []
+        return select(protocol, command)
+
+
+@asynccontextmanager
+async def warned() -> AsyncIterator[tuple[Running, TestClient]]:
+    """A session whose INSERT had a warning, and whose connection another session has used since."""
+    async with running(Warns(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+        one, two = await client(proxy.port), await client(proxy.port)
+        await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('x')")
+        await two.ask(Command.QUERY, b"SELECT 2")
+        yield proxy, one
+        one.close()
+        two.close()
+
+
+def rows(reply: list[ServerMessage]) -> list[bytes]:
+    return [message.payload for message in reply if isinstance(message, Row)]
+
+
+def test_get_diagnostics_is_a_set_of_the_same_values() -> None:
+    async def scenario() -> None:
+        async with warned() as (proxy, one):
+            reply = await one.ask(Command.QUERY, b"GET DIAGNOSTICS @a = NUMBER, @b = ROW_COUNT")
+
+            # The warnings that the SET has are no answer to what was asked.
+            assert [(message.warnings, message.affected_rows) for message in reply if isinstance(message, Ok)] == [
+                (0, 0)
+            ]
+            assert proxy.backend.commands[-1] == (Command.QUERY, b"SET @a=CAST(1 AS UNSIGNED),@b=1")
+            assert rows(await one.ask(Command.QUERY, b"SHOW WARNINGS")) == [TRUNCATED]
+
+    run(scenario)
+
+
+def test_what_is_not_known_is_refused_with_what_can_be_asked() -> None:
+    async def scenario() -> None:
+        async with warned() as (proxy, one):
+            reply = await one.ask(Command.QUERY, b"GET DIAGNOSTICS CONDITION 1 @a = TABLE_NAME")
+
+            (error,) = (message for message in reply if isinstance(message, Err))
+            assert error.number == ErrorCode.NOT_SUPPORTED.number
+            assert b"MESSAGE_TEXT" in error.message
+            assert rows(await one.ask(Command.QUERY, b"SHOW WARNINGS")) == [TRUNCATED]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        (b"GET DIAGNOSTICS CONDITION 9 @a = MESSAGE_TEXT", [TRUNCATED, NO_SUCH_CONDITION]),
+        (b"RESIGNAL", [TRUNCATED, NO_HANDLER]),
+        (b"GET DIAGNOSTICS nonsense", [BAD_SYNTAX]),
+    ],
+    ids=["a condition that is not there", "RESIGNAL", "a statement that is not read"],
+)
+def test_an_error_comes_behind_what_was_there_or_in_its_place(text: bytes, left: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with warned() as (_, one):
+            await one.ask(Command.QUERY, text)
+
+            assert rows(await one.ask(Command.QUERY, b"SHOW WARNINGS")) == left
+
+    run(scenario)
+
+
+def test_the_connection_that_still_knows_is_asked_itself() -> None:
+    async def scenario() -> None:
+        async with running(Warns(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('x')")
+            text = b"GET DIAGNOSTICS CONDITION 1 @a = TABLE_NAME"
+
+            await one.ask(Command.QUERY, text)
+
+            assert proxy.backend.commands[-1] == (Command.QUERY, text)
+            one.close()
+
+    run(scenario)
