@@ -52,6 +52,7 @@ from dbmux.wire.binlog.events import (
     XaPrepared,
     XaRolledBack,
 )
+from dbmux.wire.binlog.layout import parse_layout
 from dbmux.wire.binlog.plan import Plan, Plans
 
 # Bytes of statements that go to the target at once; rows and transactions that are committed together.
@@ -235,9 +236,9 @@ class _Repeater:
         self._task = replay.task
         self._source = source
         self._target = target
-        self._plans = Plans(lambda table: self._declared.get(TableName(table.schema, table.table), {}))
+        self._plans = Plans(self._declared_of)
         # What the source's log does not tell of tables' columns.
-        self._declared: dict[TableName, dict[int, Declared]] = {}
+        self._declared: dict[TableName, dict[str, Declared]] = {}
         # By the way in which they are logged, which holds until a definition; None for tables that are not wanted.
         self._writers: dict[tuple[TableName, Plan], Writer | None] = {}
         # The same by the source's number of the table, beside the map for which it was found.
@@ -370,7 +371,15 @@ class _Repeater:
             self._writers[name, plan] = await self._new_writer(name, plan)
         return plan, self._writers[name, plan]
 
-    async def _declare(self, name: TableName) -> dict[int, Declared]:
+    def _declared_of(self, table: TableMap) -> dict[int, Declared]:
+        declared = self._declared.get(TableName(table.schema, table.table))
+        if not declared:
+            return {}
+        # By their names: a definition that is still to come may have moved them.
+        columns = enumerate(parse_layout(table.columns, table.family).columns)
+        return {place: declared[column.name] for place, column in columns if column.name in declared}
+
+    async def _declare(self, name: TableName) -> dict[str, Declared]:
         if not self._is_wanted(name):
             return {}
         try:
@@ -378,7 +387,7 @@ class _Repeater:
         except NoSuchTable:
             # It is gone there by now; how its rows went was logged before.
             return {}
-        return {column.position - 1: _DECLARED[column.family] for column in table.columns if column.family in _DECLARED}
+        return {column.name: _DECLARED[column.family] for column in table.columns if column.family in _DECLARED}
 
     async def _new_writer(self, name: TableName, plan: Plan) -> Writer | None:
         if not self._is_wanted(name):

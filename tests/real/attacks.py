@@ -120,7 +120,7 @@ def attacks(random: Random, proxy: Proxy, scene: Scene) -> list[Attack]:
     acts: list[tuple[str, Callable[[], None]]] = [
         ("kill of DbMux", lambda: _restart(proxy)),
         ("kill of DbMux", lambda: _restart(proxy)),
-        ("kill of the source", lambda: kill(scene.source)),
+        ("kill of the source", lambda: _kill_source(scene)),
         ("kill of the target", lambda: kill(scene.target)),
         ("cut of the target's connections", lambda: cut_connections(scene.target)),
         ("cut of all connections", lambda: cut_connections(scene.target, scene.source)),
@@ -134,6 +134,11 @@ def attacks(random: Random, proxy: Proxy, scene: Scene) -> list[Attack]:
 def _restart(proxy: Proxy) -> None:
     proxy.kill()
     proxy.start()
+
+
+def _kill_source(scene: Scene) -> None:
+    with scene.source_stays:
+        kill(scene.source)
 
 
 def kill(node: Node) -> None:

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.real
 PAIRS = list(permutations(SERVERS, 2))
 MODES = "SET sql_mode = 'ALLOW_INVALID_DATES', time_zone = '+00:00'"
 
+UUID = "123e4567-e89b-12d3-a456-426655440000"
+
 # A table before, on both, and what is written on the source.
 WRITES = (
     ("inserts", "CREATE TABLE inserts (a INT PRIMARY KEY, b INT)", ("INSERT INTO inserts VALUES (1, 1), (2, NULL)",)),
@@ -218,6 +220,25 @@ def _writes_of(case: Case) -> Iterator[str]:
     yield f"UPDATE t_{case.name} SET v = NULL WHERE id = 1"
 
 
+@pytest.mark.parametrize("pair", [(SERVERS[0], SERVERS[1])], indirect=True, ids=" to ".join)
+def test_columns_that_have_moved_since_are_what_they_were(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE moved (a INT PRIMARY KEY, u UUID, b VARBINARY(36))")
+        await found.begin()
+        found.mirror.pause()
+
+        found.write(
+            f"INSERT INTO moved VALUES (1, '{UUID}', REPEAT(x'ff', 16))",
+            "ALTER TABLE moved ADD COLUMN c INT FIRST",
+            f"INSERT INTO moved VALUES (2, 2, '{UUID}', REPEAT(x'fe', 16))",
+        )
+        found.mirror.resume()
+
+        await found.equal()
+
+    mirrored(*pair, schema(pair, "moved"), scenario)
+
+
 def test_rows_that_foreign_keys_change_arrive(pair: tuple[Node, Node]) -> None:
     async def scenario(found: Pair) -> None:
         found.both(
@@ -250,6 +271,7 @@ def test_a_foreign_key_that_comes_later_and_is_not_followed_halts_it(pair: tuple
         found.both("CREATE TABLE parent (a INT PRIMARY KEY)", "CREATE TABLE child (a INT PRIMARY KEY)")
         await found.begin()
         found.write("INSERT INTO parent VALUES (1)", "INSERT INTO child VALUES (1)")
+        await found.caught_up()
 
         found.write(
             "ALTER TABLE child ADD FOREIGN KEY (a) REFERENCES parent (a) ON DELETE CASCADE", "DELETE FROM parent"

@@ -6,9 +6,10 @@ follows, finds each row, its `v` never smaller than before, and always the same 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -45,10 +46,10 @@ CASCADED = ("children", "grandchildren")
 _DEADLOCK = 1213
 # What happens to a session whose server is killed, whose tables are redefined, or who meets others: the connection is
 # refused or lost, a lock is not to be had, a key is there, a row that is referred to is gone, the table or its columns
-# have changed, the branch is somebody else's or was rolled back.
+# have changed, the branch is somebody else's or was rolled back, a crash has left a file of a table behind.
 _EXPECTED = frozenset(
     (0, 1053, 1317, 1927, 2003, 2006, 2013, 2014, 1020, 1205, _DEADLOCK, 1062, 1452, 1054, 1060, 1091, 1146, 1412)
-    + (1397, 1402, 1440, 1613, 1614, 3058)
+    + (1397, 1402, 1440, 1613, 1614, 3058, 1005, 1813)
 )
 
 
@@ -64,6 +65,8 @@ class Scene:
     schema: str
     source: Node
     target: Node
+    # MariaDB that is killed inside a TRUNCATE may have emptied the table and not logged it: nobody could follow that.
+    source_stays: threading.Lock = field(default_factory=threading.Lock)
 
     def build(self) -> None:
         """Make its tables on both, with the same rows; what triggers and foreign keys do is done on the source."""
@@ -296,9 +299,10 @@ def a_table_that_comes_and_goes(session: Session) -> None:
 
 
 def a_table_is_emptied(session: Session) -> None:
-    session.run(
-        "INSERT INTO emptied (a) VALUES (1), (2)", "TRUNCATE TABLE emptied", "INSERT INTO emptied (a) VALUES (3)"
-    )
+    session.run("INSERT INTO emptied (a) VALUES (1), (2)")
+    with session.scene.source_stays:
+        session.run("TRUNCATE TABLE emptied")
+    session.run("INSERT INTO emptied (a) VALUES (3)")
 
 
 # Parts of them.
