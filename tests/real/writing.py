@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -181,12 +181,22 @@ def in_two_phases(session: Session) -> None:
     if session.random.random() < 0.2:
         session.run(f"XA COMMIT '{name}' ONE PHASE")
         return
-    session.run(f"XA PREPARE '{name}'", f"XA {session.random.choice(('COMMIT', 'COMMIT', 'ROLLBACK'))} '{name}'")
+    with _uncrashed(session):
+        session.run(f"XA PREPARE '{name}'")
+    with _uncrashed(session):
+        session.run(f"XA {session.random.choice(('COMMIT', 'COMMIT', 'ROLLBACK'))} '{name}'")
 
 
 def what_others_prepared(session: Session) -> None:
     for name in _prepared(session.ask("XA RECOVER")):
-        session.run(f"XA {session.random.choice(('COMMIT', 'ROLLBACK'))} {name}")
+        with _uncrashed(session):
+            session.run(f"XA {session.random.choice(('COMMIT', 'ROLLBACK'))} {name}")
+
+
+def _uncrashed(session: Session) -> AbstractContextManager[object]:
+    # MariaDB may log how such a transaction ended, crash, and have it still prepared afterwards (MDEV-21469).
+    is_safe = session.scene.source.software.kind is Kind.MYSQL
+    return nullcontext() if is_safe else session.scene.source_stays
 
 
 def a_large_transaction(session: Session) -> None:
