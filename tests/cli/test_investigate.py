@@ -31,7 +31,8 @@ def process(tmp_path: Path, serve: Serve) -> Iterator[Process]:
     }
     (tmp_path / "appconfig.json").write_text(json.dumps(config))
     with serving(tmp_path, DBMUX_RUNTIME_DIR=str(tmp_path / "run")) as running:
-        running.line_with(" started in ")
+        # The last line, when also those who ask are heard.
+        running.line_with("and so go past DbMux.")
         yield running
 
 
