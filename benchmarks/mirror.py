@@ -136,7 +136,7 @@ def proxied(folder: Path, old: Node, new: Node, way: str) -> Iterator[Proxy]:
             # An equal pair: sysbench never makes the same rows twice.
             for node in (old, new):
                 seeded(node.port, "cleanup")
-            proxy.asked("start")
+            proxy.asked("start", "--anew")
             seeded(old.port, "prepare")
             proxy.catch_up(old)
         yield proxy
