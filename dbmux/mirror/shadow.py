@@ -18,7 +18,7 @@ from dbmux.errors import DbMuxError
 from dbmux.mirror.answer import Answer
 from dbmux.mirror.catalogue import Catalogue, Expected
 from dbmux.mirror.compare import Comparison, Difference, Order, compare
-from dbmux.mirror.ledger import Entry, Finding, Sample, Unusable
+from dbmux.mirror.ledger import Entry, Sample, Unusable
 from dbmux.mirror.orders import run_again
 from dbmux.mirror.read import Asked, NotComparedError, Read
 from dbmux.mirror.sampling import Sampler, Taken
@@ -318,20 +318,7 @@ class Shadow:
             source_s=pair.source.seconds,
             target_s=pair.target.seconds,
         )
-        await self._keep(read, difference, sample)
-
-    async def _keep(self, read: Read, difference: Difference, sample: Sample) -> None:
-        finding = Finding(
-            mirror=self.mirror,
-            digest=read.digest,
-            text=read.text,
-            kind=difference.kind,
-            sample=sample,
-            place=difference.column,
-            source=difference.source,
-            target=difference.target,
-        )
-        await self._around.record(finding)
+        await self._around.keep(self.mirror, read, difference, sample)
 
     def _note_times(self, read: Read, pair: Pair) -> None:
         if pair.source.failure is None and pair.target.failure is None:
@@ -363,7 +350,7 @@ class Shadow:
             target_s=there,
         )
         self.tally.kinds[DifferenceKind.PLAN] += 1
-        await self._keep(read, slower(here, there), sample)
+        await self._around.keep(self.mirror, read, slower(here, there), sample)
 
 
 def _check(pair: Pair) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from dbmux.mirror.ledger import Finding
-from dbmux.mirror.read import Fairness, NotComparedError
+from dbmux.mirror.compare import Difference
+from dbmux.mirror.ledger import Finding, Sample
+from dbmux.mirror.read import Fairness, NotComparedError, Read
 from dbmux.mirror.tally import Durations
 
 # How long and how often is waited for the target to have applied what the source has committed.
@@ -26,6 +27,20 @@ class Surroundings:
     clock: Callable[[], float]
     now: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
+
+    async def keep(self, mirror: str, read: Read, difference: Difference, sample: Sample) -> None:
+        """Record what was just seen to differ in the answers to a statement; raises Unusable."""
+        finding = Finding(
+            mirror=mirror,
+            digest=read.digest,
+            text=read.text,
+            kind=difference.kind,
+            sample=sample,
+            place=difference.column,
+            source=difference.source,
+            target=difference.target,
+        )
+        await self.record(finding)
 
 
 async def until_applied(around: Surroundings, moment: float) -> None:

@@ -19,7 +19,7 @@ from dbmux.errors import DbMuxError
 from dbmux.mirror.answer import Answer
 from dbmux.mirror.catalogue import Expected
 from dbmux.mirror.compare import Difference
-from dbmux.mirror.ledger import Finding, Sample, Unusable
+from dbmux.mirror.ledger import Sample, Unusable
 from dbmux.mirror.read import Asked
 from dbmux.mirror.sampling import Sampler, Taken
 from dbmux.mirror.settings import Family, carried, packed
@@ -152,13 +152,4 @@ class Writes:
             source_s=write.ended - write.begun,
             target_s=answer.seconds,
         )
-        finding = Finding(
-            mirror=self._mirror,
-            digest=read.digest,
-            text=read.text,
-            kind=difference.kind,
-            sample=sample,
-            source=difference.source,
-            target=difference.target,
-        )
-        await self._around.record(finding)
+        await self._around.keep(self._mirror, read, difference, sample)
