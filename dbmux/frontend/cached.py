@@ -38,7 +38,18 @@ from dbmux.events import KEPT, MEMORY, QueryFinished
 from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import HELD, Statement
-from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, WAITING, Market, State, Tenant, new_tuple
+from dbmux.frontend.tenant import (
+    AUTOCOMMIT,
+    IDLE,
+    IN_TRANSACTION,
+    REPLYING,
+    RESULT,
+    WAITING,
+    Market,
+    State,
+    Tenant,
+    new_tuple,
+)
 from dbmux.lexer import digest, uncommented
 from dbmux.net.channel import Channel
 from dbmux.query import Kind, Query
@@ -254,6 +265,34 @@ class CachedTenant(Tenant):
                 ),
             )
         )
+
+    # The ends of the fast lanes.
+
+    def _take_bare(self, query: Query) -> Connection | None:
+        """A connection that is free and as this session wants it; None where more must be thought of."""
+        connection, course = self.connection, self.course
+        if connection is None:
+            connection = self._take() if course is None else self._take_for(course, query)
+            self._is_retriable = True
+        elif course is not None:
+            course.stay(self.backend, connection)
+        is_ready = connection is not None and (
+            connection.state is self.carried.state and (connection.creditor is self or not connection.debt)
+        )
+        return connection if is_ready else None
+
+    def _send_bare(self, connection: Connection, query: Query, data: bytes) -> None:
+        self._query = query
+        self._is_plain = True
+        self.state = REPLYING
+        if connection.creditor is not self:
+            connection.serve(self)
+        connection.reply_bytes = 0
+        connection.scanner.begin(RESULT, 1)
+        if self._fill is not None:
+            self._record(self._fill, connection)
+        self._started = perf_counter()
+        connection.channel.write(data)
 
     # Asking.
 

@@ -24,11 +24,11 @@ from dbmux.wire.statements import BulkFlag, ExecuteFlag
 
 # MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
 LAST = 0xFFFFFFFF
-_ID = slice(5, 9)
+NUMBER = slice(5, 9)
 # Variables that hold for a statement as they were when it was prepared; all but the first on MySQL alone.
 HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
 # Behind the number of an execution: its flags, and how often it is to be done.
-_BEHIND_HEAD = _ID.stop + 5
+_BEHIND_HEAD = NUMBER.stop + 5
 
 
 @dataclass(slots=True)
@@ -45,8 +45,13 @@ class Statement:
     made_for: bytes = b""
     # Whether it shares no server's statement: one with the same text has long data or an open cursor.
     is_apart: bool = False
+    # Whether nothing can be ordered for it, and an execution leaves nothing behind.
+    is_bare: bool = False
     _key: StatementKey | None = None
     _shown: bytes | None = None
+
+    def __post_init__(self) -> None:
+        self.is_bare = self.query.is_plain and self.query.is_digest_wide and b"dbmux" not in self.text
 
     @property
     def shown(self) -> bytes:
@@ -122,9 +127,9 @@ class Statements:
 
     def find(self, data: bytes) -> Statement:
         """The statement that a command is about; raises MySQLError 1243."""
-        number = int.from_bytes(data[_ID], "little")
+        number = int.from_bytes(data[NUMBER], "little")
         statement = self.by_id.get(self.latest if number == LAST else number)
-        if statement is None or len(data) < _ID.stop:
+        if statement is None or len(data) < NUMBER.stop:
             raise MySQLError(
                 ErrorCode.UNKNOWN_STATEMENT, f"no prepared statement has the number {number} here; prepare it again"
             )
@@ -138,14 +143,14 @@ class Statements:
         """
         if data[4] != Command.STMT_EXECUTE:
             return statement.types
-        reader = Reader(data[_ID.stop :])
+        reader = Reader(data[NUMBER.stop :])
         count = self._count(statement, reader)
         if count:
             reader.take((count + 7) // 8)
             if reader.integer(1):
                 begin = reader.position
                 end = _types_end(reader, count, bool(self.capabilities & Capability.QUERY_ATTRIBUTES))
-                return data[_ID.stop + begin : _ID.stop + end]
+                return data[NUMBER.stop + begin : NUMBER.stop + end]
             if not statement.types:
                 raise MySQLError(ErrorCode.NO_TYPES, "values came whose types were never sent; send both together")
         return statement.types
@@ -163,7 +168,7 @@ class Statements:
         """The command to execute it on a connection; raises ProtocolError for a malformed one."""
         if not statement.parameters and not self.capabilities & Capability.QUERY_ATTRIBUTES:
             return renumbered(data, server_id)
-        head, tail = data[4:5] + server_id.to_bytes(4, "little"), data[_ID.stop :]
+        head, tail = data[4:5] + server_id.to_bytes(4, "little"), data[NUMBER.stop :]
         if data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             tail = self._bulk_types(statement, tail, connection, server_id)
         else:
@@ -214,4 +219,4 @@ def key_of(text: bytes, state: SessionState) -> StatementKey:
 
 def renumbered(data: bytes, number: int) -> bytes:
     """A command about a statement, or the answer to its preparation, with another number in the same place."""
-    return data[: _ID.start] + number.to_bytes(4, "little") + data[_ID.stop :]
+    return data[: NUMBER.start] + number.to_bytes(4, "little") + data[NUMBER.stop :]

@@ -23,7 +23,7 @@ from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, CloseReason, SessionClosed
 from dbmux.footprint import ANYWHERE
-from dbmux.frontend.cached import switches_cache
+from dbmux.frontend.cached import EXECUTE, switches_cache
 from dbmux.frontend.carried import Carried, PinKey, Warnings
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import asks_for_gtid, tracking
@@ -203,7 +203,7 @@ class Session(WarnedTenant):
                 is_text = data[4] == QUERY and (self._text_at == 5 or size > 7 and data[5] == 0)
                 if is_text and self._lens is None and b"dbmux" not in data:
                     self._run_bare(data)
-                else:
+                elif data[4] != EXECUTE or self._lens is not None or not self._execute_bare(data):
                     self._run(data)
                 return
         if self._upload is not None:
@@ -231,28 +231,11 @@ class Session(WarnedTenant):
         if cache is not None and self._consult(cache, query):
             self._resume_with(query, data)
             return
-        course = self.course
-        if connection is None:
-            connection = self._take() if course is None else self._take_for(course, query)
-            self._is_retriable = True
-        elif course is not None:
-            course.stay(self.backend, connection)
-        if connection is not None and (
-            connection.state is self.carried.state and (connection.creditor is self or not connection.debt)
-        ):
-            self._query = query
-            self._is_plain = True
+        connection = self._take_bare(query)
+        if connection is not None:
             self._command = QUERY
             self._sent = data
-            self.state = REPLYING
-            if connection.creditor is not self:
-                connection.serve(self)
-            connection.reply_bytes = 0
-            connection.scanner.begin(RESULT, 1)
-            if self._fill is not None:
-                self._record(self._fill, connection)
-            self._started = perf_counter()
-            connection.channel.write(data)
+            self._send_bare(connection, query, data)
         else:
             self._relay_plain(query, data)
 

@@ -15,11 +15,11 @@ from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.frontend.cached import CachedTenant
+from dbmux.frontend.cached import EXECUTE, CachedTenant
 from dbmux.frontend.carried import PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
-from dbmux.frontend.prepared import Statement, Statements, renumbered
-from dbmux.frontend.tenant import RESULT, Market, State
+from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
+from dbmux.frontend.tenant import RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
@@ -205,6 +205,40 @@ class StatementTenant(CachedTenant):
                 continue
             if other.key._replace(types=b"") == statement.key._replace(types=b""):
                 statement.is_apart = True
+
+    def _execute_bare(self, data: bytes) -> bool:
+        """The fast lane of executions, and all of it: what `_run_prepared` would do for most; False for the others."""
+        number = int.from_bytes(data[NUMBER], "little")
+        statement = self._statements.by_id.get(number) if self._statements is not None else None
+        if statement is None or not statement.is_bare or self._has_attributes or self.carried.pins:
+            return False
+        types = statement.types
+        if not statement.has_only_values(data) or (self.carried.counts_in_pings and types != statement.made_for):
+            return False
+        cache, query = self._cache, statement.query
+        self._orders = None
+        if cache is not None:
+            self._key = b""
+            if self.connection is None and self._recall_prepared(cache, statement, types, data):
+                return True
+            if self._consult(cache, query):
+                self._command = EXECUTE
+                self._resume = lambda: self._request_alone(
+                    query, data, lambda: self._send_execution(statement, data, is_usual=True), statement
+                )
+                return True
+        connection, key = self._take_bare(query), statement.key
+        there = None if connection is None else connection.statements.get(key)
+        if connection is None or there is None or (types and connection.bound.get(there) != types):
+            self._shape = RESULT
+            Tenant._request(self, query, data, lambda: self._send_execution(statement, data, is_usual=True), statement)
+            return True
+        connection.statements.move_to_end(key)
+        self._command = EXECUTE
+        self._statement = statement
+        self._sent = data
+        self._send_bare(connection, query, renumbered(data, there))
+        return True
 
     def _execute_prepared(self, statement: Statement, data: bytes) -> None:
         assert self._statements is not None
