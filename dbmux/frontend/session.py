@@ -154,7 +154,8 @@ class Session(WarnedTenant):
         found_rows = self.carried.found_rows if is_changed else 0
         self.carried = Carried(state, warnings_last=lasting)
         self.carried.found_rows = found_rows
-        self.capabilities = capabilities
+        # As a number: a flag's own arithmetic would be felt in each execution.
+        self.capabilities = int(capabilities)
         self._statements = None
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
         if self.course is not None and group.config.read_your_writes is ReadYourWrites.GTID:
