@@ -13,7 +13,7 @@ from dataclasses import replace
 from time import perf_counter, time
 from typing import Protocol
 
-from dbmux.backend.connection import Connection
+from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Target, Topology
@@ -66,6 +66,8 @@ EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True, i
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
 # Of these a server may keep something on a connection even when it is reset.
 _LASTING = frozenset((PinReason.UNKNOWN, PinReason.XA, PinReason.SEQUENCE))
+# A debt that a plain statement leaves as it is; all others are greater.
+AN_ID = int(Debt.INSERT_ID)
 # After these the connection is as the last reply left it.
 _ORDERLY = frozenset((CloseReason.QUIT, CloseReason.CLIENT_GONE))
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
@@ -272,7 +274,7 @@ class Session(WarnedTenant):
             # It keeps its connection, and the connection knows all the rest.
             pass
         elif self._is_plain and not (
-            scanner.error or scanner.warnings or connection.debt or carried.warnings or carried.pins
+            scanner.error or scanner.warnings or connection.debt > AN_ID or carried.warnings or carried.pins
         ):
             # What `_follow` would do.
             carried.row_count = -1 if scanner.has_rows else scanner.affected
@@ -285,7 +287,7 @@ class Session(WarnedTenant):
                 or scanner.status & AUTOCOMMIT != course.autocommit
             ):
                 course.follow(self._query, self._command, connection, now)
-            if not scanner.status & IN_TRANSACTION and not connection.kills:
+            if not (scanner.status & IN_TRANSACTION or connection.kills or connection.debt):
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
             else:
