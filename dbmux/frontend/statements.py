@@ -210,7 +210,9 @@ class StatementTenant(CachedTenant):
         """The fast lane of executions, and all of it: what `_run_prepared` would do for most; False for the others."""
         number = int.from_bytes(data[NUMBER], "little")
         statement = self._statements.by_id.get(number) if self._statements is not None else None
-        if statement is None or not statement.is_bare or self._has_attributes or self.carried.pins:
+        # Only a login that was relayed is a pin that makes no difference here.
+        is_tied = len(self.carried.pins) > (self.shelf is None)
+        if statement is None or not statement.is_bare or self._has_attributes or is_tied:
             return False
         types = statement.types
         if not statement.has_only_values(data) or (self.carried.counts_in_pings and types != statement.made_for):
