@@ -29,7 +29,17 @@ from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.statements import PREPARED
-from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
+from dbmux.frontend.tenant import (
+    AUTOCOMMIT,
+    IDLE,
+    IN_TRANSACTION,
+    METADATA_CHANGED,
+    QUERY,
+    REPLYING,
+    RESULT,
+    Market,
+    State,
+)
 from dbmux.frontend.warned import WarnedTenant, asks_diagnostics
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
@@ -70,6 +80,8 @@ _LASTING = frozenset((PinReason.UNKNOWN, PinReason.XA, PinReason.SEQUENCE))
 AN_ID = int(Debt.INSERT_ID)
 # After these the connection is as the last reply left it.
 _ORDERLY = frozenset((CloseReason.QUIT, CloseReason.CLIENT_GONE))
+# With neither of these flags a plain statement's connection can be given away at once.
+_NOTABLE = IN_TRANSACTION | METADATA_CHANGED
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
@@ -287,20 +299,18 @@ class Session(WarnedTenant):
                 or scanner.status & AUTOCOMMIT != course.autocommit
             ):
                 course.follow(self._query, self._command, connection, now)
-            if not (scanner.status & IN_TRANSACTION or connection.kills or connection.debt):
+            if not (scanner.status & _NOTABLE or connection.kills or connection.debt):
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
             else:
+                if scanner.status & METADATA_CHANGED:
+                    self._note_columns(connection)
                 self._let_go(connection, now)
                 if self.state != IDLE:
                     return
         else:
             if self._killing is not None:
-                victim, scope = self._killing
-                self._killing = None
-                # A connection that was killed is closed in a moment: until then no other session may have it.
-                if scope is KillScope.QUERY or scanner.error:
-                    _spare(victim)
+                self._end_killing(*self._killing, scanner.error)
             self._follow(connection, now)
             if self.state != IDLE:
                 return
@@ -308,6 +318,12 @@ class Session(WarnedTenant):
             self.retire(self._retiring)
         elif self._held:
             self._advance()
+
+    def _end_killing(self, victim: Session, scope: KillScope, error: int) -> None:
+        self._killing = None
+        # A connection that was killed is closed in a moment: until then no other session may have it.
+        if scope is KillScope.QUERY or error:
+            _spare(victim)
 
     def _go_on(self) -> None:
         if self._retiring is not None:

@@ -49,6 +49,7 @@ from dbmux.wire.replies import Status
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
 IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
+METADATA_CHANGED = int(Status.METADATA_CHANGED)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
 _OFF = (b"0", b"OFF", b"FALSE")
@@ -478,9 +479,12 @@ class Tenant(Holder, ABC):
             carried.take_over(connection, self._query, self)
             if self._query.needs and statement is None:
                 self._substitute()
-            if key is not None and not is_prepared:
+            if unprepared is not None:
                 at = [command for command, _ in anew].index(Command.STMT_PREPARE)
-                connection.remember_statement(key, answers[len(debts) + len(statements) + at].prepared().statement)
+                told = answers[len(debts) + len(statements) + at].prepared()
+                unprepared.was_prepared_anew(told.columns)
+                connection.close_statement(unprepared.key)
+                connection.remember_statement(unprepared.key, told.statement)
             if course is not None and gtid and not has_come(answers[len(debts)]):
                 self._wait_no_longer(course, connection)
             else:
