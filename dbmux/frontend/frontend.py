@@ -149,12 +149,14 @@ class Frontend:
 
     def take(self, settings: Settings) -> None:
         """Other settings hold from now on, for sessions that are there from their next transaction on."""
-        self.settings = settings
+        before, self.settings = self.settings, settings
         self._throttle.allowed = settings.failed_logins
         for session in list(self.sessions.values()):
             self._regroup(session)
             if session.group is not None:
                 session.use_cache(settings.cache)
+        for group in before.topology.groups.values():
+            group.leave()
 
     def _regroup(self, session: Session) -> None:
         group = session.group and self.topology.groups.get(session.group.name)

@@ -427,8 +427,10 @@ class Tenant(Holder, ABC):
         course, is_overdue = self.course, perf_counter() >= self.deadline
         if is_overdue:
             self._answer_error(error)
-        elif course is not None and self.backend not in course.group.members:
-            # It was removed from the configuration while its connections were waited for.
+        elif course is not None and self.backend is not None and self.backend not in course.group.members:
+            # It was removed from the configuration while its connections were waited for. A rule or hint of before may
+            # still name it.
+            course.tried += (self.backend,)
             self._get_connection()
         elif course is not None and self._needs_primary(course):
             course.group.doubt()

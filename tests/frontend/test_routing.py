@@ -631,6 +631,50 @@ def without(found: Group, *names: str, primary: str = "primary") -> Config:
     return config.model_copy(update={"backends": backends, "groups": {"main": main}})
 
 
+@pytest.mark.parametrize("name", ["main", "another"], ids=["the group stays", "the group goes"])
+def test_a_write_that_waits_for_a_primary_is_not_forgotten_by_a_reload(name: str) -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            main.is_writable = False
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            changed = {"groups": {name: found.engine.config.groups["main"]}}
+            await found.engine.apply(found.engine.config.model_copy(update=changed), "test", ())
+            if name == "main":
+                found.engine.frontend.topology.groups["main"].found_writable()
+            (told,) = await waiting
+
+            assert isinstance(told, Ok if name == "main" else Err)
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("route", "answer"), [("one", Err), ("main.replica", Ok)])
+def test_who_was_sent_to_a_server_that_is_removed_goes_to_another_or_is_told(route: str, answer: type) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one"), max_connections=1) as found:
+            holder, waiter = await client(found.port), await client(found.port)
+            await holder.ask(Command.QUERY, b"START TRANSACTION READ ONLY")
+            read = b"/* dbmux: route=%s */ SELECT 1" % route.encode()
+            waiting = asyncio.ensure_future(waiter.ask(Command.QUERY, read))
+            while not found.backend("one").pool.queue:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(without(found, "one"), "test", ())
+            *_, told = await waiting
+
+            assert isinstance(told, answer)
+            holder.close()
+            waiter.close()
+
+    run(scenario)
+
+
 def test_a_session_goes_on_when_its_servers_are_removed() -> None:
     async def scenario() -> None:
         async with group() as found:
