@@ -261,13 +261,7 @@ class Tenant(Holder, ABC):
         else:
             backend = course.steer(query, self._orders)
         if backend is None:
-            names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
-            self._answer_error(
-                MySQLError(
-                    ErrorCode.UNREACHABLE,
-                    f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
-                )
-            )
+            self._answer_error(course.refusal or _nobody(course))
             return False
         is_for_primary = backend is course.group.primary and query.access is not Access.READ
         if is_for_primary and query.kind is not Kind.KILL and course.must_wait_for_primary:
@@ -425,6 +419,8 @@ class Tenant(Holder, ABC):
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
         course, is_overdue = self.course, perf_counter() >= self.deadline
+        if course is not None and isinstance(error, BackendRefused):
+            course.refusal = error
         if is_overdue:
             self._answer_error(error)
         elif course is not None and self.backend is not None and self.backend not in course.group.members:
@@ -870,6 +866,14 @@ class Tenant(Holder, ABC):
             key, since = next(iter(self.carried.pins.items()))
             return Occupation(key.reason, since)
         return Occupation(None, self._started)
+
+
+def _nobody(course: Course) -> MySQLError:
+    names = ", ".join(dict.fromkeys(tried.name for tried in course.tried)) or course.group.primary.name
+    return MySQLError(
+        ErrorCode.UNREACHABLE,
+        f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
+    )
 
 
 def _clean(connection: Connection, shelf: Shelf) -> None:

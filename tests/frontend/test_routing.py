@@ -785,6 +785,24 @@ def test_a_replica_that_refuses_the_account_is_not_tried_by_every_read() -> None
     run(scenario)
 
 
+def test_an_account_that_no_server_takes_any_more_is_told_so() -> None:
+    async def scenario() -> None:
+        async with group(kind=Closed, max_connections=1) as found:
+            session = await client(found.port)
+            found.members["primary"].name = "closed as well"
+            found.members["primary"].hangs_up_on = b"UPDATE"
+            leaving = await client(found.port)
+            await leaving.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            (told,) = await session.ask(Command.QUERY, b"SELECT 1")
+
+            assert isinstance(told, Err)
+            assert (told.number, told.message) == (1045, b"Access denied")
+            session.close()
+
+    run(scenario)
+
+
 def test_a_read_does_not_wait_for_a_primary_that_is_away() -> None:
     async def scenario() -> None:
         async with switchable() as found:
