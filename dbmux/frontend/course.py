@@ -54,7 +54,8 @@ class Course:
     """One session's, whose login at `backend` gave it the shelf `home`; that account holds everywhere.
 
     `route` is the last query's. `tried` are the servers that failed the query under way, `refusal` is what one of them
-    said to its account, and `wait_for` is the GTID that its server must have first. `gtid` is that of what the session wrote last, or b"" where it is not known.
+    said to its account, and `wait_for` is the GTID that its server must have first. `gtid` is that of what the session
+    wrote last, or b"" where it is not known.
     """
 
     __slots__ = (
@@ -157,13 +158,15 @@ class Course:
 
     def _as_ordered(self, target: Target, route: Route) -> Backend | None:
         self.route = route
+        # A statement that waits through a reload was ordered to a group that is followed no more.
+        group = self.group if target.group.name == self.group.name else target.group
         if target.backend is not None:
             chosen: Backend | None = target.backend
         elif target.role is Role.REPLICA:
             # Whoever asks for a replica gets one, as long as any answers.
-            chosen = target.group.reader(0.0, self.tried) or target.group.any_reader(self.tried)
+            chosen = group.reader(0.0, self.tried) or group.any_reader(self.tried)
         else:
-            chosen = target.group.primary
+            chosen = group.primary
         return None if chosen in self.tried else chosen
 
     def _read(self, route: Route, orders: Orders | None) -> tuple[Route, Backend | None]:

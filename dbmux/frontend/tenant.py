@@ -489,7 +489,7 @@ class Tenant(Holder, ABC):
             if debts and isinstance(creditor, Tenant):
                 creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
             if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
-                self._not_ready(connection, error)
+                self._not_ready(connection, error, gtid if len(answers) == len(debts) else b"")
                 return
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
@@ -521,8 +521,14 @@ class Tenant(Holder, ABC):
             text = substitute(self._pending, start, self._flags, values)
             self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
 
-    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError, asked: bytes = b"") -> None:
+        # `asked` is the GTID of which the server was being asked.
         if self.state == State.CLOSED:
+            return
+        if asked and self.course is not None and isinstance(error, BackendRefused):
+            # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
+            connection.forget_debt()
+            self._wait_no_longer(self.course, connection)
             return
         was_closed = connection.is_closed
         is_missed = self.shelf is None or bool(self.carried.pins) or connection.is_in_transaction
