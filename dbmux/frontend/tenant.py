@@ -432,6 +432,14 @@ class Tenant(Holder, ABC):
             course.group.doubt()
             self._get_connection()
         elif not self._go_elsewhere():
+            self._wait_on(error)
+
+    def _wait_on(self, error: MySQLError | BackendRefused) -> None:
+        # A server without a place for one more connection still has those that others hold.
+        is_full = isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number
+        if is_full and self.shelf is not None and self.shelf.pool.is_refused_more:
+            self.shelf.pool.wait(self, self._started)
+        else:
             self._answer_error(error)
 
     def _needs_primary(self, course: Course) -> bool:
