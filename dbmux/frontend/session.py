@@ -402,10 +402,10 @@ class Session(WarnedTenant):
         connection, orders = self.connection, self._orders
         assert connection is not None
         assert orders is not None
-        whose = f"rule {orders.rule}" if orders.rule else "a hint"
         error = MySQLError(
             ErrorCode.TOO_MANY_ROWS,
-            f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
+            f"the result has more than the {orders.max_rows} rows that {orders.counted_by} allows; "
+            f"add a LIMIT or raise max_rows",
         )
         connection.scanner.error = error.code.number
         # The server may go on for a while.
@@ -422,9 +422,10 @@ class Session(WarnedTenant):
         self._go_on()
 
     @property
-    def limit_s(self) -> float | None:
-        """How long the command under way may take by a rule or a hint."""
-        return self._orders.timeout_s if self._orders is not None else None
+    def limit(self) -> tuple[float, str] | None:
+        """How long the command under way may take by a rule or a hint, and by which of them."""
+        orders = self._orders
+        return None if orders is None or orders.timeout_s is None else (orders.timeout_s, orders.timed_by)
 
     def backend_closed(self, error: Exception | None) -> None:
         """The backend's connection is gone."""

@@ -262,13 +262,7 @@ class Tenant(Holder, ABC):
         else:
             backend = course.steer(query, self._orders)
         if backend is None:
-            names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
-            self._answer_error(
-                MySQLError(
-                    ErrorCode.UNREACHABLE,
-                    f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
-                )
-            )
+            self._answer_error(course.refusal or _nobody(course))
             return False
         is_for_primary = backend is course.group.primary and query.access is not Access.READ
         if is_for_primary and query.kind is not Kind.KILL and course.must_wait_for_primary:
@@ -426,15 +420,27 @@ class Tenant(Holder, ABC):
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
         course, is_overdue = self.course, perf_counter() >= self.deadline
+        if course is not None and isinstance(error, BackendRefused):
+            course.refusal = error
         if is_overdue:
             self._answer_error(error)
-        elif course is not None and self.backend not in course.group.members:
-            # It was removed from the configuration while its connections were waited for.
+        elif course is not None and self.backend is not None and self.backend not in course.group.members:
+            # It was removed from the configuration while its connections were waited for. A rule or hint of before may
+            # still name it.
+            course.tried += (self.backend,)
             self._get_connection()
         elif course is not None and self._needs_primary(course):
             course.group.doubt()
             self._get_connection()
         elif not self._go_elsewhere():
+            self._wait_on(error)
+
+    def _wait_on(self, error: MySQLError | BackendRefused) -> None:
+        # A server without a place for one more connection still has those that others hold.
+        is_full = isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number
+        if is_full and self.shelf is not None and self.shelf.pool.is_refused_more:
+            self.shelf.pool.wait(self, self._started)
+        else:
             self._answer_error(error)
 
     def _needs_primary(self, course: Course) -> bool:
@@ -495,7 +501,7 @@ class Tenant(Holder, ABC):
             if debts and isinstance(creditor, Tenant):
                 creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
             if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
-                self._not_ready(connection, error)
+                self._not_ready(connection, error, gtid if len(answers) == len(debts) else b"")
                 return
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
@@ -527,8 +533,14 @@ class Tenant(Holder, ABC):
             text = substitute(self._pending, start, self._flags, values)
             self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
 
-    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError, asked: bytes = b"") -> None:
+        # `asked` is the GTID of which the server was being asked.
         if self.state == State.CLOSED:
+            return
+        if asked and self.course is not None and isinstance(error, BackendRefused):
+            # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
+            connection.forget_debt()
+            self._wait_no_longer(self.course, connection)
             return
         was_closed = connection.is_closed
         is_missed = self.shelf is None or bool(self.carried.pins) or connection.is_in_transaction
@@ -872,6 +884,14 @@ class Tenant(Holder, ABC):
             key, since = next(iter(self.carried.pins.items()))
             return Occupation(key.reason, since)
         return Occupation(None, self._started)
+
+
+def _nobody(course: Course) -> MySQLError:
+    names = ", ".join(dict.fromkeys(tried.name for tried in course.tried)) or course.group.primary.name
+    return MySQLError(
+        ErrorCode.UNREACHABLE,
+        f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
+    )
 
 
 def _clean(connection: Connection, shelf: Shelf) -> None:
