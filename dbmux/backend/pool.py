@@ -221,7 +221,10 @@ class Shelf:
             connection.forget_debt()
             self.idle.append(connection)
         else:
-            connection.creditor.collect(connection)
+            connection.creditor.collect(connection, self._has_paid)
+
+    def _has_paid(self, connection: Connection) -> None:
+        self.give(connection, connection.idle_since)
 
     def sibling(self, key: ShelfKey) -> Shelf:
         """The shelf of the same pool and account with another key."""

@@ -262,8 +262,10 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
     state = backend.first_state(who.schema, door.charset)
     if not who.schema and shelf.members:
         return Admitted(ok=_ok(proof, state, backend.reports[door.charset]), state=state, shelf=shelf)
-    connection = shelf.take(state, None) or await Turn(backend.pool, shelf, deadline).wait()
+    connection = await Turn(backend.pool, shelf, deadline).wait(shelf.take(state, None))
     assert connection is not None
+    # What runs now counts instead of its last session's statement.
+    connection.creditor = None
     try:
         statements: list[tuple[Command, bytes]] = []
         if needs_reset(connection.state, state):

@@ -866,23 +866,22 @@ class Tenant(Holder, ABC):
         self.state = int(State.SETTLING)
         Exchange(settlement(connection), paid, self._not_answered).begin(connection)
 
-    def collect(self, connection: Connection) -> None:
-        """The pool wants to close a connection that owes this session something: that is asked for first."""
-        shelf = connection.home
+    def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
+        """Somebody else wants a connection that owes this session something: that is asked for first."""
         self.is_being_settled()
 
-        def paid(answers: list[Answer]) -> None:
+        def told(answers: list[Answer]) -> None:
             self._note(connection, answers)
             connection.forget_debt()
-            if isinstance(shelf, Shelf):
-                shelf.give(connection, connection.idle_since)
+            paid(connection)
             self.settle(connection, [])
 
         def lost(error: BackendRefused | MySQLError) -> None:
             connection.abort()
+            paid(connection)
             self.settle(connection, [])
 
-        Exchange(settlement(connection), paid, lost).begin(connection)
+        Exchange(settlement(connection), told, lost).begin(connection)
 
     def is_being_settled(self) -> None:
         """Another session got the connection that owes this one something: nothing may run until it has paid."""
