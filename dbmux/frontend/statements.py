@@ -359,6 +359,8 @@ class StatementTenant(CachedTenant):
         if self._statement is not None:
             self._follow_prepared(self._statement, connection, now)
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
+            if self.is_spoiled and self.backend is not None:
+                self.backend.pool.worn.add(connection)
             self.carried.reset(connection)
             self._statements = None
             self._is_cache_off = False

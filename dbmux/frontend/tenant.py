@@ -55,6 +55,8 @@ METADATA_CHANGED = int(Status.METADATA_CHANGED)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
 _OFF = (b"0", b"OFF", b"FALSE")
+# A connection that is reset with an XA transaction loses it on MariaDB, and InnoDB's tables with it, for good.
+_STAINS = frozenset((PinReason.UNKNOWN, PinReason.XA))
 # A `row_limit` that no number of rows reaches.
 ANY = -2
 new_tuple = tuple.__new__
@@ -942,7 +944,7 @@ class Tenant(Holder, ABC):
         """Whether even a reset may leave something behind on the connection."""
         # A shared connection is told the option of each session; one that a relayed login leaves is not.
         is_told = self.shelf is not None or self.carried.state.option is None
-        return not is_told or any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
+        return not is_told or any(key.reason in _STAINS for key in self.carried.pins)
 
     @property
     def occupation(self) -> Occupation:

@@ -469,6 +469,43 @@ def test_what_a_reset_leaves_behind_is_no_other_sessions() -> None:
     run(scenario)
 
 
+XA = (b"XA START 'x'", b"UPDATE t SET a = 1", b"XA END 'x'", b"XA PREPARE 'x'")
+
+
+def test_a_connection_that_was_left_with_an_xa_transaction_is_nobody_elses() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            for statement in XA:
+                await one.ask(Command.QUERY, statement)
+
+            one.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+
+            await two.ask(Command.QUERY, b"SELECT a FROM t")
+            assert proxy.backend.logins == 2
+            two.close()
+
+    run(scenario)
+
+
+def test_a_connection_that_a_client_reset_with_an_xa_transaction_is_nobody_elses() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            for statement in XA:
+                await one.ask(Command.QUERY, statement)
+
+            await one.ask(Command.RESET_CONNECTION)
+
+            await two.ask(Command.QUERY, b"SELECT a FROM t")
+            assert proxy.backend.logins == 2
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_a_savepoint_without_autocommit_keeps_the_connection() -> None:
     async def scenario() -> None:
         status = Status(0)
