@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -189,6 +190,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             node.run("DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES")
         node.run(f"CREATE USER '{SIMPLE_ACCOUNT}'@'%' IDENTIFIED BY '{SIMPLE_PASSWORD}'")
         node.run(f"GRANT ALL ON *.* TO '{SIMPLE_ACCOUNT}'@'%'")
+        node.run("CREATE DATABASE IF NOT EXISTS test")
         with Client("127.0.0.1", node.port, SIMPLE_ACCOUNT, SIMPLE_PASSWORD) as client:
             _make(client, software.kind)
         yield from _served(node, root)
@@ -335,3 +337,32 @@ def test_an_xa_transaction_that_outlives_its_session_is_committed_by_another(sta
             _until(lambda: value(commits, "XA COMMIT 'l'") == (), "the transaction can be committed")
 
         assert value(reader, sql) == value(direct, sql) == (("1000",),)
+
+
+def test_after_a_server_was_away_nothing_is_used_that_was_stored_before(stage: Stage) -> None:
+    # A table that is in the server's memory alone is empty then.
+    sql = "SELECT COUNT(*) FROM m"
+    with stage.client(stage.node.port, "test") as direct, stage.client(stage.alone, "test") as reader:
+        direct.query("CREATE TABLE m (a INT) ENGINE=MEMORY")
+        direct.query("INSERT INTO m VALUES (1)")
+        remember(stage, stage.alone, reader, direct, [sql])
+
+    stage.node.stop()
+    with suppress(BackendRefused), stage.client(stage.alone, "test"):
+        pass
+    _until(lambda: _is_cleared(stage, "db was away"), "the server is missed")
+    stage.node.start()
+    _until(lambda: _is_answered(stage), "the server is asked again")
+
+    with stage.client(stage.node.port, "test") as direct, stage.client(stage.alone, "test") as reader:
+        assert value(reader, sql) == value(direct, sql) == (("0",),)
+
+
+def _is_cleared(stage: Stage, cause: str) -> bool:
+    return any(one["cause"] == cause for one in stage.told(stage.alone)["cleared"])
+
+
+def _is_answered(stage: Stage) -> bool:
+    with suppress(BackendRefused), stage.client(stage.alone, "test"):
+        return True
+    return False
