@@ -88,8 +88,8 @@ class Creditor(Protocol):
 
     latest: Connection | None
 
-    def collect(self, connection: Connection) -> None:
-        """Have the connection, which is not idle any more, pay its debt, and give it back."""
+    def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
+        """Have the connection, which is not idle any more, pay its debt; `paid` is told, also of one that was lost."""
 
 
 class Debt(IntFlag):

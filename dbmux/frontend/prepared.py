@@ -119,7 +119,8 @@ class Statement:
         return back
 
     def _is_elsewhere(self, now: SessionState) -> bool:
-        return bool(self.state.schema) and self.state.schema != now.schema
+        # From nowhere there would be no way back: what names all its schemas is as good there.
+        return bool(self.state.schema and now.schema) and self.state.schema != now.schema
 
     def _as_it_was(self, now: SessionState) -> SessionState:
         # In all that the server reads while it prepares a statement, but for the schema.

@@ -19,6 +19,7 @@ from dbmux.frontend.cached import EXECUTE, CachedTenant
 from dbmux.frontend.carried import PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
+from dbmux.frontend.schemaless import NO_SCHEMA
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
@@ -126,7 +127,7 @@ class StatementTenant(CachedTenant):
 
         def failed(error: BackendRefused | MySQLError) -> None:
             statements.latest = 0
-            self._answer_failure(connection, error)
+            self._answer_failure(connection, self._as_in_its_schema(error, query))
 
         Exchange([(Command.STMT_PREPARE, text)], done, failed).begin(connection)
 
@@ -159,17 +160,21 @@ class StatementTenant(CachedTenant):
         else:
             self._not_ready(connection, error)
 
+    def _as_in_its_schema(self, error: BackendRefused | MySQLError, query: Query) -> BackendRefused | MySQLError:
+        is_for_none = isinstance(error, BackendRefused) and error.number == NO_SCHEMA
+        return self._unknown_schema(query) if is_for_none and self.carried.missing else error
+
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
         # The session may be in a transaction on this connection, which must be as it was before.
         assert self.backend is not None
-        back = statement.way_back(self.carried.state, self.backend.spelling)
+        back = statement.way_back(self.carried.there, self.backend.spelling)
 
         def answer() -> None:
             if self._command == Command.STMT_SEND_LONG_DATA:
                 # This has no answer; the execution will.
                 self._answer_asked(connection, b"", 0)
             else:
-                self._answer_failure(connection, error)
+                self._answer_failure(connection, self._as_in_its_schema(error, statement.query))
 
         def returned(answers: list[Answer]) -> None:
             told = with_status(answers[0].raw, connection.scanner.status)
@@ -211,10 +216,16 @@ class StatementTenant(CachedTenant):
         """The fast lane of executions, and all of it: what `_run_prepared` would do for most; False for the others."""
         number = int.from_bytes(data[NUMBER], "little")
         statement = self._statements.by_id.get(number) if self._statements is not None else None
-        if statement is None or not statement.is_bare or self._has_attributes or self.carried.pins:
+        # Only a login that was relayed is a pin that makes no difference here.
+        is_tied = len(self.carried.pins) > (self.shelf is None)
+        if statement is None or not statement.is_bare or self._has_attributes or is_tied:
             return False
         types = statement.types
-        if not statement.has_only_values(data) or (self.carried.counts_in_pings and types != statement.made_for):
+        if (
+            statement.is_changed
+            or not statement.has_only_values(data)
+            or (self.carried.counts_in_pings and types != statement.made_for)
+        ):
             return False
         cache, query = self._cache, statement.query
         self._orders = None
@@ -348,6 +359,8 @@ class StatementTenant(CachedTenant):
         if self._statement is not None:
             self._follow_prepared(self._statement, connection, now)
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
+            if self.is_spoiled and self.backend is not None:
+                self.backend.pool.worn.add(connection)
             self.carried.reset(connection)
             self._statements = None
             self._is_cache_off = False

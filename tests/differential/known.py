@@ -13,7 +13,7 @@ Where = dict[tuple[str, frozenset[str]], str]
 _CHARSET = "stored warnings have the character set of before SET NAMES"
 
 # What another session or a trigger did cannot be seen in what the session sends.
-_DROPPED = "another session dropped the schema: no connection can be brought into it any more (1049)"
+_DROPPED = "a session without a schema can execute what was prepared in another one only where that is prepared"
 _TRIGGER = "a trigger set a user variable on the connection that it ran on"
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
@@ -22,9 +22,7 @@ _FIRST_TYPES = "MySQL takes the values of later executions for the types of the 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
     ("error messages in the client's set", MARIADB): _CHARSET,
-    ("a schema that is dropped while it is in use", ALL): _DROPPED,
     ("the schema of the preparation holds", ALL): _DROPPED,
-    ("three sessions in schemas of their own", ALL): _DROPPED,
     ("triggers", ALL): _TRIGGER,
     ("the types of the first values", MYSQL): _FIRST_TYPES,
 }

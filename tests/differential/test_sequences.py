@@ -8,16 +8,18 @@ from dataclasses import replace
 import pytest
 
 from dbmux.query import PinReason
-from tests.differential.conftest import CACHED, FORCED, SECONDS, SPLIT, Stages
+from tests.differential.conftest import CACHED, FORCED, FREE, SECONDS, SPLIT, Stages
 from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, TRACK, Scenario, scenario
-from tests.differential.subjects import binary, routines
+from tests.differential.subjects import binary, diagnostics, ids, routines
 
 NAMES = [scenario.name for scenario in SCENARIOS]
 # Framing matters most where replies have many parts; all scenarios have their turn in a long run.
 FRAMED = SCENARIOS if SECONDS else (*binary.SCENARIOS, *routines.SCENARIOS)
+# What stays at the server until it is needed.
+OWED = (*ids.SCENARIOS, *diagnostics.SCENARIOS)
 
 
 def cases(scenarios: Sequence[Scenario], known: Where) -> list[object]:
@@ -49,6 +51,14 @@ def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stage
 @pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
 def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(SPLIT, server), scenario)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(OWED, KNOWN))
+def test_the_same_when_connections_are_given_away_only_if_needed(
+    scenario: Scenario, server: str, stages: Stages
+) -> None:
+    examine(stages(FREE, server), scenario)
 
 
 _NOT_TWICE = {
