@@ -18,8 +18,10 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import TYPE_CHECKING, Self
 
+from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.opening import kill
+from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
@@ -44,6 +46,7 @@ from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.dial import keep_alive
 from dbmux.net.tls import TlsLayer
 from dbmux.planner.planner import Planner
+from dbmux.sql.kill import KillScope
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user, program_name
@@ -263,8 +266,26 @@ class Frontend:
         connection, shelf, backend = session.connection, session.shelf, session.backend
         if connection is None or shelf is None or shelf.account is None or backend is None:
             return False
-        self._start(kill(backend, shelf, connection.id), f"kill at {backend.name}")
+        self._start(kill(backend, shelf, connection.id, KillScope.CONNECTION), f"kill at {backend.name}")
         return True
+
+    def stop_query(self, session: Session) -> bool:
+        """Have the server stop what runs for a session, which goes on; False when nothing does, or nobody can."""
+        connection, shelf, backend = session.connection, session.shelf, session.backend
+        if session.busy_since is None or connection is None or backend is None:
+            return False
+        if shelf is None or shelf.account is None:
+            return False
+        # Until the server has done it, the connection must not become another session's.
+        connection.kills += 1
+        self._start(self._stop_query(session, backend, shelf, connection), f"stop a query at {backend.name}")
+        return True
+
+    async def _stop_query(self, session: Session, backend: Backend, shelf: Shelf, connection: Connection) -> None:
+        try:
+            await kill(backend, shelf, connection.id, KillScope.QUERY)
+        finally:
+            session.spare(connection)
 
     # Logging in.
 

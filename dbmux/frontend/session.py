@@ -135,7 +135,7 @@ class Session(WarnedTenant):
         self._is_backend_congested = False
         self._held: bytearray | None = None
         self._upload: Upload | None = None
-        self._killing: tuple[Session, KillScope] | None = None
+        self._killing: tuple[Session, Connection, KillScope] | None = None
         self._retiring: MySQLError | None = None
 
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
@@ -293,11 +293,11 @@ class Session(WarnedTenant):
                     return
         else:
             if self._killing is not None:
-                victim, scope = self._killing
+                victim, victims, scope = self._killing
                 self._killing = None
                 # A connection that was killed is closed in a moment: until then no other session may have it.
                 if scope is KillScope.QUERY or scanner.error:
-                    _spare(victim)
+                    victim.spare(victims)
             self._follow(connection, now)
             if self.state != IDLE:
                 return
@@ -769,7 +769,7 @@ class Session(WarnedTenant):
                 return
             # Until the server has done it, the connection must not become another session's.
             victim.connection.kills += 1
-            self._killing = victim, plan.scope
+            self._killing = victim, victim.connection, plan.scope
             number = victim.connection.id
         if behind is None:
             data = packet.encode(before[4:] + number.to_bytes(4, "little"), 0)
@@ -803,10 +803,8 @@ class Session(WarnedTenant):
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
 
-
-def _spare(victim: Session) -> None:
-    connection = victim.connection
-    if connection is not None:
+    def spare(self, connection: Connection) -> None:
+        """Of what ran on the connection the server has ended what it should: it may be another session's again."""
         connection.kills -= 1
-        if victim.state == IDLE:
-            victim._let_go(connection, perf_counter())
+        if self.connection is connection and self.state == IDLE:
+            self._let_go(connection, perf_counter())
