@@ -412,21 +412,23 @@ class Session(WarnedTenant):
         """The backend's connection is gone."""
         lost, self.connection = self.connection, None
         if self.state == IDLE:
-            self.end(CloseReason.BACKEND_GONE, str(error) if error else "the server closed the connection")
+            reason = CloseReason.KILLED if lost is not None and lost.kills else CloseReason.BACKEND_GONE
+            self.end(reason, str(error) if error else "the server closed the connection")
         elif self.state != State.CLOSED and lost is not None:
             self._lost_in_reply(lost)
 
     def _lost_in_reply(self, lost: Connection) -> None:
         is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
-        if is_read and self._is_retriable and not lost.reply_bytes:
+        # Who was killed does not come back, though the server closed no more than this connection.
+        if is_read and self._is_retriable and not lost.reply_bytes and not lost.kills:
             self._retry()
             return
+        what = "this connection was killed" if lost.kills else f"backend {self.backend_name} closed the connection"
         error = MySQLError(
             ErrorCode.LOST_IN_REPLY,
-            f"backend {self.backend_name} closed the connection in the middle of the query; "
-            "whether it took effect is unknown: check before you repeat it",
+            f"{what} in the middle of the query; whether it took effect is unknown: check before you repeat it",
         )
-        self._break_off(lost, error, CloseReason.BACKEND_GONE)
+        self._break_off(lost, error, CloseReason.KILLED if lost.kills else CloseReason.BACKEND_GONE)
 
     def _retry(self) -> None:
         # A read of which nothing came yet, once at the same server, and at each other one of the group.
