@@ -312,6 +312,7 @@ def test_observed_only_reads_go_to_the_primary_and_tell_where_they_would_have_go
 
             (event,) = [event for event in found.events if isinstance(event, QueryFinished)]
             assert (event.route.reason, event.route.would) == (Reason.OBSERVED, "replica")
+            assert found.engine.frontend.topology.groups["main"].observed == 1
             session.close()
 
     run(scenario)
