@@ -388,6 +388,22 @@ def test_clients_log_in_and_read_while_the_primary_is_away() -> None:
     run(scenario)
 
 
+def test_a_client_that_logs_in_when_the_primary_has_just_gone_is_let_in_by_a_replica() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            await until(lambda: found.backend("primary").state is BackendState.UP)
+            found.backend("primary").config = found.backend("primary").config.model_copy(
+                update={"address": TcpAddress("127.0.0.1", 1)}
+            )
+
+            session = await client(found.port)
+
+            assert await served_by(session) in ("one", "two")
+            session.close()
+
+    run(scenario)
+
+
 def test_a_write_is_never_repeated() -> None:
     async def scenario() -> None:
         async with group() as found:
