@@ -627,7 +627,7 @@ class Session(WarnedTenant):
         query = self._read(data, start)
         if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(query, data, start):
             return
-        if query.kind is Kind.SET and (switch := switches_cache(data[start:])) is not None:
+        if query.kind is Kind.SET and (switch := switches_cache(data, start, self._flags)) is not None:
             self._switch_cache(switch)
             return
         if self.course is not None and asks_for_gtid(data[start:]):
