@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
-from dbmux.frontend.carried import COUNTS, count_errors
+from dbmux.frontend.carried import count_errors
 from dbmux.frontend.conditions import Known
 from dbmux.frontend.diagnostics import added, limited, only_errors, with_status
 from dbmux.frontend.statements import StatementTenant
@@ -86,8 +86,8 @@ class WarnedTenant(StatementTenant):
             capabilities=connection.capabilities,
             is_mariadb=self.backend.is_mariadb,
         )
-        # What is asked here instead changes what the connection counts.
-        carried.apart = COUNTS
+        # What is asked here instead changes what the connection counts, but for the rows that a SELECT found.
+        carried.apart |= Needs.ROW_COUNT | Needs.WARNINGS
         self.state = int(State.WAITING)
         asked = read_get_diagnostics(data, start, self._flags)
         if asked is None or _is_beyond(asked, known):
