@@ -27,7 +27,16 @@ from dbmux.query import (
     SetVariable,
     Unpin,
 )
-from dbmux.session import DEFAULT_NAMES, Pairs, SessionState, assignments, literal, names_set_one_by_one, needs_reset
+from dbmux.session import (
+    DEFAULT_NAMES,
+    Names,
+    Pairs,
+    SessionState,
+    assignments,
+    literal,
+    names_set_one_by_one,
+    needs_reset,
+)
 from dbmux.sql.variables import is_carried
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
@@ -83,6 +92,7 @@ class Carried:
         "row_count",
         "state",
         "warnings",
+        "warnings_names",
     )
 
     def __init__(self, state: SessionState, *, warnings_last: Warnings) -> None:
@@ -101,6 +111,8 @@ class Carried:
         self.apart = Needs.NOTHING
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
+        # The character sets in which it was given.
+        self.warnings_names: Names | None = None
         # The ERR packet of the statement that they are of; empty where that did not fail.
         self.failure = b""
         self._warnings_counted = 0
@@ -115,6 +127,10 @@ class Carried:
     def foretell(self, warnings: Answer) -> None:
         """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
         self._foretold = warnings
+
+    def keep_warnings(self, told: Answer, names: Names | None) -> None:
+        """What SHOW WARNINGS said on a connection with these character sets, which says it no more."""
+        self.warnings, self.warnings_names = told, names
 
     def begin_with(self, setting: SetVariable) -> None:
         """A variable that DbMux needs itself, as long as the session does not set it otherwise."""
@@ -199,7 +215,8 @@ class Carried:
             self.warnings = None
             connection.debt &= ~Debt.WARNINGS
             if self._foretold is not None:
-                self.warnings, self._foretold = self._foretold, None
+                self.keep_warnings(self._foretold, self.state.names)
+                self._foretold = None
                 self.apart = COUNTS
             elif not is_quiet:
                 connection.debt |= Debt.WARNINGS

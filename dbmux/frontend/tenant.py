@@ -829,7 +829,7 @@ class Tenant(Holder, ABC):
             (count,) = next(told).row(1)
             self.carried.row_count = int(count or b"-1")
         if debt & Debt.WARNINGS:
-            self.carried.warnings = next(told)
+            self.carried.keep_warnings(next(told), connection.state.names)
         if debt & Debt.FOUND_ROWS:
             before = dict(self.carried.pins)
             self.carried.learn_found_rows(next(told).number())

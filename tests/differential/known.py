@@ -11,7 +11,6 @@ Where = dict[tuple[str, frozenset[str]], str]
 
 # To mend them would take more than they are worth: docs/pinning.md says why.
 _COLUMNS = "a statement that is prepared anew has the new columns, but not the flag METADATA_CHANGED"
-_CHARSET = "stored warnings have the character set of before SET NAMES"
 
 # What another session or a trigger did cannot be seen in what the session sends.
 _DROPPED = "another session dropped the schema: no connection can be brought into it any more (1049)"
@@ -25,7 +24,6 @@ _LONG_DATA = "the server reads long data for a number from memory that was never
 KNOWN: Where = {
     ("the table behind is altered", ALL): _COLUMNS,
     ("the table behind is another one", ALL): _COLUMNS,
-    ("error messages in the client's set", MARIADB): _CHARSET,
     ("a schema that is dropped while it is in use", ALL): _DROPPED,
     ("the schema of the preparation holds", ALL): _DROPPED,
     ("three sessions in schemas of their own", ALL): _DROPPED,
