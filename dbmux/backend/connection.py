@@ -26,7 +26,18 @@ from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import EOF_PAYLOAD, Err, Ok, Status, Track, changes, parse_eof, parse_ok, reported_gtid
+from dbmux.wire.replies import (
+    EOF_PAYLOAD,
+    ERR,
+    Err,
+    Ok,
+    Status,
+    Track,
+    changes,
+    parse_eof,
+    parse_ok,
+    reported_gtid,
+)
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
@@ -450,7 +461,9 @@ class Connection:
         if verdict == DONE and consumed == len(data):
             if scanner.error:
                 self.error = packet.last(data)
-                if not self.reply_bytes and holder.withholds(scanner.error, data):
+                # Of several statements the first may have done something, which must not be done twice.
+                is_all = not self.reply_bytes and data[packet.HEADER] == ERR
+                if is_all and holder.withholds(scanner.error, data):
                     return
             self.reply_bytes += consumed
             self.client.write(data)

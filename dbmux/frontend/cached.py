@@ -537,7 +537,7 @@ class CachedTenant(Tenant):
         is_open = bool(status & IN_TRANSACTION) or not status & AUTOCOMMIT
         if plan.writes != ():
             cache.wrote(plan.writes, why)
-        if not self._written.is_empty and not (is_open and plan.query.is_plain):
+        if not self._written.is_empty and not (is_open and plan.query.is_self_contained):
             cache.wrote(self._written.tables, why)
         if is_open:
             self._written.add(plan.writes)

@@ -381,11 +381,11 @@ class StatementTenant(CachedTenant):
                 if not connection.scanner.error:
                     # Long data for a parameter that is not there fails until the statement is reset.
                     carried.unpin(PinReason.LONG_DATA, what)
+                    if status & METADATA_CHANGED:
+                        self._note_columns(connection)
                 if self._command == Command.MARIADB_STMT_BULK_EXECUTE:
                     # That of the last row alone, and only the server knows it.
                     connection.debt |= Debt.ROW_COUNT
-                if status & METADATA_CHANGED:
-                    self._note_columns(connection)
                 carried.unpin(PinReason.CURSOR, what)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)

@@ -5,12 +5,9 @@ A mark that is no longer true fails, so that this page can only become shorter. 
 
 from __future__ import annotations
 
-from tests.differential.steps import ALL, MARIADB, MYSQL
+from tests.differential.steps import ALL, MYSQL
 
 Where = dict[tuple[str, frozenset[str]], str]
-
-# To mend them would take more than they are worth: docs/pinning.md says why.
-_CHARSET = "stored warnings have the character set of before SET NAMES"
 
 # What another session or a trigger did cannot be seen in what the session sends.
 _DROPPED = "a session without a schema can execute what was prepared in another one only where that is prepared"
@@ -21,7 +18,6 @@ _FIRST_TYPES = "MySQL takes the values of later executions for the types of the 
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
-    ("error messages in the client's set", MARIADB): _CHARSET,
     ("the schema of the preparation holds", ALL): _DROPPED,
     ("triggers", ALL): _TRIGGER,
     ("the types of the first values", MYSQL): _FIRST_TYPES,

@@ -416,6 +416,49 @@ def test_an_idle_session_of_ones_own_user_is_killed_where_it_is(statement: bytes
     run(scenario)
 
 
+class Obedient(FakeBackend):
+    """A server whose `SELECT 1` runs until its connection is killed."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
+        self._writers: dict[object, asyncio.StreamWriter] = {}
+        self._victim: asyncio.StreamWriter | None = None
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers[asyncio.current_task()] = writer
+        await super().serve(reader, writer)
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == b"SELECT 1":
+            self._victim = self._writers[asyncio.current_task()]
+            return b""
+        if command.body.startswith(b"KILL") and self._victim is not None:
+            self._victim.close()
+            return protocol.send_ok(Ok())
+        return select(protocol, command)
+
+
+def test_a_session_that_is_killed_in_a_read_ends_and_the_read_is_not_done_again() -> None:
+    async def scenario() -> None:
+        async with running(Obedient(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            victim = one.protocol.greeting
+            assert victim is not None
+            reading = asyncio.ensure_future(one.ask(Command.QUERY, b"SELECT 1"))
+            await proxy.until(lambda: (Command.QUERY, b"SELECT 1") in proxy.backend.commands)
+
+            await two.ask(Command.QUERY, b"KILL %d" % victim.connection_id)
+            (told,) = await reading
+
+            assert isinstance(told, Err)
+            assert (told.number, b"was killed" in told.message) == (2013, True)
+            assert proxy.backend.commands.count((Command.QUERY, b"SELECT 1")) == 1
+            assert [closed.reason for closed in proxy.of(SessionClosed)] == [CloseReason.KILLED]
+            two.close()
+
+    run(scenario)
+
+
 def test_a_connection_that_makes_room_for_another_user_pays_its_debt_first() -> None:
     class Numbered(FakeBackend):
         """An INSERT gets the number 77, and has a warning."""
