@@ -132,7 +132,7 @@ class StatementTenant(CachedTenant):
 
     def _ask_and_count(self, data: bytes) -> None:
         # MySQL counts in its answer the warnings of the statement before, which may have been another session's.
-        connection, stored = self.connection, self.carried.warnings
+        connection = self.connection
         assert connection is not None
         self.state = int(State.WAITING)
 
@@ -143,7 +143,7 @@ class StatementTenant(CachedTenant):
                 connection.note(ok)
                 reply = packet.encode(ok.build(self.capabilities), 1)
             if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
-                reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))
+                reply = with_warnings(reply, self.carried.warnings_in_pings())
             self.carried.row_count = -1 if data[4] == Command.SET_OPTION else 0
             self._answer_asked(connection, reply, 0)
 

@@ -454,7 +454,7 @@ class Tenant(Holder, ABC):
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
         key = statement.key if statement is not None else None
-        is_prepared = key is None or connection.has_statement(key)
+        is_prepared = key is None or (connection.has_statement(key) and not carried.has_reset(connection))
         gtid = course.wait_for if course is not None else b""
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()

@@ -10,6 +10,7 @@ import pytest
 
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.net.conversation import ConnectionClosed
+from dbmux.wire import packet
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
@@ -437,6 +438,38 @@ def test_what_a_reset_leaves_behind_is_no_other_sessions() -> None:
             options = [body for number, body in proxy.backend.commands if number == Command.SET_OPTION]
             assert options == [b"\x00\x00", b"\x01\x00"]
             assert proxy.backend.logins == 1
+            two.close()
+
+    run(scenario)
+
+
+def test_a_statement_is_prepared_anew_when_its_connection_is_reset_for_it() -> None:
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        match command.command:
+            case Command.STMT_PREPARE:
+                return packet.encode(b"\x00\x01" + bytes(10), 1)
+            case Command.QUIT:
+                return None
+            case _:
+                return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
+
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=answer)) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.STMT_PREPARE, b"DELETE FROM t")
+            # Only a reset takes a user variable away.
+            await one.ask(Command.QUERY, b"SET @a = 1")
+            proxy.backend.commands.clear()
+
+            (told,) = await two.ask(Command.STMT_EXECUTE, b"\x01\0\0\0\0\x01\0\0\0")
+
+            assert isinstance(told, Ok)
+            assert [number for number, _ in proxy.backend.commands if number != Command.QUERY] == [
+                Command.RESET_CONNECTION,
+                Command.STMT_PREPARE,
+                Command.STMT_EXECUTE,
+            ]
+            one.close()
             two.close()
 
     run(scenario)
