@@ -344,7 +344,8 @@ class StatementTenant(CachedTenant):
             self._follow_prepared(self._statement, connection, now)
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
             self.carried.reset(connection)
-            self._statements = None
+            if self._statements is not None:
+                self._statements.forget()
             self._is_cache_off = False
 
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
