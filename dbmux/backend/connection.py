@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from time import perf_counter
 from typing import NamedTuple, Protocol
@@ -26,7 +26,18 @@ from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Ok, Status, Track, changes, parse_ok, reported_gtid
+from dbmux.wire.replies import (
+    EOF_PAYLOAD,
+    ERR,
+    Err,
+    Ok,
+    Status,
+    Track,
+    changes,
+    parse_eof,
+    parse_ok,
+    reported_gtid,
+)
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
@@ -117,6 +128,8 @@ class StatementKey(NamedTuple):
     types: bytes = b""
     # Not 0 for one that a session has for itself, since another one of its own is in the middle of something.
     number: int = 0
+    # How many its results have, as the server and the client know it: who knows another number is told of a change.
+    columns: int = 0
 
 
 # An insert id that no session has.
@@ -448,7 +461,9 @@ class Connection:
         if verdict == DONE and consumed == len(data):
             if scanner.error:
                 self.error = packet.last(data)
-                if not self.reply_bytes and holder.withholds(scanner.error, data):
+                # Of several statements the first may have done something, which must not be done twice.
+                is_all = not self.reply_bytes and data[packet.HEADER] == ERR
+                if is_all and holder.withholds(scanner.error, data):
                     return
             self.reply_bytes += consumed
             self.client.write(data)
@@ -512,28 +527,40 @@ class Connection:
             self.holder.backend_writable()
 
     def _report(self, holder: Holder, data: bytes) -> bytes | None:
-        # An OK packet reports session state: the client is told what it asked for. What follows it, or None for now.
+        # An OK packet reports session state: the client is told what it asked for. Or the end of columns or rows is to
+        # have further flags. What follows it, or None for now.
         end = packet.HEADER + int.from_bytes(data[:3], "little")
         if len(data) < end:
             self._held = data
             return None
         whole = data[:end]
         scanner = self.scanner
-        scanner.rewrite_state = 0
+        marks = scanner.marks
+        scanner.rewrite_state = scanner.marks = 0
         verdict = scanner.scan(whole)
-        scanner.rewrite_state = 1
+        scanner.rewrite_state, scanner.marks = 1, marks
+        scanner.status |= marks
         try:
-            ok = parse_ok(whole[packet.HEADER :])
-            self.note(ok)
+            told = self._tell(whole[packet.HEADER :], marks)
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None
         if verdict not in (MORE, DONE):
             holder.reply_broke("an OK that is none")
             return None
-        self.client.write(packet.encode(ok.build(self.client_capabilities), whole[3]))
+        self.client.write(packet.encode(told, whole[3]))
         self.reply_bytes += end
         return data[end:]
+
+    def _tell(self, payload: bytes, marks: int) -> bytes:
+        if len(payload) == EOF_PAYLOAD:
+            eof = parse_eof(payload)
+            return replace(eof, status=eof.status | marks).build()
+        ok = parse_ok(payload)
+        self.note(ok)
+        if marks:
+            ok = replace(ok, status=ok.status | marks)
+        return ok.build(self.client_capabilities)
 
     def note(self, ok: Ok) -> None:
         """Remember what an OK reports of the session's state; raises ProtocolError."""

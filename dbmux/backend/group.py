@@ -18,6 +18,8 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 DOWN = BackendState.DOWN
 # A replica that is just back begins with this part of its share.
 FIRST_PART = 0.1
+# What is left of a server's latency each time that another one was taken: who was slow once is tried again.
+FORGIVEN = 0.995
 
 
 class Writer(Protocol):
@@ -26,7 +28,7 @@ class Writer(Protocol):
     deadline: float
 
     def primary_found(self) -> None:
-        """There is one."""
+        """There is one, or it has to be looked for anew."""
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """There will be none in time."""
@@ -36,7 +38,8 @@ class Group:
     """A configured group.
 
     `primary` is the one that takes writes now, which with `"roles": "auto"` may change; `is_writable` tells whether it
-    does. `writers` wait until it does again, in their order.
+    does. `writers` wait until it does again, in their order. `observed` counts the reads that a replica would have
+    taken if the group did not only observe.
     """
 
     __slots__ = (
@@ -45,9 +48,11 @@ class Group:
         "_random",
         "_turn",
         "config",
+        "is_followed",
         "is_timed",
         "is_writable",
         "name",
+        "observed",
         "primary",
         "replicas",
         "writers",
@@ -72,6 +77,8 @@ class Group:
         # Whether how long answers take is of any account.
         self.is_timed = config.balance is Balance.FASTEST
         self.is_writable = True
+        self.is_followed = True
+        self.observed = 0
         self.writers: dict[Writer, None] = {}
         self._turn = 0
         self._credits: dict[Backend, float] = {}
@@ -107,13 +114,21 @@ class Group:
     def found_writable(self) -> None:
         """The primary takes writes: those who wait for that go on."""
         self.is_writable = True
+        self._call_writers()
+
+    def leave(self) -> None:
+        """It is not configured any more, and nobody looks for its primary: those who wait look elsewhere."""
+        self.is_followed = False
+        self._call_writers()
+
+    def _call_writers(self) -> None:
         waiting, self.writers = list(self.writers), {}
         for writer in waiting:
             writer.primary_found()
 
     def wait(self, writer: Writer) -> bool:
-        """Queue until the primary can be written to; False when too many wait already."""
-        if len(self.writers) >= self.config.failover_queue:
+        """Queue until the primary can be written to; False when too many wait already, or nobody looks for one."""
+        if not self.is_followed or len(self.writers) >= self.config.failover_queue:
             return False
         self.writers[writer] = None
         return True
@@ -221,4 +236,8 @@ class Group:
         # Power of two choices: the best of all would be everybody's choice at once.
         first = int(self._random() * len(able))
         second = (first + 1 + int(self._random() * (len(able) - 1))) % len(able)
-        return min(able[first], able[second], key=lambda one: one.latency_s * self._load(one))
+        faster, slower = able[first], able[second]
+        if slower.latency_s * self._load(slower) < faster.latency_s * self._load(faster):
+            faster, slower = slower, faster
+        slower.latency_s *= FORGIVEN
+        return faster

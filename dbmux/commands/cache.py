@@ -62,7 +62,7 @@ def list_entries(wanted: Wanted, as_json: bool) -> None:
 @control_option
 @json_option
 def flush(name: str | None, wanted: Wanted, as_json: bool) -> None:
-    """Forget all results, or those of a table (schema.table)."""
+    """Forget all results, or those of a table (schema.table) or a schema (schema.*)."""
     if name is not None and not all(name.partition(".")):
         raise click.UsageError(f"{name!r} is no table; write it as schema.table")
     found = asked(wanted, "cache.flush", table=name)

@@ -75,7 +75,8 @@ HIT, MISS = Verdict.HIT, Verdict.MISS
 # A command was sent, or will be.
 _UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))
 _SWITCH = re.compile(
-    rb"\s*SET\s+@dbmux_cache\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*", re.IGNORECASE
+    rb"\s*SET\s+@(?:dbmux_cache|`dbmux_cache`)\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*",
+    re.IGNORECASE,
 )
 # Of a digest more is not kept.
 LONGEST_DIGEST = 500
@@ -202,9 +203,9 @@ class CachedTenant(Tenant):
         if is_unlike or environment.refusal or self._is_cache_off or self._is_congested or has_token:
             return False
         self._command = EXECUTE
-        sizes = len(statement.text).to_bytes(4, "little") + len(types).to_bytes(4, "little")
         kind = EXECUTIONS if self._cache_policy is None else ORDERED_EXECUTIONS
-        key = self._key = b"".join((environment.prefixes[kind], sizes, statement.text, types, data[9:]))
+        text, size = statement.text, len(types).to_bytes(4, "little")
+        key = self._key = b"".join((environment.prefixes[kind], statement.sizes, text, size, types, data[9:]))
         entry = cache.store.get(key)
         return entry is not None and self._serve(cache, entry)
 
@@ -579,9 +580,9 @@ class CachedTenant(Tenant):
             self._cache.abandon(self._fill)
 
 
-def switches_cache(text: bytes) -> Switch | None:
-    """What `SET @dbmux_cache = off` and its like ask for; None for every other statement."""
-    found = _SWITCH.fullmatch(text)
+def switches_cache(sql: bytes, start: int, flags: int) -> Switch | None:
+    """What `SET @dbmux_cache = off` and its like ask for in sql[start:]; None for every other statement."""
+    found = _SWITCH.fullmatch(uncommented(sql, start, flags))
     if found is None:
         return None
     return Switch.OFF if found[1].strip(b"'\"").lower() in (b"off", b"0", b"false") else Switch.ON

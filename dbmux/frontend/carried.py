@@ -15,6 +15,7 @@ from typing import NamedTuple
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.query import (
     AskLocks,
+    ChangeSchema,
     Effect,
     FoundRows,
     Kind,
@@ -47,10 +48,11 @@ Statement = tuple[Command, bytes]
 NAMES_QUESTION = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
 )
-NO_SCHEMA = "no schema any more"
 # No literal: a variable with it is set, or reset away, before a connection is used again.
 UNKNOWN_VALUE = b"?"
 _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
+# In what a server stores, a definition, a question for the schema must stay as it is.
+_ASKS_SCHEMA = _DATA | {Kind.SET}
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
 COUNTS = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
@@ -89,6 +91,7 @@ class Carried:
         "found_rows",
         "insert_id",
         "apart",
+        "missing",
         "pins",
         "row_count",
         "state",
@@ -110,6 +113,8 @@ class Carried:
         self.row_count = 0
         # What is known here and by no connection: something else ran there, or nothing.
         self.apart = Needs.NOTHING
+        # The session's schema, where it was dropped and the connection that is used has none in its place.
+        self.missing = b""
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
         # The character sets in which it was given.
@@ -176,14 +181,15 @@ class Carried:
         if self.pins and not connection.is_in_transaction and scanner.status & Status.AUTOCOMMIT:
             # Without autocommit a savepoint may stand at the beginning of a transaction that is not told of yet.
             self._apply(Unpin(PinReason.SAVEPOINT), connection, now)
-        if scanner.status & Status.DATABASE_DROPPED and not failed:
-            self.pin(PinReason.UNKNOWN, NO_SCHEMA, now)
-        self._follow_report(connection, now)
+        self._follow_schema(connection, now)
         tells_id = query.kind in _OWN_IDS and not failed and scanner.rows < 0
         if query.moves_insert_id and (scanner.insert_id or not tells_id):
             connection.insert_id = None
             connection.debt |= Debt.INSERT_ID
-        connection.state = self._left_behind(query, connection) if failed else self.state
+        if failed:
+            connection.state = self._left_behind(query, connection)
+        else:
+            connection.state = self.there
 
     def _left_behind(self, query: Query, connection: Connection) -> SessionState:
         # A SET that fails may have come as far as a user variable, and leaves at least its name.
@@ -197,18 +203,18 @@ class Carried:
 
     def _there(self, query: Query, connection: Connection) -> SessionState:
         # A connection is not brought into the schema that the session is about to leave.
-        return replace(self.state, schema=connection.state.schema) if query.kind is Kind.USE else self.state
+        return replace(self.state, schema=connection.state.schema) if query.kind is Kind.USE else self.there
 
-    def _follow_report(self, connection: Connection, now: float) -> None:
-        # The server's own word for the schema holds; only a new login gives a connection none again.
+    def _follow_schema(self, connection: Connection, now: float) -> None:
+        # The server's own word for it holds, but where it is not the session's.
+        is_told = bool(connection.capabilities & Capability.SESSION_TRACK)
+        if connection.scanner.status & Status.DATABASE_DROPPED and not is_told and not connection.scanner.error:
+            self.pin(PinReason.UNKNOWN, "perhaps no schema any more", now)
         reported, connection.reported_schema = connection.reported_schema, None
-        if reported is None:
+        if reported is None or (self.missing and not reported):
             return
         self.state = replace(self.state, schema=reported)
-        if reported:
-            self.unpin(PinReason.UNKNOWN, NO_SCHEMA)
-        else:
-            self.pin(PinReason.UNKNOWN, NO_SCHEMA, now)
+        self.missing = b""
 
     def _follow_diagnostics(self, query: Query, connection: Connection) -> None:
         scanner = connection.scanner
@@ -292,6 +298,9 @@ class Carried:
                 self._asks_locks = True
             case SetVariable("last_insert_id", bytes() as value) if value.isdigit():
                 self.insert_id = connection.insert_id = int(value)
+            case ChangeSchema():
+                self.state = self.state.after(effect)
+                self.missing = b""
             case SetVariable("last_insert_id", _):
                 connection.insert_id = None
                 connection.debt |= Debt.INSERT_ID
@@ -419,7 +428,8 @@ class Carried:
                 option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
             told.append((Command.SET_OPTION, option))
         has, wants = connection.state, self.state
-        if (wants.schema, wants.altered) != (has.schema, has.altered) and wants.schema and query.kind is not Kind.USE:
+        is_elsewhere = (wants.schema, wants.altered) != (has.schema, has.altered)
+        if is_elsewhere and wants.schema and not self.missing and query.kind is not Kind.USE:
             # Whoever chooses another schema may do so because this one is there no more.
             if wants.schema == has.schema:
                 # MariaDB does nothing for one that is chosen already.
@@ -464,6 +474,22 @@ class Carried:
             # DO would be counted by FOUND_ROWS() on MySQL.
             told.append(b"SET sql_warnings=@@sql_warnings")
         return told
+
+    @property
+    def there(self) -> SessionState:
+        """The session's state as it can be on a connection."""
+        return replace(self.state, schema=b"") if self.missing else self.state
+
+    def do_without_schema(self) -> None:
+        """The session's schema is not there: until the next `preparation` begins, nothing is to be brought into it."""
+        self.missing = self.state.schema
+        # What failed is counted, too.
+        self.apart = COUNTS
+
+    def schema_to_tell(self, query: Query) -> bytes:
+        """What DATABASE() has to say in a statement where its connection has no schema; nothing where it does."""
+        is_simple = literal(self.missing) == b"'%b'" % self.missing
+        return self.missing if is_simple and query.kind in _ASKS_SCHEMA else b""
 
     def substitutes(self, query: Query) -> dict[bytes, int]:
         """What a statement has to be told that it would otherwise ask its connection, after a `preparation`."""

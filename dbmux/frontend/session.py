@@ -13,7 +13,7 @@ from dataclasses import replace
 from time import perf_counter, time
 from typing import Protocol
 
-from dbmux.backend.connection import Connection
+from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Target, Topology
@@ -29,7 +29,17 @@ from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.statements import PREPARED
-from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
+from dbmux.frontend.tenant import (
+    AUTOCOMMIT,
+    IDLE,
+    IN_TRANSACTION,
+    METADATA_CHANGED,
+    QUERY,
+    REPLYING,
+    RESULT,
+    Market,
+    State,
+)
 from dbmux.frontend.warned import WarnedTenant, asks_diagnostics
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
@@ -66,8 +76,12 @@ EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True, i
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
 # Of these a server may keep something on a connection even when it is reset.
 _LASTING = frozenset((PinReason.UNKNOWN, PinReason.XA, PinReason.SEQUENCE))
+# A debt that a plain statement leaves as it is; all others are greater.
+AN_ID = int(Debt.INSERT_ID)
 # After these the connection is as the last reply left it.
 _ORDERLY = frozenset((CloseReason.QUIT, CloseReason.CLIENT_GONE))
+# With neither of these flags a plain statement's connection can be given away at once.
+_NOTABLE = IN_TRANSACTION | METADATA_CHANGED
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
@@ -135,7 +149,7 @@ class Session(WarnedTenant):
         self._is_backend_congested = False
         self._held: bytearray | None = None
         self._upload: Upload | None = None
-        self._killing: tuple[Session, KillScope] | None = None
+        self._killing: tuple[Session, Connection, KillScope] | None = None
         self._retiring: MySQLError | None = None
 
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
@@ -154,7 +168,8 @@ class Session(WarnedTenant):
         found_rows = self.carried.found_rows if is_changed else 0
         self.carried = Carried(state, warnings_last=lasting)
         self.carried.found_rows = found_rows
-        self.capabilities = capabilities
+        # As a number: a flag's own arithmetic would be felt in each execution.
+        self.capabilities = int(capabilities)
         self._statements = None
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
         if self.course is not None and group.config.read_your_writes is ReadYourWrites.GTID:
@@ -271,7 +286,7 @@ class Session(WarnedTenant):
             # It keeps its connection, and the connection knows all the rest.
             pass
         elif self._is_plain and not (
-            scanner.error or scanner.warnings or connection.debt or carried.warnings or carried.pins
+            scanner.error or scanner.warnings or connection.debt > AN_ID or carried.warnings or carried.pins
         ):
             # What `_follow` would do.
             carried.row_count = -1 if scanner.has_rows else scanner.affected
@@ -284,20 +299,18 @@ class Session(WarnedTenant):
                 or scanner.status & AUTOCOMMIT != course.autocommit
             ):
                 course.follow(self._query, self._command, connection, now)
-            if not scanner.status & IN_TRANSACTION and not connection.kills:
+            if not (scanner.status & _NOTABLE or connection.kills or connection.debt):
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
             else:
+                if scanner.status & METADATA_CHANGED:
+                    self._note_columns(connection)
                 self._let_go(connection, now)
                 if self.state != IDLE:
                     return
         else:
             if self._killing is not None:
-                victim, scope = self._killing
-                self._killing = None
-                # A connection that was killed is closed in a moment: until then no other session may have it.
-                if scope is KillScope.QUERY or scanner.error:
-                    _spare(victim)
+                self._end_killing(*self._killing, scanner.error)
             self._follow(connection, now)
             if self.state != IDLE:
                 return
@@ -305,6 +318,12 @@ class Session(WarnedTenant):
             self.retire(self._retiring)
         elif self._held:
             self._advance()
+
+    def _end_killing(self, victim: Session, connection: Connection, scope: KillScope, error: int) -> None:
+        self._killing = None
+        # A connection that was killed is closed in a moment: until then no other session may have it.
+        if scope is KillScope.QUERY or error:
+            victim.spare(connection)
 
     def _go_on(self) -> None:
         if self._retiring is not None:
@@ -383,10 +402,10 @@ class Session(WarnedTenant):
         connection, orders = self.connection, self._orders
         assert connection is not None
         assert orders is not None
-        whose = f"rule {orders.rule}" if orders.rule else "a hint"
         error = MySQLError(
             ErrorCode.TOO_MANY_ROWS,
-            f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
+            f"the result has more than the {orders.max_rows} rows that {orders.counted_by} allows; "
+            f"add a LIMIT or raise max_rows",
         )
         connection.scanner.error = error.code.number
         # The server may go on for a while.
@@ -403,29 +422,32 @@ class Session(WarnedTenant):
         self._go_on()
 
     @property
-    def limit_s(self) -> float | None:
-        """How long the command under way may take by a rule or a hint."""
-        return self._orders.timeout_s if self._orders is not None else None
+    def limit(self) -> tuple[float, str] | None:
+        """How long the command under way may take by a rule or a hint, and by which of them."""
+        orders = self._orders
+        return None if orders is None or orders.timeout_s is None else (orders.timeout_s, orders.timed_by)
 
     def backend_closed(self, error: Exception | None) -> None:
         """The backend's connection is gone."""
         lost, self.connection = self.connection, None
         if self.state == IDLE:
-            self.end(CloseReason.BACKEND_GONE, str(error) if error else "the server closed the connection")
+            reason = CloseReason.KILLED if lost is not None and lost.kills else CloseReason.BACKEND_GONE
+            self.end(reason, str(error) if error else "the server closed the connection")
         elif self.state != State.CLOSED and lost is not None:
             self._lost_in_reply(lost)
 
     def _lost_in_reply(self, lost: Connection) -> None:
         is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
-        if is_read and self._is_retriable and not lost.reply_bytes:
+        # Who was killed does not come back, though the server closed no more than this connection.
+        if is_read and self._is_retriable and not lost.reply_bytes and not lost.kills:
             self._retry()
             return
+        what = "this connection was killed" if lost.kills else f"backend {self.backend_name} closed the connection"
         error = MySQLError(
             ErrorCode.LOST_IN_REPLY,
-            f"backend {self.backend_name} closed the connection in the middle of the query; "
-            "whether it took effect is unknown: check before you repeat it",
+            f"{what} in the middle of the query; whether it took effect is unknown: check before you repeat it",
         )
-        self._break_off(lost, error, CloseReason.BACKEND_GONE)
+        self._break_off(lost, error, CloseReason.KILLED if lost.kills else CloseReason.BACKEND_GONE)
 
     def _retry(self) -> None:
         # A read of which nothing came yet, once at the same server, and at each other one of the group.
@@ -605,7 +627,7 @@ class Session(WarnedTenant):
         query = self._read(data, start)
         if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(query, data, start):
             return
-        if query.kind is Kind.SET and (switch := switches_cache(data[start:])) is not None:
+        if query.kind is Kind.SET and (switch := switches_cache(data, start, self._flags)) is not None:
             self._switch_cache(switch)
             return
         if self.course is not None and asks_for_gtid(data[start:]):
@@ -768,7 +790,7 @@ class Session(WarnedTenant):
                 return
             # Until the server has done it, the connection must not become another session's.
             victim.connection.kills += 1
-            self._killing = victim, plan.scope
+            self._killing = victim, victim.connection, plan.scope
             number = victim.connection.id
         if behind is None:
             data = packet.encode(before[4:] + number.to_bytes(4, "little"), 0)
@@ -802,10 +824,8 @@ class Session(WarnedTenant):
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
 
-
-def _spare(victim: Session) -> None:
-    connection = victim.connection
-    if connection is not None:
+    def spare(self, connection: Connection) -> None:
+        """Of what ran on the connection the server has ended what it should: it may be another session's again."""
         connection.kills -= 1
-        if victim.state == IDLE:
-            victim._let_go(connection, perf_counter())
+        if self.connection is connection and self.state == IDLE:
+            self._let_go(connection, perf_counter())

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from enum import IntEnum
 from time import perf_counter, time
 from typing import Protocol
@@ -17,7 +18,7 @@ from typing import Protocol
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange, Holder
 from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
-from dbmux.backend.pool import Choice, Shelf, ShelfKey
+from dbmux.backend.pool import Choice, Shelf
 from dbmux.backend.server import Backend
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan
@@ -31,6 +32,7 @@ from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
+from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown, unknown
 from dbmux.kernel import ReplyScanner
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.channel import Channel
@@ -44,14 +46,17 @@ from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
-from dbmux.wire.replies import Status
+from dbmux.wire.replies import Err, Status
 
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
 IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
+METADATA_CHANGED = int(Status.METADATA_CHANGED)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
 _OFF = (b"0", b"OFF", b"FALSE")
+# A connection that is reset with an XA transaction loses it on MariaDB, and InnoDB's tables with it, for good.
+_STAINS = frozenset((PinReason.UNKNOWN, PinReason.XA))
 # A `row_limit` that no number of rows reaches.
 ANY = -2
 new_tuple = tuple.__new__
@@ -261,13 +266,7 @@ class Tenant(Holder, ABC):
         else:
             backend = course.steer(query, self._orders)
         if backend is None:
-            names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
-            self._answer_error(
-                MySQLError(
-                    ErrorCode.UNREACHABLE,
-                    f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
-                )
-            )
+            self._answer_error(course.refusal or _nobody(course))
             return False
         is_for_primary = backend is course.group.primary and query.access is not Access.READ
         if is_for_primary and query.kind is not Kind.KILL and course.must_wait_for_primary:
@@ -333,6 +332,9 @@ class Tenant(Holder, ABC):
     def withholds(self, error: int, reply: bytes) -> bool:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
         course, connection = self.course, self.connection
+        if error == NO_SCHEMA and self.carried.missing and connection is not None:
+            self._tell_unknown(connection, reply)
+            return True
         is_refused = course is not None and error in _READ_ONLY and b"read" in reply and b"only" in reply
         if not is_refused or course is None or connection is None or self.shelf is None:
             return False
@@ -345,6 +347,19 @@ class Tenant(Holder, ABC):
         self._resend()
         self._await_primary(course)
         return True
+
+    def _tell_unknown(self, connection: Connection, reply: bytes) -> None:
+        error = self._unknown_schema(self._query)
+        connection.scanner.error = error.number
+        connection.error = Err(number=error.number, sqlstate=error.sqlstate, message=error.message).build()
+        told = packet.encode(connection.error, reply[3])
+        connection.reply_bytes = len(told)
+        connection.client.write(told)
+        self.reply_ended()
+
+    def _unknown_schema(self, query: Query) -> BackendRefused:
+        assert self.backend is not None
+        return unknown(self.carried.missing, query, is_mariadb=self.backend.is_mariadb)
 
     @abstractmethod
     def _resend(self) -> None:
@@ -425,15 +440,27 @@ class Tenant(Holder, ABC):
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
         course, is_overdue = self.course, perf_counter() >= self.deadline
+        if course is not None and isinstance(error, BackendRefused):
+            course.refusal = error
         if is_overdue:
             self._answer_error(error)
-        elif course is not None and self.backend not in course.group.members:
-            # It was removed from the configuration while its connections were waited for.
+        elif course is not None and self.backend is not None and self.backend not in course.group.members:
+            # It was removed from the configuration while its connections were waited for. A rule or hint of before may
+            # still name it.
+            course.tried += (self.backend,)
             self._get_connection()
         elif course is not None and self._needs_primary(course):
             course.group.doubt()
             self._get_connection()
         elif not self._go_elsewhere():
+            self._wait_on(error)
+
+    def _wait_on(self, error: MySQLError | BackendRefused) -> None:
+        # A server without a place for one more connection still has those that others hold.
+        is_full = isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number
+        if is_full and self.shelf is not None and self.shelf.pool.is_refused_more:
+            self.shelf.pool.wait(self, self._started)
+        else:
             self._answer_error(error)
 
     def _needs_primary(self, course: Course) -> bool:
@@ -452,13 +479,26 @@ class Tenant(Holder, ABC):
         return True
 
     def _make_ready(self, connection: Connection) -> None:
-        carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
-        key = statement.key if statement is not None else None
-        is_prepared = key is None or (connection.has_statement(key) and not carried.has_reset(connection))
+        carried, course, statement = self.carried, self.course, self._statement
+        is_prepared = statement is None or self._is_there(statement, connection)
         gtid = course.wait_for if course is not None else b""
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
             return
+        # By now it may be there again.
+        carried.missing = b""
+        if connection.state.schema and not carried.state.schema and self._query.kind is not Kind.USE:
+            # The session itself has dropped its own.
+            self._seek_without_schema(connection)
+        else:
+            self._carry_over(connection, gtid)
+
+    def _is_there(self, statement: Statement, connection: Connection) -> bool:
+        return connection.has_statement(statement.key) and not self.carried.has_reset(connection)
+
+    def _carry_over(self, connection: Connection, gtid: bytes) -> None:
+        carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
+        is_prepared = statement is None or self._is_there(statement, connection)
         self.state = int(State.WAITING)
         if self.shelf is not None:
             self.shelf.pool.carried += 1
@@ -468,18 +508,22 @@ class Tenant(Holder, ABC):
             creditor.is_being_settled()
         statements = self._preparation(connection, gtid)
         unprepared = None if is_prepared else statement
-        anew = [] if unprepared is None or backend is None else unprepared.preparation(carried.state, backend.spelling)
+        anew = [] if unprepared is None or backend is None else unprepared.preparation(carried.there, backend.spelling)
 
         def done(answers: list[Answer]) -> None:
             if debts and isinstance(creditor, Tenant):
                 creditor.settle(connection, answers[: len(debts)])
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
-            if self._query.needs and statement is None:
+            self._change_shelf(connection)
+            if (self._query.needs or carried.missing) and statement is None:
                 self._substitute()
-            if key is not None and not is_prepared:
+            if unprepared is not None:
                 at = [command for command, _ in anew].index(Command.STMT_PREPARE)
-                connection.remember_statement(key, answers[len(debts) + len(statements) + at].prepared().statement)
+                told = answers[len(debts) + len(statements) + at].prepared()
+                unprepared.was_prepared_anew(told.columns)
+                connection.close_statement(unprepared.key)
+                connection.remember_statement(unprepared.key, told.statement)
             if course is not None and gtid and not has_come(answers[len(debts)]):
                 self._wait_no_longer(course, connection)
             else:
@@ -489,8 +533,12 @@ class Tenant(Holder, ABC):
             answers = exchange.answers
             if debts and isinstance(creditor, Tenant):
                 creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
+            done_of_it = len(answers) - len(debts)
+            if is_unknown(error) and statements[max(done_of_it, 0) :][:1] == [(Command.INIT_DB, carried.state.schema)]:
+                self._do_without_schema(connection, gtid, done_of_it)
+                return
             if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
-                self._not_ready(connection, error)
+                self._not_ready(connection, error, gtid if len(answers) == len(debts) else b"")
                 return
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
@@ -504,6 +552,45 @@ class Tenant(Holder, ABC):
         if connection.debt & ~Debt.WARNINGS or self._query.needs & ~Needs.LAST_INSERT_ID:
             self.carried.claim_found_rows(connection)
         return settlement(connection)
+
+    def _do_without_schema(self, connection: Connection, gtid: bytes, prepared: int) -> None:
+        # The session's own was dropped: what names its schemas, or needs none, can run where none is chosen.
+        connection.forget_debt()
+        if connection.state.schema:
+            if prepared:
+                # Some of what was to be done on it is done.
+                connection.quit()
+            self._seek_without_schema(connection)
+        else:
+            self.carried.do_without_schema()
+            self._carry_over(connection, gtid)
+
+    def _seek_without_schema(self, connection: Connection) -> None:
+        shelf = self.shelf
+        if shelf is None or self._is_held(connection):
+            self._not_ready(connection, MySQLError(ErrorCode.UNKNOWN_SCHEMA, "the session's schema was dropped"))
+            return
+        self.connection = None
+        shelf.give(connection, perf_counter())
+        self._face_shelf(shelf.sibling(replace(shelf.key, has_schema=False)))
+        self._get_connection()
+
+    def _is_held(self, connection: Connection) -> bool:
+        # Whether no other one has what is on it.
+        return self.shelf is None or bool(self.carried.pins) or connection.is_in_transaction
+
+    def _change_shelf(self, connection: Connection) -> None:
+        # Connections with a schema and those without are of two kinds.
+        shelf, has_schema = self.shelf, bool(connection.state.schema)
+        if shelf is not None and shelf.key.has_schema is not has_schema:
+            other = shelf.sibling(replace(shelf.key, has_schema=has_schema))
+            other.move(connection)
+            self._face_shelf(other)
+
+    def _face_shelf(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        if self.course is not None and self.backend is not None:
+            self.course.move(self.backend, shelf)
 
     def _preparation(self, connection: Connection, gtid: bytes) -> list[tuple[Command, bytes]]:
         # What is sent before the query: first of all the question whether a replica has what this session wrote.
@@ -522,21 +609,29 @@ class Tenant(Holder, ABC):
         self._get_connection()
 
     def _substitute(self) -> None:
-        values = self.carried.substitutes(self._query)
-        if values and self._command == QUERY:
+        values, schema = self.carried.substitutes(self._query), self.carried.schema_to_tell(self._query)
+        if (values or schema) and self._command == QUERY:
             start = self._text_at
-            text = substitute(self._pending, start, self._flags, values)
+            text = substitute(self._pending, start, self._flags, values, schema)
             self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
 
-    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError, asked: bytes = b"") -> None:
+        # `asked` is the GTID of which the server was being asked.
         if self.state == State.CLOSED:
             return
+        if asked and self.course is not None and isinstance(error, BackendRefused):
+            # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
+            connection.forget_debt()
+            self._wait_no_longer(self.course, connection)
+            return
         was_closed = connection.is_closed
-        is_missed = self.shelf is None or bool(self.carried.pins) or connection.is_in_transaction
+        is_missed = self._is_held(connection)
         connection.quit()
         self.connection = None
-        if was_closed and is_missed and isinstance(error, MySQLError):
-            # No other connection has what was on this one.
+        if is_missed:
+            if isinstance(error, BackendRefused):
+                why = f"the session's connection could not be made ready: {error}; connect again"
+                error = MySQLError(ErrorCode.LOST_IN_REPLY, why)
             self.fail(error, CloseReason.BACKEND_GONE)
             return
         if was_closed and self._is_retriable:
@@ -763,12 +858,7 @@ class Tenant(Holder, ABC):
         if connection.debt:
             self._debtor = connection
             self._debtor_backend = self.backend
-        if connection.state.schema and not self.shelf.key.has_schema:
-            key = self.shelf.key
-            self.shelf = self.shelf.sibling(ShelfKey(key.user, key.capabilities, True))
-            self.shelf.move(connection)
-            if self.course is not None and self.backend is not None:
-                self.course.move(self.backend, self.shelf)
+        self._change_shelf(connection)
         self.shelf.give(connection, now)
 
     def _end_reading(self, connection: Connection) -> None:
@@ -871,7 +961,7 @@ class Tenant(Holder, ABC):
         """Whether even a reset may leave something behind on the connection."""
         # A shared connection is told the option of each session; one that a relayed login leaves is not.
         is_told = self.shelf is not None or self.carried.state.option is None
-        return not is_told or any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
+        return not is_told or any(key.reason in _STAINS for key in self.carried.pins)
 
     @property
     def occupation(self) -> Occupation:
@@ -882,6 +972,14 @@ class Tenant(Holder, ABC):
             key, since = next(iter(self.carried.pins.items()))
             return Occupation(key.reason, since)
         return Occupation(None, self._started)
+
+
+def _nobody(course: Course) -> MySQLError:
+    names = ", ".join(dict.fromkeys(tried.name for tried in course.tried)) or course.group.primary.name
+    return MySQLError(
+        ErrorCode.UNREACHABLE,
+        f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
+    )
 
 
 def _clean(connection: Connection, shelf: Shelf) -> None:

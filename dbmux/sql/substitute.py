@@ -1,8 +1,9 @@
-"""Puts what a session knows in the place of what only its last connection knew: ROW_COUNT(), FOUND_ROWS() and the like.
+"""Puts what a session knows in the place of what a connection would say: ROW_COUNT(), FOUND_ROWS() and the like.
 
 A statement and the values come in, the statement to send instead goes out. The function stays in the text, inside of
 GREATEST, so that the column keeps its type; whoever sends it sees to it that the connection's own value is the smaller
-one. An item of the select list that had no name gets its own text as its name, as the server would call it.
+one. Where the connection has no schema DATABASE() tells the session's: inside of IFNULL, as wide as ever. An item of
+the select list that had no name gets its own text as its name, as the server would call it.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ _SCOPES = frozenset((b"@@SESSION", b"@@LOCAL"))
 _NAMED = frozenset((Token.WORD, Token.QUOTED, Token.STRING))
 
 
-def substitute(statement: bytes, start: int, flags: int, values: Mapping[bytes, int]) -> bytes:
-    """The statement from `start` on with GREATEST(function, value) for each function that has one."""
+def substitute(statement: bytes, start: int, flags: int, values: Mapping[bytes, int], schema: bytes = b"") -> bytes:
+    """The statement from `start` on with the value for each function that has one; `schema` is of ASCII, unquoted."""
     changes: list[tuple[int, int, bytes]] = []
     for found in _statements([(kind, begin, end) for kind, begin, end in tokens(statement, start, flags)]):
-        there = _replacements(statement, found, values)
+        there = _replacements(statement, found, values) + _schemas(statement, found, schema)
         changes += there + _names(statement, found, [begin for begin, _, _ in there])
         # What stands behind it asks for what this one has done; but only a SELECT finds rows.
         is_select = statement[found[0][1] : found[0][2]].upper() == b"SELECT"
@@ -64,6 +65,16 @@ def _replacements(
                 told.append((begin, end, text))
         elif kind == Token.SYSTEM_VARIABLE and word in VARIABLES and word in values:
             told.append((begin, end, b"GREATEST(%b,CAST(%d AS UNSIGNED))" % (statement[begin:end], values[word])))
+    return told
+
+
+def _schemas(statement: bytes, found: list[tuple[int, int, int]], schema: bytes) -> list[tuple[int, int, bytes]]:
+    told = []
+    for at, (kind, begin, end) in enumerate(found):
+        is_asked = kind == Token.WORD and statement[begin:end].upper() in (b"DATABASE", b"SCHEMA")
+        if schema and is_asked and [one for one, _, _ in found[at + 1 : at + 3]] == [Token.OPEN, Token.CLOSE]:
+            end = found[at + 2][2]
+            told.append((begin, end, b"IFNULL(%b,CAST('%b' AS CHAR(64)))" % (statement[begin:end], schema)))
     return told
 
 

@@ -5,34 +5,22 @@ A mark that is no longer true fails, so that this page can only become shorter. 
 
 from __future__ import annotations
 
-from tests.differential.steps import ALL, MARIADB, MYSQL
+from tests.differential.steps import ALL, MYSQL
 
 Where = dict[tuple[str, frozenset[str]], str]
 
-# To mend them would take more than they are worth: docs/pinning.md says why.
-_COLUMNS = "a statement that is prepared anew has the new columns, but not the flag METADATA_CHANGED"
-
 # What another session or a trigger did cannot be seen in what the session sends.
-_DROPPED = "another session dropped the schema: no connection can be brought into it any more (1049)"
+_DROPPED = "a session without a schema can execute what was prepared in another one only where that is prepared"
 _TRIGGER = "a trigger set a user variable on the connection that it ran on"
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
 _FIRST_TYPES = "MySQL takes the values of later executions for the types of the first one; prepared anew it does not"
-_LONG_DATA = "the server reads long data for a number from memory that was never written"
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
-    ("the table behind is altered", ALL): _COLUMNS,
-    ("the table behind is another one", ALL): _COLUMNS,
-    ("a schema that is dropped while it is in use", ALL): _DROPPED,
     ("the schema of the preparation holds", ALL): _DROPPED,
-    ("three sessions in schemas of their own", ALL): _DROPPED,
     ("triggers", ALL): _TRIGGER,
-    ("long data for a number, and twice for one", MARIADB): _LONG_DATA,
-    ("long data for a number, and twice for one", MYSQL): _FIRST_TYPES,
-    ("types are sent once and hold", MYSQL): _FIRST_TYPES,
-    ("parameters of every type", MYSQL): _FIRST_TYPES,
-    ("geometry, vectors and long rows in binary", MYSQL): _FIRST_TYPES,
+    ("the types of the first values", MYSQL): _FIRST_TYPES,
 }
 
 # By the other framing: without DEPRECATE_EOF where the server's own client has it, and with it where not. Only some

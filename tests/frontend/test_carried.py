@@ -371,35 +371,6 @@ def test_a_session_ends_with_the_connection_that_it_held_when_a_ping_loses_it() 
     run(scenario)
 
 
-def test_a_session_whose_schema_is_gone_can_choose_another() -> None:
-    dropped = False
-
-    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
-        if command.command == Command.INIT_DB and command.body == b"gone" and dropped:
-            return protocol.send_err(Err(number=1049, sqlstate=b"42000", message=b"Unknown database"))
-        return select(protocol, command) if command.body[:6] == b"SELECT" else protocol.send_ok(Ok(status=2))
-
-    async def scenario() -> None:
-        nonlocal dropped
-        async with running(FakeBackend(answer=answer), connections=1, users={"app": PASSWORD.decode()}) as proxy:
-            one, two = await client(proxy.port), await client(proxy.port)
-            await one.ask(Command.INIT_DB, b"gone")
-            await two.ask(Command.INIT_DB, b"shop")
-            dropped = True
-
-            (error,) = await one.ask(Command.QUERY, b"SELECT 1")
-            failed = await one.ask(Command.INIT_DB, b"gone")
-            await one.ask(Command.QUERY, b"USE shop")
-
-            assert isinstance(error, Err)
-            assert isinstance(failed[0], Err)
-            assert Row(row(b"SELECT 1")) in await one.ask(Command.QUERY, b"SELECT 1")
-            one.close()
-            two.close()
-
-    run(scenario)
-
-
 PREPARED = b"\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"
 
 

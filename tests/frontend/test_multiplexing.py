@@ -103,6 +103,33 @@ def test_a_session_waits_while_another_is_in_a_transaction() -> None:
     run(scenario)
 
 
+class Crowded(Transactions):
+    """A server that has a place for one connection."""
+
+    def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+        if self.logins:
+            return protocol.send_err(Err(number=1040, sqlstate=b"08004", message=b"Too many connections"))
+        return super()._check(protocol, answer)
+
+
+def test_a_session_waits_for_a_connection_that_there_is_when_the_server_has_no_place_for_another() -> None:
+    async def scenario() -> None:
+        async with running(Crowded(), connections=5, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(two.ask(Command.QUERY, b"UPDATE t SET a = 2"))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: pool.is_refused_more and bool(pool.queue))
+
+            await one.ask(Command.QUERY, b"COMMIT")
+
+            assert isinstance((await waiting)[0], Ok)
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_the_schema_follows_the_session() -> None:
     async def scenario() -> None:
         async with shared() as proxy:
@@ -392,6 +419,49 @@ def test_an_idle_session_of_ones_own_user_is_killed_where_it_is(statement: bytes
     run(scenario)
 
 
+class Obedient(FakeBackend):
+    """A server whose `SELECT 1` runs until its connection is killed."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
+        self._writers: dict[object, asyncio.StreamWriter] = {}
+        self._victim: asyncio.StreamWriter | None = None
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers[asyncio.current_task()] = writer
+        await super().serve(reader, writer)
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == b"SELECT 1":
+            self._victim = self._writers[asyncio.current_task()]
+            return b""
+        if command.body.startswith(b"KILL") and self._victim is not None:
+            self._victim.close()
+            return protocol.send_ok(Ok())
+        return select(protocol, command)
+
+
+def test_a_session_that_is_killed_in_a_read_ends_and_the_read_is_not_done_again() -> None:
+    async def scenario() -> None:
+        async with running(Obedient(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            victim = one.protocol.greeting
+            assert victim is not None
+            reading = asyncio.ensure_future(one.ask(Command.QUERY, b"SELECT 1"))
+            await proxy.until(lambda: (Command.QUERY, b"SELECT 1") in proxy.backend.commands)
+
+            await two.ask(Command.QUERY, b"KILL %d" % victim.connection_id)
+            (told,) = await reading
+
+            assert isinstance(told, Err)
+            assert (told.number, b"was killed" in told.message) == (2013, True)
+            assert proxy.backend.commands.count((Command.QUERY, b"SELECT 1")) == 1
+            assert [closed.reason for closed in proxy.of(SessionClosed)] == [CloseReason.KILLED]
+            two.close()
+
+    run(scenario)
+
+
 def test_a_connection_that_makes_room_for_another_user_pays_its_debt_first() -> None:
     class Numbered(FakeBackend):
         """An INSERT gets the number 77, and has a warning."""
@@ -491,6 +561,43 @@ def test_a_statement_is_prepared_anew_when_its_connection_is_reset_for_it() -> N
                 Command.STMT_PREPARE,
                 Command.STMT_EXECUTE,
             ]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+XA = (b"XA START 'x'", b"UPDATE t SET a = 1", b"XA END 'x'", b"XA PREPARE 'x'")
+
+
+def test_a_connection_that_was_left_with_an_xa_transaction_is_nobody_elses() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            for statement in XA:
+                await one.ask(Command.QUERY, statement)
+
+            one.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+
+            await two.ask(Command.QUERY, b"SELECT a FROM t")
+            assert proxy.backend.logins == 2
+            two.close()
+
+    run(scenario)
+
+
+def test_a_connection_that_a_client_reset_with_an_xa_transaction_is_nobody_elses() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            for statement in XA:
+                await one.ask(Command.QUERY, statement)
+
+            await one.ask(Command.RESET_CONNECTION)
+
+            await two.ask(Command.QUERY, b"SELECT a FROM t")
+            assert proxy.backend.logins == 2
             one.close()
             two.close()
 

@@ -1,0 +1,236 @@
+"""A session whose schema was dropped: it goes on where it needs none, and never in another one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pytest
+
+from dbmux.events import Pinned
+from dbmux.wire import packet
+from dbmux.wire.buffer import lenenc_bytes
+from dbmux.wire.client import Row, ServerMessage
+from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Ok, Status, Track
+from dbmux.wire.server import CommandReceived, ServerProtocol
+from tests.fakes import COLUMN, PASSWORD, FakeBackend, Running, TestClient, client, row, run, running
+
+_NAMED = re.compile(rb"DATABASE|FROM (\w+\.)?w")
+
+
+class Schemas(FakeBackend):
+    """A server whose table `w` has one row in each schema, the schema's name; `there` are those that it has."""
+
+    def __init__(self, *there: bytes) -> None:
+        super().__init__(answer=self._answer)
+        self.there = set(there)
+        self._chosen: dict[ServerProtocol, bytes] = {}
+        self._statuses: dict[ServerProtocol, Status] = {}
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        match command.command, command.body.split():
+            case Command.QUIT, _:
+                return None
+            case (Command.INIT_DB, [name]) | (Command.QUERY, [b"USE", name]):
+                if name not in self.there:
+                    return _error(protocol, 1049, b"Unknown database '%b'" % name)
+                self._chosen[protocol] = name
+            case Command.QUERY, [b"DROP", b"DATABASE", name]:
+                return self._drop(protocol, name)
+            case Command.QUERY, [b"BEGIN" | b"COMMIT" as word]:
+                begins = Status.IN_TRANSACTION if word == b"BEGIN" else Status(0)
+                self._statuses[protocol] = Status.AUTOCOMMIT | begins
+            case Command.STMT_PREPARE | Command.QUERY, [b"SELECT" | b"UPDATE", *_]:
+                return self._read(protocol, command)
+        return protocol.send_ok(Ok(status=self._status(protocol)))
+
+    def _status(self, protocol: ServerProtocol) -> Status:
+        return self._statuses.get(protocol, Status.AUTOCOMMIT)
+
+    def _drop(self, protocol: ServerProtocol, name: bytes) -> bytes:
+        self.there.discard(name)
+        status, state = Status.AUTOCOMMIT | Status.DATABASE_DROPPED, b""
+        if self._chosen.get(protocol) == name:
+            del self._chosen[protocol]
+            status |= Status.SESSION_STATE_CHANGED
+            state = bytes((Track.SCHEMA,)) + lenenc_bytes(lenenc_bytes(b""))
+        return protocol.send_ok(Ok(status=status, state=state))
+
+    def _read(self, protocol: ServerProtocol, command: CommandReceived) -> bytes:
+        found = _NAMED.search(command.body)
+        schema = found[1][:-1] if found is not None and found[1] else self._chosen.get(protocol, b"")
+        if found is not None and not schema and b"DATABASE" not in command.body:
+            return _error(protocol, 1046, b"No database selected")
+        if found is not None and schema not in self.there:
+            return _error(protocol, 1049, b"Unknown database '%b'" % schema)
+        if command.command == Command.STMT_PREPARE:
+            return packet.encode(b"\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 1)
+        return protocol.send_rows([COLUMN], [row(schema if found else b"1")], self._status(protocol))
+
+
+def _error(protocol: ServerProtocol, number: int, message: bytes) -> bytes:
+    return protocol.send_err(Err(number=number, sqlstate=b"42000", message=message))
+
+
+def told(reply: Sequence[ServerMessage]) -> str:
+    """The value of the only row, or the number of the error."""
+    if isinstance(reply[-1], Err):
+        return str(reply[-1].number)
+    return "".join(message.payload[1:].decode() for message in reply if isinstance(message, Row))
+
+
+async def ask(session: TestClient, sql: bytes) -> str:
+    return told(await session.ask(Command.QUERY, sql))
+
+
+async def in_gone(proxy: Running) -> tuple[TestClient, TestClient]:
+    """A session whose schema another one drops, and that one, which is in the schema `shop`."""
+    one, two = await client(proxy.port), await client(proxy.port)
+    await one.ask(Command.INIT_DB, b"gone")
+    await two.ask(Command.INIT_DB, b"shop")
+    await two.ask(Command.QUERY, b"DROP DATABASE gone")
+    return one, two
+
+
+USERS = {"app": PASSWORD.decode()}
+AMOUNTS = pytest.mark.parametrize("connections", [1, 2, 5])
+
+
+@AMOUNTS
+def test_what_names_its_schemas_or_needs_none_runs(connections: int) -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=connections, users=USERS) as proxy:
+            one, two = await in_gone(proxy)
+
+            answers = [await ask(one, sql) for sql in (b"SELECT 1", b"SELECT * FROM shop.w", b"SELECT * FROM w")]
+
+            assert answers == ["1", "shop", "1049"]
+            assert await ask(two, b"SELECT * FROM w") == "shop"
+            assert proxy.of(Pinned) == []
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+@AMOUNTS
+def test_a_schema_that_is_made_anew_is_the_sessions_again(connections: int) -> None:
+    async def scenario() -> None:
+        backend = Schemas(b"shop", b"gone")
+        async with running(backend, connections=connections, users=USERS) as proxy:
+            one, two = await in_gone(proxy)
+            await ask(one, b"SELECT 1")
+            backend.there.add(b"gone")
+
+            answers = [await ask(session, b"SELECT * FROM w") for session in (one, two, one, two, one)]
+
+            assert answers == ["gone", "shop", "gone", "shop", "gone"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_another_schema_can_be_chosen() -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=1, users=USERS) as proxy:
+            one, two = await in_gone(proxy)
+
+            answers = [
+                await ask(one, sql)
+                for sql in (b"USE gone", b"SELECT * FROM w", b"USE shop", b"SELECT * FROM w", b"SELECT * FROM w")
+            ]
+
+            assert answers == ["1049", "1049", "", "shop", "shop"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_the_schema_that_is_asked_for_is_still_its_own() -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=1, users=USERS) as proxy:
+            one, two = await in_gone(proxy)
+
+            await ask(one, b"SELECT DATABASE(), CONCAT(schema(), 'x') y")
+
+            assert proxy.backend.commands[-1][1] == (
+                b"SELECT IFNULL(DATABASE(),CAST('gone' AS CHAR(64))) AS `DATABASE()`,"
+                b" CONCAT(IFNULL(schema(),CAST('gone' AS CHAR(64))), 'x') y"
+            )
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_transaction_goes_on_when_the_schema_is_made_anew() -> None:
+    async def scenario() -> None:
+        backend = Schemas(b"shop", b"gone")
+        async with running(backend, connections=2, users=USERS) as proxy:
+            one, two = await in_gone(proxy)
+            await ask(one, b"BEGIN")
+            before = await ask(one, b"SELECT * FROM w")
+            backend.there.add(b"gone")
+            then = await ask(one, b"SELECT * FROM w")
+            await ask(one, b"COMMIT")
+
+            assert (before, then) == ("1049", "gone")
+            assert await ask(one, b"SELECT * FROM w") == "gone"
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "sql, number", [(b"SELECT * FROM w", "1049"), (b"SELECT * FROM shop.w", ""), (b"SELECT 1", "")]
+)
+def test_a_statement_is_prepared_as_far_as_it_needs_no_schema(sql: bytes, number: str) -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=1, users=USERS) as proxy:
+            one, two = await in_gone(proxy)
+
+            reply = await one.ask(Command.STMT_PREPARE, sql)
+
+            assert told(reply) == number
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+@AMOUNTS
+def test_a_session_that_drops_its_own_schema_has_none(connections: int) -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=connections, users=USERS) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.INIT_DB, b"shop")
+            await one.ask(Command.INIT_DB, b"gone")
+            await ask(one, b"DROP DATABASE gone")
+
+            answers = [await ask(session, b"SELECT * FROM w") for session in (two, one, two, one)]
+
+            assert answers == ["shop", "1046", "shop", "1046"]
+            assert proxy.of(Pinned) == []
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_session_that_drops_another_schema_stays_in_its_own() -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=1, users=USERS) as proxy:
+            one, two = await in_gone(proxy)
+
+            await ask(one, b"SELECT 1")
+
+            assert await ask(two, b"SELECT * FROM w") == "shop"
+            assert proxy.of(Pinned) == []
+            one.close()
+            two.close()
+
+    run(scenario)
