@@ -84,6 +84,7 @@ class Carried:
         "_first",
         "_foretold",
         "_reset_names",
+        "_were_warnings_asked",
         "_warnings_counted",
         "_warnings_last",
         "failure",
@@ -121,6 +122,7 @@ class Carried:
         # The ERR packet of the statement that they are of; empty where that did not fail.
         self.failure = b""
         self._warnings_counted = 0
+        self._were_warnings_asked = False
         self._foretold: Answer | None = None
         self._asks_locks = False
 
@@ -128,6 +130,11 @@ class Carried:
         """ROW_COUNT() is this after a command that DbMux answered itself."""
         self.row_count = rows
         self.apart |= Needs.ROW_COUNT
+
+    def count_warnings_asked(self) -> None:
+        """A command that asks for warnings was answered: ROW_COUNT() is -1, and no further answer counts them."""
+        self.count(-1)
+        self._were_warnings_asked = True
 
     def foretell(self, warnings: Answer) -> None:
         """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
@@ -149,6 +156,7 @@ class Carried:
         if failed and not scanner.status & Status.AUTOCOMMIT:
             # An error tells no status: what failed may all the same have begun a transaction.
             scanner.status |= Status.IN_TRANSACTION
+        self._were_warnings_asked |= query.kind is Kind.DIAGNOSTICS and bool(query.needs)
         if query.kind is not Kind.DIAGNOSTICS:
             self._follow_diagnostics(query, connection)
         elif scanner.rows >= 0 or failed or (query.needs and scanner.warnings):
@@ -228,6 +236,7 @@ class Carried:
                 connection.debt |= Debt.WARNINGS
             if not is_quiet:
                 # More than are kept may be counted; how many an error counts with it is not told.
+                self._were_warnings_asked = False
                 self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
                 self.failure = connection.error if scanner.error else b""
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
@@ -399,6 +408,10 @@ class Carried:
             return False
         return connection.state is self.state or connection.state == self.state
 
+    def has_reset(self, connection: Connection) -> bool:
+        """Whether a `preparation` begins with a reset, which also forgets the statements that are prepared there."""
+        return connection.state is not self.state and needs_reset(connection.state, self.state)
+
     def preparation(
         self, connection: Connection, query: Query, owner: Creditor, spelling: Mapping[str, str]
     ) -> list[Statement]:
@@ -494,6 +507,12 @@ class Carried:
     def counts_in_pings(self) -> bool:
         """Whether the server tells the number of warnings with every OK, also where no statement ran."""
         return self._warnings_last is Warnings.UNTIL_THE_NEXT
+
+    def warnings_in_pings(self) -> int:
+        """How many MySQL counts in its answer to a command that is no statement: none once they were asked for."""
+        if self.warnings is None or self._were_warnings_asked:
+            return 0
+        return self.count_warnings(self.warnings)
 
     def count_warnings(self, stored: Answer) -> int:
         """How many there were: perhaps more than the server kept."""

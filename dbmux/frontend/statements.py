@@ -133,7 +133,7 @@ class StatementTenant(CachedTenant):
 
     def _ask_and_count(self, data: bytes) -> None:
         # MySQL counts in its answer the warnings of the statement before, which may have been another session's.
-        connection, stored = self.connection, self.carried.warnings
+        connection = self.connection
         assert connection is not None
         self.state = int(State.WAITING)
 
@@ -144,7 +144,7 @@ class StatementTenant(CachedTenant):
                 connection.note(ok)
                 reply = packet.encode(ok.build(self.capabilities), 1)
             if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
-                reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))
+                reply = with_warnings(reply, self.carried.warnings_in_pings())
             self.carried.row_count = -1 if data[4] == Command.SET_OPTION else 0
             self._answer_asked(connection, reply, 0)
 
@@ -362,7 +362,8 @@ class StatementTenant(CachedTenant):
             if self.is_spoiled and self.backend is not None:
                 self.backend.pool.worn.add(connection)
             self.carried.reset(connection)
-            self._statements = None
+            if self._statements is not None:
+                self._statements.forget()
             self._is_cache_off = False
 
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:

@@ -480,7 +480,7 @@ class Tenant(Holder, ABC):
 
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
-        is_prepared = statement is None or connection.has_statement(statement.key)
+        is_prepared = statement is None or self._is_there(statement, connection)
         gtid = course.wait_for if course is not None else b""
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
@@ -493,10 +493,12 @@ class Tenant(Holder, ABC):
         else:
             self._carry_over(connection, gtid)
 
+    def _is_there(self, statement: Statement, connection: Connection) -> bool:
+        return connection.has_statement(statement.key) and not self.carried.has_reset(connection)
+
     def _carry_over(self, connection: Connection, gtid: bytes) -> None:
         carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
-        key = statement.key if statement is not None else None
-        is_prepared = key is None or connection.has_statement(key)
+        is_prepared = statement is None or self._is_there(statement, connection)
         self.state = int(State.WAITING)
         if self.shelf is not None:
             self.shelf.pool.carried += 1

@@ -67,7 +67,7 @@ class WarnedTenant(StatementTenant):
         return True
 
     def _tell_rows(self, reply: bytes) -> None:
-        self.carried.count(-1)
+        self.carried.count_warnings_asked()
         # Whether there is a transaction by now, a client learns from this reply as from any other.
         self.channel.write(with_status(reply, self.status))
 

@@ -324,8 +324,11 @@ def test_a_ping_counts_the_warnings_of_its_own_session() -> None:
             one, two = await _warned(proxy)
 
             told = [await each.ask(Command.PING) for each in (one, two)]
+            await one.ask(Command.QUERY, b"SHOW WARNINGS")
+            told.append(await one.ask(Command.PING))
 
-            assert [message.warnings for (message,) in told if isinstance(message, Ok)] == [5, 0]
+            # MySQL counts them no more once they were asked for.
+            assert [message.warnings for (message,) in told if isinstance(message, Ok)] == [5, 0, 0]
             one.close()
             two.close()
 
