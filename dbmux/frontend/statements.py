@@ -140,8 +140,7 @@ class StatementTenant(CachedTenant):
         def done(answers: list[Answer]) -> None:
             reply = answers[0].raw
             if data[4] == Command.INIT_DB:
-                ok = parse_ok(reply[packet.HEADER :])
-                connection.note(ok)
+                ok = connection.note(parse_ok(reply[packet.HEADER :]))
                 reply = packet.encode(ok.build(self.capabilities), 1)
             if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
                 reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))

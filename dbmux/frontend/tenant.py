@@ -44,6 +44,7 @@ from dbmux.query import Access, Kind, PinReason, Query
 from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
+from dbmux.sql.variables import CHANGE_TRACKING
 from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Err, Status
@@ -53,6 +54,7 @@ QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
+_ON = (b"1", b"ON", b"TRUE")
 _OFF = (b"0", b"OFF", b"FALSE")
 # A `row_limit` that no number of rows reaches.
 ANY = -2
@@ -331,6 +333,18 @@ class Tenant(Holder, ABC):
     def primary_found(self) -> None:
         """The group says: there is a primary now."""
         self._get_connection()
+
+    def changed_unseen(self) -> None:
+        """The reply tells of a change, which may be a trigger's."""
+        self._is_plain = False
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the session itself has switched this on, or MariaDB confirms that it just did."""
+        is_now = self.backend is not None and self.backend.is_mariadb and bool(self._query.effects)
+        is_switched = is_now and any(getattr(effect, "name", "") == CHANGE_TRACKING for effect in self._query.effects)
+        value = self.carried.state.variable(CHANGE_TRACKING)
+        return is_switched or (value is not None and value.strip(b"'").upper() in _ON)
 
     def withholds(self, error: int, reply: bytes) -> bool:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 
 from dbmux.errors import ErrorCode, MySQLError
@@ -175,6 +175,13 @@ def tells_only_charsets(state: bytes) -> bool:
             if name not in _CHARSETS:
                 return False
     return True
+
+
+def without(ok: Ok, kind: Track) -> Ok:
+    """An OK that does not report this."""
+    state = b"".join(bytes((other,)) + lenenc_bytes(data) for other, data in changes(ok.state) if other != kind)
+    kept = Status.SESSION_STATE_CHANGED if state else Status(0)
+    return replace(ok, state=state, status=ok.status & ~int(Status.SESSION_STATE_CHANGED) | int(kept))
 
 
 def staying(state: bytes) -> bytes:

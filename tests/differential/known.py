@@ -15,7 +15,9 @@ _CHARSET = "stored warnings have the character set of before SET NAMES"
 
 # What another session or a trigger did cannot be seen in what the session sends.
 _DROPPED = "a session without a schema can execute what was prepared in another one only where that is prepared"
-_TRIGGER = "a trigger set a user variable on the connection that it ran on"
+
+# By it servers tell that a trigger set a user variable: the session keeps its connection then.
+_SWITCHED_ON = "session_track_state_change is on where no session has set it"
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
 _FIRST_TYPES = "MySQL takes the values of later executions for the types of the first one; prepared anew it does not"
@@ -27,7 +29,7 @@ KNOWN: Where = {
     ("the table behind is another one", ALL): _COLUMNS,
     ("error messages in the client's set", MARIADB): _CHARSET,
     ("the schema of the preparation holds", ALL): _DROPPED,
-    ("triggers", ALL): _TRIGGER,
+    ("what DbMux has switched on for itself", ALL): _SWITCHED_ON,
     ("long data for a number, and twice for one", MARIADB): _LONG_DATA,
     ("long data for a number, and twice for one", MYSQL): _FIRST_TYPES,
     ("types are sent once and hold", MYSQL): _FIRST_TYPES,
