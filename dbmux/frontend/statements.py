@@ -173,7 +173,9 @@ class StatementTenant(CachedTenant):
                 # This has no answer; the execution will.
                 self._answer_asked(connection, b"", 0)
             else:
-                self._answer_failure(connection, self._as_in_its_schema(error, statement.query))
+                is_its_own = statement.state.schema == self.carried.missing
+                told = self._as_in_its_schema(error, statement.query) if is_its_own else error
+                self._answer_failure(connection, told)
 
         def returned(answers: list[Answer]) -> None:
             told = with_status(answers[0].raw, connection.scanner.status)
@@ -214,7 +216,13 @@ class StatementTenant(CachedTenant):
         """The fast lane of executions, and all of it: what `_run_prepared` would do for most; False for the others."""
         number = int.from_bytes(data[NUMBER], "little")
         statement = self._statements.by_id.get(number) if self._statements is not None else None
-        if statement is None or not statement.is_bare or self._has_attributes or self.carried.pins:
+        if (
+            statement is None
+            or not statement.is_bare
+            or statement.is_astray
+            or self._has_attributes
+            or self.carried.pins
+        ):
             return False
         types = statement.types
         if not statement.has_only_values(data) or (self.carried.counts_in_pings and types != statement.made_for):

@@ -485,6 +485,8 @@ class Tenant(Holder, ABC):
 
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
+        if statement is not None and statement.is_astray:
+            statement.go_with(carried.state)
         is_prepared = statement is None or connection.has_statement(statement.key)
         gtid = course.wait_for if course is not None else b""
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
@@ -492,6 +494,8 @@ class Tenant(Holder, ABC):
             return
         # By now it may be there again.
         carried.missing = b""
+        if statement is not None and not is_prepared:
+            statement.go_with(carried.state)
         if connection.state.schema and not carried.state.schema and self._query.kind is not Kind.USE:
             # The session itself has dropped its own.
             self._seek_without_schema(connection)
@@ -558,12 +562,15 @@ class Tenant(Holder, ABC):
             self._seek_without_schema(connection)
         else:
             self.carried.do_without_schema()
+            if self._statement is not None:
+                self._statement.go_with(self.carried.there)
             self._carry_over(connection, gtid)
 
     def _seek_without_schema(self, connection: Connection) -> None:
         shelf = self.shelf
         if shelf is None or self._is_held(connection):
-            self._not_ready(connection, MySQLError(ErrorCode.UNKNOWN_SCHEMA, "the session's schema was dropped"))
+            why = "the session's schema was dropped, and the connection that it holds is in another one; connect again"
+            self._not_ready(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
             return
         self.connection = None
         shelf.give(connection, perf_counter())

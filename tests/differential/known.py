@@ -13,8 +13,8 @@ Where = dict[tuple[str, frozenset[str]], str]
 _COLUMNS = "a statement that is prepared anew has the new columns, but not the flag METADATA_CHANGED"
 _CHARSET = "stored warnings have the character set of before SET NAMES"
 
-# What another session or a trigger did cannot be seen in what the session sends.
-_DROPPED = "a session without a schema can execute what was prepared in another one only where that is prepared"
+# A connection that has no schema could not go back to having none.
+_ASTRAY = "where the session's schema was dropped, what was prepared in another one is prepared anew without one"
 
 # By it servers tell that a trigger set a user variable: the session keeps its connection then.
 _SWITCHED_ON = "session_track_state_change is on where no session has set it"
@@ -28,7 +28,7 @@ KNOWN: Where = {
     ("the table behind is altered", ALL): _COLUMNS,
     ("the table behind is another one", ALL): _COLUMNS,
     ("error messages in the client's set", MARIADB): _CHARSET,
-    ("the schema of the preparation holds", ALL): _DROPPED,
+    ("prepared in a schema, executed without one", ALL): _ASTRAY,
     ("what DbMux has switched on for itself", ALL): _SWITCHED_ON,
     ("long data for a number, and twice for one", MARIADB): _LONG_DATA,
     ("long data for a number, and twice for one", MYSQL): _FIRST_TYPES,
