@@ -28,7 +28,7 @@ from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Ok, Status, Track, changes, parse_ok, reported_gtid, without
+from dbmux.wire.replies import Err, Ok, Status, Track, changes, parse_ok, reported_gtid, tells_of_setting, without
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
@@ -563,15 +563,14 @@ class Connection:
         for kind, change in changes(ok.state):
             if kind == Track.SCHEMA:
                 self.reported_schema = Reader(change).lenenc_bytes()
-            elif kind == Track.STATE_CHANGE:
-                self.reported_change = True
             elif gtid := reported_gtid(kind, change):
                 self.reported_gtid = gtid
-        if self.reported_change and self.holder is not None:
-            self.holder.changed_unseen()
-            if not self.holder.hears_changes:
-                return without(ok, Track.STATE_CHANGE)
-        return ok
+        if tells_of_setting(ok.state):
+            self.reported_change = True
+            if self.holder is not None:
+                self.holder.changed_unseen()
+        hears = self.holder is not None and self.holder.hears_changes
+        return ok if hears or not self.can_track else without(ok, Track.STATE_CHANGE)
 
 
 class Home(Protocol):

@@ -166,14 +166,27 @@ def tells_only_charsets(state: bytes) -> bool:
 
     MariaDB sets them for a moment whenever it reads a view, and then reports them as they are again.
     """
-    for kind, change in changes(state):
-        reader = Reader(change, ErrorCode.MALFORMED_REPLY)
-        if kind != Track.SYSTEM_VARIABLE:
+    return all(kind == Track.SYSTEM_VARIABLE and _names_charsets(change) for kind, change in changes(state))
+
+
+def tells_of_setting(state: bytes) -> bool:
+    """Whether something was set that is not told of beside it.
+
+    MariaDB goes to other schemas and character sets when it reads its own tables or a view, and comes back.
+    """
+    told = dict(changes(state))
+    if Track.STATE_CHANGE not in told or Track.SCHEMA in told:
+        return False
+    variables = [change for kind, change in changes(state) if kind == Track.SYSTEM_VARIABLE]
+    return not variables or not all(_names_charsets(change) for change in variables)
+
+
+def _names_charsets(change: bytes) -> bool:
+    reader = Reader(change, ErrorCode.MALFORMED_REPLY)
+    while reader.remaining:
+        name, _ = reader.lenenc_bytes(), reader.lenenc_bytes()
+        if name not in _CHARSETS:
             return False
-        while reader.remaining:
-            name, _ = reader.lenenc_bytes(), reader.lenenc_bytes()
-            if name not in _CHARSETS:
-                return False
     return True
 
 

@@ -71,6 +71,37 @@ def test_what_the_session_itself_sets_is_carried_as_ever(sql: bytes) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "state, is_pinned",
+    [
+        (CHANGED, True),
+        (bytes((Track.SYSTEM_VARIABLE,)) + b"\x11\x09time_zone\x06+01:00" + CHANGED, True),
+        (bytes((Track.SYSTEM_VARIABLE,)) + b"\x1d\x14character_set_client\x07utf8mb4" + CHANGED, False),
+        (bytes((Track.SCHEMA,)) + b"\x05\x04shop" + CHANGED, False),
+        (b"", False),
+    ],
+    ids=["something", "a variable", "MariaDB read a view", "MariaDB read its own tables", "nothing"],
+)
+def test_what_the_server_sets_and_sets_back_is_nothing(state: bytes, is_pinned: bool) -> None:
+    def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body[:6] != b"DELETE":
+            return select(protocol, command)
+        changed = Status.SESSION_STATE_CHANGED if state else Status(0)
+        return protocol.send_ok(Ok(status=Status.AUTOCOMMIT | changed, state=state))
+
+    async def scenario() -> None:
+        async with running(FakeBackend(answer=answer), connections=1, users=USERS) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"shop")
+
+            await one.ask(Command.QUERY, b"DELETE FROM t")
+
+            assert bool(proxy.of(Pinned)) is is_pinned
+            one.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("setting, told", [(b"SET @a = 1", b""), (b"SET session_track_state_change = 1", CHANGED)])
 def test_only_a_client_that_has_switched_it_on_is_told(setting: bytes, told: bytes) -> None:
     async def scenario() -> None:
