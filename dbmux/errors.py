@@ -40,8 +40,12 @@ class ErrorCode(Enum):
         "HY000",
         "a write would go to a replica or to the SQL door, or no server of the group can be written to",
     )
-    TIMED_OUT_MYSQL = (3024, "HY000", "the query ran longer than timeouts.query (MySQL), or than the SQL door allows")
-    TIMED_OUT_MARIADB = (1969, "70100", "the query ran longer than timeouts.query (MariaDB)")
+    TIMED_OUT_MYSQL = (
+        3024,
+        "HY000",
+        "the query ran longer than timeouts.query, a rule or a hint allows (MySQL), or than the SQL door does",
+    )
+    TIMED_OUT_MARIADB = (1969, "70100", "the query ran longer than timeouts.query, a rule or a hint allows (MariaDB)")
     UNREACHABLE = (2003, "HY000", "the backend cannot be reached")
     LOST_IN_REPLY = (2013, "HY000", "the backend went away in the middle of a reply")
     MALFORMED_REPLY = (2027, "HY000", "the backend sent what is not a MySQL reply")

@@ -22,6 +22,8 @@ cdef class ReplyScanner:
     cdef public int warnings
     cdef public int error
     cdef public int opens_cursor
+    cdef public int marks
+    cdef public int width
     cdef public int out_parameters
     cdef public Py_ssize_t rows
     cdef public int has_rows

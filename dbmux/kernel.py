@@ -59,6 +59,8 @@ class ReplyScanner:
         self.affected = 0
         self.insert_id = 0
         self.opens_cursor = 0
+        self.marks = 0
+        self.width = 0
         self.out_parameters = 0
         self.consumed = 0
 
@@ -66,9 +68,10 @@ class ReplyScanner:
         """A command of this shape was sent; the reply's first packet will be numbered `sequence`.
 
         `before` is from then on the status as it was told before. Who asked for a cursor sets `opens_cursor` then:
-        inside of routines servers set its flag on other results, too.
+        inside of routines servers set its flag on other results, too. Who has flags of his own to tell sets `marks`.
         """
         self.opens_cursor = 0
+        self.marks = 0
         self.out_parameters = 0
         self.phase = shape
         self.before = self.status
@@ -91,9 +94,10 @@ class ReplyScanner:
 
         MORE: the reply goes on. DONE: it ends at `consumed`; `status`, `warnings`, `error` (the number of an ERR
         packet, or 0), `rows` (of the last result that has some, negative when there was none), `has_rows` (whether rows
-        were the very last that came), `affected` and `insert_id` describe it,
+        were the very last that came), `width` (the columns of the last result), `affected` and `insert_id` describe it,
         `sequence` is the number that a further packet would have. INFILE: the server waits for a file. REWRITE: at
-        `consumed` starts an OK packet that reports session state, which has to be looked at.
+        `consumed` starts an OK packet that reports session state, which has to be looked at, or one at an end of
+        columns or rows that is to have `marks`.
         BROKEN: what is at `consumed` is not a reply. TOO_MANY: at `consumed` starts a row too many; how many a result
         may have is `row_limit`, which stays until it is set again, and -2 for any number.
         """
@@ -195,7 +199,7 @@ class ReplyScanner:
             value = self._integer(chunk, position, end)
             if value <= 0 or value > 0xFFFF:
                 return BROKEN
-            self.columns = value
+            self.columns = self.width = value
             self.rows = 0
             self.has_rows = 1
             self.phase = AT_COLUMNS
@@ -217,6 +221,8 @@ class ReplyScanner:
         # The classic EOF packets that end definitions.
         if first != 0xFE or length != 5:
             return BROKEN
+        if self.marks:
+            return REWRITE
         self.status = src[position + 3] | src[position + 4] << 8
         if phase == AT_COLUMNS_EOF:
             # A statement that opened a cursor sends its rows only when they are fetched.
@@ -245,6 +251,8 @@ class ReplyScanner:
     def _end(self, chunk: bytes, position: int, end: int, length: int) -> int:
         # An OK or EOF packet: status and warnings, and whether another result follows.
         src = chunk
+        if self.marks and src[position] == 0xFE:
+            return REWRITE
         if src[position] == 0xFE and length < 6:
             if length < 5:
                 return BROKEN

@@ -246,6 +246,7 @@ class Engine:
             if wanted.roles is Roles.AUTO and known is not None and known.primary in group.members:
                 # Who is the primary was found out, and is not found out anew.
                 group.promote(known.primary)
+                group.is_writable = known.is_writable
         return Topology(backends, groups)
 
     def _server_tls(self, config: Config) -> ServerTls | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from time import perf_counter
 from typing import NamedTuple, Protocol
@@ -28,7 +28,19 @@ from dbmux.wire.client import ClientProtocol, ColumnCount, Row
 from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
-from dbmux.wire.replies import Err, Ok, Status, Track, changes, parse_ok, reported_gtid, tells_of_setting, without
+from dbmux.wire.replies import (
+    EOF_PAYLOAD,
+    Err,
+    Ok,
+    Status,
+    Track,
+    changes,
+    parse_eof,
+    parse_ok,
+    reported_gtid,
+    tells_of_setting,
+    without,
+)
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
@@ -98,8 +110,8 @@ class Creditor(Protocol):
 
     latest: Connection | None
 
-    def collect(self, connection: Connection) -> None:
-        """Have the connection, which is not idle any more, pay its debt, and give it back."""
+    def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
+        """Have the connection, which is not idle any more, pay its debt; `paid` is told, also of one that was lost."""
 
 
 class Debt(IntFlag):
@@ -127,6 +139,8 @@ class StatementKey(NamedTuple):
     types: bytes = b""
     # Not 0 for one that a session has for itself, since another one of its own is in the middle of something.
     number: int = 0
+    # How many its results have, as the server and the client know it: who knows another number is told of a change.
+    columns: int = 0
 
 
 # An insert id that no session has.
@@ -535,27 +549,39 @@ class Connection:
             self.holder.backend_writable()
 
     def _report(self, holder: Holder, data: bytes) -> bytes | None:
-        # An OK packet reports session state: the client is told what it asked for. What follows it, or None for now.
+        # An OK packet reports session state: the client is told what it asked for. Or the end of columns or rows is to
+        # have further flags. What follows it, or None for now.
         end = packet.HEADER + int.from_bytes(data[:3], "little")
         if len(data) < end:
             self._held = data
             return None
         whole = data[:end]
         scanner = self.scanner
-        scanner.rewrite_state = 0
+        marks = scanner.marks
+        scanner.rewrite_state = scanner.marks = 0
         verdict = scanner.scan(whole)
-        scanner.rewrite_state = 1
+        scanner.rewrite_state, scanner.marks = 1, marks
+        scanner.status |= marks
         try:
-            ok = self.note(parse_ok(whole[packet.HEADER :]))
+            told = self._tell(whole[packet.HEADER :], marks)
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None
         if verdict not in (MORE, DONE):
             holder.reply_broke("an OK that is none")
             return None
-        self.client.write(packet.encode(ok.build(self.client_capabilities), whole[3]))
+        self.client.write(packet.encode(told, whole[3]))
         self.reply_bytes += end
         return data[end:]
+
+    def _tell(self, payload: bytes, marks: int) -> bytes:
+        if len(payload) == EOF_PAYLOAD:
+            eof = parse_eof(payload)
+            return replace(eof, status=eof.status | marks).build()
+        ok = self.note(parse_ok(payload))
+        if marks:
+            ok = replace(ok, status=ok.status | marks)
+        return ok.build(self.client_capabilities)
 
     def note(self, ok: Ok) -> Ok:
         """Remember what an OK reports of the session's state; gives what the client is to see. Raises ProtocolError."""

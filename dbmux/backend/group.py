@@ -26,7 +26,7 @@ class Writer(Protocol):
     deadline: float
 
     def primary_found(self) -> None:
-        """There is one."""
+        """There is one, or it has to be looked for anew."""
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """There will be none in time."""
@@ -45,6 +45,7 @@ class Group:
         "_random",
         "_turn",
         "config",
+        "is_followed",
         "is_timed",
         "is_writable",
         "name",
@@ -72,6 +73,7 @@ class Group:
         # Whether how long answers take is of any account.
         self.is_timed = config.balance is Balance.FASTEST
         self.is_writable = True
+        self.is_followed = True
         self.writers: dict[Writer, None] = {}
         self._turn = 0
         self._credits: dict[Backend, float] = {}
@@ -107,13 +109,21 @@ class Group:
     def found_writable(self) -> None:
         """The primary takes writes: those who wait for that go on."""
         self.is_writable = True
+        self._call_writers()
+
+    def leave(self) -> None:
+        """It is not configured any more, and nobody looks for its primary: those who wait look elsewhere."""
+        self.is_followed = False
+        self._call_writers()
+
+    def _call_writers(self) -> None:
         waiting, self.writers = list(self.writers), {}
         for writer in waiting:
             writer.primary_found()
 
     def wait(self, writer: Writer) -> bool:
-        """Queue until the primary can be written to; False when too many wait already."""
-        if len(self.writers) >= self.config.failover_queue:
+        """Queue until the primary can be written to; False when too many wait already, or nobody looks for one."""
+        if not self.is_followed or len(self.writers) >= self.config.failover_queue:
             return False
         self.writers[writer] = None
         return True

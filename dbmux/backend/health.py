@@ -15,7 +15,7 @@ from random import random
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.turn import run
-from dbmux.errors import DbMuxError
+from dbmux.errors import BackendRefused, DbMuxError, ErrorCode
 from dbmux.events import BackendDown, BackendUp, Emit
 from dbmux.wire.commands import Command
 
@@ -81,6 +81,9 @@ async def _problem(backend: Backend) -> str | None:
         if not await answers_ping(backend):
             await backend.meet()
     except DbMuxError as error:
+        if isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number:
+            # It is there; those who have a connection can use it.
+            return None if backend.greeting is not None else str(error)
         if error.__cause__ is None or isinstance(error.__cause__, ssl.SSLError):
             # Reached, and refused or not understood: the backend itself keeps only why it could not be reached.
             return str(error)

@@ -27,6 +27,8 @@ from dbmux.wire.auth import Secret
 CHOICE = 8
 # How many connections of another kind may go to those behind him before one makes room for the first in the queue.
 PATIENCE = 16
+# For so long a server that had no place for one more is not asked for one again.
+FULL_S = 1.0
 WAIT_BOUNDS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
@@ -219,7 +221,10 @@ class Shelf:
             connection.forget_debt()
             self.idle.append(connection)
         else:
-            connection.creditor.collect(connection)
+            connection.creditor.collect(connection, self._has_paid)
+
+    def _has_paid(self, connection: Connection) -> None:
+        self.give(connection, connection.idle_since)
 
     def sibling(self, key: ShelfKey) -> Shelf:
         """The shelf of the same pool and account with another key."""
@@ -255,17 +260,21 @@ class Pool:
     `unshared` has the connections that are their session's for life, and end with it. A shelf that nobody uses is
     forgotten, but for those that once had a connection where some are to be kept idle. `worn` are too old and end when
     they come back.
+    A server may have fewer places than the limit says, or others may have taken them: then `limit` is what there was,
+    and grows again with every connection that succeeds, and by one a second.
     `busy` is how many sessions hold, and `carried` counts how often a connection had to be made ready for another one.
     """
 
     __slots__ = (
         "_clock",
         "_dial",
+        "_full_at",
         "_kept",
         "_passed",
         "_taken_by",
         "_waited_s",
         "_waits",
+        "_wanted",
         "busy",
         "caps",
         "carried",
@@ -294,6 +303,9 @@ class Pool:
         self.name = name
         self.choice = choice
         self.limit = limit
+        self._wanted = limit
+        # When the server had no place for one more, by the clock; None when it has some, as far as is known.
+        self._full_at: float | None = None
         self.min_idle = min_idle
         self.caps: Mapping[bytes, Cap] = {}
         self.taken = 0
@@ -346,15 +358,15 @@ class Pool:
             carried=self.carried,
         )
 
-    def wait(self, waiter: Waiter) -> None:
-        """Queue for a connection; granted or denied later, or at once."""
+    def wait(self, waiter: Waiter, since: float | None = None) -> None:
+        """Queue for a connection; granted or denied later, or at once. `since` is when that began, if not just now."""
         shelf = waiter.shelf
         if self.is_closing:
             waiter.denied(self._closed())
         elif shelf is not None and shelf.idle and self.choice is Choice.LAST_USED:
             waiter.granted(shelf.idle.pop())
         else:
-            self.queue[waiter] = self._clock()
+            self.queue[waiter] = self._clock() if since is None else since
             if self.limit is None or self.busy < self.taken or self.taken != self.limit:
                 self.decide()
 
@@ -411,8 +423,9 @@ class Pool:
 
     def permit(self, limit: int) -> None:
         """Another limit holds from now on."""
-        if limit != self.limit:
-            self.limit = limit
+        if limit != self._wanted:
+            self._wanted = self.limit = limit
+            self._full_at = None
             self.decide()
 
     def cap(self, caps: Mapping[bytes, Cap]) -> None:
@@ -427,6 +440,7 @@ class Pool:
         shelf.has_failed = False
         self.admit(shelf, connection, now)
         shelf.give(connection, now)
+        self._grow()
 
     def admit(self, shelf: Shelf, connection: Connection, now: float) -> None:
         """A connection whose place is taken already belongs to a shelf from now on."""
@@ -445,8 +459,23 @@ class Pool:
         shelf.has_failed = True
         shelf.failed_at = self._clock()
         self._count_out(shelf.key.user)
+        if isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number and self.taken:
+            self.limit, self._full_at = self.taken, self._clock()
         if (waiter := self.first(shelf)) is not None:
             waiter.denied(error)
+        self.decide()
+
+    @property
+    def is_refused_more(self) -> bool:
+        """Whether the server had no place for one more, so that one of those which it has must be waited for."""
+        return self._full_at is not None
+
+    def _grow(self) -> None:
+        if self._full_at is None:
+            return
+        self.limit = self.taken + 1
+        if self._wanted is not None and self.limit >= self._wanted:
+            self.limit, self._full_at = self._wanted, None
         self.decide()
 
     def release(self, account: bytes = b"") -> None:
@@ -500,6 +529,9 @@ class Pool:
                     shelf.have_paid(connection)
                 elif is_spare or connection in self.worn:
                     connection.quit()
+        if self._full_at is not None and now - self._full_at >= FULL_S:
+            self._full_at = now
+            self._grow()
         for shelf in list(self._kept):
             self._refill(shelf)
 
@@ -622,4 +654,6 @@ class Pool:
         if taken == 1:
             number = f"{whose}only connection" if whose else "the only connection"
         state = f"{number} to {self.name} {'are' if taken != 1 else 'is'} busy{': ' + where if where else ''}"
+        if not whose and self._full_at is not None:
+            setting = "max_connections of the server, which has no place for more,"
         return state, f"`dbmux clients --holding` shows what holds them; raise {setting} or timeouts.pool_wait"

@@ -20,17 +20,24 @@ class Turn:
         self._pool = pool
         self._future: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
 
-    async def wait(self) -> Connection | None:
-        """The connection, or None for a place; raises MySQLError or BackendRefused. Cancelling loses nothing."""
+    async def wait(self, found: Connection | None = None) -> Connection | None:
+        """The connection, or None for a place; raises MySQLError or BackendRefused. Cancelling loses nothing.
+
+        It is one that owes nobody anything; `found`, if the shelf had one at once.
+        """
         while True:
-            connection = await self._wait_once()
+            connection = await self._wait_once(found)
             if connection is None or not connection.is_closed:
                 return connection
             # It was lost between the grant and this moment.
+            found = None
             self._future = asyncio.get_running_loop().create_future()
 
-    async def _wait_once(self) -> Connection | None:
-        self._pool.wait(self)
+    async def _wait_once(self, found: Connection | None) -> Connection | None:
+        if found is None:
+            self._pool.wait(self)
+        else:
+            self.granted(found)
         try:
             return await self._future
         except asyncio.CancelledError:
@@ -43,6 +50,9 @@ class Turn:
         """The pool says: here it is."""
         if self._future.done():
             self._give_back(connection)
+        elif connection is not None and connection.debt and connection.creditor is not None:
+            # Whatever runs on it now would destroy what it still knows for the session that had it last.
+            connection.creditor.collect(connection, self.granted)
         else:
             self._future.set_result(connection)
 

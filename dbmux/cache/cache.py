@@ -117,11 +117,16 @@ class Environment:
         return self._shared + key[PREFIX_BYTES:]
 
 
+def sizes(text: bytes, columns: int) -> bytes:
+    """What stands before a prepared statement's text in keys: a client that knows other columns must be told."""
+    return len(text).to_bytes(4, "little") + columns.to_bytes(2, "little")
+
+
 def text_of(key: bytes) -> bytes:
     """The statement in a key."""
     text = key[PREFIX_BYTES + 1 :]
     if key[PREFIX_BYTES] in (EXECUTIONS, ORDERED_EXECUTIONS):
-        return text[8 : 8 + int.from_bytes(text[:4], "little")]
+        return text[6 : 6 + int.from_bytes(text[:4], "little")]
     return text
 
 

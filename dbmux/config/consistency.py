@@ -158,8 +158,12 @@ def _members(value: Value, group: str, written: dict[str, Value]) -> Iterator[Pr
 def _cache(value: Value) -> Iterator[Problem]:
     tables = _section(value, "cache", "tables")
     policies: list[tuple[Path, Value]] = [(("cache", "tables", name), policy) for name, policy in tables.items()]
-    for path, _ in policies:
-        yield from _pattern(path, str(path[-1]))
+    written: dict[str, str] = {}
+    for name in tables:
+        yield from _pattern(("cache", "tables", name), name)
+        first = written.setdefault(name.lower(), name)
+        if first != name:
+            yield ("cache", "tables", name), f"{first!r} is the same table: case makes no difference; remove one"
     policies += [
         (("rules", name, "cache"), _section(value, "rules", name).get("cache")) for name in _section(value, "rules")
     ]

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from dbmux.address import TcpAddress
 from dbmux.config.values import (
@@ -299,10 +299,24 @@ class CachePolicy(Section):
     """At most so much of the cache is taken by results that are read from this table."""
 
 
+def _stored(value: object) -> object:
+    # Told here, and not as one of two things that it might be: each would have its own complaint.
+    if value is False:
+        return value
+    if not isinstance(value, str | dict | CachePolicy):
+        raise ValueError('a duration like "30s", an object with "ttl", or false is expected')
+    return CachePolicy.model_validate(value)
+
+
+Stored = Annotated[
+    CachePolicy | Literal[False], PlainValidator(_stored, json_schema_input_type=CachePolicy | Literal[False])
+]
+
+
 class CacheConfig(Section):
     """Which tables' results are stored, and in how much memory."""
 
-    tables: Mapping[str, CachePolicy | Literal[False]] = Field(default_factory=dict)
+    tables: Mapping[str, Stored] = Field(default_factory=dict)
     """By `schema.table` or `schema.*`, the most specific holds: for how long, or false. Others are not stored."""
     memory: Bytes = 64 * 1024 * 1024
     """All that the stored results take, with what they are found by."""
@@ -346,7 +360,7 @@ class Rule(Section):
     """For the statement to be answered whole."""
     max_rows: Positive | None = None
     """A result with more rows ends with an error."""
-    cache: CachePolicy | Literal[False] | None = None
+    cache: Stored | None = None
     """Whether and for how long results are stored, whatever `cache.tables` says."""
     observe: bool = False
     """Change nothing, and only tell what would have been done."""

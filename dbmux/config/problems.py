@@ -95,7 +95,7 @@ def _model_at(path: Path) -> type[Section] | None:
         field = model.model_fields.get(str(step))
         if field is None:
             return None
-        sections = [part for part in _parts(field.annotation) if isinstance(part, type) and issubclass(part, Section)]
+        sections = list(_sections(field.annotation))
         if not sections:
             return None
         if get_origin(field.annotation) is Mapping and next(steps, None) is None:
@@ -105,5 +105,8 @@ def _model_at(path: Path) -> type[Section] | None:
     return model
 
 
-def _parts(annotation: Any) -> tuple[Any, ...]:
-    return get_args(annotation) or (annotation,)
+def _sections(annotation: Any) -> Iterator[type[Section]]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections(part)

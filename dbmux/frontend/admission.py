@@ -64,9 +64,15 @@ class Learnt:
         self.checked[key] = now
 
     def forget(self, backend: str, user: bytes) -> None:
-        """The server takes it no longer."""
+        """Neither the password nor when it was checked is known any more."""
         self.credentials.pop((backend, user), None)
         self.checked.pop((backend, user), None)
+
+    def refused(self, backend: str, who: Credentials) -> None:
+        """The server does not take this password; another one that is known may be as good as before."""
+        known = self.credentials.get((backend, who.user))
+        if known is not None and known.password == who.password:
+            self.forget(backend, who.user)
 
     def is_believed(self, backend: str, who: Credentials, now: float) -> bool:
         """Whether the server accepted just this password not long ago."""
@@ -108,11 +114,9 @@ async def by_learning(door: Door, backend: Backend, learnt: Learnt, deadline: fl
     who, proof = await login.show_password(door, learnt.credentials.get((backend.name, user)))
     try:
         if not learnt.is_believed(backend.name, who, time.monotonic()):
-            await _check(door, backend, who, deadline)
-            learnt.remember(backend.name, who, time.monotonic())
+            await _check(door, backend, who, learnt, deadline)
         return await _shared(door, backend, who, proof, deadline)
     except BackendRefused as refused:
-        learnt.forget(backend.name, user)
         raise login.explained(refused, backend) from refused
 
 
@@ -253,12 +257,15 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
     # The server is asked whether the schema is there and may be used, on a connection that is given back.
     shelf = _shelf(door, backend.pool, who)
     if door.charset not in backend.names:
-        await _open(shelf, backend, deadline)
+        assert shelf.account is not None
+        await _open(shelf, backend, shelf.account, deadline)
     state = backend.first_state(who.schema, door.charset)
     if not who.schema and shelf.members:
         return Admitted(ok=_ok(proof, state, backend.reports[door.charset]), state=state, shelf=shelf)
-    connection = shelf.take(state, None) or await Turn(backend.pool, shelf, deadline).wait()
+    connection = await Turn(backend.pool, shelf, deadline).wait(shelf.take(state, None))
     assert connection is not None
+    # What runs now counts instead of its last session's statement.
+    connection.creditor = None
     try:
         statements: list[tuple[Command, bytes]] = []
         if needs_reset(connection.state, state):
@@ -294,21 +301,26 @@ def _ok(proof: bytes, state: SessionState, report: bytes) -> Ok:
     return Ok(status=Status.AUTOCOMMIT | changed, info=proof, state=report)
 
 
-async def _check(door: Door, backend: Backend, who: Credentials, deadline: float) -> None:
+async def _check(door: Door, backend: Backend, who: Credentials, learnt: Learnt, deadline: float) -> None:
     # A new connection is the only proof that the server takes this password.
-    shelf = _shelf(door, backend.pool, who)
-    await _open(shelf, backend, deadline)
+    try:
+        await _open(backend.pool.shelf(_key(door, who)), backend, _account(door, who), deadline)
+    except BackendRefused:
+        learnt.refused(backend.name, who)
+        raise
+    learnt.remember(backend.name, who, time.monotonic())
 
 
-async def _open(shelf: Shelf, backend: Backend, deadline: float) -> None:
-    pool, account = backend.pool, shelf.account
-    assert account is not None
+async def _open(shelf: Shelf, backend: Backend, account: Account, deadline: float) -> None:
+    pool = backend.pool
     await Turn(pool, None, deadline, shelf.key.user).wait()
     try:
         connection = await open_shared(backend, shelf.key, account)
     except BaseException:
         pool.release(shelf.key.user)
         raise
+    # Not before: with one that the server refuses no connection of the others must be dialled.
+    shelf.account = account
     pool.admit(shelf, connection, time.perf_counter())
     try:
         await login.refuse_socket_account(backend, lambda sql: _ask(connection, sql))
@@ -323,12 +335,15 @@ async def _ask(connection: Connection, sql: bytes) -> tuple[tuple[bytes | None, 
 
 
 def _shelf(door: Door, pool: Pool, who: Credentials) -> Shelf:
-    key = _key(door, who.user)
-    shelf = pool.shelf(ShelfKey(key.user, key.capabilities, bool(who.schema)))
+    shelf = pool.shelf(_key(door, who))
     if shelf.account is None or shelf.account.password != who.password or shelf.account.charset != door.charset:
-        shelf.account = Account(who.password, door.charset, time.perf_counter())
+        shelf.account = _account(door, who)
     return shelf
 
 
-def _key(door: Door, user: bytes) -> ShelfKey:
-    return ShelfKey(user, door.protocol.capabilities & CLASS, bool(door.claim.schema))
+def _account(door: Door, who: Credentials) -> Account:
+    return Account(who.password, door.charset, time.perf_counter())
+
+
+def _key(door: Door, who: Credentials) -> ShelfKey:
+    return ShelfKey(who.user, door.protocol.capabilities & CLASS, bool(who.schema))

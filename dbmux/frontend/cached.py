@@ -202,9 +202,9 @@ class CachedTenant(Tenant):
         if is_unlike or environment.refusal or self._is_cache_off or self._is_congested or has_token:
             return False
         self._command = EXECUTE
-        sizes = len(statement.text).to_bytes(4, "little") + len(types).to_bytes(4, "little")
         kind = EXECUTIONS if self._cache_policy is None else ORDERED_EXECUTIONS
-        key = self._key = b"".join((environment.prefixes[kind], sizes, statement.text, types, data[9:]))
+        text, size = statement.text, len(types).to_bytes(4, "little")
+        key = self._key = b"".join((environment.prefixes[kind], statement.sizes, text, size, types, data[9:]))
         entry = cache.store.get(key)
         return entry is not None and self._serve(cache, entry)
 

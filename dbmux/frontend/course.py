@@ -15,6 +15,7 @@ from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Target
 from dbmux.config.model import ImplicitTransactions, ReadYourWrites, Roles
+from dbmux.errors import BackendRefused
 from dbmux.frontend import gtids
 from dbmux.frontend.orders import Orders
 from dbmux.planner.routing import route_by_meaning
@@ -52,8 +53,9 @@ _PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNE
 class Course:
     """One session's, whose login at `backend` gave it the shelf `home`; that account holds everywhere.
 
-    `route` is the last query's. `tried` are the servers that failed the query under way, and `wait_for` is the GTID
-    that its server must have first. `gtid` is that of what the session wrote last, or b"" where it is not known.
+    `route` is the last query's. `tried` are the servers that failed the query under way, `refusal` is what one of them
+    said to its account, and `wait_for` is the GTID that its server must have first. `gtid` is that of what the session
+    wrote last, or b"" where it is not known.
     """
 
     __slots__ = (
@@ -67,6 +69,7 @@ class Course:
         "group",
         "gtid",
         "has_token",
+        "refusal",
         "route",
         "tried",
         "wait_for",
@@ -80,6 +83,7 @@ class Course:
         self._key = home.key
         self.route: Route = READ
         self.tried: tuple[Backend, ...] = ()
+        self.refusal: BackendRefused | None = None
         # The bit of the status that the server told last.
         self.autocommit = int(Status.AUTOCOMMIT)
         # When what it wrote last was done, by time.perf_counter; 0.0 before it wrote anything.
@@ -142,6 +146,7 @@ class Course:
     def begin(self) -> None:
         """Another command begins: what was found out while the last one was sent is of no use any more."""
         self.tried = ()
+        self.refusal = None
         self.wait_for = b""
         self.deadline = 0.0
         self._has_waited = False
@@ -153,13 +158,15 @@ class Course:
 
     def _as_ordered(self, target: Target, route: Route) -> Backend | None:
         self.route = route
+        # A statement that waits through a reload was ordered to a group that is followed no more.
+        group = self.group if target.group.name == self.group.name else target.group
         if target.backend is not None:
             chosen: Backend | None = target.backend
         elif target.role is Role.REPLICA:
             # Whoever asks for a replica gets one, as long as any answers.
-            chosen = target.group.reader(0.0, self.tried) or target.group.any_reader(self.tried)
+            chosen = group.reader(0.0, self.tried) or group.any_reader(self.tried)
         else:
-            chosen = target.group.primary
+            chosen = group.primary
         return None if chosen in self.tried else chosen
 
     def _read(self, route: Route, orders: Orders | None) -> tuple[Route, Backend | None]:

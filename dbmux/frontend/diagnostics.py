@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dbmux.wire import packet
-from dbmux.wire.replies import Status
+from dbmux.wire.replies import EOF_PAYLOAD, Status
 
 _END = b"\xfe"
-_EOF_LENGTH = 5
 # What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
 LASTING = (
     Status.IN_TRANSACTION
@@ -59,7 +58,7 @@ def with_status(reply: bytes, status: int) -> bytes:
 def with_warnings(reply: bytes, count: int) -> bytes:
     """The one packet of an OK that changed nothing, or of an EOF, with another number of warnings."""
     payload = reply[packet.HEADER :]
-    at = 1 if len(payload) == _EOF_LENGTH else 5
+    at = 1 if len(payload) == EOF_PAYLOAD else 5
     return packet.encode(payload[:at] + min(count, 0xFFFF).to_bytes(2, "little") + payload[at + 2 :], 1)
 
 

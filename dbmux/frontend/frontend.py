@@ -149,12 +149,14 @@ class Frontend:
 
     def take(self, settings: Settings) -> None:
         """Other settings hold from now on, for sessions that are there from their next transaction on."""
-        self.settings = settings
+        before, self.settings = self.settings, settings
         self._throttle.allowed = settings.failed_logins
         for session in list(self.sessions.values()):
             self._regroup(session)
             if session.group is not None:
                 session.use_cache(settings.cache)
+        for group in before.topology.groups.values():
+            group.leave()
 
     def _regroup(self, session: Session) -> None:
         group = session.group and self.topology.groups.get(session.group.name)
@@ -234,24 +236,24 @@ class Frontend:
             group.expire(now)
         for tenant in list(self.limited):
             assert isinstance(tenant, Session)
-            limit, since = tenant.limit_s, tenant.busy_since
-            if limit is not None and since is not None and now - since > limit:
-                self._stop(tenant, limit)
+            limit, since = tenant.limit, tenant.busy_since
+            if limit is not None and since is not None and now - since > limit[0]:
+                self._stop(tenant, *limit)
         query, idle = self.settings.query_timeout_s, self.settings.idle_timeout_s
         if query is None and idle is None:
             return
         for session in list(self.sessions.values()):
             if query is not None and session.busy_since is not None and now - session.busy_since > query:
-                self._stop(session, query)
+                self._stop(session, query, "timeouts.query")
             elif idle is not None and session.is_idle_since(now - idle):
                 error = MySQLError(
                     ErrorCode.SHUTDOWN, f"idle for longer than timeouts.idle ({idle:g} s); connect again"
                 )
                 session.fail(error, CloseReason.TIMEOUT)
 
-    def _stop(self, session: Session, limit: float) -> None:
+    def _stop(self, session: Session, limit: float, whose: str) -> None:
         can_kill = self.end_statement(session)
-        session.fail(_overdue(session, limit, can_kill), CloseReason.TIMEOUT)
+        session.fail(_overdue(session, limit, whose, can_kill), CloseReason.TIMEOUT)
 
     def end_statement(self, session: Session) -> bool:
         """Have the server stop what runs on a session's connection; False when no password for that is known.
@@ -651,12 +653,12 @@ _UNKNOWN_SERVER = Greeting(
 _OWN = replace(_UNKNOWN_SERVER, server_version=b"8.0.0-DbMux", charset=COLLATION_ID)
 
 
-def _overdue(session: Session, limit: float, was_stopped: object) -> MySQLError:
+def _overdue(session: Session, limit: float, whose: str, was_stopped: object) -> MySQLError:
     is_mariadb = session.backend is not None and session.backend.is_mariadb
     code = ErrorCode.TIMED_OUT_MARIADB if is_mariadb else ErrorCode.TIMED_OUT_MYSQL
     end = "" if was_stopped else "; the server may still finish it"
     return MySQLError(
-        code, f"the query ran longer than timeouts.query ({limit:g} s){end}; make it faster or raise the limit"
+        code, f"the query ran longer than {whose} allows ({limit:g} s){end}; make it faster or raise the limit"
     )
 
 

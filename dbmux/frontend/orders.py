@@ -37,7 +37,7 @@ _STATES = {
 class Orders(NamedTuple):
     """Everything that a rule and a hint say; `rule` is the rule's name, `would` what it would do and only observes.
 
-    `cached_by` says which of them `cache` is of.
+    `cached_by`, `timed_by` and `counted_by` say which of them `cache`, `timeout_s` and `max_rows` are of.
     """
 
     rule: str = ""
@@ -50,6 +50,8 @@ class Orders(NamedTuple):
     gtid: bytes = b""
     cache: CachePolicy | Literal[False] | None = None
     cached_by: str = ""
+    timed_by: str = ""
+    counted_by: str = ""
 
 
 def orders(
@@ -82,6 +84,8 @@ def _by_rule(name: str, rule: Rule, topology: Topology, home: Group) -> Orders:
         max_rows=rule.max_rows,
         cache=rule.cache,
         cached_by=f"rule {name}",
+        timed_by=f"rule {name}",
+        counted_by=f"rule {name}",
     )
 
 
@@ -116,9 +120,9 @@ def _by_hint(told: Orders, hints: Mapping[str, str], topology: Topology, home: G
         try:
             match key:
                 case "timeout":
-                    told = told._replace(timeout_s=seconds(value))
+                    told = told._replace(timeout_s=seconds(value), timed_by="its hint")
                 case "max_rows":
-                    told = told._replace(max_rows=_positive(value))
+                    told = told._replace(max_rows=_positive(value), counted_by="its hint")
                 case "cache" | "nocache" | "ttl":
                     told = told._replace(cache=_stored(hints), cached_by="hint")
                 case "gtid" if not is_gtid(value.encode()):
@@ -135,7 +139,7 @@ def _by_hint(told: Orders, hints: Mapping[str, str], topology: Topology, home: G
 def _routed(told: Orders, value: str, topology: Topology, home: Group) -> Orders:
     target = topology.target(value, home)
     if target is None:
-        there = ", ".join([*topology.groups, *(backend.name for backend in home.members)])
+        there = ", ".join(dict.fromkeys([*topology.groups, *(backend.name for backend in home.members)]))
         raise ValueError(f"no route is called {value!r}; there are {there}")
     return told._replace(target=target, route=ROUTES[target.role, Reason.HINT]._replace(rule=told.rule))
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from dbmux.backend.connection import Connection, StatementKey
+from dbmux.cache.cache import sizes
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import KEPT
 from dbmux.query import Query, SetVariable
@@ -20,7 +21,7 @@ from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
-from dbmux.wire.statements import BulkFlag, ExecuteFlag
+from dbmux.wire.statements import BulkFlag, ExecuteFlag, Prepared
 
 # MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
 LAST = 0xFFFFFFFF
@@ -39,6 +40,8 @@ class Statement:
     text: bytes
     query: Query
     parameters: int
+    # Of its results, as the client was told last.
+    columns: int
     state: SessionState
     types: bytes = b""
     # The types for which the server's statement is made, where that matters.
@@ -49,10 +52,15 @@ class Statement:
     is_astray: bool = False
     # Whether nothing can be ordered for it, and an execution leaves nothing behind.
     is_bare: bool = False
+    # Whether the next execution must tell the client that there are other columns than it knows.
+    is_changed: bool = False
+    # For the cache's keys.
+    sizes: bytes = b""
     _key: StatementKey | None = None
     _shown: bytes | None = None
 
     def __post_init__(self) -> None:
+        self.sizes = sizes(self.text, self.columns)
         self.is_bare = self.query.is_plain and self.query.is_digest_wide and b"dbmux" not in self.text
 
     @property
@@ -69,7 +77,8 @@ class Statement:
         number = self.id if self.is_apart else 0
         if key is None or key.types != self.made_for or key.number != number:
             state = replace(self.state, schema=b"") if self.is_astray else self.state
-            key = self._key = key_of(self.text, state)._replace(types=self.made_for, number=number)
+            alike = key_of(self.text, state)
+            key = self._key = alike._replace(types=self.made_for, number=number, columns=self.columns)
         return key
 
     def go_with(self, now: SessionState) -> None:
@@ -77,6 +86,18 @@ class Statement:
         is_astray = bool(self.state.schema) and not now.schema
         if self.is_astray is not is_astray:
             self.is_astray, self._key = is_astray, None
+
+    def has_now(self, columns: int) -> None:
+        """Its results have so many columns, and the client is told."""
+        self.columns = columns
+        self.sizes = sizes(self.text, columns)
+        self._key = None
+
+    def was_prepared_anew(self, columns: int) -> None:
+        """A server that prepared it only now gives results with so many columns."""
+        if columns != self.columns:
+            self.has_now(columns)
+            self.is_changed = True
 
     def has_only_values(self, data: bytes) -> bool:
         """Whether an execution says nothing new but values, of types that were told before, and wants no cursor.
@@ -127,11 +148,12 @@ class Statements:
     latest: int = 0
     by_id: dict[int, Statement] = field(default_factory=dict)
 
-    def add(self, text: bytes, query: Query, parameters: int, state: SessionState) -> Statement:
+    def add(self, text: bytes, query: Query, told: Prepared, state: SessionState) -> Statement:
         """A statement was prepared."""
         self.last += 1
         self.latest = self.last
-        statement = self.by_id[self.last] = Statement(self.last, text, query, parameters, state)
+        statement = Statement(self.last, text, query, told.parameters, told.columns, state)
+        self.by_id[self.last] = statement
         return statement
 
     def find(self, data: bytes) -> Statement:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from time import perf_counter, time
 from typing import Protocol
 
-from dbmux.backend.connection import Connection
+from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Target, Topology
@@ -29,7 +29,17 @@ from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.statements import PREPARED
-from dbmux.frontend.tenant import AUTOCOMMIT, IDLE, IN_TRANSACTION, QUERY, REPLYING, RESULT, Market, State
+from dbmux.frontend.tenant import (
+    AUTOCOMMIT,
+    IDLE,
+    IN_TRANSACTION,
+    METADATA_CHANGED,
+    QUERY,
+    REPLYING,
+    RESULT,
+    Market,
+    State,
+)
 from dbmux.frontend.warned import WarnedTenant, asks_diagnostics
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
@@ -66,8 +76,12 @@ EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True, i
 _UNREADABLE = frozenset(b"'%b'" % name.encode() for name in UNREADABLE)
 # Of these a server may keep something on a connection even when it is reset.
 _LASTING = frozenset((PinReason.UNKNOWN, PinReason.XA, PinReason.SEQUENCE))
+# A debt that a plain statement leaves as it is; all others are greater.
+AN_ID = int(Debt.INSERT_ID)
 # After these the connection is as the last reply left it.
 _ORDERLY = frozenset((CloseReason.QUIT, CloseReason.CLIENT_GONE))
+# With neither of these flags a plain statement's connection can be given away at once.
+_NOTABLE = IN_TRANSACTION | METADATA_CHANGED
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
@@ -154,7 +168,8 @@ class Session(WarnedTenant):
         found_rows = self.carried.found_rows if is_changed else 0
         self.carried = Carried(state, warnings_last=lasting)
         self.carried.found_rows = found_rows
-        self.capabilities = capabilities
+        # As a number: a flag's own arithmetic would be felt in each execution.
+        self.capabilities = int(capabilities)
         self._statements = None
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
         if self.course is not None and group.config.read_your_writes is ReadYourWrites.GTID:
@@ -271,7 +286,7 @@ class Session(WarnedTenant):
             # It keeps its connection, and the connection knows all the rest.
             pass
         elif self._is_plain and not (
-            scanner.error or scanner.warnings or connection.debt or carried.warnings or carried.pins
+            scanner.error or scanner.warnings or connection.debt > AN_ID or carried.warnings or carried.pins
         ):
             # What `_follow` would do.
             carried.row_count = -1 if scanner.has_rows else scanner.affected
@@ -284,20 +299,18 @@ class Session(WarnedTenant):
                 or scanner.status & AUTOCOMMIT != course.autocommit
             ):
                 course.follow(self._query, self._command, connection, now)
-            if not scanner.status & IN_TRANSACTION and not connection.kills:
+            if not (scanner.status & _NOTABLE or connection.kills or connection.debt):
                 self.connection = None
                 shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
             else:
+                if scanner.status & METADATA_CHANGED:
+                    self._note_columns(connection)
                 self._let_go(connection, now)
                 if self.state != IDLE:
                     return
         else:
             if self._killing is not None:
-                victim, scope = self._killing
-                self._killing = None
-                # A connection that was killed is closed in a moment: until then no other session may have it.
-                if scope is KillScope.QUERY or scanner.error:
-                    _spare(victim)
+                self._end_killing(*self._killing, scanner.error)
             self._follow(connection, now)
             if self.state != IDLE:
                 return
@@ -305,6 +318,12 @@ class Session(WarnedTenant):
             self.retire(self._retiring)
         elif self._held:
             self._advance()
+
+    def _end_killing(self, victim: Session, scope: KillScope, error: int) -> None:
+        self._killing = None
+        # A connection that was killed is closed in a moment: until then no other session may have it.
+        if scope is KillScope.QUERY or error:
+            _spare(victim)
 
     def _go_on(self) -> None:
         if self._retiring is not None:
@@ -383,10 +402,10 @@ class Session(WarnedTenant):
         connection, orders = self.connection, self._orders
         assert connection is not None
         assert orders is not None
-        whose = f"rule {orders.rule}" if orders.rule else "a hint"
         error = MySQLError(
             ErrorCode.TOO_MANY_ROWS,
-            f"the result has more than the {orders.max_rows} rows that {whose} allows; add a LIMIT or raise max_rows",
+            f"the result has more than the {orders.max_rows} rows that {orders.counted_by} allows; "
+            f"add a LIMIT or raise max_rows",
         )
         connection.scanner.error = error.code.number
         # The server may go on for a while.
@@ -403,9 +422,10 @@ class Session(WarnedTenant):
         self._go_on()
 
     @property
-    def limit_s(self) -> float | None:
-        """How long the command under way may take by a rule or a hint."""
-        return self._orders.timeout_s if self._orders is not None else None
+    def limit(self) -> tuple[float, str] | None:
+        """How long the command under way may take by a rule or a hint, and by which of them."""
+        orders = self._orders
+        return None if orders is None or orders.timeout_s is None else (orders.timeout_s, orders.timed_by)
 
     def backend_closed(self, error: Exception | None) -> None:
         """The backend's connection is gone."""

@@ -20,7 +20,7 @@ from dbmux.frontend.carried import PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA
-from dbmux.frontend.tenant import RESULT, Market, State, Tenant
+from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
@@ -116,7 +116,7 @@ class StatementTenant(CachedTenant):
 
         def done(answers: list[Answer]) -> None:
             told = answers[0].prepared()
-            statement = statements.add(text, query, told.parameters, self.carried.state)
+            statement = statements.add(text, query, told, self.carried.state)
             self._keep_apart(statement)
             connection.close_statement(statement.key)
             connection.remember_statement(statement.key, told.statement)
@@ -209,23 +209,25 @@ class StatementTenant(CachedTenant):
             other = self._statements.by_id.get(int(key.what)) if key.reason in _IN_USE else None
             if other is None or other is statement:
                 continue
-            if other.key._replace(types=b"") == statement.key._replace(types=b""):
+            # Types and columns may yet become the same.
+            if other.key._replace(types=b"", columns=0) == statement.key._replace(types=b"", columns=0):
                 statement.is_apart = True
 
     def _execute_bare(self, data: bytes) -> bool:
         """The fast lane of executions, and all of it: what `_run_prepared` would do for most; False for the others."""
         number = int.from_bytes(data[NUMBER], "little")
         statement = self._statements.by_id.get(number) if self._statements is not None else None
-        if (
-            statement is None
-            or not statement.is_bare
-            or statement.is_astray
-            or self._has_attributes
-            or self.carried.pins
-        ):
+        # Only a login that was relayed is a pin that makes no difference here.
+        is_tied = len(self.carried.pins) > (self.shelf is None)
+        is_bare = statement is not None and statement.is_bare and not statement.is_astray
+        if statement is None or not is_bare or self._has_attributes or is_tied:
             return False
         types = statement.types
-        if not statement.has_only_values(data) or (self.carried.counts_in_pings and types != statement.made_for):
+        if (
+            statement.is_changed
+            or not statement.has_only_values(data)
+            or (self.carried.counts_in_pings and types != statement.made_for)
+        ):
             return False
         cache, query = self._cache, statement.query
         self._orders = None
@@ -293,10 +295,10 @@ class StatementTenant(CachedTenant):
     def _has_attributes(self) -> bool:
         return bool(self.capabilities & ATTRIBUTES)
 
-    def _is_in_use(self) -> bool:
-        # Whether any statement has long data, or an open cursor.
+    def _is_in_use(self, what: str = "") -> bool:
+        # Whether any statement has long data, or an open cursor; or this one.
         pins = self.carried.pins
-        return bool(pins) and any(key.reason in _IN_USE for key in pins)
+        return bool(pins) and any(key.reason in _IN_USE and what in ("", key.what) for key in pins)
 
     def _send_execution(self, statement: Statement, data: bytes, *, is_usual: bool = False) -> None:
         # `is_usual`: with nothing but values, of types that were told before.
@@ -316,6 +318,10 @@ class StatementTenant(CachedTenant):
                 self._pending = renumbered(data, number)
         self._send_pending()
         connection.scanner.opens_cursor = int(_asks_for_cursor(data))
+        if statement.is_changed:
+            # As the server itself would say, had it been there before.
+            connection.scanner.marks = METADATA_CHANGED
+            statement.is_changed = False
         self._sent = data
 
     def _use_prepared(self, statement: Statement, data: bytes) -> None:
@@ -355,6 +361,8 @@ class StatementTenant(CachedTenant):
         if self._statement is not None:
             self._follow_prepared(self._statement, connection, now)
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
+            if self.is_spoiled and self.backend is not None:
+                self.backend.pool.worn.add(connection)
             self.carried.reset(connection)
             self._statements = None
             self._is_cache_off = False
@@ -362,6 +370,7 @@ class StatementTenant(CachedTenant):
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
         # Long data waits for the execution, an open cursor for its last row; both on this connection.
         carried, what, status = self.carried, str(statement.id), connection.scanner.status
+        had_cursor = PinKey(PinReason.CURSOR, what) in carried.pins or connection.scanner.opens_cursor
         match self._command:
             case Command.STMT_SEND_LONG_DATA:
                 carried.pin(PinReason.LONG_DATA, what, now)
@@ -377,11 +386,26 @@ class StatementTenant(CachedTenant):
                 if self._command == Command.MARIADB_STMT_BULK_EXECUTE:
                     # That of the last row alone, and only the server knows it.
                     connection.debt |= Debt.ROW_COUNT
+                if status & METADATA_CHANGED:
+                    self._note_columns(connection)
                 carried.unpin(PinReason.CURSOR, what)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)
                     # It found its rows already, and only the server knows how many.
                     connection.debt |= Debt.FOUND_ROWS
+        if had_cursor and carried.counts_in_pings and not self._is_in_use(what):
+            # MySQL answers a plain execution that follows a first one with a cursor so that no client can read it.
+            connection.close_statement(statement.key)
+
+    def _note_columns(self, connection: Connection) -> None:
+        # The reply said that the columns have changed: at this connection the server knows it now, and so does the
+        # client, but not others who share the statement.
+        statement = None if self._command == QUERY else self._statement
+        if statement is not None:
+            key = statement.key
+            statement.has_now(connection.scanner.width)
+            if key in connection.statements:
+                connection.rename_statement(key, statement.key)
 
     def _close_prepared(self, statement: Statement) -> None:
         assert self._statements is not None

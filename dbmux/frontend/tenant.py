@@ -52,10 +52,13 @@ from dbmux.wire.replies import Err, Status
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
 IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
+METADATA_CHANGED = int(Status.METADATA_CHANGED)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
 _ON = (b"1", b"ON", b"TRUE")
 _OFF = (b"0", b"OFF", b"FALSE")
+# A connection that is reset with an XA transaction loses it on MariaDB, and InnoDB's tables with it, for good.
+_STAINS = frozenset((PinReason.UNKNOWN, PinReason.XA))
 # A `row_limit` that no number of rows reaches.
 ANY = -2
 new_tuple = tuple.__new__
@@ -265,13 +268,7 @@ class Tenant(Holder, ABC):
         else:
             backend = course.steer(query, self._orders)
         if backend is None:
-            names = ", ".join(tried.name for tried in course.tried) or course.group.primary.name
-            self._answer_error(
-                MySQLError(
-                    ErrorCode.UNREACHABLE,
-                    f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
-                )
-            )
+            self._answer_error(course.refusal or _nobody(course))
             return False
         is_for_primary = backend is course.group.primary and query.access is not Access.READ
         if is_for_primary and query.kind is not Kind.KILL and course.must_wait_for_primary:
@@ -457,15 +454,27 @@ class Tenant(Holder, ABC):
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """The pool says: there is no connection."""
         course, is_overdue = self.course, perf_counter() >= self.deadline
+        if course is not None and isinstance(error, BackendRefused):
+            course.refusal = error
         if is_overdue:
             self._answer_error(error)
-        elif course is not None and self.backend not in course.group.members:
-            # It was removed from the configuration while its connections were waited for.
+        elif course is not None and self.backend is not None and self.backend not in course.group.members:
+            # It was removed from the configuration while its connections were waited for. A rule or hint of before may
+            # still name it.
+            course.tried += (self.backend,)
             self._get_connection()
         elif course is not None and self._needs_primary(course):
             course.group.doubt()
             self._get_connection()
         elif not self._go_elsewhere():
+            self._wait_on(error)
+
+    def _wait_on(self, error: MySQLError | BackendRefused) -> None:
+        # A server without a place for one more connection still has those that others hold.
+        is_full = isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number
+        if is_full and self.shelf is not None and self.shelf.pool.is_refused_more:
+            self.shelf.pool.wait(self, self._started)
+        else:
             self._answer_error(error)
 
     def _needs_primary(self, course: Course) -> bool:
@@ -526,9 +535,12 @@ class Tenant(Holder, ABC):
             self._change_shelf(connection)
             if (self._query.needs or carried.missing) and statement is None:
                 self._substitute()
-            if key is not None and not is_prepared:
+            if unprepared is not None:
                 at = [command for command, _ in anew].index(Command.STMT_PREPARE)
-                connection.remember_statement(key, answers[len(debts) + len(statements) + at].prepared().statement)
+                told = answers[len(debts) + len(statements) + at].prepared()
+                unprepared.was_prepared_anew(told.columns)
+                connection.close_statement(unprepared.key)
+                connection.remember_statement(unprepared.key, told.statement)
             if course is not None and gtid and not has_come(answers[len(debts)]):
                 self._wait_no_longer(course, connection)
             else:
@@ -543,7 +555,7 @@ class Tenant(Holder, ABC):
                 self._do_without_schema(connection, gtid, done_of_it)
                 return
             if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
-                self._not_ready(connection, error)
+                self._not_ready(connection, error, gtid if len(answers) == len(debts) else b"")
                 return
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
@@ -617,8 +629,14 @@ class Tenant(Holder, ABC):
             text = substitute(self._pending, start, self._flags, values, schema)
             self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
 
-    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError, asked: bytes = b"") -> None:
+        # `asked` is the GTID of which the server was being asked.
         if self.state == State.CLOSED:
+            return
+        if asked and self.course is not None and isinstance(error, BackendRefused):
+            # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
+            connection.forget_debt()
+            self._wait_no_longer(self.course, connection)
             return
         was_closed = connection.is_closed
         is_missed = self._is_held(connection)
@@ -871,23 +889,22 @@ class Tenant(Holder, ABC):
         self.state = int(State.SETTLING)
         Exchange(settlement(connection), paid, self._not_answered).begin(connection)
 
-    def collect(self, connection: Connection) -> None:
-        """The pool wants to close a connection that owes this session something: that is asked for first."""
-        shelf = connection.home
+    def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
+        """Somebody else wants a connection that owes this session something: that is asked for first."""
         self.is_being_settled()
 
-        def paid(answers: list[Answer]) -> None:
+        def told(answers: list[Answer]) -> None:
             self._note(connection, answers)
             connection.forget_debt()
-            if isinstance(shelf, Shelf):
-                shelf.give(connection, connection.idle_since)
+            paid(connection)
             self.settle(connection, [])
 
         def lost(error: BackendRefused | MySQLError) -> None:
             connection.abort()
+            paid(connection)
             self.settle(connection, [])
 
-        Exchange(settlement(connection), paid, lost).begin(connection)
+        Exchange(settlement(connection), told, lost).begin(connection)
 
     def is_being_settled(self) -> None:
         """Another session got the connection that owes this one something: nothing may run until it has paid."""
@@ -948,7 +965,7 @@ class Tenant(Holder, ABC):
         """Whether even a reset may leave something behind on the connection."""
         # A shared connection is told the option of each session; one that a relayed login leaves is not.
         is_told = self.shelf is not None or self.carried.state.option is None
-        return not is_told or any(key.reason is PinReason.UNKNOWN for key in self.carried.pins)
+        return not is_told or any(key.reason in _STAINS for key in self.carried.pins)
 
     @property
     def occupation(self) -> Occupation:
@@ -959,6 +976,14 @@ class Tenant(Holder, ABC):
             key, since = next(iter(self.carried.pins.items()))
             return Occupation(key.reason, since)
         return Occupation(None, self._started)
+
+
+def _nobody(course: Course) -> MySQLError:
+    names = ", ".join(dict.fromkeys(tried.name for tried in course.tried)) or course.group.primary.name
+    return MySQLError(
+        ErrorCode.UNREACHABLE,
+        f"no server of {course.group.name} can take this statement ({names} cannot be reached); try again",
+    )
 
 
 def _clean(connection: Connection, shelf: Shelf) -> None:

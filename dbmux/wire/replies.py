@@ -17,6 +17,8 @@ from dbmux.wire.capabilities import Capability
 
 OK, EOF, ERR, LOCAL_INFILE = 0x00, 0xFE, 0xFF, 0xFB
 MAX_EOF_PAYLOAD = 9
+# Of a classic EOF; an OK is never so short.
+EOF_PAYLOAD = 5
 # A variable of MariaDB (MDEV-15935) and its value at rest, as they are reported.
 _REDIRECT = lenenc_bytes(b"redirect_url")
 _NO_REDIRECT = _REDIRECT + lenenc_bytes(b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from dbmux.backend.connection import Connection, Holder
@@ -42,7 +43,7 @@ class Client:
         self.answers = 0
         self.occupation = Occupation(None, 0.0)
 
-    def collect(self, connection: Connection) -> None:
+    def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
         """It is owed nothing."""
 
     def granted(self, connection: Connection | None) -> None:

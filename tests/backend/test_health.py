@@ -107,6 +107,20 @@ def test_going_down_and_coming_back_are_told_once_each() -> None:
     run(scenario)
 
 
+def test_one_that_has_no_place_for_more_clients_is_not_down_for_those_who_are_there() -> None:
+    async def scenario() -> None:
+        async with watched() as found:
+            await found.probe()
+
+            await found.serve(Refusing())
+            await found.probe()
+
+            assert found.backend.state is BackendState.UP
+            assert [type(event) for event in found.events] == [BackendUp]
+
+    run(scenario)
+
+
 @pytest.mark.parametrize(
     "fake, reason",
     [

@@ -11,13 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dbmux.backend.connection import Connection
 from dbmux.backend.occupation import Occupation
-from dbmux.backend.pool import PATIENCE, Cap, Choice, Shelf
+from dbmux.backend.pool import FULL_S, PATIENCE, Cap, Choice, Shelf
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.query import PinReason
 from dbmux.session import SessionState
 from tests.backend.pools import STATE, Client, Stage
 
 REFUSED = BackendRefused(1045, b"28000", b"no")
+FULL = BackendRefused(1040, b"08004", b"Too many connections")
 ANN = {b"ann": Cap(1, "users.ann.max_connections")}
 
 
@@ -272,6 +273,63 @@ def test_a_dial_that_fails_is_told_to_one_and_tried_again_for_the_next() -> None
 
     assert (first.errors, second.errors) == ([REFUSED], [])
     assert stage.dials == [shelf]
+
+
+class TestServerWithoutAPlace:
+    """A server that has fewer places than DbMux may take."""
+
+    def test_it_is_not_asked_for_more_until_a_second_has_passed_and_then_for_one(self) -> None:
+        stage = Stage(limit=9)
+        stage.held(stage.shelf("ann"))
+        stage.pool.wait(Client(stage.shelf("ann")))
+
+        stage.pool.failed(stage.dials.pop(), FULL)
+        stage.pool.wait(Client(stage.shelf("ann")))
+        stage.pool.wait(Client(stage.shelf("ann")))
+
+        assert (stage.dials, stage.pool.limit, stage.pool.is_refused_more) == ([], 1, True)
+        stage.now = FULL_S
+        stage.pool.tend(stage.now, idle_s=60.0, lifetime_s=1e6)
+        assert (len(stage.dials), stage.pool.limit) == (1, 2)
+
+    def test_each_connection_that_succeeds_allows_one_more_up_to_what_was_wanted(self) -> None:
+        stage = Stage(limit=3)
+        stage.held(stage.shelf("ann"))
+        stage.pool.wait(Client(stage.shelf("ann")))
+        stage.pool.failed(stage.dials.pop(), FULL)
+        clients = [Client(stage.shelf("ann")) for _ in range(3)]
+        for client in clients:
+            stage.pool.wait(client)
+        stage.pool.tend(FULL_S, idle_s=60.0, lifetime_s=1e6)
+
+        while stage.dials:
+            stage.dialled()
+
+        assert [client.answers for client in clients] == [1, 1, 0]
+        assert (stage.pool.limit, stage.pool.is_refused_more) == (3, False)
+
+    def test_who_waits_in_vain_is_told_that_it_is_the_server(self) -> None:
+        stage = Stage(limit=9)
+        stage.held(stage.shelf("ann"))
+        stage.pool.wait(Client(stage.shelf("ann")))
+        stage.pool.failed(stage.dials.pop(), FULL)
+        client = Client(stage.shelf("ann"), deadline=1.0)
+        stage.pool.wait(client, since=-1.0)
+
+        stage.pool.expire(2.0)
+
+        assert "waited 3 s" in str(client.errors[0])
+        assert "raise max_connections of the server, which has no place for more, or" in str(client.errors[0])
+
+    def test_while_dbmux_has_none_it_is_asked_each_time(self) -> None:
+        stage = Stage(limit=9)
+        client = Client(stage.shelf("ann"))
+        stage.pool.wait(client)
+
+        stage.pool.failed(stage.dials.pop(), FULL)
+
+        assert client.errors == [FULL]
+        assert (stage.pool.limit, stage.pool.is_refused_more) == (9, False)
 
 
 def test_who_is_denied_may_wait_anew_at_once() -> None:
@@ -565,7 +623,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_dial_fails(self, data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(self.stage.dials) - 1))
-        self.pool.failed(self.stage.dials.pop(at), REFUSED)
+        self.pool.failed(self.stage.dials.pop(at), data.draw(st.sampled_from([REFUSED, FULL])))
 
     @precondition(lambda self: bool(list(self.pool.connections())))
     @rule(data=st.data())

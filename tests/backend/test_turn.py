@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
+from dbmux.backend.connection import Connection, Debt
+from dbmux.backend.pool import Shelf
 from dbmux.backend.turn import Turn, run
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.wire.commands import Command
 from tests import fakes
-from tests.backend.pools import Stage
+from tests.backend.pools import Client, Stage
 
 
 def test_who_leaves_the_queue_leaves_no_trace() -> None:
@@ -90,5 +93,60 @@ def test_nothing_is_asked_on_a_connection_that_is_closed() -> None:
             await run(connection, [(Command.QUERY, b"SELECT 1")])
 
         assert caught.value.code is ErrorCode.LOST_IN_REPLY
+
+    fakes.run(scenario)
+
+
+class Owed(Client):
+    """Whoever had a connection last, and wants to hear first what it still knows."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        super().__init__(shelf)
+        self.pays: Callable[[], None] = lambda: None
+
+    def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
+        def pay() -> None:
+            connection.debt = Debt.NONE
+            paid(connection)
+
+        self.pays = pay
+
+
+def test_a_connection_pays_its_debt_before_it_is_granted() -> None:
+    async def scenario() -> None:
+        stage = Stage(limit=1)
+        shelf = stage.shelf("ann")
+        owed = Owed(shelf)
+        connection = stage.held(shelf)
+        connection.creditor, connection.debt = owed, Debt.WARNINGS
+        stage.give(connection)
+        waiting = asyncio.create_task(Turn(stage.pool, shelf, 1e9).wait(shelf.take(connection.state, None)))
+        await asyncio.sleep(0)
+        was_granted = waiting.done()
+
+        owed.pays()
+
+        assert not was_granted
+        assert await waiting is connection
+
+    fakes.run(scenario)
+
+
+def test_a_connection_that_paid_for_one_who_left_meanwhile_goes_back() -> None:
+    async def scenario() -> None:
+        stage = Stage(limit=1)
+        shelf = stage.shelf("ann")
+        owed = Owed(shelf)
+        connection = stage.held(shelf)
+        connection.creditor, connection.debt = owed, Debt.WARNINGS
+        stage.give(connection)
+        waiting = asyncio.create_task(Turn(stage.pool, shelf, 1e9).wait(shelf.take(connection.state, None)))
+        await asyncio.sleep(0)
+
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        owed.pays()
+
+        assert shelf.idle == [connection]
 
     fakes.run(scenario)

@@ -145,6 +145,8 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
          'a table is written as "shop.products", all of a schema as "shop.*", with a * at the end only'),
         ('"users": {"a": "p"}, "service": {"user": "d"}, "cache": {"tables": {"a.b": {"ttl": "5s", "soft_ttl": "5s"}}}',
          "2:90: cache.tables.a.b.soft_ttl: has no effect unless it is shorter than ttl"),
+        ('"cache": {"tables": {"A.b": false, "a.B": false}}', "2:36: cache.tables.a.B: "
+         "'A.b' is the same table: case makes no difference; remove one"),
         ('"tls": "requird"', "2:1: tls: must be 'off', 'optional' or 'required'"),
         ('"tls": 5', "2:1: tls: its mode, or an object, is expected"),
         ('"tls": {"certificate": "/no/such"}', "2:9: tls.certificate: "
@@ -209,6 +211,30 @@ def test_everything_is_told_at_once_in_the_order_of_the_file() -> None:
         'app.json:8:21: timeouts.connect: \'soon\' is not a duration like "30s", "500ms", "5m", "1h"',
         "app.json:8:40: timeouts.qery: unknown key; did you mean 'query'?",
     )
+
+
+POLICY = 'a duration like "30s", an object with "ttl", or false is expected'
+
+
+@pytest.mark.parametrize(
+    "policy, sentence",
+    [
+        ("0", f": {POLICY}"),
+        ("true", f": {POLICY}"),
+        ('"0s"', ": must be more than 0"),
+        ('{"soft_ttl": "5s"}', ".ttl: is missing"),
+        ('{"ttl": "5s", "tll": "5s"}', ".tll: unknown key; did you mean 'ttl'?"),
+        ('{"ttl": "5s", "consistency": "none"}', ".consistency: must be 'invalidate' or 'ttl'"),
+    ],
+)
+def test_what_is_wrong_with_how_long_results_are_stored_is_told_in_one_sentence(policy: str, sentence: str) -> None:
+    users = '"users": {"a": "p"}, "service": {"user": "d"}'
+
+    (told,) = problems(f'{{{THERE}, {users}, "cache": {{"tables": {{"a.b": {policy}}}}}}}')
+    (of_rule,) = problems(f'{{{THERE}, {users}, "rules": {{"r": {{"cache": {policy}}}}}}}')
+
+    assert told.endswith(f": cache.tables.a.b{sentence}")
+    assert of_rule.endswith(f": rules.r.cache{sentence}")
 
 
 @pytest.mark.parametrize(

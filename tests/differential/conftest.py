@@ -40,6 +40,8 @@ FORCED = Setting(forced=True)
 SPLIT = Setting(forced=True, is_split=True)
 CACHED = Setting(forced=True, is_cached=True)
 CROWDED = Setting(forced=False, max_connections=2)
+# As in life: what is not carried at once stays at the server until somebody else needs the connection.
+FREE = Setting(forced=False)
 
 HERE = Path(__file__).parent
 

@@ -8,16 +8,18 @@ from dataclasses import replace
 import pytest
 
 from dbmux.query import PinReason
-from tests.differential.conftest import CACHED, FORCED, SECONDS, SPLIT, Stages
+from tests.differential.conftest import CACHED, FORCED, FREE, SECONDS, SPLIT, Stages
 from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, TRACK, Scenario, scenario
-from tests.differential.subjects import binary, routines
+from tests.differential.subjects import binary, diagnostics, ids, routines
 
 NAMES = [scenario.name for scenario in SCENARIOS]
 # Framing matters most where replies have many parts; all scenarios have their turn in a long run.
 FRAMED = SCENARIOS if SECONDS else (*binary.SCENARIOS, *routines.SCENARIOS)
+# What stays at the server until it is needed.
+OWED = (*ids.SCENARIOS, *diagnostics.SCENARIOS)
 
 
 def cases(scenarios: Sequence[Scenario], known: Where) -> list[object]:
@@ -51,12 +53,18 @@ def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str,
     examine(stages(SPLIT, server), scenario)
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(OWED, KNOWN))
+def test_the_same_when_connections_are_given_away_only_if_needed(
+    scenario: Scenario, server: str, stages: Stages
+) -> None:
+    examine(stages(FREE, server), scenario)
+
+
 _NOT_TWICE = {
     # MySQL tells of a read-only transaction that ended on the connection before it was asked to tell, whoever's it was:
     # here also that of the sessions which make the schemas.
     "the state of transactions as reported to clients that track it",
-    # How often it is asked decides on which connection, and so whether that was told already.
-    "the table behind is altered",
 }
 FROM_MEMORY = [each for each in SCENARIOS if each.name not in _NOT_TWICE]
 

@@ -81,9 +81,9 @@ class Twice:
 
 
 def _is_alone(reply: Reply) -> bool:
-    # Without an error, outside a transaction.
+    # Without an error, outside a transaction, and without what is told once.
     status = getattr(reply[-1], "status", 0) if reply else 0
-    return bool(status & Status.AUTOCOMMIT) and not status & Status.IN_TRANSACTION
+    return bool(status & Status.AUTOCOMMIT) and not status & (Status.IN_TRANSACTION | Status.METADATA_CHANGED)
 
 
 def twice(way: Open, hits: Hits) -> Open:

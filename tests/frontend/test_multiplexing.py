@@ -100,6 +100,33 @@ def test_a_session_waits_while_another_is_in_a_transaction() -> None:
     run(scenario)
 
 
+class Crowded(Transactions):
+    """A server that has a place for one connection."""
+
+    def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+        if self.logins:
+            return protocol.send_err(Err(number=1040, sqlstate=b"08004", message=b"Too many connections"))
+        return super()._check(protocol, answer)
+
+
+def test_a_session_waits_for_a_connection_that_there_is_when_the_server_has_no_place_for_another() -> None:
+    async def scenario() -> None:
+        async with running(Crowded(), connections=5, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(two.ask(Command.QUERY, b"UPDATE t SET a = 2"))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: pool.is_refused_more and bool(pool.queue))
+
+            await one.ask(Command.QUERY, b"COMMIT")
+
+            assert isinstance((await waiting)[0], Ok)
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_the_schema_follows_the_session() -> None:
     async def scenario() -> None:
         async with shared() as proxy:
@@ -437,6 +464,43 @@ def test_what_a_reset_leaves_behind_is_no_other_sessions() -> None:
             options = [body for number, body in proxy.backend.commands if number == Command.SET_OPTION]
             assert options == [b"\x00\x00", b"\x01\x00"]
             assert proxy.backend.logins == 1
+            two.close()
+
+    run(scenario)
+
+
+XA = (b"XA START 'x'", b"UPDATE t SET a = 1", b"XA END 'x'", b"XA PREPARE 'x'")
+
+
+def test_a_connection_that_was_left_with_an_xa_transaction_is_nobody_elses() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            for statement in XA:
+                await one.ask(Command.QUERY, statement)
+
+            one.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+
+            await two.ask(Command.QUERY, b"SELECT a FROM t")
+            assert proxy.backend.logins == 2
+            two.close()
+
+    run(scenario)
+
+
+def test_a_connection_that_a_client_reset_with_an_xa_transaction_is_nobody_elses() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            for statement in XA:
+                await one.ask(Command.QUERY, statement)
+
+            await one.ask(Command.RESET_CONNECTION)
+
+            await two.ask(Command.QUERY, b"SELECT a FROM t")
+            assert proxy.backend.logins == 2
+            one.close()
             two.close()
 
     run(scenario)

@@ -411,6 +411,8 @@ class Positioned(Member):
         self.answer = self._position
 
     def _position(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"SELECT WAIT_FOR_EXECUTED_GTID_SET('x"):
+            return protocol.send_err(Err(number=1772, message=b"Malformed GTID set specification"))
         if command.body.startswith(b"SELECT WAIT_FOR_EXECUTED_GTID_SET("):
             there = command.body.split(b"'")[1] in self.has
             return protocol.send_rows([COLUMN], [row(b"0" if there else b"1")], Status.AUTOCOMMIT)
@@ -474,6 +476,24 @@ def test_another_session_can_be_told_what_it_must_see(way: str) -> None:
             assert name == "primary"
             assert found.reasons[-1] == Reason.OWN_WRITES
             writer.close()
+            reader.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("way", ["variable", "hint"])
+def test_with_a_token_that_no_server_understands_the_primary_reads(way: str) -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            reader = await client(found.port)
+            if way == "variable":
+                await reader.ask(Command.QUERY, b"SET @dbmux_gtid = 'x:9'")
+
+            read = b"SELECT 1" if way == "variable" else b"SELECT /* dbmux: gtid='x:9' */ 1"
+            told = [await served_by(reader, read) for _ in range(3)]
+
+            assert told == ["primary"] * 3
+            assert found.reasons[-1] == Reason.OWN_WRITES
             reader.close()
 
     run(scenario)
@@ -634,6 +654,73 @@ def without(found: Group, *names: str, primary: str = "primary") -> Config:
     return config.model_copy(update={"backends": backends, "groups": {"main": main}})
 
 
+@pytest.mark.parametrize("name", ["main", "another"], ids=["the group stays", "the group goes"])
+def test_a_write_that_waits_for_a_primary_is_not_forgotten_by_a_reload(name: str) -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            main.is_writable = False
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            changed = {"groups": {name: found.engine.config.groups["main"]}}
+            await found.engine.apply(found.engine.config.model_copy(update=changed), "test", ())
+            if name == "main":
+                found.engine.frontend.topology.groups["main"].found_writable()
+            (told,) = await waiting
+
+            assert isinstance(told, Ok if name == "main" else Err)
+            session.close()
+
+    run(scenario)
+
+
+def test_a_write_that_was_sent_to_the_primary_by_name_finds_the_new_one_after_a_reload() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].is_read_only = True
+            write = b"UPDATE /* dbmux: route=main.primary */ t SET a = 1"
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, write))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(found.engine.config, "test", ())
+            main = found.engine.frontend.topology.groups["main"]
+            main.promote(found.backend("two"))
+            main.found_writable()
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["two"].statements == [write]
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("route", "answer"), [("one", Err), ("main.replica", Ok)])
+def test_who_was_sent_to_a_server_that_is_removed_goes_to_another_or_is_told(route: str, answer: type) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one"), max_connections=1) as found:
+            holder, waiter = await client(found.port), await client(found.port)
+            await holder.ask(Command.QUERY, b"START TRANSACTION READ ONLY")
+            read = b"/* dbmux: route=%s */ SELECT 1" % route.encode()
+            waiting = asyncio.ensure_future(waiter.ask(Command.QUERY, read))
+            while not found.backend("one").pool.queue:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(without(found, "one"), "test", ())
+            *_, told = await waiting
+
+            assert isinstance(told, answer)
+            holder.close()
+            waiter.close()
+
+    run(scenario)
+
+
 def test_a_session_goes_on_when_its_servers_are_removed() -> None:
     async def scenario() -> None:
         async with group() as found:
@@ -739,6 +826,24 @@ def test_a_replica_that_refuses_the_account_is_not_tried_by_every_read() -> None
             warned = [event.message for event in found.events if isinstance(event, Warned)]
             assert len(warned) == 2
             assert "refuses app" in warned[0]
+            session.close()
+
+    run(scenario)
+
+
+def test_an_account_that_no_server_takes_any_more_is_told_so() -> None:
+    async def scenario() -> None:
+        async with group(kind=Closed, max_connections=1) as found:
+            session = await client(found.port)
+            found.members["primary"].name = "closed as well"
+            found.members["primary"].hangs_up_on = b"UPDATE"
+            leaving = await client(found.port)
+            await leaving.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            (told,) = await session.ask(Command.QUERY, b"SELECT 1")
+
+            assert isinstance(told, Err)
+            assert (told.number, told.message) == (1045, b"Access denied")
             session.close()
 
     run(scenario)

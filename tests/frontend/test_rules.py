@@ -137,8 +137,28 @@ def test_a_result_with_too_many_rows_ends_with_an_error_and_the_session_goes_on(
             assert [message for message in told if isinstance(message, Row)] == [Row(row(b"1")), Row(row(b"2"))]
             assert isinstance(told[-1], Err)
             assert told[-1].number == 1104
+            assert b"2 rows that its hint allows" in told[-1].message
             assert await served_by(session)
             assert len([message for message in await session.ask(Command.QUERY, b"SELECT 'three rows'")]) > 3
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("sql", "whose"), [(b"SELECT 1", b"rule slow"), (b"SELECT /* dbmux: timeout=20ms */ 1", b"its hint")]
+)
+def test_a_statement_that_takes_too_long_is_told_by_whose_limit(sql: bytes, whose: bytes) -> None:
+    async def scenario() -> None:
+        async with with_rules(slow={"kind": ("select",), "timeout": "10ms"}) as found:
+            session = await client(found.port)
+            for member in found.members.values():
+                member.is_deaf = True
+
+            (told,) = await session.ask(Command.QUERY, sql)
+
+            assert isinstance(told, Err)
+            assert b"ran longer than %s allows" % whose in told.message
             session.close()
 
     run(scenario)

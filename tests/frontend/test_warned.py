@@ -8,11 +8,25 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dbmux.errors import ErrorCode
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
-from tests.fakes import COLUMN, PASSWORD, FakeBackend, Running, TestClient, client, row, run, running, select
+from tests.fakes import (
+    COLUMN,
+    PASSWORD,
+    PLAIN,
+    FakeBackend,
+    Running,
+    TestClient,
+    client,
+    connect,
+    row,
+    run,
+    running,
+    select,
+)
 
 TRUNCATED = row(b"Warning", b"1292", b"Truncated")
 NO_SUCH_CONDITION = row(b"Error", b"1758", b"Invalid condition number")
@@ -123,5 +137,69 @@ def test_the_connection_that_still_knows_is_asked_itself() -> None:
 
             assert proxy.backend.commands[-1] == (Command.QUERY, text)
             one.close()
+
+    run(scenario)
+
+
+class Numbered(Warns):
+    """A server that also tells the id of the last INSERT, until it is reset."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._id = b"0"
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == b"SELECT LAST_INSERT_ID()":
+            return protocol.send_rows([COLUMN], [row(self._id)], Status.AUTOCOMMIT)
+        if command.body.startswith(b"INSERT"):
+            self._id, self._warnings = b"7", [TRUNCATED]
+            return protocol.send_ok(Ok(affected_rows=1, last_insert_id=7, warnings=1, status=Status.AUTOCOMMIT))
+        if command.body.startswith(b"SET last_insert_id="):
+            self._id = command.body[19:]
+        elif command.command == Command.RESET_CONNECTION:
+            self._id = b"0"
+        return super()._answer(protocol, command)
+
+
+async def in_shop(port: int) -> TestClient:
+    """A client that logged in with a schema."""
+    found = await connect(port, capabilities=PLAIN | Capability.CONNECT_WITH_DB, schema=b"shop")
+    assert isinstance(found, TestClient)
+    return found
+
+
+def test_a_login_over_the_connection_leaves_what_it_knew_to_the_session_before() -> None:
+    async def scenario() -> None:
+        async with running(Numbered(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await in_shop(proxy.port)
+            # For this the next session has the connection reset.
+            await one.ask(Command.QUERY, b"SET @a = 1")
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('x')")
+
+            two = await in_shop(proxy.port)
+
+            assert Command.RESET_CONNECTION in [number for number, _ in proxy.backend.commands]
+            assert rows(await one.ask(Command.QUERY, b"SHOW WARNINGS")) == [TRUNCATED]
+            assert rows(await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")) == [row(b"7")]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_counts_are_not_asked_of_a_connection_over_which_another_logged_in() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await in_shop(proxy.port)
+            await one.ask(Command.QUERY, b"SELECT 1")
+            two = await in_shop(proxy.port)
+            before = len(proxy.backend.commands)
+
+            await one.ask(Command.QUERY, b"SELECT ROW_COUNT()")
+
+            asked = [body for _, body in proxy.backend.commands[before:]]
+            assert asked == [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE", b"SELECT ROW_COUNT()"]
+            one.close()
+            two.close()
 
     run(scenario)

@@ -74,6 +74,7 @@ def test_a_name_of_with_is_a_table_where_it_does_not_hold_yet(statement: str, ta
         ("SELECT CURRENT_TIMESTAMP FROM t", "CURRENT_TIMESTAMP"),
         ("SELECT UNIX_TIMESTAMP() FROM t", "UNIX_TIMESTAMP"),
         ("SELECT * FROM t ORDER BY rand()", "RAND"),
+        ("SELECT DEFAULT(made_at) FROM t", "DEFAULT"),
         ("SELECT SQL_NO_CACHE * FROM t", "SQL_NO_CACHE"),
         ("SELECT * FROM t FOR SYSTEM_TIME AS OF '2020-01-01', u", "SYSTEM TIME"),
         ("SELECT * FROM t PROCEDURE ANALYSE()", "PROCEDURE"),

@@ -1,0 +1,51 @@
+"""Passwords that are learnt from clients: those of one client never become another's."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dbmux.errors import BackendRefused
+from dbmux.wire import auth
+from dbmux.wire.client import Row
+from dbmux.wire.commands import Command
+from tests.fakes import PASSWORD, FakeBackend, row, run, running
+from tests.frontend.test_password_hash import log_in
+
+
+def test_a_wrong_password_opens_no_connection_for_sessions_that_have_the_right_one() -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+        async with running(FakeBackend(gates={b"SELECT 1": gate}), login="learn") as proxy:
+            one, two = await log_in(proxy, PASSWORD), await log_in(proxy, PASSWORD)
+            with pytest.raises(BackendRefused, match="Access denied"):
+                await log_in(proxy, b"wrong")
+            held = asyncio.ensure_future(one.ask(Command.QUERY, b"SELECT 1"))
+            await proxy.until(lambda: (Command.QUERY, b"SELECT 1") in proxy.backend.commands)
+
+            told = await two.ask(Command.QUERY, b"SELECT 2")
+
+            assert Row(row(b"SELECT 2")) in told
+            gate.set()
+            await held
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_wrong_password_does_not_make_it_forget_the_right_one() -> None:
+    async def scenario() -> None:
+        async with running(login="learn") as proxy:
+            (await log_in(proxy, PASSWORD)).close()
+            with pytest.raises(BackendRefused, match="Access denied"):
+                await log_in(proxy, b"wrong")
+            opened = proxy.backend.logins
+
+            again = await log_in(proxy, PASSWORD, auth.CACHING_SHA2)
+
+            assert proxy.backend.logins == opened
+            again.close()
+
+    run(scenario)
