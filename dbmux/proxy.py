@@ -19,7 +19,7 @@ from dbmux.address import Address
 from dbmux.backend import health, monitor
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
-from dbmux.backend.opening import open_connection
+from dbmux.backend.opening import open_shared
 from dbmux.backend.pool import Cap, Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
@@ -380,7 +380,7 @@ class Engine:
     async def _open_for(self, backend: Backend, shelf: Shelf) -> None:
         assert shelf.account is not None
         try:
-            connection = await open_connection(backend, shelf.key, shelf.account)
+            connection = await open_shared(backend, shelf.key, shelf.account)
         except (MySQLError, BackendRefused) as error:
             if isinstance(error, BackendRefused) and not shelf.has_failed:
                 user = shelf.key.user.decode("utf-8", "replace")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from dbmux.query import AlterSchema, ChangeSchema, Effect, SetNames, SetOption, SetUserVariable, SetVariable
-from dbmux.sql.variables import reset
+from dbmux.sql.variables import CHANGE_TRACKING, reset
 
 # The variables that SET NAMES sets; they belong together and are not among the other variables.
 NAMES = ("character_set_client", "character_set_connection", "character_set_results", "collation_connection")
@@ -76,6 +76,9 @@ class SessionState:
                 return replace(self, names=None)
             case SetVariable(name, value) if name in NAMES:
                 return replace(self, names=None if self.names is None else self.names.renamed(name, value))
+            case SetVariable(name, None) if name == CHANGE_TRACKING:
+                # Without a value of the session's own it has DbMux's.
+                return self.after(SetVariable(name, b"@@GLOBAL." + name.encode()))
             case SetVariable(name, value):
                 return replace(self, variables=_with(self.variables, name, value))
             case SetOption(value):

@@ -16,6 +16,7 @@ from dbmux.net.channel import Channel
 from dbmux.net.conversation import Conversation
 from dbmux.net.dial import dial
 from dbmux.proxy import Engine
+from dbmux.sql.variables import TRACK_CHANGES
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED
 from dbmux.wire.capabilities import Capability as C
@@ -137,6 +138,8 @@ class FakeBackend:
                 values = (b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_general_ci", b"", b"151")
                 wanted = values[: body.count(b"@@")]
                 return protocol.send_rows([COLUMN] * len(wanted), [row(*wanted)], Status.AUTOCOMMIT)
+            case CommandReceived(command=3, body=body) if body == TRACK_CHANGES:
+                return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
             case CommandReceived() as command:
                 self.commands.append((command.command, command.body))
                 return self.answer(protocol, command)

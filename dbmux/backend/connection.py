@@ -18,7 +18,9 @@ from dbmux.backend.occupation import Occupation
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.kernel import ReplyScanner
 from dbmux.net.channel import Channel
+from dbmux.query import SetVariable
 from dbmux.session import Names, SessionState
+from dbmux.sql.variables import CHANGE_TRACKING
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
@@ -37,6 +39,8 @@ from dbmux.wire.replies import (
     parse_eof,
     parse_ok,
     reported_gtid,
+    tells_of_setting,
+    without,
 )
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
@@ -65,6 +69,14 @@ class Holder(Protocol):
 
     def reply_broke(self, reason: str) -> None:
         """The backend sent what is not a reply."""
+
+    def changed_unseen(self) -> None:
+        """The server tells, in the reply that comes, that a setting or a user variable was set."""
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the client has asked to be told that, too."""
+        return False
 
     def withholds(self, error: int, reply: bytes) -> bool:
         """The whole reply is an error: whether the client is not to see it, because the holder goes on otherwise."""
@@ -269,6 +281,7 @@ class Connection:
     __slots__ = (
         "_held",
         "bound",
+        "can_track",
         "capabilities",
         "channel",
         "client",
@@ -287,6 +300,7 @@ class Connection:
         "is_paused",
         "kills",
         "opened_at",
+        "reported_change",
         "reported_gtid",
         "reported_schema",
         "reported_state",
@@ -323,9 +337,13 @@ class Connection:
         # When the first of several pieces of a reply came, and the ERR packet of the last that was one.
         self.first_at = 0.0
         self.error = b""
-        # What the server said of the schema in this reply.
+        # Whether the server can tell that a setting or a user variable was set, by whatever.
+        self.can_track = False
+        # Whether it did in this reply.
+        self.reported_change = False
         # All that the last OK reported, until somebody empties it.
         self.reported_state = b""
+        # What the server said of the schema in this reply.
         self.reported_schema: bytes | None = None
         # And as what it recorded what was written.
         self.reported_gtid = b""
@@ -351,6 +369,7 @@ class Connection:
         """From now on this session uses it."""
         self.holder = holder
         # Perhaps told in a reply of which nothing was expected: it was about whoever was here before.
+        self.reported_change = False
         self.reported_schema = None
         self.reported_gtid = b""
         self.client = holder.channel
@@ -366,9 +385,15 @@ class Connection:
         self.is_paused = False
         self.channel.resume()
 
+    @property
+    def reset_state(self) -> SessionState:
+        """The state in which a reset leaves it."""
+        state = self.state.when_reset()
+        return state.after(SetVariable(CHANGE_TRACKING, b"0")) if self.can_track else state
+
     def forget_session(self) -> None:
         """The server has reset it: hardly anything is left of what was there."""
-        self.state = self.state.when_reset()
+        self.state = self.reset_state
         self.creditor = None
         self.debt = Debt.NONE
         self.insert_id = 0
@@ -556,20 +581,25 @@ class Connection:
         if len(payload) == EOF_PAYLOAD:
             eof = parse_eof(payload)
             return replace(eof, status=eof.status | marks).build()
-        ok = parse_ok(payload)
-        self.note(ok)
+        ok = self.note(parse_ok(payload))
         if marks:
             ok = replace(ok, status=ok.status | marks)
         return ok.build(self.client_capabilities)
 
-    def note(self, ok: Ok) -> None:
-        """Remember what an OK reports of the session's state; raises ProtocolError."""
+    def note(self, ok: Ok) -> Ok:
+        """Remember what an OK reports of the session's state; gives what the client is to see. Raises ProtocolError."""
         self.reported_state = ok.state
         for kind, change in changes(ok.state):
             if kind == Track.SCHEMA:
                 self.reported_schema = Reader(change).lenenc_bytes()
             elif gtid := reported_gtid(kind, change):
                 self.reported_gtid = gtid
+        if tells_of_setting(ok.state):
+            self.reported_change = True
+            if self.holder is not None:
+                self.holder.changed_unseen()
+        hears = self.holder is not None and self.holder.hears_changes
+        return ok if hears or not self.can_track else without(ok, Track.STATE_CHANGE)
 
 
 class Home(Protocol):

@@ -19,6 +19,8 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.net.conversation import ConnectionClosed
 from dbmux.session import SessionState, names_of
 from dbmux.sql.kill import KillScope
+from dbmux.sql.variables import TRACK_CHANGES
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ClientProtocol
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import UTF8MB4
@@ -53,6 +55,19 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     connection = Connection(conversation.channel, protocol.greeting, protocol.capabilities, SessionState(names=names))
     connection.scanner.status = protocol.status
     conversation.channel.resume()
+    return connection
+
+
+async def open_shared(backend: Backend, key: ShelfKey, account: Account) -> Connection:
+    """The same for sessions: it tells when something was set, also where a trigger did it."""
+    connection = await open_connection(backend, key, account)
+    if connection.capabilities & Capability.SESSION_TRACK:
+        try:
+            await run(connection, [(Command.QUERY, TRACK_CHANGES)])
+            connection.can_track = True
+        except BackendRefused:
+            # A server without it, or a proxy before one.
+            pass
     return connection
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from dbmux.backend.connection import Connection
 from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials, end_login
-from dbmux.backend.opening import open_connection
+from dbmux.backend.opening import open_shared
 from dbmux.backend.pool import Account, Pool, RelayKey, Shelf, ShelfKey
 from dbmux.backend.server import Backend, Origin, Wish
 from dbmux.backend.turn import Turn, run
@@ -335,7 +335,7 @@ async def _open(shelf: Shelf, backend: Backend, account: Account, deadline: floa
     pool = backend.pool
     await Turn(pool, None, deadline, shelf.key.user).wait()
     try:
-        connection = await open_connection(backend, shelf.key, account)
+        connection = await open_shared(backend, shelf.key, account)
     except BaseException:
         pool.release(shelf.key.user)
         raise

@@ -48,9 +48,11 @@ Statement = tuple[Command, bytes]
 NAMES_QUESTION = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
 )
+BY_TRIGGER = "of a trigger or a view"
 # No literal: a variable with it is set, or reset away, before a connection is used again.
 UNKNOWN_VALUE = b"?"
 _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
+_WITH_TRIGGERS = _DATA | {Kind.MULTI}
 # In what a server stores, a definition, a question for the schema must stay as it is.
 _ASKS_SCHEMA = _DATA | {Kind.SET}
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
@@ -181,7 +183,7 @@ class Carried:
         if self.pins and not connection.is_in_transaction and scanner.status & Status.AUTOCOMMIT:
             # Without autocommit a savepoint may stand at the beginning of a transaction that is not told of yet.
             self._apply(Unpin(PinReason.SAVEPOINT), connection, now)
-        self._follow_schema(connection, now)
+        self._follow_report(query, connection, now)
         tells_id = query.kind in _OWN_IDS and not failed and scanner.rows < 0
         if query.moves_insert_id and (scanner.insert_id or not tells_id):
             connection.insert_id = None
@@ -205,8 +207,11 @@ class Carried:
         # A connection is not brought into the schema that the session is about to leave.
         return replace(self.state, schema=connection.state.schema) if query.kind is Kind.USE else self.there
 
-    def _follow_schema(self, connection: Connection, now: float) -> None:
-        # The server's own word for it holds, but where it is not the session's.
+    def _follow_report(self, query: Query, connection: Connection, now: float) -> None:
+        if connection.reported_change and not query.effects and query.kind in _WITH_TRIGGERS:
+            self.pin(PinReason.USER_VARIABLE, BY_TRIGGER, now)
+        connection.reported_change = False
+        # The server's own word for the schema holds, but where it is not the session's.
         is_told = bool(connection.capabilities & Capability.SESSION_TRACK)
         if connection.scanner.status & Status.DATABASE_DROPPED and not is_told and not connection.scanner.error:
             self.pin(PinReason.UNKNOWN, "perhaps no schema any more", now)
@@ -421,7 +426,7 @@ class Carried:
         have = connection.state
         if needs_reset(have, self.state):
             told.append((Command.RESET_CONNECTION, b""))
-            have = have.when_reset()
+            have = connection.reset_state
         if self.state.option != have.option:
             option = self.state.option
             if option is None:

@@ -48,6 +48,8 @@ class Statement:
     made_for: bytes = b""
     # Whether it shares no server's statement: one with the same text has long data or an open cursor.
     is_apart: bool = False
+    # Whether it is prepared without a schema, because the session has none to come back to.
+    is_astray: bool = False
     # Whether nothing can be ordered for it, and an execution leaves nothing behind.
     is_bare: bool = False
     # Whether the next execution must tell the client that there are other columns than it knows.
@@ -74,9 +76,16 @@ class Statement:
         key = self._key
         number = self.id if self.is_apart else 0
         if key is None or key.types != self.made_for or key.number != number:
-            alike = key_of(self.text, self.state)
+            state = replace(self.state, schema=b"") if self.is_astray else self.state
+            alike = key_of(self.text, state)
             key = self._key = alike._replace(types=self.made_for, number=number, columns=self.columns)
         return key
+
+    def go_with(self, now: SessionState) -> None:
+        """It is to be used on a connection in this state: one without a schema could not go back to having none."""
+        is_astray = bool(self.state.schema) and not now.schema
+        if self.is_astray is not is_astray:
+            self.is_astray, self._key = is_astray, None
 
     def has_now(self, columns: int) -> None:
         """Its results have so many columns, and the client is told."""
@@ -119,8 +128,7 @@ class Statement:
         return back
 
     def _is_elsewhere(self, now: SessionState) -> bool:
-        # From nowhere there would be no way back: what names all its schemas is as good there.
-        return bool(self.state.schema and now.schema) and self.state.schema != now.schema
+        return bool(self.state.schema) and self.state.schema != now.schema and not self.is_astray
 
     def _as_it_was(self, now: SessionState) -> SessionState:
         # In all that the server reads while it prepares a statement, but for the schema.

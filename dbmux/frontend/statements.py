@@ -140,8 +140,7 @@ class StatementTenant(CachedTenant):
         def done(answers: list[Answer]) -> None:
             reply = answers[0].raw
             if data[4] == Command.INIT_DB:
-                ok = parse_ok(reply[packet.HEADER :])
-                connection.note(ok)
+                ok = connection.note(parse_ok(reply[packet.HEADER :]))
                 reply = packet.encode(ok.build(self.capabilities), 1)
             if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
                 reply = with_warnings(reply, self.carried.warnings_in_pings())
@@ -174,7 +173,9 @@ class StatementTenant(CachedTenant):
                 # This has no answer; the execution will.
                 self._answer_asked(connection, b"", 0)
             else:
-                self._answer_failure(connection, self._as_in_its_schema(error, statement.query))
+                is_its_own = statement.state.schema == self.carried.missing
+                told = self._as_in_its_schema(error, statement.query) if is_its_own else error
+                self._answer_failure(connection, told)
 
         def returned(answers: list[Answer]) -> None:
             told = with_status(answers[0].raw, connection.scanner.status)
@@ -218,7 +219,8 @@ class StatementTenant(CachedTenant):
         statement = self._statements.by_id.get(number) if self._statements is not None else None
         # Only a login that was relayed is a pin that makes no difference here.
         is_tied = len(self.carried.pins) > (self.shelf is None)
-        if statement is None or not statement.is_bare or self._has_attributes or is_tied:
+        is_bare = statement is not None and statement.is_bare and not statement.is_astray
+        if statement is None or not is_bare or self._has_attributes or is_tied:
             return False
         types = statement.types
         if (

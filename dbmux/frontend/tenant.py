@@ -44,6 +44,7 @@ from dbmux.query import Access, Kind, Needs, PinReason, Query
 from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
+from dbmux.sql.variables import CHANGE_TRACKING
 from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Err, Status
@@ -54,6 +55,7 @@ IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
 METADATA_CHANGED = int(Status.METADATA_CHANGED)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
+_ON = (b"1", b"ON", b"TRUE")
 _OFF = (b"0", b"OFF", b"FALSE")
 # A connection that is reset with an XA transaction loses it on MariaDB, and InnoDB's tables with it, for good.
 _STAINS = frozenset((PinReason.UNKNOWN, PinReason.XA))
@@ -329,6 +331,18 @@ class Tenant(Holder, ABC):
         """The group says: there is a primary now."""
         self._get_connection()
 
+    def changed_unseen(self) -> None:
+        """The reply tells of a change, which may be a trigger's."""
+        self._is_plain = False
+
+    @property
+    def hears_changes(self) -> bool:
+        """Whether the session itself has switched this on, or MariaDB confirms that it just did."""
+        is_now = self.backend is not None and self.backend.is_mariadb and bool(self._query.effects)
+        is_switched = is_now and any(getattr(effect, "name", "") == CHANGE_TRACKING for effect in self._query.effects)
+        value = self.carried.state.variable(CHANGE_TRACKING)
+        return is_switched or (value is not None and value.strip(b"'").upper() in _ON)
+
     def withholds(self, error: int, reply: bytes) -> bool:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
         course, connection = self.course, self.connection
@@ -480,6 +494,8 @@ class Tenant(Holder, ABC):
 
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
+        if statement is not None and statement.is_astray:
+            statement.go_with(carried.state)
         is_prepared = statement is None or self._is_there(statement, connection)
         gtid = course.wait_for if course is not None else b""
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
@@ -487,6 +503,8 @@ class Tenant(Holder, ABC):
             return
         # By now it may be there again.
         carried.missing = b""
+        if statement is not None and not is_prepared:
+            statement.go_with(carried.state)
         if connection.state.schema and not carried.state.schema and self._query.kind is not Kind.USE:
             # The session itself has dropped its own.
             self._seek_without_schema(connection)
@@ -563,12 +581,15 @@ class Tenant(Holder, ABC):
             self._seek_without_schema(connection)
         else:
             self.carried.do_without_schema()
+            if self._statement is not None:
+                self._statement.go_with(self.carried.there)
             self._carry_over(connection, gtid)
 
     def _seek_without_schema(self, connection: Connection) -> None:
         shelf = self.shelf
         if shelf is None or self._is_held(connection):
-            self._not_ready(connection, MySQLError(ErrorCode.UNKNOWN_SCHEMA, "the session's schema was dropped"))
+            why = "the session's schema was dropped, and the connection that it holds is in another one; connect again"
+            self._not_ready(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
             return
         self.connection = None
         shelf.give(connection, perf_counter())

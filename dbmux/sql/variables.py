@@ -95,6 +95,11 @@ NEXT_TRANSACTION = frozenset(("transaction_isolation", "transaction_read_only"))
 _WRONG_DEFAULT = frozenset(("foreign_key_checks", "unique_checks"))
 
 
+# Kept on by DbMux, which learns so that a trigger has set something.
+CHANGE_TRACKING = "session_track_state_change"
+TRACK_CHANGES = b"SET session_track_state_change=1"
+
+
 def is_carried(name: str, value: bytes | None) -> bool:
     """Whether this variable, set to this literal (None is DEFAULT), can be set so elsewhere."""
     if name == "sql_mode":
@@ -112,4 +117,6 @@ def is_at_rest(name: str, value: bytes | None) -> bool:
 
 def reset(name: str) -> bytes:
     """What a carried variable is set to so that it is as on a new connection, as SQL."""
+    if name == CHANGE_TRACKING:
+        return b"1"
     return b"@@GLOBAL." + name.encode() if name in _WRONG_DEFAULT else b"DEFAULT"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 
 from dbmux.errors import ErrorCode, MySQLError
@@ -168,15 +168,35 @@ def tells_only_charsets(state: bytes) -> bool:
 
     MariaDB sets them for a moment whenever it reads a view, and then reports them as they are again.
     """
-    for kind, change in changes(state):
-        reader = Reader(change, ErrorCode.MALFORMED_REPLY)
-        if kind != Track.SYSTEM_VARIABLE:
+    return all(kind == Track.SYSTEM_VARIABLE and _names_charsets(change) for kind, change in changes(state))
+
+
+def tells_of_setting(state: bytes) -> bool:
+    """Whether something was set that is not told of beside it.
+
+    MariaDB goes to other schemas and character sets when it reads its own tables or a view, and comes back.
+    """
+    told = dict(changes(state))
+    if Track.STATE_CHANGE not in told or Track.SCHEMA in told:
+        return False
+    variables = [change for kind, change in changes(state) if kind == Track.SYSTEM_VARIABLE]
+    return not variables or not all(_names_charsets(change) for change in variables)
+
+
+def _names_charsets(change: bytes) -> bool:
+    reader = Reader(change, ErrorCode.MALFORMED_REPLY)
+    while reader.remaining:
+        name, _ = reader.lenenc_bytes(), reader.lenenc_bytes()
+        if name not in _CHARSETS:
             return False
-        while reader.remaining:
-            name, _ = reader.lenenc_bytes(), reader.lenenc_bytes()
-            if name not in _CHARSETS:
-                return False
     return True
+
+
+def without(ok: Ok, kind: Track) -> Ok:
+    """An OK that does not report this."""
+    state = b"".join(bytes((other,)) + lenenc_bytes(data) for other, data in changes(ok.state) if other != kind)
+    kept = Status.SESSION_STATE_CHANGED if state else Status(0)
+    return replace(ok, state=state, status=ok.status & ~int(Status.SESSION_STATE_CHANGED) | int(kept))
 
 
 def staying(state: bytes) -> bytes:

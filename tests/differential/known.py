@@ -9,17 +9,19 @@ from tests.differential.steps import ALL, MYSQL
 
 Where = dict[tuple[str, frozenset[str]], str]
 
-# What another session or a trigger did cannot be seen in what the session sends.
-_DROPPED = "a session without a schema can execute what was prepared in another one only where that is prepared"
-_TRIGGER = "a trigger set a user variable on the connection that it ran on"
+# A connection that has no schema could not go back to having none.
+_ASTRAY = "where the session's schema was dropped, what was prepared in another one is prepared anew without one"
+
+# By it servers tell that a trigger set a user variable: the session keeps its connection then.
+_SWITCHED_ON = "session_track_state_change is on where no session has set it"
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
 _FIRST_TYPES = "MySQL takes the values of later executions for the types of the first one; prepared anew it does not"
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
-    ("the schema of the preparation holds", ALL): _DROPPED,
-    ("triggers", ALL): _TRIGGER,
+    ("prepared in a schema, executed without one", ALL): _ASTRAY,
+    ("what DbMux has switched on for itself", ALL): _SWITCHED_ON,
     ("the types of the first values", MYSQL): _FIRST_TYPES,
 }
 

@@ -526,7 +526,10 @@ def test_a_reset_session_still_reads_its_own_writes() -> None:
 
             await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
 
-            assert found.members["primary"].commands[0] == (Command.QUERY, b"SET session_track_gtids=OWN_GTID")
+            assert found.members["primary"].commands[0] == (
+                Command.QUERY,
+                b"SET session_track_state_change=1,session_track_gtids=OWN_GTID",
+            )
             assert await served_by(session) == "primary"
             session.close()
 

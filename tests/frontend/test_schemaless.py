@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dbmux.events import Pinned
+from dbmux.events import Pinned, SessionClosed
 from dbmux.wire import packet
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.client import Row, ServerMessage
@@ -230,6 +230,53 @@ def test_a_session_that_drops_another_schema_stays_in_its_own() -> None:
 
             assert await ask(two, b"SELECT * FROM w") == "shop"
             assert proxy.of(Pinned) == []
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_session_ends_when_its_transaction_is_on_a_connection_that_cannot_come_back() -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=2, users=USERS) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.INIT_DB, b"shop")
+            await one.ask(Command.INIT_DB, b"shop")
+            await one.ask(Command.STMT_PREPARE, b"SELECT * FROM w")
+            await ask(two, b"BEGIN")
+            await one.ask(Command.INIT_DB, b"gone")
+            await ask(one, b"BEGIN")
+            await ask(two, b"COMMIT")
+            await ask(two, b"DROP DATABASE gone")
+
+            # Its names are of `shop`, and from there the connection does not find back.
+            reply = await one.ask(Command.STMT_EXECUTE, b"\x01\x00\x00\x00\x00\x01\x00\x00\x00")
+
+            assert told(reply) == "2013"
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+            two.close()
+
+    run(scenario)
+
+
+def test_what_was_prepared_without_its_schema_is_prepared_again_in_it() -> None:
+    async def scenario() -> None:
+        backend = Schemas(b"shop", b"gone")
+        async with running(backend, connections=1, users=USERS) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"gone")
+            await one.ask(Command.STMT_PREPARE, b"SELECT * FROM shop.w")
+            await two.ask(Command.INIT_DB, b"shop")
+            await ask(two, b"DROP DATABASE gone")
+
+            prepared = []
+            for is_there in (False, True):
+                backend.there |= {b"gone"} if is_there else set()
+                backend.commands.clear()
+                await one.ask(Command.STMT_EXECUTE, b"\x01\x00\x00\x00\x00\x01\x00\x00\x00")
+                prepared.append([number for number, _ in backend.commands if number == Command.STMT_PREPARE])
+
+            assert prepared == [[Command.STMT_PREPARE], [Command.STMT_PREPARE]]
             one.close()
             two.close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import MARIADB, MULTI, MYSQL, TABLE, execute, on, only, prepare, scenario
+from tests.differential.steps import MARIADB, MULTI, MYSQL, TABLE, Raw, execute, on, only, prepare, scenario
+
+RESET_CONNECTION = 31
 
 SCENARIOS = (
     scenario(
@@ -150,6 +152,13 @@ SCENARIOS = (
         "SELECT @deleted",
         "REPLACE INTO t (id, name) VALUES (3, 'replaced')",
         "SELECT @deleted, ROW_COUNT()",
+        on("b", "DELETE FROM t WHERE id = 1"),
+        on("b", "SELECT @deleted"),
+        "SELECT @deleted",
+        Raw(RESET_CONNECTION),
+        "SELECT @deleted",
+        "DELETE FROM t",
+        "SELECT @deleted",
         "SHOW TRIGGERS LIKE 'nothing'",
         setup=(
             *TABLE,

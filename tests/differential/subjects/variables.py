@@ -531,7 +531,7 @@ MEANING = (
     ),
     scenario(
         "a client that does not track may set and read how it would",
-        "SELECT @@session_track_system_variables, @@session_track_schema, @@session_track_state_change",
+        "SELECT @@session_track_system_variables, @@session_track_schema",
         "SELECT @@session_track_transaction_info",
         "SET session_track_system_variables = '*'",
         "SELECT @@session_track_system_variables",
@@ -541,7 +541,17 @@ MEANING = (
         "SET session_track_transaction_info = 'STATE'",
         "BEGIN",
         "COMMIT",
-        "SHOW SESSION VARIABLES LIKE 'session_track%'",
+        "SHOW SESSION VARIABLES LIKE 'session_track_t%'",
+        "SET session_track_state_change = OFF",
+        "SELECT @@session_track_state_change",
+        "SET session_track_state_change = ON",
+        "SHOW SESSION VARIABLES LIKE 'session_track_state%'",
+        "SET session_track_state_change = DEFAULT",
+        "SELECT @@session_track_state_change",
+    ),
+    scenario(
+        "what DbMux has switched on for itself",
+        "SELECT @@session_track_state_change",
     ),
     scenario(
         "MariaDB 11's own variables",
