@@ -25,6 +25,7 @@ class ErrorCode(Enum):
     NO_SUCH_TABLE = (1146, "42S02", "the SQL door has no table of this name")
     UNKNOWN_VARIABLE = (1193, "HY000", "the SQL door has no system variable of this name")
     UNKNOWN_THREAD = (1094, "HY000", "KILL names a connection that is not here")
+    INTERRUPTED = (1317, "70100", "KILL QUERY ended a statement that was still waiting in DbMux")
     TOO_BIG = (1153, "08S01", "a packet or statement is over the limit")
     MALFORMED = (1835, "HY000", "a packet does not have the form its kind must have")
     PACKET_ORDER = (1156, "08S01", "a packet came out of sequence")

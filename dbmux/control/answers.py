@@ -284,6 +284,8 @@ class Answers:
                     self._engine.frontend.end_statement(session)
                 session.end(CloseReason.KILLED, "by order")
             case "query":
+                if session.busy_since is None and session.wait_no_longer():
+                    return {"session": number, "killed": what}
                 if session.busy_since is None:
                     raise Refused(f"nothing runs for {number}; end its connection if it must go")
                 if not self._engine.frontend.stop_query(session):

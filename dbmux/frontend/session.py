@@ -15,6 +15,7 @@ from typing import Protocol
 
 from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.group import Group
+from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Target, Topology
 from dbmux.cache.cache import Cache
@@ -536,9 +537,7 @@ class Session(WarnedTenant):
             return
         was_idle = self.state == IDLE
         if self.state == State.WAITING and self.connection is None and self.shelf is not None:
-            self.shelf.pool.cancel(self)
-            if self.course is not None:
-                self.course.group.cancel(self)
+            self._leave_queues(self.shelf)
         self._leave_cache()
         self.state = int(State.CLOSED)
         self._upload = None
@@ -821,8 +820,25 @@ class Session(WarnedTenant):
             return
         self.carried.count(0)
         self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
-        if scope is KillScope.CONNECTION and victim is not self:
+        if scope is KillScope.QUERY:
+            victim.wait_no_longer()
+        elif victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
+
+    def wait_no_longer(self) -> bool:
+        """End a statement that waits for a connection, or for a primary; whether there was one."""
+        if self.state != State.WAITING or self.connection is not None or self.shelf is None:
+            return False
+        self._leave_queues(self.shelf)
+        self._answer_error(
+            MySQLError(ErrorCode.INTERRUPTED, "the statement was killed while it waited; nothing was sent")
+        )
+        return True
+
+    def _leave_queues(self, shelf: Shelf) -> None:
+        shelf.pool.cancel(self)
+        if self.course is not None:
+            self.course.group.cancel(self)
 
     def spare(self, connection: Connection) -> None:
         """Of what ran on the connection the server has ended what it should: it may be another session's again."""

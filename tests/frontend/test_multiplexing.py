@@ -419,6 +419,32 @@ def test_an_idle_session_of_ones_own_user_is_killed_where_it_is(statement: bytes
     run(scenario)
 
 
+def test_a_statement_that_waits_is_killed_and_its_session_goes_on() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            holder, waiter, killer = [await client(proxy.port) for _ in range(3)]
+            await holder.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(waiter.ask(Command.QUERY, b"UPDATE t SET a = 2"))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+            victim = waiter.protocol.greeting
+            assert victim is not None
+
+            await killer.ask(Command.QUERY, b"KILL QUERY %d" % victim.connection_id)
+            (told,) = await waiting
+
+            assert isinstance(told, Err)
+            assert told.number == 1317
+            assert not pool.queue
+            await holder.ask(Command.QUERY, b"COMMIT")
+            assert isinstance((await waiter.ask(Command.QUERY, b"UPDATE t SET a = 3"))[0], Ok)
+            assert (Command.QUERY, b"UPDATE t SET a = 2") not in proxy.backend.commands
+            for one in (holder, waiter, killer):
+                one.close()
+
+    run(scenario)
+
+
 class Obedient(FakeBackend):
     """A server whose `SELECT 1` runs until its connection is killed."""
 
