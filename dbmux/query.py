@@ -78,6 +78,8 @@ class FoundRows(StrEnum):
     """0 on MariaDB; on MySQL what it was."""
     ASKED = auto()
     """Only the server knows."""
+    ASKED_ON_MARIADB = auto()
+    """Only the server knows, if it is a MariaDB; on MySQL what it was."""
 
 
 class PinReason(StrEnum):

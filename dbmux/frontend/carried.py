@@ -254,6 +254,8 @@ class Carried:
         match query.found_rows:
             case FoundRows.ASKED:
                 is_owed = query.kind is Kind.MULTI or not scanner.error
+            case FoundRows.ASKED_ON_MARIADB if not is_mysql:
+                is_owed = not scanner.error
             case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED:
                 # An open cursor's rows stay counted while they are fetched.
                 found = scanner.rows

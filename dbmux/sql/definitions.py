@@ -57,7 +57,8 @@ def _create(statement: Statement) -> Query:
     if "TEMPORARY" in statement.words[1:5]:
         found.effects.append(Pin(PinReason.TEMPORARY_TABLE, name))
     found.tables = [name, *(other for other in found.tables if other != name)]
-    return found.query(Kind.DDL)
+    query = found.query(Kind.DDL)
+    return query if source == len(statement) else replace(query, found_rows=FoundRows.ASKED_ON_MARIADB)
 
 
 def _is_source(statement: Statement, at: int) -> bool:

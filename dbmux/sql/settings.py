@@ -7,9 +7,22 @@ another sql_mode and in any order; everything else pins. What stands behind GLOB
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from dbmux.lexer import Token
-from dbmux.query import Access, Effect, Kind, Pin, PinReason, Query, SetNames, SetUserVariable, SetVariable, Unpin
+from dbmux.query import (
+    Access,
+    Effect,
+    FoundRows,
+    Kind,
+    Pin,
+    PinReason,
+    Query,
+    SetNames,
+    SetUserVariable,
+    SetVariable,
+    Unpin,
+)
 from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.expressions import Expressions, read_expressions
 from dbmux.sql.names import NAME, is_literal, quote, read_literal, read_string, show, unquote, variable_name
@@ -58,7 +71,8 @@ def read_set(statement: Statement, classify: Callable[[Statement], Query]) -> Qu
         end = statement.outside(start, ",")
         scope = _assignment(statement.part(start, end), scope, found)
         start = end + 1
-    return found.query(Kind.SET)
+    query = found.query(Kind.SET)
+    return replace(query, found_rows=FoundRows.ASKED_ON_MARIADB) if "SELECT" in statement.words else query
 
 
 def _set_statement(statement: Statement, classify: Callable[[Statement], Query]) -> Query:

@@ -442,9 +442,12 @@ COUNTS = (
             for begin, end in (
                 ("HANDLER t OPEN", "HANDLER t CLOSE"),
                 ("CREATE TEMPORARY TABLE tt (x INT)", "DROP TABLE tt"),
+                ("CREATE TEMPORARY TABLE tt SELECT 5 AS x", "DROP TABLE tt"),
+                ("CREATE TEMPORARY TABLE tt SELECT id FROM t", "DROP TABLE tt"),
                 ("LOCK TABLES t WRITE", "UNLOCK TABLES"),
                 ("SET insert_id = 900", "SET insert_id = 0"),
                 ("SET @a = 1 + 1", "SET @a = 1"),
+                ("SET @a = (SELECT COUNT(*) FROM t)", "SET @a = 1"),
                 ("PREPARE s FROM 'SELECT 1'", "DEALLOCATE PREPARE s"),
                 ("FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"),
             )
