@@ -243,6 +243,8 @@ class Engine:
             replicas = tuple(backends[replica] for replica in wanted.replicas)
             group = groups[name] = Group(name, wanted, backends[wanted.primary], replicas)
             known = known_groups.get(name)
+            if known is not None:
+                group.observed = known.observed
             if wanted.roles is Roles.AUTO and known is not None and known.primary in group.members:
                 # Who is the primary was found out, and is not found out anew.
                 group.promote(known.primary)

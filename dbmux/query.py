@@ -63,6 +63,23 @@ class Needs(IntFlag):
     TEMPORARY = 16
 
 
+class FoundRows(StrEnum):
+    """What FOUND_ROWS() is after a statement, as it was seen on the servers."""
+
+    ITS_ROWS = auto()
+    """The number of its rows; after a statement that has none, what it was."""
+    AS_BEFORE = auto()
+    """What it was, though there may be rows."""
+    ONE_ON_MYSQL = auto()
+    """1 on MySQL; on MariaDB what it was."""
+    ITS_ROWS_ON_MYSQL = auto()
+    """The number of its rows on MySQL; on MariaDB what it was."""
+    NONE_ON_MARIADB = auto()
+    """0 on MariaDB; on MySQL what it was."""
+    ASKED = auto()
+    """Only the server knows."""
+
+
 class PinReason(StrEnum):
     """Why a session's connection cannot be given to another session."""
 
@@ -222,7 +239,6 @@ class Query:
 
     `moves_insert_id` tells that LAST_INSERT_ID() may be another one afterwards. `tables` are the names behind FROM,
     JOIN, INTO, UPDATE and TABLE, as they were written, for people and rules: not a proof of what is touched.
-    `keeps_found_rows` tells that on some servers FOUND_ROWS() is not the number of its rows.
     `is_statement` is False for a command that no text is run for: MySQL keeps the warnings of the statement before.
     `is_digest_wide` tells that all statements of the same digest have this very meaning. `footprint` is the proof that
     `tables` is not.
@@ -233,7 +249,7 @@ class Query:
     effects: tuple[Effect, ...] = ()
     needs: Needs = Needs.NOTHING
     moves_insert_id: bool = False
-    keeps_found_rows: bool = False
+    found_rows: FoundRows = FoundRows.ITS_ROWS
     is_statement: bool = True
     is_digest_wide: bool = True
     tables: tuple[str, ...] = ()
@@ -245,12 +261,11 @@ class Query:
         return self.kind is Kind.PREPARED or (self.kind is Kind.DIAGNOSTICS and not self.needs)
 
     @property
+    def is_self_contained(self) -> bool:
+        """Whether it leaves nothing behind on its connection but counts, and asks for nothing of before."""
+        return not self.effects and not self.needs and not self.moves_insert_id and self.kind not in _FOLLOWED
+
+    @property
     def is_plain(self) -> bool:
-        """Whether it leaves nothing behind on its connection and asks for nothing of before: most statements."""
-        return (
-            not self.effects
-            and not self.needs
-            and not self.moves_insert_id
-            and not self.keeps_found_rows
-            and self.kind not in _FOLLOWED
-        )
+        """Whether it is self-contained, and counted as usual: most statements."""
+        return self.is_self_contained and self.found_rows is FoundRows.ITS_ROWS

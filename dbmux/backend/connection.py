@@ -30,6 +30,7 @@ from dbmux.wire.commands import Command
 from dbmux.wire.handshake import Greeting
 from dbmux.wire.replies import (
     EOF_PAYLOAD,
+    ERR,
     Err,
     Ok,
     Status,
@@ -485,7 +486,9 @@ class Connection:
         if verdict == DONE and consumed == len(data):
             if scanner.error:
                 self.error = packet.last(data)
-                if not self.reply_bytes and holder.withholds(scanner.error, data):
+                # Of several statements the first may have done something, which must not be done twice.
+                is_all = not self.reply_bytes and data[packet.HEADER] == ERR
+                if is_all and holder.withholds(scanner.error, data):
                     return
             self.reply_bytes += consumed
             self.client.write(data)

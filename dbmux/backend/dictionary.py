@@ -7,8 +7,7 @@ reading has a connection of its own, outside the pool. Never reads rows of the u
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from dbmux.backend.connection import Answer
 from dbmux.backend.opening import open_own
@@ -90,6 +89,15 @@ async def read_dictionary(backend: Backend, account: Account) -> Dictionary:
             connection.quit()
 
 
+async def come(event: asyncio.Event, seconds: float) -> bool:
+    """Whether it happens before so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
 class Reader:
     """Keeps the dictionary of a server up to date: `take` is told each new one, and None when it is not known.
 
@@ -102,43 +110,43 @@ class Reader:
         account: Account,
         take: Callable[[Dictionary | None, str], None],
         warn: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
+        read: Callable[[Backend, Account], Awaitable[Dictionary]] = read_dictionary,
+        come: Callable[[asyncio.Event, float], Awaitable[bool]] = come,
     ) -> None:
         self._backend = backend
         self._account = account
         self._take = take
         self._warn = warn
+        self._ask = read
+        self._come = come
         self._doubted = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._told = ""
-        self._clock = clock
-        self._read_at = clock()
 
     def doubt(self) -> None:
         """A definition may have changed."""
         self._take(None, "what its names stand for is being read anew")
         self._doubted.set()
+        self._wanted.set()
 
     def renew(self) -> None:
-        """A name came up that the dictionary does not have: what was defined past DbMux is looked for."""
-        if self._clock() - self._read_at > RETRY_S:
-            self._doubted.set()
+        """A name came up that the dictionary does not have: what was defined past DbMux is looked for before long."""
+        self._wanted.set()
 
     async def follow(self) -> None:
         """Read again whenever there is a doubt, and from time to time, until cancelled."""
         while True:
             self._doubted.clear()
+            self._wanted.clear()
             pause_s = await self._read()
-            try:
-                async with asyncio.timeout(pause_s):
-                    await self._doubted.wait()
-            except TimeoutError:
-                continue
+            # Clients can make up any number of names.
+            if not await self._come(self._doubted, RETRY_S):
+                await self._come(self._wanted, pause_s - RETRY_S)
 
     async def _read(self) -> float:
         backend = self._backend
-        self._read_at = self._clock()
         try:
-            dictionary = await read_dictionary(backend, self._account)
+            dictionary = await self._ask(backend, self._account)
         except (DbMuxError, TimeoutError) as error:
             why = str(error) or "no answer in time"
             self._take(None, why)

@@ -18,6 +18,8 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 DOWN = BackendState.DOWN
 # A replica that is just back begins with this part of its share.
 FIRST_PART = 0.1
+# What is left of a server's latency each time that another one was taken: who was slow once is tried again.
+FORGIVEN = 0.995
 
 
 class Writer(Protocol):
@@ -36,7 +38,8 @@ class Group:
     """A configured group.
 
     `primary` is the one that takes writes now, which with `"roles": "auto"` may change; `is_writable` tells whether it
-    does. `writers` wait until it does again, in their order.
+    does. `writers` wait until it does again, in their order. `observed` counts the reads that a replica would have
+    taken if the group did not only observe.
     """
 
     __slots__ = (
@@ -49,6 +52,7 @@ class Group:
         "is_timed",
         "is_writable",
         "name",
+        "observed",
         "primary",
         "replicas",
         "writers",
@@ -74,6 +78,7 @@ class Group:
         self.is_timed = config.balance is Balance.FASTEST
         self.is_writable = True
         self.is_followed = True
+        self.observed = 0
         self.writers: dict[Writer, None] = {}
         self._turn = 0
         self._credits: dict[Backend, float] = {}
@@ -231,4 +236,8 @@ class Group:
         # Power of two choices: the best of all would be everybody's choice at once.
         first = int(self._random() * len(able))
         second = (first + 1 + int(self._random() * (len(able) - 1))) % len(able)
-        return min(able[first], able[second], key=lambda one: one.latency_s * self._load(one))
+        faster, slower = able[first], able[second]
+        if slower.latency_s * self._load(slower) < faster.latency_s * self._load(faster):
+            faster, slower = slower, faster
+        slower.latency_s *= FORGIVEN
+        return faster

@@ -18,6 +18,7 @@ from dbmux.config.model import Account as ServiceAccount
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.net.conversation import ConnectionClosed
 from dbmux.session import SessionState, names_of
+from dbmux.sql.kill import KillScope
 from dbmux.sql.variables import TRACK_CHANGES
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ClientProtocol
@@ -76,21 +77,28 @@ async def open_own(backend: Backend, account: ServiceAccount) -> Connection:
     return await open_connection(backend, key, Account(account.password.encode(), UTF8MB4))
 
 
-async def kill(backend: Backend, shelf: Shelf, connection_id: int) -> None:
-    """End a server connection and what runs on it, over another one of the same account; as far as that is possible."""
+async def kill(backend: Backend, shelf: Shelf, connection_id: int, scope: KillScope) -> None:
+    """End what runs on a server connection, perhaps with the connection, over another one of the same account.
+
+    As far as that is possible.
+    """
     if shelf.account is not None:
-        await end(backend, shelf.key, shelf.account, connection_id)
+        await _kill(backend, shelf.key, shelf.account, b"KILL %b %d" % (scope.name.encode(), connection_id))
 
 
 async def end(backend: Backend, key: ShelfKey, account: Account, connection_id: int) -> None:
-    """The same for a connection that is of no shelf."""
+    """End a connection that is of no shelf, and what runs on it."""
+    await _kill(backend, key, account, b"KILL CONNECTION %d" % connection_id)
+
+
+async def _kill(backend: Backend, key: ShelfKey, account: Account, statement: bytes) -> None:
     try:
         connection = await open_connection(backend, key, account)
     except (MySQLError, BackendRefused):
         return
     try:
         async with asyncio.timeout(KILL_TIMEOUT_S):
-            await run(connection, [(Command.QUERY, b"KILL CONNECTION %d" % connection_id)])
+            await run(connection, [(Command.QUERY, statement)])
     except (TimeoutError, MySQLError, BackendRefused):
         # It has ended by itself, or the server does not answer.
         pass

@@ -55,8 +55,9 @@ _TELLING = {
     # IS NULL then finds the row that the session inserted last.
     "sql_auto_is_null": ((b"0", b"OFF", b"FALSE"), "sql_auto_is_null is on"),
     "transaction_isolation": (
-        (b"READ-UNCOMMITTED", b"READ-COMMITTED", b"REPEATABLE-READ"),
-        "the isolation level is SERIALIZABLE",
+        # What was read uncommitted may be taken back, which nothing tells when it was written past DbMux.
+        (b"READ-COMMITTED", b"REPEATABLE-READ"),
+        "the isolation level is SERIALIZABLE or READ UNCOMMITTED",
     ),
     "wsrep_sync_wait": ((b"0",), "the session waits for what other servers have written"),
 }
@@ -464,15 +465,18 @@ class Cache:
         return max([known.get(table, self._all_written_at) for table in tables] + [self._all_written_at])
 
     def flush(self, schema: str = "", name: str = "") -> int:
-        """Use nothing any more that was read from this table, or without a name from any; says how many results go."""
+        """Use nothing any more that was read from this table, or without a name from any; says how many results go.
+
+        `*` stands for all of the schema's; a result of several tables is counted for each.
+        """
         if not name:
             results = len(self.store)
             self._unfollowed.move_everything()
             self.wrote(None, FLUSHED)
             return results
         results = 0
-        for table in (self.tables.known(schema, name), self._unfollowed.known(schema, name)):
-            if table is not None:
+        for tables in (self.tables, self._unfollowed):
+            for table in tables.named(schema, name):
                 results += table.entries
                 self.wrote((table,), FLUSHED)
         return results

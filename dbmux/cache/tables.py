@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Names come from clients, who can make up any number of them.
 MAX_TABLES = 100_000
+# In place of a name.
+EVERY = "*"
 
 
 class Epoch:
@@ -90,9 +92,12 @@ class Tables:
     def __iter__(self) -> Iterator[Table]:
         return iter(self._tables.values())
 
-    def known(self, schema: str, name: str) -> Table | None:
-        """The table of that name, if it was asked for before."""
-        return self._tables.get((fold(schema), fold(name)))
+    def named(self, schema: str, name: str) -> list[Table]:
+        """The table of that name, if it was asked for before, or with `*` all those of the schema."""
+        key = (fold(schema), fold(name))
+        if name == EVERY:
+            return [table for known, table in self._tables.items() if known[0] == key[0]]
+        return [self._tables[key]] if key in self._tables else []
 
     def table(self, schema: str, name: str) -> Table:
         """The table of that name; names that differ only in case or accents are one, as they are to some servers."""

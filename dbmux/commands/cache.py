@@ -44,7 +44,7 @@ def list_entries(wanted: Wanted, as_json: bool) -> None:
     rows = [
         (
             one["tables"],
-            _size(one["bytes"]),
+            size(one["bytes"]),
             str(one["rows"]),
             str(one["uses"]),
             span(one["age"]),
@@ -62,7 +62,7 @@ def list_entries(wanted: Wanted, as_json: bool) -> None:
 @control_option
 @json_option
 def flush(name: str | None, wanted: Wanted, as_json: bool) -> None:
-    """Forget all results, or those of a table (schema.table)."""
+    """Forget all results, or those of a table (schema.table) or a schema (schema.*)."""
     if name is not None and not all(name.partition(".")):
         raise click.UsageError(f"{name!r} is no table; write it as schema.table")
     found = asked(wanted, "cache.flush", table=name)
@@ -77,7 +77,7 @@ def flush(name: str | None, wanted: Wanted, as_json: bool) -> None:
 def told(found: dict[str, Any]) -> Iterator[str]:
     """The figures as people read them."""
     memory = found["memory"]
-    yield f"{_count(memory['results'])} in {_size(memory['bytes'])} of {_size(memory['limit'])}"
+    yield f"{_count(memory['results'])} in {size(memory['bytes'])} of {size(memory['limit'])}"
     for group in found["groups"]:
         yield f"{group['group']}: {_standing(group)}"
     yield from _section(("tables", "by", "ttl", "hits", "stale", "waited", "misses", "hit rate", "saved"), _rows(found))
@@ -85,7 +85,7 @@ def told(found: dict[str, Any]) -> Iterator[str]:
     yield from _section(("not stored, because", "tables", "times"), refused)
     passed = [(one["reason"], str(one["count"])) for one in found["bypasses"]]
     yield from _section(("not looked up, because", "times"), passed)
-    held = [(one["table"], str(one["results"]), _size(one["bytes"])) for one in found["tables"]]
+    held = [(one["table"], str(one["results"]), size(one["bytes"])) for one in found["tables"]]
     yield from _section(("table", "results", "size"), held)
     yield from _section(
         ("gone, because", "results"), [(why, str(count)) for why, count in found["gone"].items() if count]
@@ -137,9 +137,11 @@ def _count(results: int) -> str:
     return many(results, "result")
 
 
-def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 1024:
-            return f"{size:.3g} {unit}"
-        size /= 1024
-    return f"{size:.3g} GB"
+def size(number: float) -> str:
+    """Bytes as people read them."""
+    unit = "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1024 or unit == "GB":
+            break
+        number /= 1024
+    return f"{number:.3g} {unit}" if number < 1000 else f"{number:.0f} {unit}"

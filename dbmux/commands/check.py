@@ -15,6 +15,7 @@ from dbmux.backend.dictionary import read_dictionary
 from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.monitor import Probe
 from dbmux.backend.server import Backend, Wish
+from dbmux.commands.cache import size
 from dbmux.commands.files import usable
 from dbmux.commands.options import config_option
 from dbmux.config.grants import feeds_cache
@@ -75,10 +76,9 @@ def summary(config: Config) -> Iterator[str]:
 def _cache(config: Config) -> Iterator[str]:
     if not config.is_cached:
         return
-    size = config.cache.memory / 1024 / 1024
     names = [name for name, policy in config.cache.tables.items() if policy is not False]
     names += [f"rule {name}" for name, rule in config.rules.items() if rule.cache]
-    yield f"cache: {_first(names)} in {size:g} MB"
+    yield f"cache: {_first(names)} in {size(config.cache.memory)}"
     if config.cache.invalidate_from is InvalidateFrom.OFF:
         yield "  writes past DbMux are not looked for, and results last up to their ttl then"
 

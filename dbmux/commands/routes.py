@@ -8,6 +8,7 @@ import click
 
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
+from dbmux.feed.units import many
 
 
 @click.command()
@@ -36,6 +37,11 @@ def command(wanted: Wanted, as_json: bool) -> None:
     ]
     for line in table(("group", "server", "role", "state", "takes", "lag", "busy", "connections", "waiting"), rows):
         click.echo(line)
+    for group in found["groups"]:
+        if group["observe"]:
+            click.echo(
+                f"\n{group['name']} is only observed: replicas would have taken {many(group['observed'], 'read')}"
+            )
     if found["rules"]:
         click.echo()
         rules = [(rule["name"] + " (observed)" * rule["observe"], str(rule["matched"])) for rule in found["rules"]]

@@ -280,12 +280,14 @@ class Answers:
             raise Refused(f"no session has the number {number}; see `dbmux clients`")
         match what:
             case "connection":
+                if session.busy_since is not None:
+                    self._engine.frontend.end_statement(session)
                 session.end(CloseReason.KILLED, "by order")
             case "query":
-                if session.connection is None or not self._engine.frontend.end_statement(session):
-                    raise Refused(
-                        f"nothing runs for {number} that could be stopped without its password; end its connection"
-                    )
+                if session.busy_since is None:
+                    raise Refused(f"nothing runs for {number}; end its connection if it must go")
+                if not self._engine.frontend.stop_query(session):
+                    raise Refused(f"what runs for {number} cannot be stopped without its password; end its connection")
             case _:
                 raise Refused(f"{what!r} cannot be killed; there are query and connection")
         return {"session": number, "killed": what}

@@ -289,7 +289,7 @@ def _checked(subject: Subject) -> Query:
     query = classify(subject.statement.text, 0, subject.flags)
     if query.access is not Access.READ or query.kind not in _RUNS:
         raise Refused(f"only reads are run from here; this is {_described(query)}")
-    if not query.is_plain:
+    if not query.is_self_contained:
         raise Refused("it asks about the statements before it, or changes its session: alone it is another statement")
     return query
 

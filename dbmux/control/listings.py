@@ -72,6 +72,7 @@ def _group(group: Group) -> dict[str, Any]:
         "writable": group.is_writable and group.primary.is_usable,
         "waiting": len(group.writers),
         "observe": group.config.observe,
+        "observed": group.observed,
         "servers": [_server(group, backend) for backend in group.members],
     }
 

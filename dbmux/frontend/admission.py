@@ -1,15 +1,16 @@
 """Letting a client in: who it is was claimed, is proved here, and a first connection shows that the server agrees.
 
-A door and a backend come in; out goes what the session begins with: the state, and either a shelf from which its
-connections come, or a connection of its own (a relayed login, whose password nobody knows). After a refusal nothing is
-kept: places and connections are given back, and a connection on which a change of user failed is closed.
+A door and a backend come in, or who says which backend it is; out goes what the session begins with: the state, and
+either a shelf from which its connections come, or a connection of its own (a relayed login, whose password nobody
+knows). After a refusal nothing is kept: places and connections are given back, and a connection on which a change of
+user failed is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 
 from dbmux.backend.connection import Connection
@@ -40,6 +41,8 @@ CLASS = int(
 # The server takes these into account at a login and forgets them in a change of user (wait_timeout, sql_mode).
 LOST_BY_CHANGE = int(C.INTERACTIVE | C.IGNORE_SPACE)
 Start = Callable[[Coroutine[None, None, None], str], None]
+# The server at which a login is proved now.
+Entrance = Callable[[], Backend]
 FAREWELL_S = 5.0
 # For so long a learnt password is believed without asking the server again.
 BELIEVED_S = 60.0
@@ -83,8 +86,9 @@ class Learnt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """What a session begins with; one of `shelf` and `connection` is there."""
+    """What a session begins with, and at which server; one of `shelf` and `connection` is there."""
 
+    backend: Backend
     ok: Ok
     state: SessionState
     shelf: Shelf | None = None
@@ -92,7 +96,7 @@ class Admitted:
 
 
 async def by_users(
-    door: Door, backend: Backend, users: Mapping[str, User], learnt: Learnt, deadline: float
+    door: Door, entrance: Entrance, users: Mapping[str, User], learnt: Learnt, deadline: float
 ) -> Admitted:
     """A user of the configuration; what one of whom only a hash is there has shown is remembered under that hash."""
     name = door.claim.user
@@ -102,22 +106,33 @@ async def by_users(
     who, proof = await login.prove_configured(door, user, known)
     if stored is not None and isinstance(who.password, bytes) and user is not None and user.backend_password is None:
         learnt.remember(stored, door.claim.credentials(who.password), time.monotonic())
-    try:
-        return await _shared(door, backend, who, proof, deadline)
-    except BackendRefused as refused:
-        raise login.explained(refused, backend) from refused
+    return await _at_one(entrance, lambda backend: _shared(door, backend, who, proof, deadline))
 
 
-async def by_learning(door: Door, backend: Backend, learnt: Learnt, deadline: float) -> Admitted:
+async def by_learning(door: Door, entrance: Entrance, learnt: Learnt, deadline: float) -> Admitted:
     """Anybody whose password the server accepts, which is then known."""
-    user = door.claim.user
-    who, proof = await login.show_password(door, learnt.credentials.get((backend.name, user)))
-    try:
+    who, proof = await login.show_password(door, learnt.credentials.get((entrance().name, door.claim.user)))
+
+    async def admit(backend: Backend) -> Admitted:
         if not learnt.is_believed(backend.name, who, time.monotonic()):
             await _check(door, backend, who, learnt, deadline)
         return await _shared(door, backend, who, proof, deadline)
-    except BackendRefused as refused:
-        raise login.explained(refused, backend) from refused
+
+    return await _at_one(entrance, admit)
+
+
+async def _at_one(entrance: Entrance, admit: Callable[[Backend], Awaitable[Admitted]]) -> Admitted:
+    # At another server when the first cannot be reached: by then it is suspected, and no entrance any more.
+    tried: list[Backend] = []
+    while True:
+        tried.append(entrance())
+        try:
+            return await admit(tried[-1])
+        except BackendRefused as refused:
+            raise login.explained(refused, tried[-1]) from refused
+        except MySQLError:
+            if entrance() in tried:
+                raise
 
 
 async def with_own_connection(
@@ -147,7 +162,7 @@ async def change_user(door: Door, backend: Backend, connection: Connection) -> A
     """COM_CHANGE_USER of a client whose login was relayed, over the connection that it has."""
     entry = UserChange(backend, connection, door.charset)
     ok = await _relay(door, entry, await entry.ask(door.claim.credentials()))
-    return _changed(door, ok, connection)
+    return _changed(door, backend, ok, connection)
 
 
 async def _first_word(
@@ -176,7 +191,7 @@ async def _first_word(
 
 async def _change_user(door: Door, entry: UserChange, first: ServerMessage, left: Connection, start: Start) -> Admitted:
     try:
-        return _changed(door, await _relay(door, entry, first), left)
+        return _changed(door, entry.backend, await _relay(door, entry, first), left)
     except BaseException as error:
         # It is still logged in as whoever had it, and servers bear few failures on one connection.
         if isinstance(error, BackendRefused):
@@ -186,12 +201,12 @@ async def _change_user(door: Door, entry: UserChange, first: ServerMessage, left
         raise
 
 
-def _changed(door: Door, ok: Ok, connection: Connection) -> Admitted:
+def _changed(door: Door, backend: Backend, ok: Ok, connection: Connection) -> Admitted:
     connection.channel.owner = connection
     connection.forget_session()
     connection.state = SessionState(schema=door.claim.schema)
     connection.scanner.status = ok.status
-    return Admitted(ok=ok, state=connection.state, connection=connection)
+    return Admitted(backend=backend, ok=ok, state=connection.state, connection=connection)
 
 
 async def _log_in(door: Door, entry: NewConnection, home: Shelf, start: Start) -> Admitted:
@@ -209,7 +224,7 @@ async def _log_in(door: Door, entry: NewConnection, home: Shelf, start: Start) -
     connection = Connection(entry.conversation.channel, protocol.greeting, protocol.capabilities, state)
     connection.scanner.status = ok.status
     pool.admit(home, connection, time.perf_counter())
-    return Admitted(ok=ok, state=state, connection=connection)
+    return Admitted(backend=entry.backend, ok=ok, state=state, connection=connection)
 
 
 async def _relay(door: Door, entry: Entry, first: ServerMessage) -> Ok:
@@ -261,7 +276,7 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
         await _open(shelf, backend, shelf.account, deadline)
     state = backend.first_state(who.schema, door.charset)
     if not who.schema and shelf.members:
-        return Admitted(ok=_ok(proof, state, backend.reports[door.charset]), state=state, shelf=shelf)
+        return _sharing(door, backend, proof, state, shelf)
     connection = await Turn(backend.pool, shelf, deadline).wait(shelf.take(state, None))
     assert connection is not None
     # What runs now counts instead of its last session's statement.
@@ -285,7 +300,12 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
         shelf = shelf.sibling(ShelfKey(shelf.key.user, shelf.key.capabilities, True))
         shelf.move(connection)
     shelf.give(connection, time.perf_counter())
-    return Admitted(ok=_ok(proof, state, backend.reports[door.charset]), state=state, shelf=shelf)
+    return _sharing(door, backend, proof, state, shelf)
+
+
+def _sharing(door: Door, backend: Backend, proof: bytes, state: SessionState, shelf: Shelf) -> Admitted:
+    ok = _ok(proof, state, backend.reports[door.charset])
+    return Admitted(backend=backend, ok=ok, state=state, shelf=shelf)
 
 
 def readmitted(admitted: Admitted) -> Admitted:

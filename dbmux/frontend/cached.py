@@ -75,7 +75,8 @@ HIT, MISS = Verdict.HIT, Verdict.MISS
 # A command was sent, or will be.
 _UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))
 _SWITCH = re.compile(
-    rb"\s*SET\s+@dbmux_cache\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*", re.IGNORECASE
+    rb"\s*SET\s+@(?:dbmux_cache|`dbmux_cache`)\s*:?=\s*(off|on|0|1|false|true|'off'|'on'|\"off\"|\"on\")\s*;?\s*",
+    re.IGNORECASE,
 )
 # Of a digest more is not kept.
 LONGEST_DIGEST = 500
@@ -536,7 +537,7 @@ class CachedTenant(Tenant):
         is_open = bool(status & IN_TRANSACTION) or not status & AUTOCOMMIT
         if plan.writes != ():
             cache.wrote(plan.writes, why)
-        if not self._written.is_empty and not (is_open and plan.query.is_plain):
+        if not self._written.is_empty and not (is_open and plan.query.is_self_contained):
             cache.wrote(self._written.tables, why)
         if is_open:
             self._written.add(plan.writes)
@@ -579,9 +580,9 @@ class CachedTenant(Tenant):
             self._cache.abandon(self._fill)
 
 
-def switches_cache(text: bytes) -> Switch | None:
-    """What `SET @dbmux_cache = off` and its like ask for; None for every other statement."""
-    found = _SWITCH.fullmatch(text)
+def switches_cache(sql: bytes, start: int, flags: int) -> Switch | None:
+    """What `SET @dbmux_cache = off` and its like ask for in sql[start:]; None for every other statement."""
+    found = _SWITCH.fullmatch(uncommented(sql, start, flags))
     if found is None:
         return None
     return Switch.OFF if found[1].strip(b"'\"").lower() in (b"off", b"0", b"false") else Switch.ON

@@ -17,6 +17,7 @@ from dbmux.query import (
     AskLocks,
     ChangeSchema,
     Effect,
+    FoundRows,
     Kind,
     Needs,
     Pin,
@@ -27,7 +28,16 @@ from dbmux.query import (
     SetVariable,
     Unpin,
 )
-from dbmux.session import DEFAULT_NAMES, Pairs, SessionState, assignments, literal, names_set_one_by_one, needs_reset
+from dbmux.session import (
+    DEFAULT_NAMES,
+    Names,
+    Pairs,
+    SessionState,
+    assignments,
+    literal,
+    names_set_one_by_one,
+    needs_reset,
+)
 from dbmux.sql.variables import is_carried
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
@@ -48,6 +58,8 @@ _ASKS_SCHEMA = _DATA | {Kind.SET}
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
 COUNTS = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
+# What runs statements that are not seen.
+_UNSEEN = frozenset((PinReason.ROUTINE, PinReason.UNKNOWN))
 
 
 class Warnings(Enum):
@@ -74,6 +86,7 @@ class Carried:
         "_first",
         "_foretold",
         "_reset_names",
+        "_were_warnings_asked",
         "_warnings_counted",
         "_warnings_last",
         "failure",
@@ -85,6 +98,7 @@ class Carried:
         "row_count",
         "state",
         "warnings",
+        "warnings_names",
     )
 
     def __init__(self, state: SessionState, *, warnings_last: Warnings) -> None:
@@ -105,9 +119,12 @@ class Carried:
         self.missing = b""
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
+        # The character sets in which it was given.
+        self.warnings_names: Names | None = None
         # The ERR packet of the statement that they are of; empty where that did not fail.
         self.failure = b""
         self._warnings_counted = 0
+        self._were_warnings_asked = False
         self._foretold: Answer | None = None
         self._asks_locks = False
 
@@ -116,9 +133,18 @@ class Carried:
         self.row_count = rows
         self.apart |= Needs.ROW_COUNT
 
+    def count_warnings_asked(self) -> None:
+        """A command that asks for warnings was answered: ROW_COUNT() is -1, and no further answer counts them."""
+        self.count(-1)
+        self._were_warnings_asked = True
+
     def foretell(self, warnings: Answer) -> None:
         """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
         self._foretold = warnings
+
+    def keep_warnings(self, told: Answer, names: Names | None) -> None:
+        """What SHOW WARNINGS said on a connection with these character sets, which says it no more."""
+        self.warnings, self.warnings_names = told, names
 
     def begin_with(self, setting: SetVariable) -> None:
         """A variable that DbMux needs itself, as long as the session does not set it otherwise."""
@@ -132,11 +158,13 @@ class Carried:
         if failed and not scanner.status & Status.AUTOCOMMIT:
             # An error tells no status: what failed may all the same have begun a transaction.
             scanner.status |= Status.IN_TRANSACTION
+        self._were_warnings_asked |= query.kind is Kind.DIAGNOSTICS and bool(query.needs)
         if query.kind is not Kind.DIAGNOSTICS:
             self._follow_diagnostics(query, connection)
         elif scanner.rows >= 0 or failed or (query.needs and scanner.warnings):
             # A GET DIAGNOSTICS for a condition that is not there has an error, though none is told.
             self.row_count = -1
+        self._follow_found_rows(query, connection)
         if self.pins:
             self._end_passing_pins(query, connection)
         for effect in query.effects:
@@ -199,47 +227,60 @@ class Carried:
         connection.debt &= ~Debt.ROW_COUNT
         is_quiet = not (scanner.warnings or scanner.error or query.kind is Kind.MULTI)
         if not (is_quiet and query.is_bystander):
-            self.apart = Needs.NOTHING
+            self.apart &= Needs.FOUND_ROWS
         is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
         is_kept = is_quiet and not query.is_statement
         if (is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
             self.warnings = None
             connection.debt &= ~Debt.WARNINGS
             if self._foretold is not None:
-                self.warnings, self._foretold = self._foretold, None
+                self.keep_warnings(self._foretold, self.state.names)
+                self._foretold = None
                 self.apart = COUNTS
             elif not is_quiet:
                 connection.debt |= Debt.WARNINGS
             if not is_quiet:
                 # More than are kept may be counted; how many an error counts with it is not told.
+                self._were_warnings_asked = False
                 self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
                 self.failure = connection.error if scanner.error else b""
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
-        if query.kind is Kind.MULTI and query.keeps_found_rows:
-            connection.debt |= Debt.FOUND_ROWS
-        elif query.kind is Kind.PREPARED:
-            # An open cursor's rows stay counted while they are fetched.
-            pass
-        elif not query.keeps_found_rows:
-            connection.debt &= ~Debt.FOUND_ROWS
-            if scanner.rows >= 0:
-                self.found_rows = scanner.rows
-        elif not scanner.error:
-            connection.debt &= ~Debt.FOUND_ROWS
-            self._follow_uncounted(query, scanner.rows)
 
-    def _follow_uncounted(self, query: Query, rows: int) -> None:
-        # As it was seen on the servers.
-        if self._warnings_last is Warnings.UNTIL_THE_NEXT:
-            if query.kind is not Kind.EXPLAIN:
-                self.found_rows = 1 if rows < 0 else rows
-        elif query.kind is Kind.EXPLAIN:
-            self.found_rows = 0
+    def _follow_found_rows(self, query: Query, connection: Connection) -> None:
+        scanner = connection.scanner
+        is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
+        found = -1
+        is_owed = False
+        match query.found_rows:
+            case FoundRows.ASKED:
+                is_owed = query.kind is Kind.MULTI or not scanner.error
+            case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED:
+                # An open cursor's rows stay counted while they are fetched.
+                found = scanner.rows
+            case FoundRows.ITS_ROWS_ON_MYSQL if is_mysql:
+                found = scanner.rows
+            case FoundRows.ONE_ON_MYSQL if is_mysql and not scanner.error:
+                found = 1
+            case FoundRows.NONE_ON_MARIADB if not is_mysql and not scanner.error:
+                found = 0
+            case _:
+                pass
+        if found >= 0 or is_owed:
+            self.found_rows = max(found, 0)
+            connection.debt &= ~Debt.FOUND_ROWS
+            if is_owed:
+                connection.debt |= Debt.FOUND_ROWS
+            # What SQL_CALC_FOUND_ROWS counted before is over.
+            self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
+            self.apart &= ~Needs.FOUND_ROWS
+        elif _may_count_unseen(query):
+            self.apart &= ~Needs.FOUND_ROWS
+        elif not self.pins:
+            # Should it be kept from now on: this connection may have found something for another session.
+            self.apart |= Needs.FOUND_ROWS
 
     def _end_passing_pins(self, query: Query, connection: Connection) -> None:
-        # Causes that pass by themselves: the next rows, or the end of the next transaction.
-        if connection.scanner.rows >= 0:
-            self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
+        # A cause that passes by itself: the end of the next transaction.
         if connection.is_in_transaction or connection.scanner.error:
             return
         if query.kind in _ENDS or (query.kind in _DATA and query.tables):
@@ -305,16 +346,22 @@ class Carried:
             told += [
                 b"SELECT IS_USED_LOCK(x'%b')=CONNECTION_ID()" % name.encode().hex().encode() for name in self._locks()
             ]
-        if told and self._counts_rows:
-            # Which these would count for.
-            told.insert(0, b"SELECT FOUND_ROWS()")
         return told
+
+    def claim_found_rows(self, connection: Connection) -> None:
+        """What SQL_CALC_FOUND_ROWS counted is asked for before something else counts on its connection."""
+        if self._counts_rows:
+            connection.debt |= Debt.FOUND_ROWS
+
+    def learn_found_rows(self, number: int) -> None:
+        """What FOUND_ROWS() is; the connection, which was asked, says it no more."""
+        self.found_rows = number
+        self.apart |= Needs.FOUND_ROWS
+        self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
 
     def learn(self, answers: list[Answer], connection: Connection) -> None:
         """The answers to `questions`; raises ProtocolError for answers that are none."""
         told = iter(answers)
-        if self._counts_rows:
-            self.found_rows = next(told).number()
         self.apart |= Needs.ROW_COUNT | Needs.FOUND_ROWS
         if not self._knows_client():
             values = next(told).row(4)
@@ -366,6 +413,10 @@ class Carried:
             return False
         return connection.state is self.state or connection.state == self.state
 
+    def has_reset(self, connection: Connection) -> bool:
+        """Whether a `preparation` begins with a reset, which also forgets the statements that are prepared there."""
+        return connection.state is not self.state and needs_reset(connection.state, self.state)
+
     def preparation(
         self, connection: Connection, query: Query, owner: Creditor, spelling: Mapping[str, str]
     ) -> list[Statement]:
@@ -415,6 +466,9 @@ class Carried:
             # This session has none; the connection may still have those of the one before.
             return not self._counts_rows
         asked = self.apart & query.needs
+        if asked == Needs.FOUND_ROWS and PinKey(PinReason.XA, "") in self.pins:
+            # What would put it right may be refused there.
+            return False
         return bool(asked & ~Needs.WARNINGS if is_owed else asked)
 
     def _prelude(self) -> list[bytes]:
@@ -459,6 +513,12 @@ class Carried:
         """Whether the server tells the number of warnings with every OK, also where no statement ran."""
         return self._warnings_last is Warnings.UNTIL_THE_NEXT
 
+    def warnings_in_pings(self) -> int:
+        """How many MySQL counts in its answer to a command that is no statement: none once they were asked for."""
+        if self.warnings is None or self._were_warnings_asked:
+            return 0
+        return self.count_warnings(self.warnings)
+
     def count_warnings(self, stored: Answer) -> int:
         """How many there were: perhaps more than the server kept."""
         return max(self._warnings_counted, len(stored.rows))
@@ -474,22 +534,30 @@ class Carried:
             connection.forget_session()
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             connection.insert_id = self.insert_id
+        if connection.creditor is owner and not query.needs & ~Needs.LAST_INSERT_ID:
+            # A SET leaves what was found.
+            self.apart |= Needs.ROW_COUNT | Needs.WARNINGS
+        else:
+            self.apart = COUNTS
         if connection.creditor is not owner:
             connection.forget_debt()
             connection.serve(owner)
-        self.apart = COUNTS
         connection.state = self._there(query, connection)
 
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
+        self.claim_found_rows(connection)
+        # FOUND_ROWS() alone is as it was.
+        creditor, owed = connection.creditor, connection.debt & Debt.FOUND_ROWS
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}
         self.state = replace(self.state.when_reset(), names=self._reset_names, variables=self._first)
-        # FOUND_ROWS() alone is as it was.
         self.insert_id = 0
         self.row_count = 0
         self.warnings = None
         # Which names the connection itself has now depends on with which it logged in, perhaps for another session.
         connection.forget_session()
+        if owed:
+            connection.creditor, connection.debt = creditor, owed
         if connection.state == self.state:
             connection.state = self.state
 
@@ -497,6 +565,10 @@ class Carried:
 def count_errors(stored: Answer) -> int:
     """How many of the stored warnings are errors."""
     return sum(row[0] == b"Error" for row in stored.rows)
+
+
+def _may_count_unseen(query: Query) -> bool:
+    return any(isinstance(effect, Pin) and effect.reason in _UNSEEN for effect in query.effects)
 
 
 def _outlives_reset(key: PinKey) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dbmux.backend.connection import Answer, TextRow
-from dbmux.frontend.diagnostics import column
+from dbmux.frontend.diagnostics import MESSAGE, column
 from dbmux.sql.diagnostics import Asked, ConditionItem, Item
 from dbmux.wire.columns import parse_column
 
@@ -38,7 +38,6 @@ _INVALID_VALUE = 1366
 _USER_DEFINED = ("45", "XA", "70")
 # The usual collations of utf8mb3 and utf8mb4, which are what the names of results choose.
 _UTF8 = (33, 45, 192, 224, 255)
-_MESSAGE = 3
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class Known:
     @cached_property
     def _charset(self) -> int:
         assert self.stored is not None
-        return parse_column(column(self.stored.raw, _MESSAGE), self.capabilities).charset
+        return parse_column(column(self.stored.raw, MESSAGE), self.capabilities).charset
 
 
 def _unsigned(number: int) -> bytes:

@@ -177,6 +177,7 @@ class Course:
         if is_implicit and config.implicit_transactions is ImplicitTransactions.PRIMARY:
             return ROUTES[Role.PRIMARY, Reason.IMPLICIT_TRANSACTION], None
         if config.observe:
+            group.observed += 1
             return ROUTES[Role.PRIMARY, Reason.OBSERVED]._replace(would=str(route.role)), None
         if self._has_waited:
             return _OWN_WRITES, None

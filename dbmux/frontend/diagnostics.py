@@ -1,4 +1,5 @@
-"""The answer to SHOW WARNINGS as it came, turned into that to SHOW ERRORS, with a LIMIT, more, or of another moment.
+"""The answer to SHOW WARNINGS as it came, turned into that to SHOW ERRORS, with a LIMIT, more, or of another moment, or
+in another character set.
 
 Both have the same columns, so the packets stay as they are, but for those of rows that are no errors; the others get
 new numbers.
@@ -8,9 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from dbmux.backend.connection import Answer
 from dbmux.wire import packet
+from dbmux.wire.binlog.charsets import charset_of
+from dbmux.wire.columns import parse_column
 from dbmux.wire.replies import EOF_PAYLOAD, Status
+from dbmux.wire.rows import build_text_row
 
+# The column with the text.
+MESSAGE = 3
 _END = b"\xfe"
 # What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
 LASTING = (
@@ -41,6 +48,41 @@ def added(reply: bytes, other: bytes) -> bytes:
     more = [payload for payload in _payloads(other) if payload.startswith((*_LEVELS, _ERROR))]
     *begin, end = _payloads(reply)
     return _numbered([*begin, *more, end])
+
+
+def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
+    """The rows of an answer in the columns of one without rows, and the texts in the character set of those."""
+    source, target = (_codec(reply, capabilities) for reply in (stored.raw, empty))
+    rows = stored.rows
+    if source is not None and target is not None and source != target:
+        rows = tuple((*row[:-1], _recoded(row[-1], source, target)) for row in rows)
+    *begin, end = _payloads(empty)
+    return Answer(rows, _numbered([*begin, *map(build_text_row, rows), end]))
+
+
+def _codec(reply: bytes, capabilities: int) -> str | None:
+    charset = charset_of(parse_column(column(reply, MESSAGE), capabilities).charset)
+    if charset is None:
+        return None
+    return "ascii" if charset.name == "ascii" else charset.codec
+
+
+def _recoded(text: bytes | None, source: str, target: str) -> bytes | None:
+    if text is None:
+        return None
+    characters = text.decode(source, "replace")
+    try:
+        return characters.encode(target)
+    except UnicodeEncodeError:
+        return b"".join(_spelt(character, target) for character in characters)
+
+
+def _spelt(character: str, target: str) -> bytes:
+    # As MariaDB tells a character that the client's set does not have.
+    try:
+        return character.encode(target)
+    except UnicodeEncodeError:
+        return b"\\%04X" % ord(character)
 
 
 def column(reply: bytes, number: int) -> bytes:

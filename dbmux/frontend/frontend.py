@@ -18,8 +18,10 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import TYPE_CHECKING, Self
 
+from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.opening import kill
+from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
@@ -44,6 +46,7 @@ from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.dial import keep_alive
 from dbmux.net.tls import TlsLayer
 from dbmux.planner.planner import Planner
+from dbmux.sql.kill import KillScope
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user, program_name
@@ -263,8 +266,26 @@ class Frontend:
         connection, shelf, backend = session.connection, session.shelf, session.backend
         if connection is None or shelf is None or shelf.account is None or backend is None:
             return False
-        self._start(kill(backend, shelf, connection.id), f"kill at {backend.name}")
+        self._start(kill(backend, shelf, connection.id, KillScope.CONNECTION), f"kill at {backend.name}")
         return True
+
+    def stop_query(self, session: Session) -> bool:
+        """Have the server stop what runs for a session, which goes on; False when nothing does, or nobody can."""
+        connection, shelf, backend = session.connection, session.shelf, session.backend
+        if session.busy_since is None or connection is None or backend is None:
+            return False
+        if shelf is None or shelf.account is None:
+            return False
+        # Until the server has done it, the connection must not become another session's.
+        connection.kills += 1
+        self._start(self._stop_query(session, backend, shelf, connection), f"stop a query at {backend.name}")
+        return True
+
+    async def _stop_query(self, session: Session, backend: Backend, shelf: Shelf, connection: Connection) -> None:
+        try:
+            await kill(backend, shelf, connection.id, KillScope.QUERY)
+        finally:
+            session.spare(connection)
 
     # Logging in.
 
@@ -308,7 +329,6 @@ class Frontend:
 
     async def _enter(self, session: Session, door: Door, group: Group, settings: Settings) -> None:
         started = time.perf_counter()
-        backend = _entrance(group, settings)
         session.user = door.claim.user.decode("utf-8", "replace")
         session.program = program_name(door.claim.attributes)
         if (admin := settings.admins.get(session.user)) is not None:
@@ -316,20 +336,23 @@ class Frontend:
             self._tell_login(session, door, SCHEMA, SCHEMA, started)
             return
         if door.protocol.greeting.server_version == _OWN.server_version:
+            backend = _entrance(group, settings)
             await backend.meet()
             raise MySQLError(ErrorCode.SHUTDOWN, f"backend {backend.name} was not there yet; connect again")
-        admitted = await self._prove(session, door, backend, settings)
+        with self._counting_failures(session):
+            admitted = await self._admit(session, door, group, settings)
         try:
             if session.state != 0 or door.client.is_gone:
                 raise ConnectionClosed("the client went away during the login")
-            self._check_still_welcome(session, backend)
+            self._check_still_welcome(session, admitted.backend)
             self._check_user(session, session.user)
         except (ConnectionClosed, MySQLError):
             if admitted.connection is not None:
                 admitted.connection.quit()
             raise
-        self._begin(session, door, group, backend, admitted)
-        self._tell_login(session, door, door.claim.schema.decode("utf-8", "replace"), backend.name, started)
+        self._begin(session, door, group, admitted)
+        schema = door.claim.schema.decode("utf-8", "replace")
+        self._tell_login(session, door, schema, admitted.backend.name, started)
 
     def _tell_login(self, session: Session, door: Door, schema: str, backend: str, started: float) -> None:
         tls = door.client.channel.tls
@@ -379,10 +402,6 @@ class Frontend:
         if backend not in now.topology.backends.values() or not is_known:
             raise MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
 
-    async def _prove(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
-        with self._counting_failures(session):
-            return await self._admit(session, door, backend, settings)
-
     @contextmanager
     def _counting_failures(self, session: Session) -> Iterator[None]:
         try:
@@ -406,20 +425,25 @@ class Frontend:
                 f"too many logins from {session.place} failed (limits.failed_logins); try again in {ceil(seconds)} s",
             )
 
-    async def _admit(self, session: Session, door: Door, backend: Backend, settings: Settings) -> Admitted:
+    async def _admit(self, session: Session, door: Door, group: Group, settings: Settings) -> Admitted:
         deadline = time.perf_counter() + settings.pool_wait_s
+
+        def entrance() -> Backend:
+            return _entrance(group, settings)
+
         if settings.users:
-            return await admission.by_users(door, backend, settings.users, self.learnt, deadline)
+            return await admission.by_users(door, entrance, settings.users, self.learnt, deadline)
         match settings.login:
             case LoginMode.LEARN:
-                return await admission.by_learning(door, backend, self.learnt, deadline)
+                return await admission.by_learning(door, entrance, self.learnt, deadline)
             case LoginMode.RELAY:
+                backend = entrance()
                 return await admission.with_own_connection(door, backend, session.origin, deadline, self._start)
 
-    def _begin(self, session: Session, door: Door, group: Group, backend: Backend, admitted: Admitted) -> None:
+    def _begin(self, session: Session, door: Door, group: Group, admitted: Admitted) -> None:
         protocol, client = door.protocol, door.client
         session.shelf = admitted.shelf
-        session.begin(group, backend, admitted.state, protocol.capabilities)
+        session.begin(group, admitted.backend, admitted.state, protocol.capabilities)
         if admitted.connection is not None:
             session.keep(admitted.connection)
             admitted.connection.channel.resume()
@@ -464,7 +488,7 @@ class Frontend:
                     rsa_key=self._key,
                     fingerprint=self._fingerprint(session.channel, greeting, settings),
                 )
-                admitted = await self._readmit(session, door, backend)
+                admitted = await self._readmit(session, door, group, backend)
                 self._check_user(session, change.user.decode("utf-8", "replace"))
         except (TimeoutError, MySQLError, BackendRefused, ConnectionClosed, ssl.SSLError) as error:
             if _is_denial(error):
@@ -478,13 +502,13 @@ class Frontend:
             return
         session.user = change.user.decode("utf-8", "replace")
         session.program = program_name(change.attributes)
-        self._begin(session, door, group, backend, admitted)
+        self._begin(session, door, group, admitted)
 
-    async def _readmit(self, session: Session, door: Door, backend: Backend) -> Admitted:
+    async def _readmit(self, session: Session, door: Door, group: Group, backend: Backend) -> Admitted:
         # A session of its own connection changes the user on it; one of the pool just takes others.
         connection = session.connection
         if session.shelf is not None or connection is None:
-            admitted = await self._admit(session, door, backend, self.settings)
+            admitted = await self._admit(session, door, group, self.settings)
             session.leave_connections()
             return admission.readmitted(admitted)
         if session.is_spoiled:

@@ -150,7 +150,10 @@ def _stored(hints: Mapping[str, str]) -> CachePolicy | Literal[False]:
         return False
     if has_value or "cache" not in hints or "ttl" not in hints:
         raise ValueError("write cache ttl=60s, or nocache")
-    return CachePolicy(ttl=seconds(hints["ttl"]))
+    ttl_s = seconds(hints["ttl"])
+    if ttl_s <= 0:
+        raise ValueError("ttl must be more than 0")
+    return CachePolicy(ttl=ttl_s)
 
 
 def _positive(value: str) -> int:

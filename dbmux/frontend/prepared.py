@@ -156,6 +156,11 @@ class Statements:
         self.by_id[self.last] = statement
         return statement
 
+    def forget(self) -> None:
+        """None is prepared any more; as at a server, their numbers are not given again."""
+        self.latest = 0
+        self.by_id.clear()
+
     def find(self, data: bytes) -> Statement:
         """The statement that a command is about; raises MySQLError 1243."""
         number = int.from_bytes(data[NUMBER], "little")

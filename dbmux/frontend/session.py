@@ -149,7 +149,7 @@ class Session(WarnedTenant):
         self._is_backend_congested = False
         self._held: bytearray | None = None
         self._upload: Upload | None = None
-        self._killing: tuple[Session, KillScope] | None = None
+        self._killing: tuple[Session, Connection, KillScope] | None = None
         self._retiring: MySQLError | None = None
 
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
@@ -319,11 +319,11 @@ class Session(WarnedTenant):
         elif self._held:
             self._advance()
 
-    def _end_killing(self, victim: Session, scope: KillScope, error: int) -> None:
+    def _end_killing(self, victim: Session, connection: Connection, scope: KillScope, error: int) -> None:
         self._killing = None
         # A connection that was killed is closed in a moment: until then no other session may have it.
         if scope is KillScope.QUERY or error:
-            _spare(victim)
+            victim.spare(connection)
 
     def _go_on(self) -> None:
         if self._retiring is not None:
@@ -431,21 +431,23 @@ class Session(WarnedTenant):
         """The backend's connection is gone."""
         lost, self.connection = self.connection, None
         if self.state == IDLE:
-            self.end(CloseReason.BACKEND_GONE, str(error) if error else "the server closed the connection")
+            reason = CloseReason.KILLED if lost is not None and lost.kills else CloseReason.BACKEND_GONE
+            self.end(reason, str(error) if error else "the server closed the connection")
         elif self.state != State.CLOSED and lost is not None:
             self._lost_in_reply(lost)
 
     def _lost_in_reply(self, lost: Connection) -> None:
         is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
-        if is_read and self._is_retriable and not lost.reply_bytes:
+        # Who was killed does not come back, though the server closed no more than this connection.
+        if is_read and self._is_retriable and not lost.reply_bytes and not lost.kills:
             self._retry()
             return
+        what = "this connection was killed" if lost.kills else f"backend {self.backend_name} closed the connection"
         error = MySQLError(
             ErrorCode.LOST_IN_REPLY,
-            f"backend {self.backend_name} closed the connection in the middle of the query; "
-            "whether it took effect is unknown: check before you repeat it",
+            f"{what} in the middle of the query; whether it took effect is unknown: check before you repeat it",
         )
-        self._break_off(lost, error, CloseReason.BACKEND_GONE)
+        self._break_off(lost, error, CloseReason.KILLED if lost.kills else CloseReason.BACKEND_GONE)
 
     def _retry(self) -> None:
         # A read of which nothing came yet, once at the same server, and at each other one of the group.
@@ -625,7 +627,7 @@ class Session(WarnedTenant):
         query = self._read(data, start)
         if query.kind is Kind.DIAGNOSTICS and self._tell_warnings(query, data, start):
             return
-        if query.kind is Kind.SET and (switch := switches_cache(data[start:])) is not None:
+        if query.kind is Kind.SET and (switch := switches_cache(data, start, self._flags)) is not None:
             self._switch_cache(switch)
             return
         if self.course is not None and asks_for_gtid(data[start:]):
@@ -788,7 +790,7 @@ class Session(WarnedTenant):
                 return
             # Until the server has done it, the connection must not become another session's.
             victim.connection.kills += 1
-            self._killing = victim, plan.scope
+            self._killing = victim, victim.connection, plan.scope
             number = victim.connection.id
         if behind is None:
             data = packet.encode(before[4:] + number.to_bytes(4, "little"), 0)
@@ -822,10 +824,8 @@ class Session(WarnedTenant):
         if scope is KillScope.CONNECTION and victim is not self:
             victim.end(CloseReason.KILLED, f"by {self.id}")
 
-
-def _spare(victim: Session) -> None:
-    connection = victim.connection
-    if connection is not None:
+    def spare(self, connection: Connection) -> None:
+        """Of what ran on the connection the server has ended what it should: it may be another session's again."""
         connection.kills -= 1
-        if victim.state == IDLE:
-            victim._let_go(connection, perf_counter())
+        if self.connection is connection and self.state == IDLE:
+            self._let_go(connection, perf_counter())

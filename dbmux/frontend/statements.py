@@ -133,7 +133,7 @@ class StatementTenant(CachedTenant):
 
     def _ask_and_count(self, data: bytes) -> None:
         # MySQL counts in its answer the warnings of the statement before, which may have been another session's.
-        connection, stored = self.connection, self.carried.warnings
+        connection = self.connection
         assert connection is not None
         self.state = int(State.WAITING)
 
@@ -143,7 +143,7 @@ class StatementTenant(CachedTenant):
                 ok = connection.note(parse_ok(reply[packet.HEADER :]))
                 reply = packet.encode(ok.build(self.capabilities), 1)
             if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
-                reply = with_warnings(reply, 0 if stored is None else self.carried.count_warnings(stored))
+                reply = with_warnings(reply, self.carried.warnings_in_pings())
             self.carried.row_count = -1 if data[4] == Command.SET_OPTION else 0
             self._answer_asked(connection, reply, 0)
 
@@ -366,7 +366,8 @@ class StatementTenant(CachedTenant):
             if self.is_spoiled and self.backend is not None:
                 self.backend.pool.worn.add(connection)
             self.carried.reset(connection)
-            self._statements = None
+            if self._statements is not None:
+                self._statements.forget()
             self._is_cache_off = False
 
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
@@ -385,11 +386,11 @@ class StatementTenant(CachedTenant):
                 if not connection.scanner.error:
                     # Long data for a parameter that is not there fails until the statement is reset.
                     carried.unpin(PinReason.LONG_DATA, what)
+                    if status & METADATA_CHANGED:
+                        self._note_columns(connection)
                 if self._command == Command.MARIADB_STMT_BULK_EXECUTE:
                     # That of the last row alone, and only the server knows it.
                     connection.debt |= Debt.ROW_COUNT
-                if status & METADATA_CHANGED:
-                    self._note_columns(connection)
                 carried.unpin(PinReason.CURSOR, what)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)

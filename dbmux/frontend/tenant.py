@@ -40,7 +40,7 @@ from dbmux.planner.planner import (
     PLAIN,
     Planner,
 )
-from dbmux.query import Access, Kind, PinReason, Query
+from dbmux.query import Access, Kind, Needs, PinReason, Query
 from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
 from dbmux.sql.substitute import substitute
@@ -496,7 +496,7 @@ class Tenant(Holder, ABC):
         carried, course, statement = self.carried, self.course, self._statement
         if statement is not None and statement.is_astray:
             statement.go_with(carried.state)
-        is_prepared = statement is None or connection.has_statement(statement.key)
+        is_prepared = statement is None or self._is_there(statement, connection)
         gtid = course.wait_for if course is not None else b""
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
@@ -511,16 +511,17 @@ class Tenant(Holder, ABC):
         else:
             self._carry_over(connection, gtid)
 
+    def _is_there(self, statement: Statement, connection: Connection) -> bool:
+        return connection.has_statement(statement.key) and not self.carried.has_reset(connection)
+
     def _carry_over(self, connection: Connection, gtid: bytes) -> None:
         carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
-        key = statement.key if statement is not None else None
-        is_prepared = key is None or connection.has_statement(key)
+        is_prepared = statement is None or self._is_there(statement, connection)
         self.state = int(State.WAITING)
         if self.shelf is not None:
             self.shelf.pool.carried += 1
         creditor = connection.creditor
-        # What prepares it for this session destroys what it still knew, for another one or for this.
-        debts = settlement(connection) if isinstance(creditor, Tenant) else []
+        debts = self._debts(connection) if isinstance(creditor, Tenant) else []
         if debts and isinstance(creditor, Tenant) and creditor is not self:
             creditor.is_being_settled()
         statements = self._preparation(connection, gtid)
@@ -563,6 +564,12 @@ class Tenant(Holder, ABC):
 
         exchange = Exchange([*debts, *statements, *anew], done, failed)
         exchange.begin(connection)
+
+    def _debts(self, connection: Connection) -> list[tuple[Command, bytes]]:
+        # What prepares it for this session destroys what it still knew, for another one or for this.
+        if connection.debt & ~Debt.WARNINGS or self._query.needs & ~Needs.LAST_INSERT_ID:
+            self.carried.claim_found_rows(connection)
+        return settlement(connection)
 
     def _do_without_schema(self, connection: Connection, gtid: bytes, prepared: int) -> None:
         # The session's own was dropped: what names its schemas, or needs none, can run where none is chosen.
@@ -801,19 +808,26 @@ class Tenant(Holder, ABC):
         # A session with a connection of its own never has to say elsewhere what it is.
         questions = carried.questions() if self.shelf is not None else []
         if questions:
+            # They destroy what the connection still knows for this session.
+            carried.claim_found_rows(connection)
+            debts = settlement(connection)
             self.state = int(State.SETTLING)
-            statements = [(Command.QUERY, question) for question in questions]
-            Exchange(statements, self._answered, self._not_answered).begin(connection)
+            statements = [*debts, *((Command.QUERY, question) for question in questions)]
+            Exchange(statements, lambda answers: self._answered(answers, len(debts)), self._not_answered).begin(
+                connection
+            )
         else:
             self._let_go(connection, now)
 
-    def _answered(self, answers: list[Answer]) -> None:
+    def _answered(self, answers: list[Answer], debts: int) -> None:
         connection = self.connection
         assert connection is not None
         now = perf_counter()
-        before = dict(self.carried.pins)
         try:
-            self.carried.learn(answers, connection)
+            self._note(connection, answers[:debts])
+            connection.debt = Debt.NONE
+            before = dict(self.carried.pins)
+            self.carried.learn(answers[debts:], connection)
         except ProtocolError as error:
             self.fail(error, CloseReason.PROTOCOL_ERROR)
             return
@@ -926,9 +940,12 @@ class Tenant(Holder, ABC):
             (count,) = next(told).row(1)
             self.carried.row_count = int(count or b"-1")
         if debt & Debt.WARNINGS:
-            self.carried.warnings = next(told)
+            self.carried.keep_warnings(next(told), connection.state.names)
         if debt & Debt.FOUND_ROWS:
-            self.carried.found_rows = next(told).number()
+            before = dict(self.carried.pins)
+            self.carried.learn_found_rows(next(told).number())
+            if before != self.carried.pins:
+                self._tell_pins(before, perf_counter())
         if debt & Debt.INSERT_ID:
             self.carried.insert_id = connection.insert_id = next(told).number()
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
-from dbmux.frontend.carried import COUNTS, count_errors
+from dbmux.frontend.carried import count_errors
 from dbmux.frontend.conditions import Known
-from dbmux.frontend.diagnostics import added, limited, only_errors, with_status
+from dbmux.frontend.diagnostics import added, limited, only_errors, translated, with_status
 from dbmux.frontend.statements import StatementTenant
 from dbmux.frontend.tenant import RESULT, State
-from dbmux.query import Access, Kind, Needs, Query
+from dbmux.query import Access, FoundRows, Kind, Needs, Query
 from dbmux.sql.diagnostics import Asked, read_get_diagnostics
 from dbmux.wire import packet
 from dbmux.wire.commands import Command
@@ -23,6 +23,7 @@ from dbmux.wire.replies import Ok, err_from
 # More than a server keeps of warnings.
 ALL_ROWS = 1 << 16
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS, is_digest_wide=False)
+TRANSLATION = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, found_rows=FoundRows.AS_BEFORE, is_digest_wide=False)
 # RESIGNAL outside of a handler: the one error that comes behind what was there before.
 _NO_HANDLER = 1645
 
@@ -45,7 +46,10 @@ class WarnedTenant(StatementTenant):
         words = data[start:].strip(b" \t\r\n;").upper().replace(b",", b" , ").split()
         match words:
             case [b"SHOW", b"WARNINGS" | b"ERRORS" as what, *limit] if (window := _window(limit)) is not None:
-                self._tell_rows(limited(stored.raw if what == b"WARNINGS" else only_errors(stored.raw), *window))
+                if self.carried.warnings_names == self.carried.state.names:
+                    self._tell_rows(_shown(stored, what, window))
+                else:
+                    self._request(TRANSLATION, data, lambda: self._translate(stored, what, window))
             case [b"SHOW", b"COUNT(*)", what]:
                 name = b"@@session.warning_count" if what == b"WARNINGS" else b"@@session.error_count"
                 count = self.carried.count_warnings(stored) if what == b"WARNINGS" else count_errors(stored)
@@ -63,9 +67,26 @@ class WarnedTenant(StatementTenant):
         return True
 
     def _tell_rows(self, reply: bytes) -> None:
-        self.carried.count(-1)
+        self.carried.count_warnings_asked()
         # Whether there is a transaction by now, a client learns from this reply as from any other.
         self.channel.write(with_status(reply, self.status))
+
+    def _translate(self, stored: Answer, what: bytes, window: tuple[int, int]) -> None:
+        # MariaDB keeps warnings over SET NAMES, and tells them in the new character set.
+        connection = self.connection
+        assert connection is not None
+        self.state = int(State.WAITING)
+
+        def done(answers: list[Answer]) -> None:
+            told = translated(stored, answers[0].raw, connection.capabilities)
+            self.carried.keep_warnings(told, self.carried.state.names)
+            self.carried.row_count = -1
+            self._answer_asked(connection, with_status(_shown(told, what, window), self.status), 0)
+
+        def failed(error: BackendRefused | MySQLError) -> None:
+            self._answer_failure(connection, error)
+
+        Exchange([(Command.QUERY, b"SHOW WARNINGS LIMIT 0")], done, failed).begin(connection)
 
     def _ask_diagnostics(self, query: Query, data: bytes, start: int) -> None:
         self._shape = RESULT
@@ -86,8 +107,8 @@ class WarnedTenant(StatementTenant):
             capabilities=connection.capabilities,
             is_mariadb=self.backend.is_mariadb,
         )
-        # What is asked here instead changes what the connection counts.
-        carried.apart = COUNTS
+        # What is asked here instead changes what the connection counts, but for the rows that a SELECT found.
+        carried.apart |= Needs.ROW_COUNT | Needs.WARNINGS
         self.state = int(State.WAITING)
         asked = read_get_diagnostics(data, start, self._flags)
         if asked is None or _is_beyond(asked, known):
@@ -140,9 +161,13 @@ class WarnedTenant(StatementTenant):
 
     def _store(self, stored: Answer | None, more: Answer) -> None:
         if stored is None:
-            self.carried.warnings = more
+            self.carried.keep_warnings(more, self.carried.state.names)
         else:
             self.carried.warnings = Answer(stored.rows + more.rows, added(stored.raw, more.raw))
+
+
+def _shown(stored: Answer, what: bytes, window: tuple[int, int]) -> bytes:
+    return limited(stored.raw if what == b"WARNINGS" else only_errors(stored.raw), *window)
 
 
 def _is_beyond(asked: Asked, known: Known) -> bool:

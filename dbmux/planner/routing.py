@@ -28,4 +28,4 @@ def route_by_meaning(query: Query) -> Route:
         return _DIAGNOSTICS
     if query.kind is Kind.BEGIN:
         return _READ_ONLY_TRANSACTION
-    return READ if query.is_plain else _SESSION
+    return READ if query.is_self_contained else _SESSION

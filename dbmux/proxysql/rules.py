@@ -42,11 +42,11 @@ _PARTS = {
     "reconnect": "a read that a server did not begin to answer is sent to another by itself",
     "retries": "a read that a server did not begin to answer is sent to another by itself; a write never is",
     "delay": "statements are not delayed",
-    "mirror_hostgroup": "mirroring is not in this version",
-    "mirror_flagOUT": "mirroring is not in this version",
+    "mirror_hostgroup": "a server is mirrored, not a statement: see `mirrors`",
+    "mirror_flagOUT": "a server is mirrored, not a statement: see `mirrors`",
     "sticky_conn": "what needs its connection keeps it by itself",
     "gtid_from_hostgroup": 'set "read_your_writes": "gtid" for the group',
-    "log": "rules count and events tell what matched; statements are not written to a file",
+    "log": "`log.queries` writes the statements that its filter lets through to a file",
     "attributes": "unknown here",
 }
 _KNOWN = frozenset((

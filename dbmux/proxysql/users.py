@@ -78,7 +78,7 @@ def carry_users(
         if (obstacle := _obstacle(row, users)) is not None:
             findings.tell(row, f"user {name}", obstacle)
             continue
-        users[name] = _user(name, row.text("password"), secrets)
+        users[name] = _user(row, secrets)
         _tell_differences(row, findings)
         target = served.get(row.number("default_hostgroup"))
         if target is None:
@@ -104,10 +104,16 @@ def _obstacle(row: Row, users: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _user(name: str, password: str, secrets: Secrets) -> Any:
+def _user(row: Row, secrets: Secrets) -> Any:
+    password, most = row.text("password"), row.number("max_connections", DEFAULT_MAX_CONNECTIONS)
+    made: dict[str, Any] = {}
     if NATIVE_HASH.fullmatch(password) or password.startswith(SHA2_HASH):
-        return {"password_hash": password}
-    return secrets.written(name, password)
+        made["password_hash"] = password
+    else:
+        made["password"] = secrets.written(row.text("username"), password)
+    if most not in (0, DEFAULT_MAX_CONNECTIONS):
+        made["max_clients"] = most
+    return made["password"] if made.keys() == {"password"} else made
 
 
 def _tell_differences(row: Row, findings: Findings) -> None:
@@ -115,9 +121,8 @@ def _tell_differences(row: Row, findings: Findings) -> None:
     for column, why in _NOT_CARRIED.items():
         if row.text(column) not in ("", "0"):
             findings.tell(row, f"{name}, {column}", why)
-    if row.number("max_connections", DEFAULT_MAX_CONNECTIONS) != DEFAULT_MAX_CONNECTIONS:
-        what = f"{name}, max_connections {row.text('max_connections')}"
-        findings.tell(row, what, "clients are limited together (limits.clients), not each user")
+    if row.number("max_connections", DEFAULT_MAX_CONNECTIONS) == 0:
+        findings.tell(row, f"{name}, max_connections 0", "leave the user out")
     if not row.is_on("transaction_persistent", 1):
         findings.tell(row, f"{name}, transaction_persistent 0", "a transaction stays on the server where it began")
     if not row.is_on("backend", 1):

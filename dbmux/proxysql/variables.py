@@ -35,7 +35,7 @@ _TOLD = {
     "mysql-ssl_p2s_key": "name it for each server: backends.NAME.tls.key",
     "mysql-max_transaction_time": "transactions have no time limit of their own",
     "mysql-firewall_whitelist_enabled": "there is no whitelist; `reject` rules refuse what they name",
-    "mysql-eventslog_filename": "the log and the events are in docs/metrics.md",
+    "mysql-eventslog_filename": "`log.queries` writes statements to a file, in a form of its own",
     "mysql-default_schema": "let clients name their schema when they connect",
 }
 _USUAL = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from dbmux.lexer import Token, digest, tokens
-from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query, SetVariable
+from dbmux.query import Access, Effect, FoundRows, Kind, Needs, Pin, PinReason, Query, SetVariable
 from dbmux.sql import connection, data, definitions, transactions
 from dbmux.sql.expressions import distinct, read_expressions, strongest
 from dbmux.sql.footprint import read_footprint, together
@@ -111,11 +111,16 @@ def _together(queries: Sequence[Query], is_mode_known: bool) -> Query:
         effects=distinct(effects),
         needs=needs,
         moves_insert_id=any(query.moves_insert_id for query in queries),
-        keeps_found_rows=any(query.keeps_found_rows for query in queries),
+        found_rows=_found_rows(queries),
         is_digest_wide=is_mode_known and all(query.is_digest_wide for query in queries),
         tables=tuple(tables),
         footprint=together([query.footprint for query in queries]),
     )
+
+
+def _found_rows(queries: Sequence[Query]) -> FoundRows:
+    told = {query.found_rows for query in queries}
+    return told.pop() if len(told) == 1 else FoundRows.ASKED
 
 
 def _depends_on_mode(statement: Statement) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dbmux.query import Access, ChangeSchema, Effect, Kind, Pin, PinReason, Query, Unpin
+from dbmux.query import Access, ChangeSchema, Effect, FoundRows, Kind, Pin, PinReason, Query, Unpin
 from dbmux.sql.expressions import read_expressions
 from dbmux.sql.meanings import ADMIN, routine, unknown
 from dbmux.sql.names import NAME, read_name, read_string, unquote
@@ -89,7 +89,13 @@ def _handler(statement: Statement) -> Query:
         effects = (Pin(PinReason.HANDLER, alias or name),)
     elif statement.word(at) == "CLOSE":
         effects = (Unpin(PinReason.HANDLER, name),)
-    return Query(kind=Kind.HANDLER, access=Access.UNSURE, effects=effects, tables=(table,) if table else ())
+    return Query(
+        kind=Kind.HANDLER,
+        access=Access.UNSURE,
+        effects=effects,
+        found_rows=FoundRows.AS_BEFORE,
+        tables=(table,) if table else (),
+    )
 
 
 def _prepare(statement: Statement) -> Query:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dbmux.lexer import Token
-from dbmux.query import Access, Effect, Kind, Needs, Pin, PinReason, Query
+from dbmux.query import Access, Effect, FoundRows, Kind, Needs, Pin, PinReason, Query
 from dbmux.sql.expressions import read_expressions, strongest
 from dbmux.sql.meanings import ADMIN, NOTHING, maintenance, unknown
 from dbmux.sql.names import read_name, variable_name
@@ -21,13 +21,12 @@ def _select(statement: Statement) -> Query:
 
 
 def _values(statement: Statement) -> Query:
-    # MariaDB does not count its rows.
-    return replace(_select(statement), keeps_found_rows=True)
+    return replace(_select(statement), found_rows=FoundRows.ITS_ROWS_ON_MYSQL)
 
 
 def _changes(query: Query, statement: Statement) -> Query:
-    # Rows that MariaDB returns of what was changed are not counted either.
-    return replace(query, keeps_found_rows=True) if "RETURNING" in statement.words else query
+    # Rows that MariaDB returns of what was changed are not counted.
+    return replace(query, found_rows=FoundRows.AS_BEFORE) if "RETURNING" in statement.words else query
 
 
 def _with(statement: Statement) -> Query:
@@ -132,8 +131,7 @@ def _call(statement: Statement) -> Query:
 
 
 def _do(statement: Statement) -> Query:
-    # MySQL counts one row, though it sends none.
-    return replace(read_expressions(statement, 1).query(Kind.OTHER), keeps_found_rows=True)
+    return replace(read_expressions(statement, 1).query(Kind.OTHER), found_rows=FoundRows.ONE_ON_MYSQL)
 
 
 # What SHOW tells alike on every server of a group, and on every connection.
@@ -144,10 +142,20 @@ _SHOWN_ANYWHERE = frozenset(
         *("TABLE", "TABLES", "TRIGGERS"),
     )
 )
+# What SHOW reads as a SELECT from information_schema would. Its other rows are not counted.
+_COUNTED = frozenset(
+    (
+        *("CHARACTER", "CHARSET", "COLLATION", "COLUMNS", "DATABASES", "ENGINES", "EVENTS", "FIELDS", "FUNCTION"),
+        *("GLOBAL", "INDEX", "INDEXES", "KEYS", "LOCAL", "OPEN", "PACKAGE", "PLUGINS", "PROCEDURE", "SCHEMAS"),
+        *("SESSION", "STATUS", "STORAGE", "TABLE", "TABLES", "TRIGGERS", "VARIABLES"),
+    )
+)
 
 
 def _show(statement: Statement) -> Query:
-    if statement.word(1) in ("WARNINGS", "ERRORS") or statement.starts(1, "COUNT", "("):
+    if statement.word(1) in ("WARNINGS", "ERRORS"):
+        return Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS, found_rows=FoundRows.AS_BEFORE)
+    if statement.starts(1, "COUNT", "("):
         return Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS)
     at = 1
     while statement.word(at) in ("EXTENDED", "FULL"):
@@ -159,7 +167,8 @@ def _show(statement: Statement) -> Query:
         found.needs |= Needs.LAST_INSERT_ID
     if statement.word(at) not in _SHOWN_ANYWHERE:
         found.at_least(Access.UNSURE)
-    return found.query(Kind.SHOW)
+    query = found.query(Kind.SHOW)
+    return query if statement.word(at) in _COUNTED else replace(query, found_rows=FoundRows.AS_BEFORE)
 
 
 _EXPLAINED = frozenset(("(", "DELETE", "INSERT", "REPLACE", "SELECT", "TABLE", "UPDATE", "VALUES", "WITH"))
@@ -186,7 +195,7 @@ def read_explain(statement: Statement, classify: Callable[[Statement], Query]) -
     if statement.word(at) == "FOR" and statement.word(at + 1) in ("SCHEMA", "DATABASE"):
         at += 3
     elif statement.word(at) == "FOR":
-        return Query(kind=Kind.EXPLAIN, access=Access.UNSURE, keeps_found_rows=True)
+        return Query(kind=Kind.EXPLAIN, access=Access.UNSURE, found_rows=FoundRows.AS_BEFORE)
     if statement.word(at) not in _EXPLAINED:
         name, _ = read_name(statement, at)
         return Query(kind=Kind.EXPLAIN, access=Access.READ, tables=(name,) if name else ())
@@ -199,10 +208,17 @@ def read_explain(statement: Statement, classify: Callable[[Statement], Query]) -
         effects=(*stored, *inner.effects),
         needs=inner.needs,
         moves_insert_id=inner.moves_insert_id and (runs or inner.kind is Kind.SELECT),
-        keeps_found_rows=True,
+        found_rows=_explained(inner, runs=runs),
         is_digest_wide=inner.is_digest_wide,
         tables=inner.tables,
     )
+
+
+def _explained(inner: Query, *, runs: bool) -> FoundRows:
+    if runs:
+        return FoundRows.ASKED if inner.kind is Kind.SELECT else FoundRows.AS_BEFORE
+    # MariaDB runs what reads no table.
+    return FoundRows.AS_BEFORE if inner.tables else FoundRows.NONE_ON_MARIADB
 
 
 def read_analyze(statement: Statement, classify: Callable[[Statement], Query]) -> Query:
@@ -213,7 +229,7 @@ def read_analyze(statement: Statement, classify: Callable[[Statement], Query]) -
 
 
 def _help(statement: Statement) -> Query:
-    return NOTHING
+    return replace(NOTHING, found_rows=FoundRows.AS_BEFORE)
 
 
 def _get_diagnostics(statement: Statement) -> Query:

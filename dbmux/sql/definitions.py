@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from dbmux.query import Access, AlterSchema, Effect, Kind, Pin, PinReason, Query, RenameTable, Unpin
+from dbmux.query import Access, AlterSchema, Effect, FoundRows, Kind, Pin, PinReason, Query, RenameTable, Unpin
 from dbmux.sql.connection import read_deallocate
 from dbmux.sql.expressions import read_expressions
 from dbmux.sql.meanings import DEFINITION
@@ -94,7 +94,14 @@ def _alter(statement: Statement) -> Query:
             new, _ = read_name(statement, _behind(statement, at + 1, "TO", "AS", "="))
             effects.append(RenameTable(old, new))
         at = statement.outside(at, ",") + 1
-    return Query(kind=Kind.DDL, access=Access.WRITE, effects=tuple(effects), tables=(old,))
+    return Query(
+        kind=Kind.DDL,
+        access=Access.WRITE,
+        effects=tuple(effects),
+        # What checks partitions has rows.
+        found_rows=FoundRows.AS_BEFORE,
+        tables=(old,),
+    )
 
 
 def _alter_schema(statement: Statement, at: int) -> Query:

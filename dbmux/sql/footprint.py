@@ -66,7 +66,7 @@ def read_footprint(statement: Statement, query: Query) -> Footprint:
                 return replace(_read_definition(statement, query), calls=calls)
             case Kind.EXPLAIN if query.access is not Access.WRITE:
                 return replace(NOWHERE, calls=calls)
-            case Kind.XA if statement.word(1) != "COMMIT":
+            case Kind.XA if statement.word(1) not in ("COMMIT", "ROLLBACK"):
                 return NOWHERE
             case Kind.OTHER if query.access is Access.READ or statement.words[0] in ("DO", "SIGNAL"):
                 return replace(NOWHERE, calls=calls)

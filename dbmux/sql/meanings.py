@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbmux.footprint import ANYWHERE
-from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
+from dbmux.query import Access, FoundRows, Kind, Needs, Pin, PinReason, Query
 from dbmux.sql.names import read_names
 from dbmux.sql.statement import Statement
 
 NOTHING = Query(kind=Kind.OTHER, access=Access.READ)
 DEFINITION = Query(kind=Kind.DDL, access=Access.WRITE, footprint=ANYWHERE)
-ADMIN = Query(kind=Kind.ADMIN, access=Access.WRITE, footprint=ANYWHERE)
+ADMIN = Query(kind=Kind.ADMIN, access=Access.WRITE, found_rows=FoundRows.AS_BEFORE, footprint=ANYWHERE)
 
 
 def maintenance(statement: Statement) -> Query:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dbmux.query import Access, Effect, Kind, Pin, PinReason, Query, Unpin
+from dbmux.query import Access, Effect, FoundRows, Kind, Pin, PinReason, Query, Unpin
 from dbmux.sql.meanings import ADMIN, unknown
 from dbmux.sql.statement import Statement
 
@@ -73,7 +73,7 @@ _XA: dict[str, tuple[Effect, ...]] = {
 def _xa(statement: Statement) -> Query:
     if statement.word(1) not in _XA:
         return unknown("XA")
-    return Query(kind=Kind.XA, access=Access.UNSURE, effects=_XA[statement.word(1)])
+    return Query(kind=Kind.XA, access=Access.UNSURE, effects=_XA[statement.word(1)], found_rows=FoundRows.AS_BEFORE)
 
 
 # The readers of statements, by their first words.

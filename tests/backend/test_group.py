@@ -69,6 +69,16 @@ def test_the_faster_of_two_is_taken() -> None:
     assert shares(group(a, b, balance="fastest"), 5) == {"b": 5}
 
 
+def test_one_that_was_slow_once_is_tried_again_after_a_while() -> None:
+    a, b = backend("a"), backend("b")
+    a.note(0.100)
+    b.note(0.001)
+    found = group(a, b, balance="fastest")
+
+    assert shares(found, 500) == {"b": 500}
+    assert "a" in shares(found, 500)
+
+
 def test_a_new_answer_moves_the_average_by_a_tenth() -> None:
     found = backend("a")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 
 from dbmux.feed.feed import Refused
+from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err, Ok
+from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.config.serving import Serving, run, servers, serving, write
-from tests.fakes import PASSWORD, FakeBackend, TestClient, client
+from tests.fakes import PASSWORD, FakeBackend, TestClient, client, row, select
 
 USERS = {"app": PASSWORD.decode()}
 
@@ -149,6 +153,47 @@ def test_a_session_can_be_ended(tmp_path: Path) -> None:
             assert await asked(served, "clients") == []
             with pytest.raises(Refused, match="no session has the number"):
                 await served.feed.ask("kill", {"session": session["id"]})
+
+    run(scenario)
+
+
+class Sleeper(FakeBackend):
+    """A server whose `SELECT 1` runs until it is killed."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer, gates={b"SELECT 1": asyncio.Event()})
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"KILL"):
+            self.gates[b"SELECT 1"].set()
+            return protocol.send_ok(Ok())
+        if command.body == b"SELECT 1":
+            return protocol.send_err(Err(number=1317, sqlstate=b"70100", message=b"Query execution was interrupted"))
+        return select(protocol, command)
+
+
+def test_what_runs_for_a_session_is_stopped_once_and_the_session_goes_on(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            servers(sleeper := Sleeper()) as (db,),
+            serving(tmp_path / "a.json", {"backends": {"db": db}, "users": USERS}) as served,
+        ):
+            one = await logged_in(served)
+            (session,) = await asked(served, "clients")
+            with pytest.raises(Refused, match="nothing runs"):
+                await served.feed.ask("kill", {"session": session["id"]})
+            running = asyncio.ensure_future(one.ask(Command.QUERY, b"SELECT 1"))
+            while (Command.QUERY, b"SELECT 1") not in sleeper.commands:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await asked(served, "kill", session=session["id"], what="query")
+            (told,) = await running
+
+            assert isinstance(told, Err)
+            assert told.number == 1317
+            assert Row(row(b"SELECT 2")) in await one.ask(Command.QUERY, b"SELECT 2")
+            assert [body for _, body in sleeper.commands if body.startswith(b"KILL")] == [b"KILL QUERY 7"]
+            one.close()
 
     run(scenario)
 

@@ -81,7 +81,14 @@ def test_a_statement_is_shown_only_if_its_literals_are_hidden_whoever_reads_it(
 
 @pytest.mark.parametrize(
     ("table", "results", "asked_again"),
-    [(None, 2, {"t", "u"}), ("shop.t", 1, {"t"}), ("SHOP.U", 1, {"u"}), ("shop.nothing", 0, set())],
+    [
+        (None, 2, {"t", "u"}),
+        ("shop.t", 1, {"t"}),
+        ("SHOP.U", 1, {"u"}),
+        ("shop.nothing", 0, set()),
+        ("Shop.*", 2, {"t", "u"}),
+        ("sho.*", 0, set()),
+    ],
 )
 def test_what_was_flushed_is_asked_again(table: str | None, results: int, asked_again: set[str]) -> None:
     async def scenario() -> None:

@@ -620,7 +620,7 @@ def _several(chance: Random) -> Sequence[Line]:
 
 
 def _schema(chance: Random) -> Sequence[Line]:
-    there = chance.choice(("USE {u}_2", InitDb(b"{u}_2"), "USE mysql", "USE nowhere", InitDb(b"nowhere")))
+    there = chance.choice(("USE {u}_2", InitDb(b"{u}_2"), "USE information_schema", "USE nowhere", InitDb(b"nowhere")))
     return (there, "SELECT DATABASE()", "SELECT * FROM shared ORDER BY id", chance.choice(("USE {u}", InitDb(b"{u}"))))
 
 

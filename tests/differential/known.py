@@ -5,12 +5,9 @@ A mark that is no longer true fails, so that this page can only become shorter. 
 
 from __future__ import annotations
 
-from tests.differential.steps import ALL, MARIADB, MYSQL
+from tests.differential.steps import ALL, MYSQL
 
 Where = dict[tuple[str, frozenset[str]], str]
-
-# To mend them would take more than they are worth: docs/pinning.md says why.
-_CHARSET = "stored warnings have the character set of before SET NAMES"
 
 # A connection that has no schema could not go back to having none.
 _ASTRAY = "where the session's schema was dropped, what was prepared in another one is prepared anew without one"
@@ -23,7 +20,6 @@ _FIRST_TYPES = "MySQL takes the values of later executions for the types of the 
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
-    ("error messages in the client's set", MARIADB): _CHARSET,
     ("prepared in a schema, executed without one", ALL): _ASTRAY,
     ("what DbMux has switched on for itself", ALL): _SWITCHED_ON,
     ("the types of the first values", MYSQL): _FIRST_TYPES,

@@ -55,9 +55,12 @@ def test_what_was_read_before_is_answered_from_memory() -> None:
         pytest.param([b"SET autocommit=0"], id="without autocommit"),
         pytest.param([b"SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE"], id="SERIALIZABLE"),
         pytest.param([b"SET transaction_isolation = 'serializable'"], id="serializable by variable"),
+        pytest.param([b"SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"], id="READ UNCOMMITTED"),
         pytest.param([b"CREATE TEMPORARY TABLE shop.u (a INT)"], id="with a temporary table"),
         pytest.param([b"LOCK TABLES shop.u READ"], id="with a lock"),
         pytest.param([b"SET @dbmux_cache = off"], id="switched off"),
+        pytest.param([b"/* app:shop */ SET @dbmux_cache = off /* trace:1 */"], id="switched off with comments"),
+        pytest.param([b"SET @`dbmux_cache` = off -- it is"], id="switched off between backticks"),
         pytest.param([b"SET @dbmux_cache = on", b"SET @dbmux_cache='OFF';"], id="switched off later"),
     ],
 )

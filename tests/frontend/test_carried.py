@@ -6,7 +6,7 @@ import pytest
 
 from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
-from dbmux.query import Query, SetNames, SetUserVariable, SetVariable
+from dbmux.query import FoundRows, PinReason, Query, SetNames, SetUserVariable, SetVariable
 from dbmux.session import SessionState, assignments, names_of
 from dbmux.sql.classify import classify
 from dbmux.wire import packet
@@ -71,22 +71,73 @@ def test_null_keeps_the_type_that_a_user_variable_had(before: bytes | None, told
 
 
 @pytest.mark.parametrize(
-    "text, keeps",
+    "text, found",
     [
-        (b"VALUES (1), (2)", True),
-        (b"DELETE FROM t RETURNING id", True),
-        (b"INSERT INTO t VALUES (1) RETURNING id", True),
-        (b"EXPLAIN SELECT 1", True),
-        (b"DO 1", True),
-        (b"SELECT id FROM t", False),
-        (b"DELETE FROM t", False),
+        (b"VALUES (1), (2)", FoundRows.ITS_ROWS_ON_MYSQL),
+        (b"DELETE FROM t RETURNING id", FoundRows.AS_BEFORE),
+        (b"INSERT INTO t VALUES (1) RETURNING id", FoundRows.AS_BEFORE),
+        (b"EXPLAIN SELECT 1", FoundRows.NONE_ON_MARIADB),
+        (b"EXPLAIN SELECT id FROM t", FoundRows.AS_BEFORE),
+        (b"EXPLAIN ANALYZE SELECT id FROM t", FoundRows.ASKED),
+        (b"DESCRIBE t", FoundRows.ITS_ROWS),
+        (b"DO 1", FoundRows.ONE_ON_MYSQL),
+        (b"HANDLER t READ NEXT", FoundRows.AS_BEFORE),
+        (b"CHECK TABLE t", FoundRows.AS_BEFORE),
+        (b"SHOW CREATE TABLE t", FoundRows.AS_BEFORE),
+        (b"SHOW FULL COLUMNS FROM t", FoundRows.ITS_ROWS),
+        (b"SHOW WARNINGS", FoundRows.AS_BEFORE),
+        (b"SHOW COUNT(*) WARNINGS", FoundRows.ITS_ROWS),
+        (b"SELECT id FROM t", FoundRows.ITS_ROWS),
+        (b"DELETE FROM t", FoundRows.ITS_ROWS),
+        (b"DELETE FROM t; DELETE FROM u", FoundRows.ITS_ROWS),
+        (b"SELECT 1; SHOW CREATE TABLE t", FoundRows.ASKED),
     ],
 )
-def test_statements_whose_rows_some_servers_do_not_count_are_followed(text: bytes, keeps: bool) -> None:
+def test_whose_rows_are_counted_is_known_from_the_text(text: bytes, found: FoundRows) -> None:
     query: Query = classify(text, 0, 0)
 
-    assert query.keeps_found_rows is keeps
-    assert not (keeps and query.is_plain)
+    assert query.found_rows is found
+    assert query.is_plain <= (found is FoundRows.ITS_ROWS)
+
+
+def test_a_handler_leaves_what_was_found_before() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"HANDLER t OPEN")
+            await one.ask(Command.QUERY, b"SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1")
+            await one.ask(Command.QUERY, b"HANDLER t READ NEXT")
+            await one.ask(Command.QUERY, b"HANDLER t CLOSE")
+
+            await one.ask(Command.QUERY, b"SELECT FOUND_ROWS()")
+
+            # The connection knows it, and was kept.
+            assert proxy.backend.commands[-2:] == [
+                (Command.QUERY, b"HANDLER t CLOSE"),
+                (Command.QUERY, b"SELECT FOUND_ROWS()"),
+            ]
+            assert [event.reason for event in proxy.of(Unpinned)] == [PinReason.HANDLER, PinReason.FOUND_ROWS]
+            one.close()
+
+    run(scenario)
+
+
+def test_a_connection_that_is_kept_does_not_count_what_it_found_for_another() -> None:
+    async def scenario() -> None:
+        async with running(connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"SELECT 1")
+            await two.ask(Command.QUERY, b"SELECT 2")
+            await one.ask(Command.QUERY, b"HANDLER t OPEN")
+
+            await one.ask(Command.QUERY, b"SELECT FOUND_ROWS()")
+
+            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
+            assert asked[-1] == b"SELECT GREATEST(FOUND_ROWS(),1) AS `FOUND_ROWS()`"
+            one.close()
+            two.close()
+
+    run(scenario)
 
 
 def test_who_sets_a_global_value_keeps_the_connection_with_the_value_of_before() -> None:
@@ -273,8 +324,11 @@ def test_a_ping_counts_the_warnings_of_its_own_session() -> None:
             one, two = await _warned(proxy)
 
             told = [await each.ask(Command.PING) for each in (one, two)]
+            await one.ask(Command.QUERY, b"SHOW WARNINGS")
+            told.append(await one.ask(Command.PING))
 
-            assert [message.warnings for (message,) in told if isinstance(message, Ok)] == [5, 0]
+            # MySQL counts them no more once they were asked for.
+            assert [message.warnings for (message,) in told if isinstance(message, Ok)] == [5, 0, 0]
             one.close()
             two.close()
 

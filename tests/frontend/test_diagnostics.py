@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from dbmux.frontend.diagnostics import added, column, with_status
+from dbmux.backend.connection import Answer
+from dbmux.frontend.diagnostics import added, column, translated, with_status
 from dbmux.wire import packet
+from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.replies import Eof, Ok, Status
+from dbmux.wire.rows import build_text_row
 
 
 @pytest.mark.parametrize(
@@ -36,3 +39,31 @@ def test_the_rows_of_another_reply_come_behind_those_of_the_first() -> None:
 
     assert told == reply(b"\x07Warning 1", b"\x05Error 2", b"\x04Note 3")
     assert column(told, 3) == b"c"
+
+
+UTF8, LATIN1, ASCII, NAMELESS = 45, 8, 11, 999
+
+
+def warnings(charset: int, *texts: bytes) -> Answer:
+    """An answer to SHOW WARNINGS in a character set."""
+    definition = Column(name=b"a", type=FieldType.VAR_STRING, charset=charset).build(0)
+    rows = tuple((b"Warning", b"1292", text) for text in texts)
+    payloads = [b"\3", definition, definition, definition, *map(build_text_row, rows), Eof().build()]
+    return Answer(rows, b"".join(packet.encode(payload, number) for number, payload in enumerate(payloads, 1)))
+
+
+@pytest.mark.parametrize(
+    "charset, text, other, told",
+    [
+        (LATIN1, b"\xe9", UTF8, "é".encode()),
+        (UTF8, "é".encode(), LATIN1, b"\xe9"),
+        (UTF8, "é ж".encode(), LATIN1, b"\xe9 \\0436"),
+        (UTF8, "é".encode(), ASCII, b"\\00E9"),
+        (NAMELESS, b"\xe9", UTF8, b"\xe9"),
+        (UTF8, b"\xe9", NAMELESS, b"\xe9"),
+    ],
+)
+def test_texts_are_told_in_another_character_set(charset: int, text: bytes, other: int, told: bytes) -> None:
+    stored = warnings(charset, text, b"plain")
+
+    assert translated(stored, warnings(other).raw, 0) == warnings(other, told, b"plain")

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 
+from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.net.conversation import ConnectionClosed
+from dbmux.wire import packet
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
+from dbmux.wire.statements import Prepared
 from tests.fakes import (
     COLUMN,
     PASSWORD,
@@ -416,6 +419,49 @@ def test_an_idle_session_of_ones_own_user_is_killed_where_it_is(statement: bytes
     run(scenario)
 
 
+class Obedient(FakeBackend):
+    """A server whose `SELECT 1` runs until its connection is killed."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
+        self._writers: dict[object, asyncio.StreamWriter] = {}
+        self._victim: asyncio.StreamWriter | None = None
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers[asyncio.current_task()] = writer
+        await super().serve(reader, writer)
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == b"SELECT 1":
+            self._victim = self._writers[asyncio.current_task()]
+            return b""
+        if command.body.startswith(b"KILL") and self._victim is not None:
+            self._victim.close()
+            return protocol.send_ok(Ok())
+        return select(protocol, command)
+
+
+def test_a_session_that_is_killed_in_a_read_ends_and_the_read_is_not_done_again() -> None:
+    async def scenario() -> None:
+        async with running(Obedient(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            victim = one.protocol.greeting
+            assert victim is not None
+            reading = asyncio.ensure_future(one.ask(Command.QUERY, b"SELECT 1"))
+            await proxy.until(lambda: (Command.QUERY, b"SELECT 1") in proxy.backend.commands)
+
+            await two.ask(Command.QUERY, b"KILL %d" % victim.connection_id)
+            (told,) = await reading
+
+            assert isinstance(told, Err)
+            assert (told.number, b"was killed" in told.message) == (2013, True)
+            assert proxy.backend.commands.count((Command.QUERY, b"SELECT 1")) == 1
+            assert [closed.reason for closed in proxy.of(SessionClosed)] == [CloseReason.KILLED]
+            two.close()
+
+    run(scenario)
+
+
 def test_a_connection_that_makes_room_for_another_user_pays_its_debt_first() -> None:
     class Numbered(FakeBackend):
         """An INSERT gets the number 77, and has a warning."""
@@ -464,6 +510,58 @@ def test_what_a_reset_leaves_behind_is_no_other_sessions() -> None:
             options = [body for number, body in proxy.backend.commands if number == Command.SET_OPTION]
             assert options == [b"\x00\x00", b"\x01\x00"]
             assert proxy.backend.logins == 1
+            two.close()
+
+    run(scenario)
+
+
+def prepares(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+    """Gives every statement the number 1, and says OK to everything else."""
+    match command.command:
+        case Command.STMT_PREPARE:
+            return packet.encode(Prepared(statement=1, columns=0, parameters=0).build(), 1)
+        case Command.QUIT:
+            return None
+        case _:
+            return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
+
+
+def test_a_number_of_before_a_reset_is_not_given_to_another_statement() -> None:
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=prepares)) as proxy:
+            one = await client(proxy.port)
+            (before,) = await one.ask(Command.STMT_PREPARE, b"DELETE FROM t")
+            await one.ask(Command.RESET_CONNECTION)
+
+            (behind,) = await one.ask(Command.STMT_PREPARE, b"DELETE FROM u")
+            (told,) = await one.ask(Command.STMT_EXECUTE, b"\x01\0\0\0\0\x01\0\0\0")
+
+            assert [each.statement for each in (before, behind) if isinstance(each, Prepared)] == [1, 2]
+            assert isinstance(told, Err)
+            assert told.number == ErrorCode.UNKNOWN_STATEMENT.number
+            one.close()
+
+    run(scenario)
+
+
+def test_a_statement_is_prepared_anew_when_its_connection_is_reset_for_it() -> None:
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=prepares)) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await two.ask(Command.STMT_PREPARE, b"DELETE FROM t")
+            # Only a reset takes a user variable away.
+            await one.ask(Command.QUERY, b"SET @a = 1")
+            proxy.backend.commands.clear()
+
+            (told,) = await two.ask(Command.STMT_EXECUTE, b"\x01\0\0\0\0\x01\0\0\0")
+
+            assert isinstance(told, Ok)
+            assert [number for number, _ in proxy.backend.commands if number != Command.QUERY] == [
+                Command.RESET_CONNECTION,
+                Command.STMT_PREPARE,
+                Command.STMT_EXECUTE,
+            ]
+            one.close()
             two.close()
 
     run(scenario)

@@ -16,11 +16,12 @@ from dbmux.config.model import Config
 from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
 from dbmux.routes import Reason
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
-from tests.fakes import COLUMN, PASSWORD, FakeBackend, TestClient, client, row, run
+from tests.fakes import COLUMN, PASSWORD, PLAIN, FakeBackend, TestClient, client, row, run
 from tests.net.loopback import until
 
 NAMES = ("primary", "one", "two")
@@ -312,6 +313,7 @@ def test_observed_only_reads_go_to_the_primary_and_tell_where_they_would_have_go
 
             (event,) = [event for event in found.events if isinstance(event, QueryFinished)]
             assert (event.route.reason, event.route.would) == (Reason.OBSERVED, "replica")
+            assert found.engine.frontend.topology.groups["main"].observed == 1
             session.close()
 
     run(scenario)
@@ -381,6 +383,22 @@ def test_clients_log_in_and_read_while_the_primary_is_away() -> None:
             found.backend("primary").state = BackendState.UP
             await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
             assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
+def test_a_client_that_logs_in_when_the_primary_has_just_gone_is_let_in_by_a_replica() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            await until(lambda: found.backend("primary").state is BackendState.UP)
+            found.backend("primary").config = found.backend("primary").config.model_copy(
+                update={"address": TcpAddress("127.0.0.1", 1)}
+            )
+
+            session = await client(found.port)
+
+            assert await served_by(session) in ("one", "two")
             session.close()
 
     run(scenario)
@@ -527,9 +545,12 @@ class Switchable(Member):
         self.answer = self._refuse
 
     def _refuse(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        message = b"The MariaDB server is running with the --read-only option so it cannot execute this statement"
         if self.is_read_only and command.body.startswith(b"UPDATE"):
-            message = b"The MariaDB server is running with the --read-only option so it cannot execute this statement"
             return protocol.send_err(Err(number=1290, message=message))
+        if self.is_read_only and b"; UPDATE" in command.body:
+            done = protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.MORE_RESULTS))
+            return done + protocol.send_err(Err(number=1290, message=message))
         return self._answer(protocol, command)
 
 
@@ -555,6 +576,22 @@ def test_writes_wait_for_the_new_primary_in_a_switch_over() -> None:
 
             assert isinstance((await waiting)[0], Ok)
             assert found.members["two"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
+def test_of_several_statements_of_which_one_was_done_none_is_sent_again() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port, capabilities=PLAIN | Capability.MULTI_STATEMENTS)
+            found.members["primary"].is_read_only = True
+
+            *_, told = await session.ask(Command.QUERY, b"DELETE FROM mine; UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.message.startswith(b"The MariaDB server is running")
+            assert found.members["primary"].statements == [b"DELETE FROM mine; UPDATE t SET a = 1"]
             session.close()
 
     run(scenario)

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dbmux.errors import ErrorCode
-from dbmux.wire.capabilities import Capability
+from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.client import Row, ServerMessage
+from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
@@ -199,6 +200,50 @@ def test_counts_are_not_asked_of_a_connection_over_which_another_logged_in() -> 
 
             asked = [body for _, body in proxy.backend.commands[before:]]
             assert asked == [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE", b"SELECT ROW_COUNT()"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+class Recoding(FakeBackend):
+    """A MariaDB whose one warning is told in the character set of the moment, for as long as no table is used."""
+
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer, capabilities=OFFERED & ~Capability.LONG_PASSWORD)
+        self._charset = b"utf8mb4"
+        self._warnings: list[str] = []
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body.startswith(b"SET NAMES"):
+            self._charset = b"latin1" if b"latin1" in command.body else b"utf8mb4"
+        if command.body.startswith(b"INSERT"):
+            self._warnings = ["é"]
+            return protocol.send_ok(Ok(affected_rows=1, warnings=1, status=Status.AUTOCOMMIT))
+        if command.body.startswith(b"SHOW WARNINGS"):
+            collation, codec = (8, "latin-1") if self._charset == b"latin1" else (45, "utf-8")
+            column = Column(name=b"a", type=FieldType.VAR_STRING, charset=collation).build(0)
+            told = [] if b"LIMIT 0" in command.body else self._warnings
+            rows = [row(b"Warning", b"1292", text.encode(codec)) for text in told]
+            return protocol.send_rows([column] * 3, rows, Status.AUTOCOMMIT)
+        if command.body.startswith(b"SELECT"):
+            self._warnings = []
+        return select(protocol, command) if command.body[:3] != b"SET" else protocol.send_ok(Ok(status=2))
+
+
+def test_warnings_are_told_in_the_character_set_of_the_moment() -> None:
+    async def scenario() -> None:
+        async with running(Recoding(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('x')")
+            await two.ask(Command.QUERY, b"SELECT 2")
+            await one.ask(Command.QUERY, b"SET NAMES latin1")
+
+            told = [await one.ask(Command.QUERY, b"SHOW WARNINGS") for _ in range(2)]
+
+            assert [rows(reply) for reply in told] == [[row(b"Warning", b"1292", b"\xe9")]] * 2
+            asked = [body for _, body in proxy.backend.commands if body.startswith(b"SHOW WARNINGS")]
+            assert asked == [b"SHOW WARNINGS", b"SHOW WARNINGS LIMIT 0"]
             one.close()
             two.close()
 

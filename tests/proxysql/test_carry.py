@@ -168,7 +168,7 @@ class TestUsers:
             ("active=0", "user app: it is not active"),
             ("frontend=0", "user app: it is for servers only"),
             ("transaction_persistent=0", "user app, transaction_persistent 0: "),
-            ("max_connections=5", "user app, max_connections 5: "),
+            ("max_connections=0", "user app, max_connections 0: "),
             ("use_ssl=1", "user app, use_ssl: "),
             ("schema_locked=1", "user app, schema_locked: "),
             ("fast_forward=1", "user app, fast_forward: "),
@@ -180,6 +180,14 @@ class TestUsers:
         text = USUAL.replace('username="app"', f'username="app" {column}')
 
         assert any(line.startswith(f"p.cnf:6: {words}") for line in told(text))
+
+    @pytest.mark.parametrize(
+        ("most", "user"), [(5, {"password": "secret", "max_clients": 5}), (10_000, "secret"), (0, "secret")]
+    )
+    def test_how_many_clients_one_may_have_is_kept(self, most: int, user: Any) -> None:
+        text = USUAL.replace('username="app"', f'username="app" max_connections={most}')
+
+        assert made(text, Passwords.WRITTEN)["users"] == {"app": user}
 
     def test_without_any_passwords_are_learnt(self) -> None:
         assert made(SERVERS + PAIR)["login"] == "learn"

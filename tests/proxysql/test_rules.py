@@ -68,7 +68,7 @@ def test_a_rule_that_cannot_be_carried_over_is_told_with_why(row: str, words: st
     ("row", "words"),
     [
         ("cache_empty_result=1", "cache_empty_result 1: an empty result is stored like any other"),
-        ("mirror_hostgroup=20", "mirror_hostgroup 20: mirroring is not in this version"),
+        ("mirror_hostgroup=20", "mirror_hostgroup 20: a server is mirrored, not a statement"),
         ("multiplex=0", "multiplex 0: "),
         ("delay=5", "delay 5: "),
         ("new_column=5", "new_column: unknown here"),

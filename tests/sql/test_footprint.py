@@ -185,6 +185,7 @@ def test_routines_are_named_for_what_they_may_write(statement: str, routines: st
         "REVOKE SELECT ON t FROM ann",
         "SET GLOBAL sql_mode = ''",
         "XA COMMIT 'x'",
+        "XA ROLLBACK 'x'",
         "EXECUTE s",
         "OPTIMIZE TABLE t",
         "UPDATE \xfcbersicht SET x = 1",

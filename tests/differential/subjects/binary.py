@@ -80,6 +80,16 @@ EVERY_TYPE: tuple[tuple[Bound, ...], ...] = (
 
 STATEMENTS = (
     scenario(
+        "numbers of before a reset belong to nobody",
+        prepare("s", "SELECT 1"),
+        Raw(RESET_CONNECTION),
+        prepare("r", "SELECT 2"),
+        ResetStatement("s"),
+        execute("s"),
+        CloseStatement("s"),
+        execute("r"),
+    ),
+    scenario(
         "prepared once, executed often",
         prepare("s", "SELECT id, name, n FROM t WHERE id = ? OR name = ?"),
         execute("s", 1, "two"),

@@ -273,6 +273,35 @@ SCENARIOS = (
         STATE,
     ),
     scenario(
+        "warnings are told in the client's set of the moment",
+        *(
+            line
+            for names in ("utf8mb4", "latin1", "latin2", "cp1251", "ascii", "binary", "utf8mb4 COLLATE utf8mb4_bin")
+            for line in (
+                "SET NAMES utf8mb4",
+                "SELECT CAST('é' AS SIGNED), CAST('ж' AS SIGNED), 1 / 0",
+                f"SET NAMES {names}",
+                "SHOW WARNINGS",
+                "SHOW WARNINGS LIMIT 1, 1",
+                on("b", "SELECT 1"),
+                "SHOW ERRORS",
+                "SELECT FOUND_ROWS()",
+                "SELECT @@warning_count",
+            )
+        ),
+        *(
+            line
+            for names in ("latin1", "cp1251", "ascii", "binary")
+            for line in (
+                f"SET NAMES {names}",
+                b"SELECT CAST('\xe9' AS SIGNED)",
+                "SET character_set_results = utf8mb4",
+                "SHOW WARNINGS",
+            )
+        ),
+        setup=TEXTS,
+    ),
+    scenario(
         "error messages in the client's set",
         "SELECT * FROM `fehlt_é`",
         "SET NAMES latin1",

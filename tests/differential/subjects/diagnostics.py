@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import MULTI, TABLE, Quit, execute, on, prepare, scenario
+from tests.differential.steps import MULTI, TABLE, InitDb, Quit, Raw, execute, on, prepare, scenario
 
+PING = 14
 WARNS = "SELECT CAST('x' AS SIGNED), CAST('1y' AS SIGNED)"
 COUNTS = "SELECT @@warning_count, @@error_count"
 PROCEDURES = (
@@ -388,6 +389,14 @@ SCENARIOS = (
         on("d", Quit()),
         on("e", Quit()),
         "SHOW ERRORS",
+    ),
+    scenario(
+        "commands that are no statements count the warnings until they are asked for",
+        *(
+            line
+            for asks in ("SHOW WARNINGS", "SHOW ERRORS", "SHOW COUNT(*) WARNINGS", "GET DIAGNOSTICS @a = NUMBER")
+            for line in (WARNS, Raw(PING), Raw(PING), asks, Raw(PING), InitDb(b"{u}"), "SHOW WARNINGS", Raw(PING))
+        ),
     ),
     scenario(
         "EXPLAIN leaves notes",

@@ -9,6 +9,7 @@ from tests.differential.steps import (
     MYSQL,
     TABLE,
     Quit,
+    Raw,
     again,
     execute,
     on,
@@ -17,6 +18,7 @@ from tests.differential.steps import (
     scenario,
 )
 
+RESET_CONNECTION = 0x1F
 ID = "SELECT LAST_INSERT_ID()"
 ROUTINES = (
     *TABLE,
@@ -388,6 +390,75 @@ COUNTS = (
         "SELECT FOUND_ROWS()",
     ),
     scenario(
+        "FOUND_ROWS over rows that are not counted",
+        *(
+            line
+            for use in (
+                "CHECK TABLE t",
+                "CHECKSUM TABLE t",
+                "SHOW CREATE TABLE t",
+                "SHOW WARNINGS",
+                "SHOW COUNT(*) WARNINGS",
+                "SHOW COLUMNS FROM t",
+                "EXPLAIN SELECT id FROM t",
+                only(MYSQL, "EXPLAIN SELECT 1"),
+                "HELP 'no such word'",
+                "XA RECOVER",
+                only(MYSQL, "VALUES ROW(1), ROW(2)"),
+                only(MARIADB, "VALUES (1), (2)"),
+                only(MARIADB, "INSERT INTO t (n) VALUES (7), (8) RETURNING id"),
+                only(MARIADB, "ANALYZE SELECT id FROM t WHERE id < 3"),
+            )
+            for line in (
+                "SELECT id FROM t WHERE id < 3",
+                use,
+                "SELECT FOUND_ROWS()",
+                "SELECT SQL_CALC_FOUND_ROWS id FROM t WHERE id < 4 LIMIT 1",
+                use,
+                "SELECT FOUND_ROWS()",
+            )
+        ),
+    ),
+    scenario(
+        "FOUND_ROWS while a HANDLER reads",
+        "HANDLER t OPEN",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
+        "HANDLER t READ NEXT",
+        "HANDLER t CLOSE",
+        "SELECT FOUND_ROWS()",
+        "SELECT id FROM t LIMIT 2",
+        "HANDLER t OPEN",
+        "HANDLER t READ FIRST",
+        "SELECT FOUND_ROWS()",
+        "HANDLER t READ NEXT LIMIT 9",
+        "HANDLER t READ nothing FIRST",
+        "SELECT FOUND_ROWS()",
+        "HANDLER t CLOSE",
+    ),
+    scenario(
+        "FOUND_ROWS on a connection that is kept, and found something for others",
+        *(
+            line
+            for begin, end in (
+                ("HANDLER t OPEN", "HANDLER t CLOSE"),
+                ("CREATE TEMPORARY TABLE tt (x INT)", "DROP TABLE tt"),
+                ("LOCK TABLES t WRITE", "UNLOCK TABLES"),
+                ("SET insert_id = 900", "SET insert_id = 0"),
+                ("SET @a = 1 + 1", "SET @a = 1"),
+                ("PREPARE s FROM 'SELECT 1'", "DEALLOCATE PREPARE s"),
+                ("FLUSH TABLES WITH READ LOCK", "UNLOCK TABLES"),
+            )
+            for line in (
+                "SELECT id FROM t LIMIT 2",
+                on("b", "SELECT 1"),
+                begin,
+                "SELECT FOUND_ROWS()",
+                "SELECT FOUND_ROWS()",
+                end,
+            )
+        ),
+    ),
+    scenario(
         "FOUND_ROWS by the binary protocol and from procedures",
         prepare("s", "SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT ?"),
         prepare("f", "SELECT FOUND_ROWS(), ROW_COUNT()"),
@@ -429,6 +500,18 @@ COUNTS = (
         "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
         "SET net_read_timeout = 60 + 2, sql_mode = 4",
         "SELECT FOUND_ROWS()",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
+        "SET net_read_timeout = 60 + 1",
+        "SET net_read_timeout = 60 + 2",
+        "SELECT FOUND_ROWS()",
+        "INSERT INTO t (name) VALUES ('x')",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
+        Raw(RESET_CONNECTION),
+        "SELECT FOUND_ROWS()",
+        "SET sort_buffer_size = 1 + 0",
+        "SHOW WARNINGS",
     ),
     scenario(
         "counts of several sessions",

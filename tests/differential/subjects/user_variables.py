@@ -270,4 +270,14 @@ SCENARIOS = (
         "SET @c = @@sql_mode",
         "SELECT @c = @@sql_mode",
     ),
+    scenario(
+        "a statement whose connection is reset to take another session's variable away",
+        "SET @a = 5",
+        on("b", prepare("s", "SELECT 'x', ?")),
+        "SELECT @a",
+        on("b", execute("s", 1)),
+        "SELECT @a",
+        on("b", "SELECT @a"),
+        on("b", execute("s", 2)),
+    ),
 )
