@@ -19,7 +19,7 @@ from dbmux.frontend.cached import EXECUTE, CachedTenant
 from dbmux.frontend.carried import PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
-from dbmux.frontend.schemaless import NO_SCHEMA
+from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
@@ -127,7 +127,7 @@ class StatementTenant(CachedTenant):
 
         def failed(error: BackendRefused | MySQLError) -> None:
             statements.latest = 0
-            self._answer_failure(connection, self._as_in_its_schema(error, query))
+            self._answer_failure(connection, self._as_in(self.carried.state.schema, error, query))
 
         Exchange([(Command.STMT_PREPARE, text)], done, failed).begin(connection)
 
@@ -159,9 +159,13 @@ class StatementTenant(CachedTenant):
         else:
             self._not_ready(connection, error)
 
-    def _as_in_its_schema(self, error: BackendRefused | MySQLError, query: Query) -> BackendRefused | MySQLError:
-        is_for_none = isinstance(error, BackendRefused) and error.number == NO_SCHEMA
-        return self._unknown_schema(query) if is_for_none and self.carried.missing else error
+    def _as_in(self, schema: bytes, error: BackendRefused | MySQLError, query: Query) -> BackendRefused | MySQLError:
+        # Where the schema was dropped: none was chosen instead, or it was asked for before the statement was read.
+        if not schema or not isinstance(error, BackendRefused):
+            return error
+        is_for_none = error.number == NO_SCHEMA and schema == self.carried.missing
+        is_for_it = is_unknown(error) and b"'%b'" % schema in error.message
+        return self._unknown_schema(schema, query) if is_for_none or is_for_it else error
 
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
         # The session may be in a transaction on this connection, which must be as it was before.
@@ -173,9 +177,7 @@ class StatementTenant(CachedTenant):
                 # This has no answer; the execution will.
                 self._answer_asked(connection, b"", 0)
             else:
-                is_its_own = statement.state.schema == self.carried.missing
-                told = self._as_in_its_schema(error, statement.query) if is_its_own else error
-                self._answer_failure(connection, told)
+                self._answer_failure(connection, self._as_in(statement.state.schema, error, statement.query))
 
         def returned(answers: list[Answer]) -> None:
             told = with_status(answers[0].raw, connection.scanner.status)

@@ -363,7 +363,7 @@ class Tenant(Holder, ABC):
         return True
 
     def _tell_unknown(self, connection: Connection, reply: bytes) -> None:
-        error = self._unknown_schema(self._query)
+        error = self._unknown_schema(self.carried.missing, self._query)
         connection.scanner.error = error.number
         connection.error = Err(number=error.number, sqlstate=error.sqlstate, message=error.message).build()
         told = packet.encode(connection.error, reply[3])
@@ -371,9 +371,9 @@ class Tenant(Holder, ABC):
         connection.client.write(told)
         self.reply_ended()
 
-    def _unknown_schema(self, query: Query) -> BackendRefused:
+    def _unknown_schema(self, schema: bytes, query: Query) -> BackendRefused:
         assert self.backend is not None
-        return unknown(self.carried.missing, query, is_mariadb=self.backend.is_mariadb)
+        return unknown(schema, query, is_mariadb=self.backend.is_mariadb)
 
     @abstractmethod
     def _resend(self) -> None:
