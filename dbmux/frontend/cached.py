@@ -38,6 +38,7 @@ from dbmux.events import KEPT, MEMORY, QueryFinished
 from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import HELD, Statement
+from dbmux.frontend.ready import ReadyTenant
 from dbmux.frontend.tenant import (
     AUTOCOMMIT,
     IDLE,
@@ -47,7 +48,6 @@ from dbmux.frontend.tenant import (
     WAITING,
     Market,
     State,
-    Tenant,
     new_tuple,
 )
 from dbmux.lexer import digest, uncommented
@@ -89,7 +89,7 @@ class Switch(Enum):
     OFF = auto()
 
 
-class CachedTenant(Tenant):
+class CachedTenant(ReadyTenant):
     """A tenant whose reads may be answered from the cache, if there is one."""
 
     __slots__ = (

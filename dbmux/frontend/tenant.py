@@ -28,11 +28,9 @@ from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, Pinne
 from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
 from dbmux.frontend.course import Course
 from dbmux.frontend.diagnostics import LASTING
-from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
-from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown, unknown
 from dbmux.kernel import ReplyScanner
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.channel import Channel
@@ -40,14 +38,13 @@ from dbmux.planner.planner import (
     PLAIN,
     Planner,
 )
-from dbmux.query import Access, Kind, Needs, PinReason, Query
+from dbmux.query import Access, Kind, PinReason, Query
 from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags
-from dbmux.sql.substitute import substitute
 from dbmux.sql.variables import CHANGE_TRACKING
 from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
-from dbmux.wire.replies import Err, Status
+from dbmux.wire.replies import Status
 
 QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
 # As a number: a flag's own arithmetic costs half a microsecond a query.
@@ -222,8 +219,8 @@ class Tenant(Holder, ABC):
         """What a command that is no statement's text did to the session."""
 
     @abstractmethod
-    def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
-        """The server refused to prepare a statement anew: answer the command with its error."""
+    def _make_ready(self, connection: Connection) -> None:
+        """Bring the connection into this session's state, and go on with `_then`."""
 
     # Getting a connection.
 
@@ -346,9 +343,6 @@ class Tenant(Holder, ABC):
     def withholds(self, error: int, reply: bytes) -> bool:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
         course, connection = self.course, self.connection
-        if error == NO_SCHEMA and self.carried.missing and connection is not None:
-            self._tell_unknown(connection, reply)
-            return True
         is_refused = course is not None and error in _READ_ONLY and b"read" in reply and b"only" in reply
         if not is_refused or course is None or connection is None or self.shelf is None:
             return False
@@ -361,19 +355,6 @@ class Tenant(Holder, ABC):
         self._resend()
         self._await_primary(course)
         return True
-
-    def _tell_unknown(self, connection: Connection, reply: bytes) -> None:
-        error = self._unknown_schema(self.carried.missing, self._query)
-        connection.scanner.error = error.number
-        connection.error = Err(number=error.number, sqlstate=error.sqlstate, message=error.message).build()
-        told = packet.encode(connection.error, reply[3])
-        connection.reply_bytes = len(told)
-        connection.client.write(told)
-        self.reply_ended()
-
-    def _unknown_schema(self, schema: bytes, query: Query) -> BackendRefused:
-        assert self.backend is not None
-        return unknown(schema, query, is_mariadb=self.backend.is_mariadb)
 
     @abstractmethod
     def _resend(self) -> None:
@@ -492,114 +473,6 @@ class Tenant(Holder, ABC):
         self._get_connection()
         return True
 
-    def _make_ready(self, connection: Connection) -> None:
-        carried, course, statement = self.carried, self.course, self._statement
-        if statement is not None and statement.is_astray:
-            statement.go_with(carried.state)
-        is_prepared = statement is None or self._is_there(statement, connection)
-        gtid = course.wait_for if course is not None else b""
-        if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
-            self._then()
-            return
-        # By now it may be there again.
-        carried.missing = b""
-        if statement is not None and not is_prepared:
-            statement.go_with(carried.state)
-        if connection.state.schema and not carried.state.schema and self._query.kind is not Kind.USE:
-            # The session itself has dropped its own.
-            self._seek_without_schema(connection)
-        else:
-            self._carry_over(connection, gtid)
-
-    def _is_there(self, statement: Statement, connection: Connection) -> bool:
-        return connection.has_statement(statement.key) and not self.carried.has_reset(connection)
-
-    def _carry_over(self, connection: Connection, gtid: bytes) -> None:
-        carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
-        is_prepared = statement is None or self._is_there(statement, connection)
-        self.state = int(State.WAITING)
-        if self.shelf is not None:
-            self.shelf.pool.carried += 1
-        creditor = connection.creditor
-        debts = self._debts(connection) if isinstance(creditor, Tenant) else []
-        if debts and isinstance(creditor, Tenant) and creditor is not self:
-            creditor.is_being_settled()
-        statements = self._preparation(connection, gtid)
-        unprepared = None if is_prepared else statement
-        anew = [] if unprepared is None or backend is None else unprepared.preparation(carried.there, backend.spelling)
-
-        def done(answers: list[Answer]) -> None:
-            if debts and isinstance(creditor, Tenant):
-                creditor.settle(connection, answers[: len(debts)])
-            connection.forget_debt()
-            carried.take_over(connection, self._query, self)
-            self._change_shelf(connection)
-            if (self._query.needs or carried.missing) and statement is None:
-                self._substitute()
-            if unprepared is not None:
-                at = [command for command, _ in anew].index(Command.STMT_PREPARE)
-                told = answers[len(debts) + len(statements) + at].prepared()
-                unprepared.was_prepared_anew(told.columns)
-                connection.close_statement(unprepared.key)
-                connection.remember_statement(unprepared.key, told.statement)
-            if course is not None and gtid and not has_come(answers[len(debts)]):
-                self._wait_no_longer(course, connection)
-            else:
-                self._then()
-
-        def failed(error: BackendRefused | MySQLError) -> None:
-            answers = exchange.answers
-            if debts and isinstance(creditor, Tenant):
-                creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
-            done_of_it = len(answers) - len(debts)
-            if is_unknown(error) and statements[max(done_of_it, 0) :][:1] == [(Command.INIT_DB, carried.state.schema)]:
-                self._do_without_schema(connection, gtid, done_of_it)
-                return
-            if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
-                self._not_ready(connection, error, gtid if len(answers) == len(debts) else b"")
-                return
-            connection.forget_debt()
-            carried.take_over(connection, self._query, self)
-            self._not_prepared(connection, unprepared, error)
-
-        exchange = Exchange([*debts, *statements, *anew], done, failed)
-        exchange.begin(connection)
-
-    def _debts(self, connection: Connection) -> list[tuple[Command, bytes]]:
-        # What prepares it for this session destroys what it still knew, for another one or for this.
-        if connection.debt & ~Debt.WARNINGS or self._query.needs & ~Needs.LAST_INSERT_ID:
-            self.carried.claim_found_rows(connection)
-        return settlement(connection)
-
-    def _do_without_schema(self, connection: Connection, gtid: bytes, prepared: int) -> None:
-        # The session's own was dropped: what names its schemas, or needs none, can run where none is chosen.
-        connection.forget_debt()
-        if connection.state.schema:
-            if prepared:
-                # Some of what was to be done on it is done.
-                connection.quit()
-            self._seek_without_schema(connection)
-        else:
-            self.carried.do_without_schema()
-            if self._statement is not None:
-                self._statement.go_with(self.carried.there)
-            self._carry_over(connection, gtid)
-
-    def _seek_without_schema(self, connection: Connection) -> None:
-        shelf = self.shelf
-        if shelf is None or self._is_held(connection):
-            why = "the session's schema was dropped, and the connection that it holds is in another one; connect again"
-            self._not_ready(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
-            return
-        self.connection = None
-        shelf.give(connection, perf_counter())
-        self._face_shelf(shelf.sibling(replace(shelf.key, has_schema=False)))
-        self._get_connection()
-
-    def _is_held(self, connection: Connection) -> bool:
-        # Whether no other one has what is on it.
-        return self.shelf is None or bool(self.carried.pins) or connection.is_in_transaction
-
     def _change_shelf(self, connection: Connection) -> None:
         # Connections with a schema and those without are of two kinds.
         shelf, has_schema = self.shelf, bool(connection.state.schema)
@@ -612,56 +485,6 @@ class Tenant(Holder, ABC):
         self.shelf = shelf
         if self.course is not None and self.backend is not None:
             self.course.move(self.backend, shelf)
-
-    def _preparation(self, connection: Connection, gtid: bytes) -> list[tuple[Command, bytes]]:
-        # What is sent before the query: first of all the question whether a replica has what this session wrote.
-        backend, course = self.backend, self.course
-        assert backend is not None
-        told: list[tuple[Command, bytes]] = []
-        if gtid and course is not None:
-            told.append((Command.QUERY, waiting(backend, gtid, course.group.config.read_your_writes_wait)))
-        return told + self.carried.preparation(connection, self._query, self, backend.spelling)
-
-    def _wait_no_longer(self, course: Course, connection: Connection) -> None:
-        assert self.shelf is not None
-        course.has_waited_in_vain()
-        self.connection = None
-        self.shelf.give(connection, perf_counter())
-        self._get_connection()
-
-    def _substitute(self) -> None:
-        values, schema = self.carried.substitutes(self._query), self.carried.schema_to_tell(self._query)
-        if (values or schema) and self._command == QUERY:
-            start = self._text_at
-            text = substitute(self._pending, start, self._flags, values, schema)
-            self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
-
-    def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError, asked: bytes = b"") -> None:
-        # `asked` is the GTID of which the server was being asked.
-        if self.state == State.CLOSED:
-            return
-        if asked and self.course is not None and isinstance(error, BackendRefused):
-            # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
-            connection.forget_debt()
-            self._wait_no_longer(self.course, connection)
-            return
-        was_closed = connection.is_closed
-        is_missed = self._is_held(connection)
-        connection.quit()
-        self.connection = None
-        if is_missed:
-            if isinstance(error, BackendRefused):
-                why = f"the session's connection could not be made ready: {error}; connect again"
-                error = MySQLError(ErrorCode.LOST_IN_REPLY, why)
-            self.fail(error, CloseReason.BACKEND_GONE)
-            return
-        if was_closed and self._is_retriable:
-            # Nothing of the command was sent: another connection is as good, and perhaps one of another server.
-            self._is_retriable = False
-            if not self._go_elsewhere():
-                self._get_connection()
-            return
-        self._answer_error(error)
 
     def _send_pending(self) -> None:
         connection = self.connection
