@@ -23,7 +23,10 @@ Found = Mapping[str, Mapping[str, Figure]]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be reached by `target` under a load: a median, or its ratio to another target of the same run."""
+    """What is to be reached by `target` under a load: a median, or its ratio to another target of the same run.
+
+    That other target may have been under another load, `of_load`.
+    """
 
     load: str
     target: str
@@ -31,6 +34,7 @@ class Goal:
     limit: float
     of: str = ""
     is_ceiling: bool = False
+    of_load: str = ""
 
 
 TARGETS = (
@@ -45,6 +49,8 @@ TARGETS = (
     Goal("point-select", "dbmux-cached", "queries/s", 2.1, REFERENCE),
     Goal("point-select", "dbmux-cached", "CPU us/query", 0.6, REFERENCE, is_ceiling=True),
     Goal("point-select", "dbmux-missing", "queries/s", 0.95, "dbmux-shared"),
+    Goal("prepared", "dbmux-shared", "queries/s", 0.9, "dbmux-shared", of_load="point-select"),
+    Goal("prepared", "dbmux-cached", "queries/s", 0.85, "dbmux-cached", of_load="point-select"),
     Goal("crowded", "dbmux-shared", "queries/s", 1.4, "direct"),
     Goal("throng", "dbmux-throng", "queries/s", 0.9, REFERENCE),
     Goal("throng-2ms", "dbmux-throng", "queries/s", 0.95, "direct"),
@@ -70,26 +76,26 @@ def table(found: Found) -> str:
 def verdicts(results: Mapping[str, Found]) -> Iterator[str]:
     """Each target of the project with what was reached."""
     for goal in TARGETS:
-        found = results.get(goal.load, {})
-        value = _value(found, goal)
+        value = _value(results, goal)
         if value is None:
             continue
         reached = value <= goal.limit if goal.is_ceiling else value >= goal.limit
         sign = "at most" if goal.is_ceiling else "at least"
-        of = f" of {goal.of}'s" if goal.of else ""
+        where = f" at {goal.of_load}" if goal.of_load else ""
+        of = f" of {goal.of}'s{where}" if goal.of else ""
         yield (
             f"{'reached' if reached else 'MISSED'}: {goal.load}, {goal.target}: {goal.metric} {value:.2f}{of}; "
             f"wanted {sign} {goal.limit:g}"
         )
 
 
-def _value(found: Found, goal: Goal) -> float | None:
-    figure = found.get(goal.target, {}).get(goal.metric)
+def _value(results: Mapping[str, Found], goal: Goal) -> float | None:
+    figure = results.get(goal.load, {}).get(goal.target, {}).get(goal.metric)
     if figure is None or not goal.of:
         return figure.median if figure is not None else None
     if goal.of == REFERENCE:
         return figure.ratio
-    other = found.get(goal.of, {}).get(goal.metric)
+    other = results.get(goal.of_load or goal.load, {}).get(goal.of, {}).get(goal.metric)
     return figure.median / other.median if other is not None and other.median else None
 
 
