@@ -468,13 +468,13 @@ class Carried:
             # This session has none; the connection may still have those of the one before.
             return not self._counts_rows
         asked = self.apart & query.needs
-        if asked == Needs.FOUND_ROWS and PinKey(PinReason.XA, "") in self.pins:
-            # What would put it right may be refused there.
-            return False
         return bool(asked & ~Needs.WARNINGS if is_owed else asked)
 
     def _prelude(self) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
+        if PinKey(PinReason.XA, "") in self.pins:
+            # It would be refused there once XA END was said.
+            return []
         # MariaDB forgets warnings only for a statement with a table.
         told = [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE"]
         if self.row_count >= 0:
@@ -548,7 +548,8 @@ class Carried:
 
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
-        self.claim_found_rows(connection)
+        if self._counts_rows or any(key.reason in _UNSEEN for key in self.pins):
+            connection.debt |= Debt.FOUND_ROWS
         # FOUND_ROWS() alone is as it was.
         creditor, owed = connection.creditor, connection.debt & Debt.FOUND_ROWS
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}

@@ -517,6 +517,14 @@ COUNTS = (
         "SHOW WARNINGS",
     ),
     scenario(
+        "what an EXECUTE found outlives a reset",
+        "SELECT id FROM t",
+        "PREPARE r FROM 'SELECT id FROM t WHERE id = ?'",
+        "EXECUTE r USING @none",
+        Raw(RESET_CONNECTION),
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+    ),
+    scenario(
         "counts of several sessions",
         # MariaDB begins with what another client found.
         on("b", "SELECT 1"),

@@ -608,6 +608,15 @@ TRANSACTIONS = (
         capabilities=TRACK,
     ),
     scenario(
+        "a transaction in a transaction, and what a client that tracks is told of it",
+        "START TRANSACTION",
+        "BEGIN",
+        "START TRANSACTION READ ONLY",
+        "BEGIN",
+        "COMMIT",
+        capabilities=TRACK,
+    ),
+    scenario(
         "foreign keys and deferred errors in a transaction",
         "CREATE TABLE parent (id INT PRIMARY KEY)",
         "CREATE TABLE child (id INT, FOREIGN KEY (id) REFERENCES parent (id) ON DELETE CASCADE)",
@@ -626,6 +635,21 @@ TRANSACTIONS = (
 )
 
 XA = (
+    scenario(
+        "what is counted between XA END and XA PREPARE",
+        "SELECT id FROM t",
+        "XA START 'x{u}'",
+        "SELECT @@warning_count, @@error_count",
+        "INSERT INTO t (name) VALUES ('x')",
+        "SELECT ROW_COUNT()",
+        "XA END 'x{u}'",
+        "SELECT @@warning_count, @@error_count",
+        "SHOW WARNINGS",
+        "XA PREPARE 'x{u}'",
+        "SELECT @@warning_count, @@error_count",
+        "XA ROLLBACK 'x{u}'",
+        "SELECT @@warning_count, @@error_count",
+    ),
     scenario(
         "XA in two phases",
         "XA START 'x{u}'",
