@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
+from dbmux.errors import ErrorCode
 from dbmux.query import (
     AskLocks,
     ChangeSchema,
@@ -256,7 +257,7 @@ class Carried:
                 is_owed = query.kind is Kind.MULTI or not scanner.error
             case FoundRows.ASKED_ON_MARIADB if not is_mysql:
                 is_owed = not scanner.error
-            case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED:
+            case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED and not (is_mysql and scanner.error):
                 # An open cursor's rows stay counted while they are fetched.
                 found = scanner.rows
             case FoundRows.ITS_ROWS_ON_MYSQL if is_mysql:
@@ -275,7 +276,7 @@ class Carried:
             # What SQL_CALC_FOUND_ROWS counted before is over.
             self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
             self.apart &= ~Needs.FOUND_ROWS
-        elif _may_count_unseen(query):
+        elif _may_count_unseen(query) and scanner.error != ErrorCode.UNKNOWN_STATEMENT.number:
             self.apart &= ~Needs.FOUND_ROWS
         elif not self.pins:
             # Should it be kept from now on: this connection may have found something for another session.

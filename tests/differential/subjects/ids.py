@@ -525,6 +525,18 @@ COUNTS = (
         "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
     ),
     scenario(
+        "rows found before what failed",
+        "SELECT id FROM t ORDER BY id LIMIT 2",
+        "EXECUTE nothing",
+        "SELECT FOUND_ROWS()",
+        "SELECT id FROM t ORDER BY id LIMIT 2",
+        "SELECT 18446744073709551615 + 1",
+        "SELECT FOUND_ROWS()",
+        "SELECT id FROM t ORDER BY id LIMIT 2",
+        "SELECT id FROM not_there",
+        "SELECT FOUND_ROWS()",
+    ),
+    scenario(
         "counts of several sessions",
         # MariaDB begins with what another client found.
         on("b", "SELECT 1"),

@@ -8,6 +8,12 @@ RESET_CONNECTION = 31
 
 SCENARIOS = (
     scenario(
+        "CALL of what changes nothing, behind a change",
+        "UPDATE t SET n = n + 1",
+        "CALL nothing()",
+        setup=(*TABLE, "CREATE PROCEDURE nothing() BEGIN END"),
+    ),
+    scenario(
         "CALL with several results",
         "CALL three()",
         "CALL three",
