@@ -447,7 +447,7 @@ class Carried:
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
             told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
-        if query.needs & ~Needs.LAST_INSERT_ID and (
+        if (query.needs & ~Needs.LAST_INSERT_ID or _begins_xa(query)) and (
             told
             or connection.creditor is not owner
             or self._is_apart(query, connection)
@@ -465,6 +465,9 @@ class Carried:
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             return True
         is_owed = bool(connection.debt & Debt.WARNINGS)
+        if _begins_xa(query) and self._warnings_last is Warnings.UNTIL_A_TABLE:
+            # In there it can no longer be made to forget those of the session before.
+            return not is_owed
         if query.needs & Needs.WARNINGS and self._warnings_last is Warnings.UNTIL_A_TABLE and not is_owed:
             # This session has none; the connection may still have those of the one before.
             return not self._counts_rows
@@ -569,6 +572,10 @@ class Carried:
 def count_errors(stored: Answer) -> int:
     """How many of the stored warnings are errors."""
     return sum(row[0] == b"Error" for row in stored.rows)
+
+
+def _begins_xa(query: Query) -> bool:
+    return any(isinstance(effect, Pin) and effect.reason is PinReason.XA for effect in query.effects)
 
 
 def _may_count_unseen(query: Query) -> bool:
