@@ -90,6 +90,14 @@ def test_a_value_that_is_known_again_ends_the_pin_of_one_that_was_not(
     assert classify(statement.encode(), 0, 0).effects == (reason[type(effect)], effect)
 
 
+@pytest.mark.parametrize("statement, has_ended", [("SET timestamp = 0", True), ("SET insert_id = 0", False)])
+def test_a_variable_that_is_as_on_a_new_connection_pins_no_longer(statement: str, has_ended: bool) -> None:
+    (effect,) = classify(statement.encode(), 0, 0).effects
+
+    # MySQL gives the next row of whoever comes then the number 0.
+    assert isinstance(effect, Unpin if has_ended else Pin)
+
+
 @pytest.mark.parametrize(
     "flags, statement, meaning",
     [

@@ -417,6 +417,15 @@ MEANING = (
         "SELECT MAX(id), LAST_INSERT_ID() FROM t",
     ),
     scenario(
+        "insert_id of one session is not the next one's",
+        "SET insert_id = 900",
+        "SET insert_id = 0",
+        "SELECT 1",
+        *(on("b", "INSERT INTO t (name) VALUES ('x')") for _ in range(3)),
+        on("b", "SELECT MAX(id) FROM t"),
+        "INSERT INTO t (name) VALUES ('y')",
+    ),
+    scenario(
         "random numbers of a seeded session",
         "SET rand_seed1 = 12345, rand_seed2 = 67890",
         "SELECT RAND()",
