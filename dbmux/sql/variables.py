@@ -66,8 +66,8 @@ _HARMLESS = {
 
 _OTHER_MODES = (b"ORACLE", b"EMPTY_STRING_IS_NULL")
 
-# Values with which a variable that is not carried is as on a new connection. `insert_id` has none: after 0, that is what
-# MySQL gives the next row.
+# Values with which a variable that is not carried is as on a new connection. `insert_id` has none: MySQL then gives the
+# next row the number 0.
 _AT_REST = {
     "gtid_next": frozenset((b"'AUTOMATIC'", None)),
     "profiling": frozenset((b"0", b"FALSE", b"'OFF'")),

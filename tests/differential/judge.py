@@ -13,8 +13,8 @@ Apart are only:
   connection. No client acts on them. All other flags must be equal: a client acts on IN_TRANSACTION, AUTOCOMMIT,
   MORE_RESULTS, CURSOR_EXISTS, LAST_ROW_SENT, OUT_PARAMETERS, READ_ONLY_TRANSACTION, DATABASE_DROPPED and
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
-- the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: MariaDB sets it for what
-  DbMux has it tell (`session_track_state_change`);
+- on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
+  DbMux has the server tell (`session_track_state_change`);
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
@@ -88,6 +88,7 @@ class Peculiar:
 
     schema: bytes
     capabilities: int
+    is_mysql: bool = False
 
     def without(self, reply: Reply, step: Step) -> Reply:
         """A reply that can be compared with one of another run."""
@@ -103,7 +104,8 @@ class Peculiar:
                 state = self._named(_without_gtids(message.state))
                 return replace(message, status=self._flags(message.status), info=self._named(message.info), state=state)
             case Eof():
-                return replace(message, status=self._flags(message.status) & ~STATE_CHANGED)
+                flags = self._flags(message.status)
+                return replace(message, status=flags if self.is_mysql else flags & ~STATE_CHANGED)
             case Err():
                 return replace(message, message=b"apart" if step.apart else self._worded(message))
             case Prepared():

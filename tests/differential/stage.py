@@ -131,7 +131,7 @@ class Stage:
     def log_in(self, scenario: Scenario) -> tuple[Reply, Reply]:
         """What a login tells in all, directly and through DbMux."""
         login = self._login(scenario, b"test")
-        peculiar = Peculiar(schema=b"", capabilities=login.capabilities)
+        peculiar = Peculiar(schema=b"", capabilities=login.capabilities, is_mysql=self.server in MYSQL)
         told = []
         for way in (self._direct, self._through):
             talker = way(login)
@@ -195,7 +195,7 @@ class _Run:
         self.told: list[Told] = []
         self.sessions: dict[str, Talker] = {}
         self.taken = 0
-        self.peculiar = Peculiar(schema=schema, capabilities=login.capabilities)
+        self.peculiar = Peculiar(schema=schema, capabilities=login.capabilities, is_mysql=is_mysql)
         self._login = login
         self._way = way
         self._opening = opening
