@@ -53,14 +53,14 @@ class Access(StrEnum):
 
 
 class Needs(IntFlag):
-    """What a statement asks of the statements before it on the same connection."""
+    """What a statement asks of the statements before it on the same connection; TRACKING, of the connection itself."""
 
     NOTHING = 0
     LAST_INSERT_ID = 1
     FOUND_ROWS = 2
     ROW_COUNT = 4
     WARNINGS = 8
-    TEMPORARY = 16
+    TRACKING = 16
 
 
 class FoundRows(StrEnum):

@@ -39,7 +39,7 @@ from dbmux.session import (
     names_set_one_by_one,
     needs_reset,
 )
-from dbmux.sql.variables import is_carried
+from dbmux.sql.variables import CHANGE_TRACKING, is_carried
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Status
@@ -192,7 +192,7 @@ class Carried:
         if failed:
             connection.state = self._left_behind(query, connection)
         else:
-            connection.state = self.there
+            connection.state = self._wanted(query, connection)
 
     def _left_behind(self, query: Query, connection: Connection) -> SessionState:
         # A SET that fails may have come as far as a user variable, and leaves at least its name.
@@ -206,7 +206,15 @@ class Carried:
 
     def _there(self, query: Query, connection: Connection) -> SessionState:
         # A connection is not brought into the schema that the session is about to leave.
-        return replace(self.state, schema=connection.state.schema) if query.kind is Kind.USE else self.there
+        wanted = self._wanted(query, connection)
+        return replace(wanted, schema=connection.state.schema) if query.kind is Kind.USE else wanted
+
+    def _wanted(self, query: Query, connection: Connection) -> SessionState:
+        # Where the query shows it, what DbMux has switched on for itself is off.
+        is_shown = bool(query.needs & Needs.TRACKING) and connection.can_track
+        if not is_shown or self.state.variable(CHANGE_TRACKING) is not None or PinKey(PinReason.XA, "") in self.pins:
+            return self.there
+        return self.there.after(SetVariable(CHANGE_TRACKING, None))
 
     def _follow_report(self, query: Query, connection: Connection, now: float) -> None:
         if connection.reported_change and not query.effects and query.kind in _WITH_TRIGGERS:
@@ -414,6 +422,8 @@ class Carried:
             return False
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             return False
+        if query.needs & Needs.TRACKING:
+            return not self.missing and connection.state == self._wanted(query, connection)
         return connection.state is self.state or connection.state == self.state
 
     def has_reset(self, connection: Connection) -> bool:
@@ -435,19 +445,19 @@ class Carried:
             if option is None:
                 option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
             told.append((Command.SET_OPTION, option))
-        has, wants = connection.state, self.state
+        has, wants = connection.state, self._wanted(query, connection)
         is_elsewhere = (wants.schema, wants.altered) != (has.schema, has.altered)
-        if is_elsewhere and wants.schema and not self.missing and query.kind is not Kind.USE:
+        if is_elsewhere and wants.schema and query.kind is not Kind.USE:
             # Whoever chooses another schema may do so because this one is there no more.
             if wants.schema == has.schema:
                 # MariaDB does nothing for one that is chosen already.
                 told.append((Command.INIT_DB, b"information_schema"))
             told.append((Command.INIT_DB, wants.schema))
-        told += [(Command.QUERY, sql) for sql in assignments(have, self.state, spelling)]
+        told += [(Command.QUERY, sql) for sql in assignments(have, wants, spelling)]
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
             told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
-        if (query.needs & ~Needs.LAST_INSERT_ID or _begins_xa(query)) and (
+        if (query.needs & COUNTS or _begins_xa(query)) and (
             told
             or connection.creditor is not owner
             or self._is_apart(query, connection)
@@ -540,7 +550,7 @@ class Carried:
             connection.forget_session()
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             connection.insert_id = self.insert_id
-        if connection.creditor is owner and not query.needs & ~Needs.LAST_INSERT_ID:
+        if connection.creditor is owner and not query.needs & COUNTS:
             # A SET leaves what was found.
             self.apart |= Needs.ROW_COUNT | Needs.WARNINGS
         else:

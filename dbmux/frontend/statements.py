@@ -16,13 +16,13 @@ from time import perf_counter
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import EXECUTE, CachedTenant
-from dbmux.frontend.carried import PinKey
+from dbmux.frontend.carried import COUNTS, PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
-from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query, SetUserVariable
+from dbmux.query import Access, Kind, Pin, PinReason, Query, SetUserVariable
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
@@ -43,7 +43,6 @@ PREPARED = frozenset(
         Command.MARIADB_STMT_BULK_EXECUTE,
     )
 )
-_NOT_CARRIED = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
 ATTRIBUTES = int(Capability.QUERY_ATTRIBUTES)
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 
@@ -120,7 +119,7 @@ class StatementTenant(CachedTenant):
             self._keep_apart(statement)
             connection.close_statement(statement.key)
             connection.remember_statement(statement.key, told.statement)
-            if query.needs & _NOT_CARRIED:
+            if query.needs & COUNTS:
                 # Such a statement asks its own connection, and there is no text in which to put the answer.
                 self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
             self._answer_asked(connection, renumbered(answers[0].raw, statement.id), 0)

@@ -164,7 +164,7 @@ def _show(statement: Statement) -> Query:
     found.tables.clear()
     if "VARIABLES" in statement.words[at : at + 2]:
         # Among them is last_insert_id.
-        found.needs |= Needs.LAST_INSERT_ID
+        found.needs |= Needs.LAST_INSERT_ID | Needs.TRACKING
     if statement.word(at) not in _SHOWN_ANYWHERE:
         found.at_least(Access.UNSURE)
     query = found.query(Kind.SHOW)

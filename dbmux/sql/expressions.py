@@ -14,6 +14,7 @@ from dbmux.query import Access, AskLocks, Effect, Kind, Needs, Pin, PinReason, Q
 from dbmux.sql.functions import ABOUT_THE_SERVER, PLAIN, SYNTAX
 from dbmux.sql.names import NAME, read_name, read_string, show, unquote, variable_name
 from dbmux.sql.statement import Statement
+from dbmux.sql.variables import CHANGE_TRACKING
 
 STRENGTH = (Access.READ, Access.LOCKING_READ, Access.UNSURE, Access.WRITE)
 
@@ -30,7 +31,10 @@ _VARIABLE_NEEDS = {
     "identity": Needs.LAST_INSERT_ID,
     "last_insert_id": Needs.LAST_INSERT_ID,
     "warning_count": Needs.WARNINGS,
+    CHANGE_TRACKING: Needs.TRACKING,
 }
+# Tables of performance_schema and information_schema that tell the session's variables.
+_TABLE_NEEDS = dict.fromkeys(("session_variables", "system_variables", "variables_by_thread"), Needs.TRACKING)
 _SCOPES = frozenset(("global", "local", "session"))
 
 # Schemas, and tables of information_schema, that tell of the server or the connection that is asked.
@@ -274,6 +278,7 @@ def _table(statement: Statement, at: int, found: Expressions) -> None:
             return
         if name not in found.tables:
             found.tables.append(name)
+            found.needs |= _TABLE_NEEDS.get(name.lower().rpartition(".")[2], Needs.NOTHING)
         at = _behind_alias(statement, after)
         if statement.word(at) != ",":
             return

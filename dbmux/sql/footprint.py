@@ -165,7 +165,7 @@ def _entanglement(query: Query) -> str:
     for effect in query.effects:
         if isinstance(effect, Pin):
             return str(effect.reason)
-    return "it asks what an earlier statement did" if query.needs & ~Needs.TEMPORARY else "it asks the server's state"
+    return "it asks what an earlier statement did" if query.needs & ~Needs.TRACKING else "it asks the server's state"
 
 
 def _sources(statement: Statement) -> Iterator[TableName]:

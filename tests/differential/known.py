@@ -12,9 +12,6 @@ Where = dict[tuple[str, frozenset[str]], str]
 # A connection that has no schema could not go back to having none.
 _ASTRAY = "where the session's schema was dropped, what was prepared in another one is prepared anew without one"
 
-# By it servers tell that a trigger set a user variable: the session keeps its connection then.
-_SWITCHED_ON = "session_track_state_change is on where no session has set it"
-
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
 _FIRST_TYPES = "MySQL takes the values of later executions for the types of the first one; prepared anew it does not"
 _CALL = "MySQL answers a CALL that changes nothing with the count of the statement before"
@@ -22,7 +19,6 @@ _CALL = "MySQL answers a CALL that changes nothing with the count of the stateme
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
     ("prepared in a schema, executed without one", ALL): _ASTRAY,
-    ("what DbMux has switched on for itself", ALL): _SWITCHED_ON,
     ("the types of the first values", MYSQL): _FIRST_TYPES,
     ("CALL of what changes nothing, behind a change", MYSQL): _CALL,
 }
