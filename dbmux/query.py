@@ -76,6 +76,8 @@ class FoundRows(StrEnum):
     """The number of its rows on MySQL; on MariaDB what it was."""
     NONE_ON_MARIADB = auto()
     """0 on MariaDB; on MySQL what it was."""
+    STORED = auto()
+    """The number of rows that it put into variables or a file."""
     ASKED = auto()
     """Only the server knows."""
     ASKED_ON_MARIADB = auto()

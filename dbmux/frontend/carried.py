@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.errors import ErrorCode
+from dbmux.kernel import ReplyScanner
 from dbmux.query import (
     AskLocks,
     ChangeSchema,
@@ -56,6 +57,12 @@ _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DEL
 _WITH_TRIGGERS = _DATA | {Kind.MULTI}
 # In what a server stores, a definition, a question for the schema must stay as it is.
 _ASKS_SCHEMA = _DATA | {Kind.SET}
+# No number of found rows: what it was, which is how the scanner says that there were none; only the server knows.
+_AS_BEFORE, _ASK = -1, -2
+# SELECT ... INTO of several rows: MySQL has looked at the second one.
+_MORE_THAN_ONE_ROW = 1172
+# EXECUTE, or a call, of what is not there.
+_NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
 COUNTS = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
@@ -84,6 +91,7 @@ class Carried:
 
     __slots__ = (
         "_asks_locks",
+        "_asks_warnings",
         "_first",
         "_foretold",
         "_reset_names",
@@ -128,6 +136,7 @@ class Carried:
         self._were_warnings_asked = False
         self._foretold: Answer | None = None
         self._asks_locks = False
+        self._asks_warnings = False
 
     def count(self, rows: int) -> None:
         """ROW_COUNT() is this after a command that DbMux answered itself."""
@@ -192,7 +201,7 @@ class Carried:
         if failed:
             connection.state = self._left_behind(query, connection)
         else:
-            connection.state = self._wanted(query, connection)
+            connection.state = self.there if query.kind is Kind.USE else self._there(query, connection)
 
     def _left_behind(self, query: Query, connection: Connection) -> SessionState:
         # A SET that fails may have come as far as a user variable, and leaves at least its name.
@@ -205,16 +214,14 @@ class Carried:
         return state
 
     def _there(self, query: Query, connection: Connection) -> SessionState:
-        # A connection is not brought into the schema that the session is about to leave.
-        wanted = self._wanted(query, connection)
-        return replace(wanted, schema=connection.state.schema) if query.kind is Kind.USE else wanted
-
-    def _wanted(self, query: Query, connection: Connection) -> SessionState:
-        # Where the query shows it, what DbMux has switched on for itself is off.
-        is_shown = bool(query.needs & Needs.TRACKING) and connection.can_track
-        if not is_shown or self.state.variable(CHANGE_TRACKING) is not None or PinKey(PinReason.XA, "") in self.pins:
-            return self.there
-        return self.there.after(SetVariable(CHANGE_TRACKING, None))
+        # The session's state as a connection has to have it for this query, and has it after an error.
+        there = self.there
+        if query.needs & Needs.TRACKING and connection.can_track and not self._is_in_xa:
+            there = _as_without_dbmux(there)
+        has = connection.state
+        if _needs_no_schema(query) and (there.schema, there.altered) != (has.schema, has.altered):
+            there = replace(there, schema=has.schema, altered=has.altered)
+        return there
 
     def _follow_report(self, query: Query, connection: Connection, now: float) -> None:
         if connection.reported_change and not query.effects and query.kind in _WITH_TRIGGERS:
@@ -234,7 +241,11 @@ class Carried:
         scanner = connection.scanner
         # Of several statements only the last tells its warnings, and need not be the last that has any.
         connection.debt &= ~Debt.ROW_COUNT
-        is_quiet = not (scanner.warnings or scanner.error or query.kind is Kind.MULTI)
+        is_loud = bool(scanner.warnings or scanner.error)
+        if query.kind is Kind.MULTI and not is_loud and self._keeps_warnings(query) and self.warnings is not None:
+            # Either these stay, or one of the statements had others without telling.
+            self._asks_warnings = True
+        is_quiet = not (is_loud or query.kind is Kind.MULTI) or self._asks_warnings
         if not (is_quiet and query.is_bystander):
             self.apart &= Needs.FOUND_ROWS
         is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
@@ -256,35 +267,16 @@ class Carried:
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
 
     def _follow_found_rows(self, query: Query, connection: Connection) -> None:
-        scanner = connection.scanner
-        is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
-        found = -1
-        is_owed = False
-        match query.found_rows:
-            case FoundRows.ASKED:
-                is_owed = query.kind is Kind.MULTI or not scanner.error
-            case FoundRows.ASKED_ON_MARIADB if not is_mysql:
-                is_owed = not scanner.error
-            case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED and not (is_mysql and scanner.error):
-                # An open cursor's rows stay counted while they are fetched.
-                found = scanner.rows
-            case FoundRows.ITS_ROWS_ON_MYSQL if is_mysql:
-                found = scanner.rows
-            case FoundRows.ONE_ON_MYSQL if is_mysql and not scanner.error:
-                found = 1
-            case FoundRows.NONE_ON_MARIADB if not is_mysql and not scanner.error:
-                found = 0
-            case _:
-                pass
-        if found >= 0 or is_owed:
+        found = _found(query, connection.scanner, self._warnings_last)
+        if found != _AS_BEFORE:
             self.found_rows = max(found, 0)
             connection.debt &= ~Debt.FOUND_ROWS
-            if is_owed:
+            if found == _ASK:
                 connection.debt |= Debt.FOUND_ROWS
             # What SQL_CALC_FOUND_ROWS counted before is over.
             self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
             self.apart &= ~Needs.FOUND_ROWS
-        elif _may_count_unseen(query) and scanner.error != ErrorCode.UNKNOWN_STATEMENT.number:
+        elif _may_count_unseen(query) and connection.scanner.error not in _NOT_RUN:
             self.apart &= ~Needs.FOUND_ROWS
         elif not self.pins:
             # Should it be kept from now on: this connection may have found something for another session.
@@ -350,6 +342,8 @@ class Carried:
     def questions(self) -> list[bytes]:
         """What has to be asked on the connection before anything else runs on it."""
         told = []
+        if self._asks_warnings:
+            told.append(b"SHOW WARNINGS")
         if not self._knows_client():
             told.append(NAMES_QUESTION)
         told += [b"SELECT @@session." + name.encode() for name in self._unread()]
@@ -360,8 +354,8 @@ class Carried:
         return told
 
     def claim_found_rows(self, connection: Connection) -> None:
-        """What SQL_CALC_FOUND_ROWS counted is asked for before something else counts on its connection."""
-        if self._counts_rows:
+        """What only the connection knows that this session holds is asked for before something else counts there."""
+        if self._counts_rows or (self._ran_unseen and not self.apart & Needs.FOUND_ROWS):
             connection.debt |= Debt.FOUND_ROWS
 
     def learn_found_rows(self, number: int) -> None:
@@ -374,6 +368,10 @@ class Carried:
         """The answers to `questions`; raises ProtocolError for answers that are none."""
         told = iter(answers)
         self.apart |= Needs.ROW_COUNT | Needs.FOUND_ROWS
+        if self._asks_warnings:
+            if (warnings := next(told)).rows:
+                self.keep_warnings(warnings, self.state.names)
+            self._asks_warnings = False
         if not self._knows_client():
             values = next(told).row(4)
             names = names_set_one_by_one(values)
@@ -393,6 +391,10 @@ class Carried:
             self._asks_locks = False
         if connection.state == self.state:
             connection.state = self.state
+
+    @property
+    def _ran_unseen(self) -> bool:
+        return any(key.reason in _UNSEEN for key in self.pins)
 
     @property
     def _counts_rows(self) -> bool:
@@ -422,8 +424,8 @@ class Carried:
             return False
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             return False
-        if query.needs & Needs.TRACKING:
-            return not self.missing and connection.state == self._wanted(query, connection)
+        if query.needs & Needs.TRACKING or _needs_no_schema(query):
+            return not self.missing and connection.state == self._there(query, connection)
         return connection.state is self.state or connection.state == self.state
 
     def has_reset(self, connection: Connection) -> bool:
@@ -445,10 +447,9 @@ class Carried:
             if option is None:
                 option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
             told.append((Command.SET_OPTION, option))
-        has, wants = connection.state, self._wanted(query, connection)
+        has, wants = connection.state, self._there(query, connection)
         is_elsewhere = (wants.schema, wants.altered) != (has.schema, has.altered)
-        if is_elsewhere and wants.schema and query.kind is not Kind.USE:
-            # Whoever chooses another schema may do so because this one is there no more.
+        if is_elsewhere and wants.schema:
             if wants.schema == has.schema:
                 # MariaDB does nothing for one that is chosen already.
                 told.append((Command.INIT_DB, b"information_schema"))
@@ -457,7 +458,7 @@ class Carried:
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
             told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
-        if (query.needs & COUNTS or _begins_xa(query)) and (
+        if self.is_about_counts(query) and (
             told
             or connection.creditor is not owner
             or self._is_apart(query, connection)
@@ -475,8 +476,7 @@ class Carried:
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             return True
         is_owed = bool(connection.debt & Debt.WARNINGS)
-        if _begins_xa(query) and self._warnings_last is Warnings.UNTIL_A_TABLE:
-            # In there it can no longer be made to forget those of the session before.
+        if self._keeps_warnings(query):
             return not is_owed
         if query.needs & Needs.WARNINGS and self._warnings_last is Warnings.UNTIL_A_TABLE and not is_owed:
             # This session has none; the connection may still have those of the one before.
@@ -484,9 +484,23 @@ class Carried:
         asked = self.apart & query.needs
         return bool(asked & ~Needs.WARNINGS if is_owed else asked)
 
+    @property
+    def _is_in_xa(self) -> bool:
+        return PinKey(PinReason.XA, "") in self.pins
+
+    def is_about_counts(self, query: Query) -> bool:
+        """Whether it matters what its connection counts, or which warnings it has, when it begins."""
+        return bool(query.needs & COUNTS) or self._keeps_warnings(query)
+
+    def _keeps_warnings(self, query: Query) -> bool:
+        # Afterwards those of the session before could no longer be told from its own, or not be forgotten.
+        if self._warnings_last is Warnings.UNTIL_THE_NEXT:
+            return False
+        return _begins_xa(query) or (query.kind is Kind.MULTI and not query.tables)
+
     def _prelude(self) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
-        if PinKey(PinReason.XA, "") in self.pins:
+        if self._is_in_xa:
             # It would be refused there once XA END was said.
             return []
         # MariaDB forgets warnings only for a statement with a table.
@@ -515,9 +529,10 @@ class Carried:
     def substitutes(self, query: Query) -> dict[bytes, int]:
         """What a statement has to be told that it would otherwise ask its connection, after a `preparation`."""
         told = {}
-        if query.needs & Needs.ROW_COUNT and self.row_count > 0:
+        has_prelude = not self._is_in_xa
+        if query.needs & Needs.ROW_COUNT and (self.row_count > 0 or (self.row_count == 0 and not has_prelude)):
             told[b"ROW_COUNT"] = self.row_count
-        if query.needs & Needs.FOUND_ROWS and self.found_rows:
+        if query.needs & Needs.FOUND_ROWS and (self.found_rows or not has_prelude):
             told[b"FOUND_ROWS"] = self.found_rows
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             told[b"@@WARNING_COUNT"] = self.count_warnings(self.warnings)
@@ -562,7 +577,7 @@ class Carried:
 
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
-        if self._counts_rows or any(key.reason in _UNSEEN for key in self.pins):
+        if self._counts_rows or self._ran_unseen:
             connection.debt |= Debt.FOUND_ROWS
         # FOUND_ROWS() alone is as it was.
         creditor, owed = connection.creditor, connection.debt & Debt.FOUND_ROWS
@@ -582,6 +597,46 @@ class Carried:
 def count_errors(stored: Answer) -> int:
     """How many of the stored warnings are errors."""
     return sum(row[0] == b"Error" for row in stored.rows)
+
+
+def _needs_no_schema(query: Query) -> bool:
+    # Whoever chooses another schema may do so because the session's is there no more; and to enter it is a statement,
+    # which would take from SHOW WARNINGS what it is asked for.
+    return query.kind is Kind.USE or (query.kind is Kind.DIAGNOSTICS and bool(query.needs))
+
+
+def _as_without_dbmux(state: SessionState) -> SessionState:
+    # What DbMux has switched on for itself is off, unless the session has set it.
+    if state.variable(CHANGE_TRACKING) is not None:
+        return state
+    return state.after(SetVariable(CHANGE_TRACKING, None))
+
+
+def _found(query: Query, scanner: ReplyScanner, warnings_last: Warnings) -> int:
+    # What FOUND_ROWS() is after a statement, if that is known and new.
+    is_mysql = warnings_last is Warnings.UNTIL_THE_NEXT
+    found = _AS_BEFORE
+    match query.found_rows:
+        case FoundRows.ASKED if query.kind is Kind.MULTI or not scanner.error:
+            found = _ASK
+        case FoundRows.ASKED_ON_MARIADB if not is_mysql and not scanner.error:
+            found = _ASK
+        case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED and not (is_mysql and scanner.error):
+            # An open cursor's rows stay counted while they are fetched.
+            found = max(scanner.rows, _AS_BEFORE)
+        case FoundRows.STORED if scanner.error == _MORE_THAN_ONE_ROW:
+            found = 2 if is_mysql else 1
+        case FoundRows.STORED if not scanner.error:
+            found = scanner.affected
+        case FoundRows.ITS_ROWS_ON_MYSQL if is_mysql:
+            found = max(scanner.rows, _AS_BEFORE)
+        case FoundRows.ONE_ON_MYSQL if is_mysql and not scanner.error:
+            found = 1
+        case FoundRows.NONE_ON_MARIADB if not is_mysql and not scanner.error:
+            found = 0
+        case _:
+            pass
+    return found
 
 
 def _begins_xa(query: Query) -> bool:

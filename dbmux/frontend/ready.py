@@ -15,7 +15,7 @@ from time import perf_counter
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.events import CloseReason
-from dbmux.frontend.carried import COUNTS, settlement
+from dbmux.frontend.carried import settlement
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.prepared import Statement
@@ -112,7 +112,7 @@ class ReadyTenant(Tenant):
 
     def _debts(self, connection: Connection) -> list[tuple[Command, bytes]]:
         # What prepares it for this session destroys what it still knew, for another one or for this.
-        if connection.debt & ~Debt.WARNINGS or self._query.needs & COUNTS:
+        if connection.debt & ~Debt.WARNINGS or self.carried.is_about_counts(self._query):
             self.carried.claim_found_rows(connection)
         return settlement(connection)
 

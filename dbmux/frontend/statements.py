@@ -29,7 +29,7 @@ from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Err, Ok, Status, parse_ok
 
 # What is done with a prepared statement other than executing it: never plain, so that its end is followed.
-USE = Query(kind=Kind.PREPARED, access=Access.UNSURE, is_digest_wide=False)
+USE = Query(kind=Kind.PREPARED, access=Access.UNSURE, is_statement=False, is_digest_wide=False)
 # Not answered, and of what the statement before left nothing changes.
 LONG_DATA = replace(USE, kind=Kind.DIAGNOSTICS)
 PREPARED = frozenset(

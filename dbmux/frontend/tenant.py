@@ -260,7 +260,7 @@ class Tenant(Holder, ABC):
     def _turn(self, course: Course, query: Query) -> bool:
         # Towards the server that is to take this query; answers with an error when there is none.
         debtor = self._debtor
-        if debtor is not None and query.needs:
+        if debtor is not None and query.needs and (query.access is Access.READ or query.kind is Kind.DIAGNOSTICS):
             backend = self._debtor_backend
         else:
             backend = course.steer(query, self._orders)
@@ -369,6 +369,7 @@ class Tenant(Holder, ABC):
         def paid(answers: list[Answer]) -> None:
             self._note(debtor, answers)
             debtor.forget_debt()
+            debtor.creditor = None
             shelf.give(debtor, perf_counter())
             self._go_ahead()
 
@@ -733,6 +734,8 @@ class Tenant(Holder, ABC):
         def told(answers: list[Answer]) -> None:
             self._note(connection, answers)
             connection.forget_debt()
+            # The questions were statements, too: it no longer counts what this session's did.
+            connection.creditor = None
             paid(connection)
             self.settle(connection, [])
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dbmux.lexer import Token
-from dbmux.query import Access, AskLocks, Effect, Kind, Needs, Pin, PinReason, Query, Unpin
+from dbmux.query import Access, AskLocks, Effect, FoundRows, Kind, Needs, Pin, PinReason, Query, Unpin
 from dbmux.sql.functions import ABOUT_THE_SERVER, PLAIN, SYNTAX
 from dbmux.sql.names import NAME, read_name, read_string, show, unquote, variable_name
 from dbmux.sql.statement import Statement
@@ -81,6 +81,7 @@ class Expressions:
     effects: list[Effect] = field(default_factory=list)
     needs: Needs = Needs.NOTHING
     moves_insert_id: bool = False
+    found_rows: FoundRows = FoundRows.ITS_ROWS
     is_digest_wide: bool = True
     tables: list[str] = field(default_factory=list)
 
@@ -94,6 +95,7 @@ class Expressions:
         self.effects += other.effects
         self.needs |= other.needs
         self.moves_insert_id |= other.moves_insert_id
+        self.found_rows = other.found_rows if other.found_rows is not FoundRows.ITS_ROWS else self.found_rows
         self.is_digest_wide &= other.is_digest_wide
         self.tables += [table for table in other.tables if table not in self.tables]
 
@@ -105,6 +107,7 @@ class Expressions:
             effects=distinct(self.effects),
             needs=self.needs,
             moves_insert_id=self.moves_insert_id,
+            found_rows=self.found_rows,
             is_digest_wide=self.is_digest_wide,
             tables=tuple(self.tables),
         )
@@ -242,6 +245,7 @@ def _into(statement: Statement, at: int, found: Expressions) -> None:
     at += 1
     if statement.word(at) == "TABLE":
         return
+    found.found_rows = FoundRows.STORED
     if statement.word(at) in ("OUTFILE", "DUMPFILE"):
         found.at_least(Access.WRITE)
         return

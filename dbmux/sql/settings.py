@@ -82,12 +82,13 @@ def _set_statement(statement: Statement, classify: Callable[[Statement], Query])
     found = read_expressions(statement.part(0, split), 2)
     found.add(
         Expressions(
-            inner.access,
-            list(inner.effects),
-            inner.needs,
-            inner.moves_insert_id,
-            inner.is_digest_wide,
-            list(inner.tables),
+            access=inner.access,
+            effects=list(inner.effects),
+            needs=inner.needs,
+            moves_insert_id=inner.moves_insert_id,
+            found_rows=inner.found_rows,
+            is_digest_wide=inner.is_digest_wide,
+            tables=list(inner.tables),
         )
     )
     return found.query(inner.kind)

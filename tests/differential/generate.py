@@ -414,7 +414,7 @@ def _diagnose(chance: Random) -> Lines:
             "SELECT * FROM missing",
             "SELECT COUNT(*) FROM shared",
             "DROP TABLE IF EXISTS gone",
-            "UPDATE shared SET id = id + 'x' WHERE id = 1",
+            "UPDATE {t} SET id = id + 'x' WHERE id = 1",
         )
     )
     asked = (
@@ -478,6 +478,8 @@ def _next_transaction(chance: Random) -> Sequence[Line]:
         ),
         *_write(chance),
         *_write(chance),
+        # Where both have failed, the next transaction is still to come.
+        "COMMIT",
         "SET SESSION TRANSACTION READ WRITE",
         only(MYSQL, "SELECT @@session.transaction_isolation, @@session.transaction_read_only"),
         only(MARIADB, "SELECT @@session.tx_isolation, @@session.tx_read_only"),
@@ -599,11 +601,13 @@ def _long_data(chance: Random) -> Sequence[Line]:
     )
 
 
-def _call(chance: Random) -> Sequence[Line]:
+def _call(chance: Random) -> Lines:
+    call = chance.choice(
+        ("CALL results(5)", "CALL gives(@x, @y)", "CALL fails(7)", "CALL settles(8)", "CALL {u}.results('x')")
+    )
     return (
-        chance.choice(
-            ("CALL results(5)", "CALL gives(@x, @y)", "CALL fails(7)", "CALL settles(8)", "CALL {u}.results('x')")
-        ),
+        # What MySQL counts for a CALL that changes nothing is no subject here: see tests/differential/known.py.
+        ("SELECT 1", call),
         "SELECT @a, @b, @c, @x, @y, @@sql_mode, @@net_read_timeout",
     )
 

@@ -162,7 +162,7 @@ class Disputes:
             self._warnings.discard(step.session)
         if (_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text):
             self._found_rows.add(step.session)
-        elif any(isinstance(message, ColumnCount) for message in reply):
+        elif not failures and any(isinstance(message, ColumnCount) for message in reply):
             self._found_rows.discard(step.session)
 
     def _forgets_warnings(self, text: bytes, reply: Reply) -> bool:

@@ -91,6 +91,12 @@ class Verdict:
         return first_difference(self.direct, self.through) is None
 
     @property
+    def is_silent(self) -> bool:
+        """Whether it differs in that DbMux does not answer."""
+        at = first_difference(self.direct, self.through)
+        return at is not None and any(isinstance(message, Silence) for message in self.through[at].reply)
+
+    @property
     def shortened(self) -> Scenario:
         """The scenario without what comes after the first difference."""
         at = first_difference(self.direct, self.through)

@@ -52,6 +52,8 @@ class Member(FakeBackend):
                 self._status &= ~Status.AUTOCOMMIT
             case [b"SELECT" | b"INSERT", *_] if not self._status & Status.AUTOCOMMIT:
                 self._status |= Status.IN_TRANSACTION
+        if b"missing" in command.body:
+            return protocol.send_err(Err(number=1146, sqlstate=b"42S02", message=b"no such table"))
         if b"three rows" in command.body:
             return protocol.send_rows([COLUMN], [row(b"%d" % number) for number in (1, 2, 3)], self._status)
         if command.body.startswith(b"SELECT LAST_INSERT_ID()"):
@@ -251,6 +253,23 @@ def test_the_insert_id_is_right_after_a_read_from_a_replica() -> None:
             told = await session.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
 
             assert Row(row(b"500")) in told
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("value", [b"LAST_INSERT_ID()", b"@@error_count"])
+def test_a_write_that_asks_what_a_read_left_behind_goes_to_the_primary(value: bytes) -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SELECT * FROM missing")
+
+            (told,) = await session.ask(Command.QUERY, b"INSERT INTO t VALUES (%b)" % value)
+
+            assert isinstance(told, Ok)
+            written = [text for text in found.members["primary"].statements if text.startswith(b"INSERT")]
+            assert len(written) == 1
             session.close()
 
     run(scenario)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import MULTI, TABLE, InitDb, Quit, Raw, execute, on, prepare, scenario
+from tests.differential.steps import MULTI, TABLE, ChangeUser, InitDb, Quit, Raw, execute, on, prepare, scenario
 
-PING = 14
+PING, RESET_CONNECTION = 14, 31
 WARNS = "SELECT CAST('x' AS SIGNED), CAST('1y' AS SIGNED)"
 COUNTS = "SELECT @@warning_count, @@error_count"
 PROCEDURES = (
@@ -358,6 +358,38 @@ SCENARIOS = (
         "SHOW WARNINGS",
         COUNTS,
         capabilities=MULTI,
+    ),
+    scenario(
+        "warnings of before over several statements without a table",
+        "SELECT 'not closed",
+        "SELECT RELEASE_ALL_LOCKS()",
+        "SELECT 1; SET @y = 2",
+        "SHOW WARNINGS",
+        WARNS,
+        "SELECT 1; SELECT 2",
+        COUNTS,
+        f"{WARNS}; SET @y = 1",
+        "SHOW WARNINGS",
+        "SELECT 1; SELECT COUNT(*) FROM t",
+        "SHOW WARNINGS",
+        on("b", WARNS),
+        on("c", "SELECT 1; SELECT 2"),
+        on("c", "SHOW WARNINGS"),
+        on("b", "SHOW WARNINGS"),
+        capabilities=MULTI,
+    ),
+    scenario(
+        "the error of a schema that is not there, on a connection in no schema",
+        on("c", "BEGIN"),
+        on("b", Raw(RESET_CONNECTION)),
+        on("a", ChangeUser()),
+        on("b", "USE nowhere"),
+        on("b", "SHOW WARNINGS"),
+        on("b", InitDb(b"nowhere")),
+        on("b", "SELECT COUNT(*) FROM t"),
+        on("b", "USE nowhere"),
+        on("b", COUNTS),
+        on("c", "COMMIT"),
     ),
     scenario(
         "warnings belong to one session",

@@ -390,6 +390,51 @@ COUNTS = (
         "SELECT FOUND_ROWS()",
     ),
     scenario(
+        "counts inside of an XA transaction",
+        "CALL counts()",
+        "XA START '{u}'",
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+        "INSERT INTO t (name) VALUES ('x')",
+        "XA END '{u}'",
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+        "XA ROLLBACK '{u}'",
+        "SELECT id FROM t LIMIT 2",
+        "XA START '{u}'",
+        "INSERT INTO t (name) VALUES ('x')",
+        "XA END '{u}'",
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+        "XA ROLLBACK '{u}'",
+        setup=(*TABLE, "CREATE PROCEDURE counts() BEGIN SELECT id FROM t WHERE id < 3; SET @a = 1; END"),
+    ),
+    scenario(
+        "FOUND_ROWS and calls of what is not there",
+        "SELECT id FROM t LIMIT 2",
+        "CALL missing()",
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+        "SELECT id FROM t LIMIT 3",
+        "SELECT missing()",
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+        "SELECT id FROM t LIMIT 1",
+        "EXECUTE missing",
+        "SELECT LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS()",
+    ),
+    scenario(
+        "FOUND_ROWS of rows that are stored",
+        *(
+            line
+            for use in (
+                "SELECT id INTO @a FROM t WHERE id = 99",
+                "SELECT id, name INTO @a, @b FROM t WHERE id = 1",
+                "SELECT id INTO @a FROM t",
+                "SELECT SQL_CALC_FOUND_ROWS id INTO @a FROM t LIMIT 1",
+                "SELECT id INTO @a FROM missing",
+                "SELECT id INTO @a, @b FROM t",
+                "(SELECT id FROM t) UNION SELECT 9 LIMIT 1 INTO @a",
+            )
+            for line in ("SELECT id FROM t LIMIT 3", use, "SELECT FOUND_ROWS(), ROW_COUNT()")
+        ),
+    ),
+    scenario(
         "FOUND_ROWS over rows that are not counted",
         *(
             line
