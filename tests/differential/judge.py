@@ -19,8 +19,8 @@ Apart are only:
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
-- FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
-  for an INSERT … SELECT of no rows;
+- FOUND_ROWS() after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do for an
+  INSERT … SELECT of no rows, until the next statement that counts;
 - COM_STATISTICS' figures, and the session's own schema, which has another name of the same length in each run;
 - GTIDs in reported session state: both runs write, so the second has later ones;
 - MariaDB 11's proof of its certificate in the login's OK, which is about TLS;
@@ -63,6 +63,8 @@ _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnost
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
+# Their rows are not counted, or not all of them.
+_NOT_COUNTED = re.compile(rb"\s*(show|analyze|check|explain|help)\b", re.IGNORECASE)
 _WITH_A_TABLE = re.compile(rb"\b(from|into|update|table)\b", re.IGNORECASE)
 _ROW_OF_A_VARIABLE = re.compile(rb"(for column ``\.``\.`[^`]*` at row )\d+")
 _HANDLE = re.compile(rb"(handler|statement) \(\d+\)")
@@ -162,7 +164,7 @@ class Disputes:
             self._warnings.discard(step.session)
         if (_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text):
             self._found_rows.add(step.session)
-        elif not failures and any(isinstance(message, ColumnCount) for message in reply):
+        elif not failures and _counts_rows(text, reply):
             self._found_rows.discard(step.session)
 
     def _forgets_warnings(self, text: bytes, reply: Reply) -> bool:
@@ -170,6 +172,10 @@ class Disputes:
             return False
         has_own = any(isinstance(message, Err) or getattr(message, "warnings", 0) for message in reply)
         return self._is_mysql or has_own or bool(_WITH_A_TABLE.search(text))
+
+
+def _counts_rows(text: bytes, reply: Reply) -> bool:
+    return any(isinstance(message, ColumnCount) for message in reply) and not _NOT_COUNTED.match(text)
 
 
 def first_difference(direct: Transcript, through: Transcript) -> int | None:
