@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from enum import Enum, auto
 from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.errors import ErrorCode
-from dbmux.kernel import ReplyScanner
+from dbmux.frontend.found_rows import AS_BEFORE, ASK, count_found_rows
 from dbmux.query import (
     AskLocks,
     ChangeSchema,
     Effect,
-    FoundRows,
     Kind,
     Needs,
     Pin,
@@ -57,10 +55,6 @@ _DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DEL
 _WITH_TRIGGERS = _DATA | {Kind.MULTI}
 # In what a server stores, a definition, a question for the schema must stay as it is.
 _ASKS_SCHEMA = _DATA | {Kind.SET}
-# No number of found rows: what it was, which is how the scanner says that there were none; only the server knows.
-_AS_BEFORE, _ASK = -1, -2
-# SELECT ... INTO of several rows: MySQL has looked at the second one.
-_MORE_THAN_ONE_ROW = 1172
 # EXECUTE, or a call, of what is not there.
 _NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
@@ -68,15 +62,6 @@ COUNTS = Needs.FOUND_ROWS | Needs.ROW_COUNT | Needs.WARNINGS
 _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
 # What runs statements that are not seen.
 _UNSEEN = frozenset((PinReason.ROUTINE, PinReason.UNKNOWN))
-
-
-class Warnings(Enum):
-    """How long a server keeps the warnings of a statement."""
-
-    UNTIL_THE_NEXT = auto()
-    """MySQL: until the next statement."""
-    UNTIL_A_TABLE = auto()
-    """MariaDB: until the next statement that uses a table, or has warnings of its own."""
 
 
 class PinKey(NamedTuple):
@@ -87,7 +72,11 @@ class PinKey(NamedTuple):
 
 
 class Carried:
-    """One session's. `pins` has when each began, by the clock that `follow` is given."""
+    """One session's. `pins` has when each began, by the clock that `follow` is given.
+
+    MySQL keeps a statement's warnings until the next one, and tells their number with every OK, also where no statement
+    ran; MariaDB keeps them until the next statement that uses a table, or has warnings of its own.
+    """
 
     __slots__ = (
         "_asks_locks",
@@ -97,11 +86,11 @@ class Carried:
         "_reset_names",
         "_were_warnings_asked",
         "_warnings_counted",
-        "_warnings_last",
+        "apart",
         "failure",
         "found_rows",
         "insert_id",
-        "apart",
+        "is_mysql",
         "missing",
         "pins",
         "row_count",
@@ -110,13 +99,12 @@ class Carried:
         "warnings_names",
     )
 
-    def __init__(self, state: SessionState, *, warnings_last: Warnings) -> None:
+    def __init__(self, state: SessionState, *, is_mysql: bool) -> None:
         self.state = state
         # The variables that DbMux itself needs, also after a reset.
         self._first: Pairs = ()
-        self._warnings_last = warnings_last
+        self.is_mysql = is_mysql
         # MariaDB goes back to the names of the login, MySQL to the server's own.
-        is_mysql = warnings_last is Warnings.UNTIL_THE_NEXT
         self._reset_names = DEFAULT_NAMES if is_mysql and state.names is not None else state.names
         self.pins: dict[PinKey, float] = {}
         self.insert_id = 0
@@ -248,9 +236,8 @@ class Carried:
         is_quiet = not (is_loud or query.kind is Kind.MULTI) or self._asks_warnings
         if not (is_quiet and query.is_bystander):
             self.apart &= Needs.FOUND_ROWS
-        is_mysql = self._warnings_last is Warnings.UNTIL_THE_NEXT
         is_kept = is_quiet and not query.is_statement
-        if (is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
+        if (self.is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
             self.warnings = None
             connection.debt &= ~Debt.WARNINGS
             if self._foretold is not None:
@@ -267,11 +254,11 @@ class Carried:
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
 
     def _follow_found_rows(self, query: Query, connection: Connection) -> None:
-        found = _found(query, connection.scanner, self._warnings_last)
-        if found != _AS_BEFORE:
+        found = count_found_rows(query, connection.scanner, is_mysql=self.is_mysql)
+        if found != AS_BEFORE:
             self.found_rows = max(found, 0)
             connection.debt &= ~Debt.FOUND_ROWS
-            if found == _ASK:
+            if found == ASK:
                 connection.debt |= Debt.FOUND_ROWS
             # What SQL_CALC_FOUND_ROWS counted before is over.
             self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
@@ -478,7 +465,7 @@ class Carried:
         is_owed = bool(connection.debt & Debt.WARNINGS)
         if self._keeps_warnings(query):
             return not is_owed
-        if query.needs & Needs.WARNINGS and self._warnings_last is Warnings.UNTIL_A_TABLE and not is_owed:
+        if query.needs & Needs.WARNINGS and not self.is_mysql and not is_owed:
             # This session has none; the connection may still have those of the one before.
             return not self._counts_rows
         asked = self.apart & query.needs
@@ -494,7 +481,7 @@ class Carried:
 
     def _keeps_warnings(self, query: Query) -> bool:
         # Afterwards those of the session before could no longer be told from its own, or not be forgotten.
-        if self._warnings_last is Warnings.UNTIL_THE_NEXT:
+        if self.is_mysql:
             return False
         return _begins_xa(query) or (query.kind is Kind.MULTI and not query.tables)
 
@@ -538,11 +525,6 @@ class Carried:
             told[b"@@WARNING_COUNT"] = self.count_warnings(self.warnings)
             told[b"@@ERROR_COUNT"] = count_errors(self.warnings)
         return told
-
-    @property
-    def counts_in_pings(self) -> bool:
-        """Whether the server tells the number of warnings with every OK, also where no statement ran."""
-        return self._warnings_last is Warnings.UNTIL_THE_NEXT
 
     def warnings_in_pings(self) -> int:
         """How many MySQL counts in its answer to a command that is no statement: none once they were asked for."""
@@ -610,33 +592,6 @@ def _as_without_dbmux(state: SessionState) -> SessionState:
     if state.variable(CHANGE_TRACKING) is not None:
         return state
     return state.after(SetVariable(CHANGE_TRACKING, None))
-
-
-def _found(query: Query, scanner: ReplyScanner, warnings_last: Warnings) -> int:
-    # What FOUND_ROWS() is after a statement, if that is known and new.
-    is_mysql = warnings_last is Warnings.UNTIL_THE_NEXT
-    found = _AS_BEFORE
-    match query.found_rows:
-        case FoundRows.ASKED if query.kind is Kind.MULTI or not scanner.error:
-            found = _ASK
-        case FoundRows.ASKED_ON_MARIADB if not is_mysql and not scanner.error:
-            found = _ASK
-        case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED and not (is_mysql and scanner.error):
-            # An open cursor's rows stay counted while they are fetched.
-            found = max(scanner.rows, _AS_BEFORE)
-        case FoundRows.STORED if scanner.error == _MORE_THAN_ONE_ROW:
-            found = 2 if is_mysql else 1
-        case FoundRows.STORED if not scanner.error:
-            found = scanner.affected
-        case FoundRows.ITS_ROWS_ON_MYSQL if is_mysql:
-            found = max(scanner.rows, _AS_BEFORE)
-        case FoundRows.ONE_ON_MYSQL if is_mysql and not scanner.error:
-            found = 1
-        case FoundRows.NONE_ON_MARIADB if not is_mysql and not scanner.error:
-            found = 0
-        case _:
-            pass
-    return found
 
 
 def _begins_xa(query: Query) -> bool:

@@ -25,7 +25,7 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, CloseReason, SessionClosed
 from dbmux.footprint import ANYWHERE
 from dbmux.frontend.cached import EXECUTE, switches_cache
-from dbmux.frontend.carried import Carried, PinKey, Warnings
+from dbmux.frontend.carried import Carried, PinKey
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
@@ -165,9 +165,8 @@ class Session(WarnedTenant):
             state = replace(state, option=self.carried.state.option)
         self.backend = backend
         self.backend_name = backend.name
-        lasting = Warnings.UNTIL_A_TABLE if backend.is_mariadb else Warnings.UNTIL_THE_NEXT
         found_rows = self.carried.found_rows if is_changed else 0
-        self.carried = Carried(state, warnings_last=lasting)
+        self.carried = Carried(state, is_mysql=not backend.is_mariadb)
         self.carried.found_rows = found_rows
         # As a number: a flag's own arithmetic would be felt in each execution.
         self.capabilities = int(capabilities)

@@ -141,7 +141,7 @@ class StatementTenant(CachedTenant):
             if data[4] == Command.INIT_DB:
                 ok = connection.note(parse_ok(reply[packet.HEADER :]))
                 reply = packet.encode(ok.build(self.capabilities), 1)
-            if self.carried.counts_in_pings and not connection.debt & Debt.WARNINGS:
+            if self.carried.is_mysql and not connection.debt & Debt.WARNINGS:
                 reply = with_warnings(reply, self.carried.warnings_in_pings())
             self.carried.row_count = -1 if data[4] == Command.SET_OPTION else 0
             self._answer_asked(connection, reply, 0)
@@ -227,7 +227,7 @@ class StatementTenant(CachedTenant):
         if (
             statement.is_changed
             or not statement.has_only_values(data)
-            or (self.carried.counts_in_pings and types != statement.made_for)
+            or (self.carried.is_mysql and types != statement.made_for)
         ):
             return False
         cache, query = self._cache, statement.query
@@ -265,7 +265,7 @@ class StatementTenant(CachedTenant):
             # The server knows best what to say of a malformed one.
             types = statement.types if is_usual else self._statements.check_types(statement, data)
             is_own = bool(self.carried.pins and statement.made_for)
-            if self.carried.counts_in_pings and not is_own:
+            if self.carried.is_mysql and not is_own:
                 # MySQL would take these values for the types that another session's had.
                 self._make_for(statement, types)
         self._shape = RESULT
@@ -395,7 +395,7 @@ class StatementTenant(CachedTenant):
                     carried.pin(PinReason.CURSOR, what, now)
                     # It found its rows already, and only the server knows how many.
                     connection.debt |= Debt.FOUND_ROWS
-        if had_cursor and carried.counts_in_pings and not self._is_in_use(what):
+        if had_cursor and carried.is_mysql and not self._is_in_use(what):
             # MySQL answers a plain execution that follows a first one with a cursor so that no client can read it.
             connection.close_statement(statement.key)
 
