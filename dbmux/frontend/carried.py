@@ -547,7 +547,7 @@ class Carried:
             connection.forget_session()
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             connection.insert_id = self.insert_id
-        if connection.creditor is owner and not query.needs & COUNTS:
+        if connection.creditor is owner and not self.is_about_counts(query):
             # A SET leaves what was found.
             self.apart |= Needs.ROW_COUNT | Needs.WARNINGS
         else:
@@ -599,7 +599,9 @@ def _begins_xa(query: Query) -> bool:
 
 
 def _may_count_unseen(query: Query) -> bool:
-    return any(isinstance(effect, Pin) and effect.reason in _UNSEEN for effect in query.effects)
+    # A SET of what is not known runs no statements, but for the functions in it.
+    unseen = (PinReason.ROUTINE,) if query.kind is Kind.SET else _UNSEEN
+    return any(isinstance(effect, Pin) and effect.reason in unseen for effect in query.effects)
 
 
 def _outlives_reset(key: PinKey) -> bool:

@@ -101,6 +101,7 @@ class StatementTenant(CachedTenant):
             access=Access.WRITE,
             # The server makes the variables of a statement already when it prepares it.
             effects=tuple(Pin(PinReason.USER_VARIABLE, name) for name in assigned(query)),
+            is_statement=True,
             is_digest_wide=True,
             tables=query.tables,
         )

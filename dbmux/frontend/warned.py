@@ -14,7 +14,7 @@ from dbmux.frontend.conditions import Known
 from dbmux.frontend.diagnostics import added, limited, only_errors, translated, with_status
 from dbmux.frontend.statements import StatementTenant
 from dbmux.frontend.tenant import RESULT, State
-from dbmux.query import Access, FoundRows, Kind, Needs, Query
+from dbmux.query import Access, FoundRows, Kind, Needs, PinReason, Query
 from dbmux.sql.diagnostics import Asked, read_get_diagnostics
 from dbmux.wire import packet
 from dbmux.wire.commands import Command
@@ -46,7 +46,7 @@ class WarnedTenant(StatementTenant):
         words = data[start:].strip(b" \t\r\n;").upper().replace(b",", b" , ").split()
         match words:
             case [b"SHOW", b"WARNINGS" | b"ERRORS" as what, *limit] if (window := _window(limit)) is not None:
-                if self.carried.warnings_names == self.carried.state.names:
+                if self._reads_as_stored:
                     self._tell_rows(_shown(stored, what, window))
                 else:
                     self._request(TRANSLATION, data, lambda: self._translate(stored, what, window))
@@ -65,6 +65,13 @@ class WarnedTenant(StatementTenant):
                     )
                 )
         return True
+
+    @property
+    def _reads_as_stored(self) -> bool:
+        # Of some character sets only the server knows what the session has now.
+        carried = self.carried
+        is_known = not any(key.reason is PinReason.UNKNOWN for key in carried.pins)
+        return is_known and carried.warnings_names == carried.state.names
 
     def _tell_rows(self, reply: bytes) -> None:
         self.carried.count_warnings_asked()

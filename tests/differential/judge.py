@@ -15,12 +15,14 @@ Apart are only:
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
 - on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
   DbMux has the server tell (`session_track_state_change`);
+- on MariaDB the schema in the OK of a statement that chooses none: a client without DEPRECATE_EOF may be told there what
+  the EOF or error before had no room for (docs/pinning.md);
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
 - FOUND_ROWS() after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do for an
-  INSERT … SELECT of no rows, until the next statement that counts;
+  INSERT … SELECT of no rows, until the next statement that counts; and after a CALL that failed;
 - COM_STATISTICS' figures, and the session's own schema, which has another name of the same length in each run;
 - GTIDs in reported session state: both runs write, so the second has later ones;
 - MariaDB 11's proof of its certificate in the login's OK, which is about TLS;
@@ -39,7 +41,7 @@ from dbmux.errors import ErrorCode, ProtocolError
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ColumnCount, Definition, Row, Text
 from dbmux.wire.columns import FieldType, parse_column
-from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes
+from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes, without
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import ExecuteFlag, Prepared
 from tests.differential.client import Message, Reply
@@ -63,6 +65,9 @@ _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnost
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
+_CALLS = re.compile(rb"\s*call\b", re.IGNORECASE)
+# A routine, and what was prepared, may have another schema than the session, which is told at its beginning and end.
+_CHOOSES = re.compile(rb"\s*(use|call|execute|select)\b", re.IGNORECASE)
 # Their rows are not counted, or not all of them.
 _NOT_COUNTED = re.compile(rb"\s*(show|analyze|check|explain|help)\b", re.IGNORECASE)
 _WITH_A_TABLE = re.compile(rb"\b(from|into|update|table)\b", re.IGNORECASE)
@@ -103,8 +108,9 @@ class Peculiar:
             case Definition(payload):
                 return Definition(self._named(payload))
             case Ok():
-                state = self._named(_without_gtids(message.state))
-                return replace(message, status=self._flags(message.status), info=self._named(message.info), state=state)
+                told = message if self.is_mysql or _may_choose(step) else without(message, Track.SCHEMA)
+                state = self._named(_without_gtids(told.state))
+                return replace(told, status=self._flags(told.status), info=self._named(told.info), state=state)
             case Eof():
                 flags = self._flags(message.status)
                 return replace(message, status=flags if self.is_mysql else flags & ~STATE_CHANGED)
@@ -162,7 +168,8 @@ class Disputes:
         text = step.command.text if isinstance(step.command, Sql | Prepare) else b""
         if text and self._forgets_warnings(text, reply):
             self._warnings.discard(step.session)
-        if (_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text):
+        may_count = _MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT
+        if may_count.search(text) or (failures and _CALLS.match(text)):
             self._found_rows.add(step.session)
         elif not failures and _counts_rows(text, reply):
             self._found_rows.discard(step.session)
@@ -172,6 +179,10 @@ class Disputes:
             return False
         has_own = any(isinstance(message, Err) or getattr(message, "warnings", 0) for message in reply)
         return self._is_mysql or has_own or bool(_WITH_A_TABLE.search(text))
+
+
+def _may_choose(step: Step) -> bool:
+    return not isinstance(step.command, Sql) or bool(_CHOOSES.match(step.command.text))
 
 
 def _counts_rows(text: bytes, reply: Reply) -> bool:

@@ -14,7 +14,7 @@ from random import SystemRandom
 
 import pytest
 
-from tests.differential.conftest import CROWDED, FORCED, SECONDS, Setting, Stages
+from tests.differential.conftest import CACHED, CROWDED, FORCED, SECONDS, SPLIT, Setting, Stages
 from tests.differential.generate import generate, generate_crowded, shrink
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, Scenario
@@ -66,7 +66,11 @@ def test_three_sessions_over_two_connections(server: str, seed: int, stages: Sta
 @pytest.mark.real
 @pytest.mark.skipif(not SECONDS, reason="only when DBMUX_DIFFERENTIAL_SECONDS is set")
 @pytest.mark.timeout(SECONDS + 300)
-@pytest.mark.parametrize("setting, make", [(FORCED, generate), (CROWDED, generate_crowded)])
+@pytest.mark.parametrize(
+    "setting, make",
+    [(FORCED, generate), (CROWDED, generate_crowded), (SPLIT, generate), (CACHED, generate)],
+    ids=["forced", "crowded", "split", "cached"],
+)
 @pytest.mark.parametrize("server", sorted(ALL))
 def test_generated_sequences_for_a_long_time(
     server: str, setting: Setting, make: Callable[[int, int], Scenario], stages: Stages
