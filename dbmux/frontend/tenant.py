@@ -260,7 +260,7 @@ class Tenant(Holder, ABC):
     def _turn(self, course: Course, query: Query) -> bool:
         # Towards the server that is to take this query; answers with an error when there is none.
         debtor = self._debtor
-        if debtor is not None and query.needs and (query.access is Access.READ or query.kind is Kind.DIAGNOSTICS):
+        if debtor is not None and _asks_for_no_data(query):
             backend = self._debtor_backend
         else:
             backend = course.steer(query, self._orders)
@@ -819,6 +819,12 @@ class Tenant(Holder, ABC):
             key, since = next(iter(self.carried.pins.items()))
             return Occupation(key.reason, since)
         return Occupation(None, self._started)
+
+
+def _asks_for_no_data(query: Query) -> bool:
+    # Only for what the statement before left behind, which whoever ran that one knows best.
+    is_read = query.access is Access.READ and not query.tables
+    return bool(query.needs) and (is_read or query.kind is Kind.DIAGNOSTICS)
 
 
 def _nobody(course: Course) -> MySQLError:

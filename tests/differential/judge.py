@@ -15,8 +15,8 @@ Apart are only:
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
 - on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
   DbMux has the server tell (`session_track_state_change`);
-- on MariaDB the schema in the OK of a statement that chooses none: a client without DEPRECATE_EOF may be told there what
-  the EOF or error before had no room for (docs/pinning.md);
+- on MariaDB the schema in the OK of a statement that chooses none: a client may be told there what the error or EOF
+  before had no room for (docs/pinning.md);
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the

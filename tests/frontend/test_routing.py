@@ -275,6 +275,18 @@ def test_a_write_that_asks_what_a_read_left_behind_goes_to_the_primary(value: by
     run(scenario)
 
 
+def test_a_read_of_data_by_the_insert_id_is_not_drawn_to_the_replica_that_is_owed_an_answer() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SELECT * FROM missing")
+
+            assert await served_by(session, b"SELECT name FROM t WHERE id = LAST_INSERT_ID()") == "primary"
+            session.close()
+
+    run(scenario)
+
+
 def test_without_autocommit_reads_stay_at_the_primary() -> None:
     async def scenario() -> None:
         async with group() as found:
