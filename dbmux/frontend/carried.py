@@ -165,9 +165,12 @@ class Carried:
         self._follow_found_rows(query, connection)
         if self.pins:
             self._end_passing_pins(query, connection)
+        names = self.state.names
         for effect in query.effects:
             if not failed or effect.survives_errors:
                 self._apply(effect, connection, now)
+        if names != self.state.names:
+            self._keep_strings(now)
         if (
             scanner.before & Status.READ_ONLY_TRANSACTION
             and query.kind is Kind.SET
@@ -300,10 +303,7 @@ class Carried:
                 connection.insert_id = None
                 connection.debt |= Debt.INSERT_ID
             case _:
-                before = self.state
-                self.state = before.after(effect)
-                if before.names != self.state.names:
-                    self._keep_strings(now)
+                self.state = self.state.after(effect)
 
     def pin(self, reason: PinReason, what: str, now: float) -> None:
         """The connection is the session's own from now on, for this reason too."""
@@ -314,7 +314,8 @@ class Carried:
         self.pins.pop(PinKey(reason, what), None)
 
     def _keep_strings(self, now: float) -> None:
-        # A string has the collation of its time: set again under other names it would be another one.
+        # A string has the collation of its time, that of the same SET too: set again under other names it would be
+        # another one.
         for name, value in self.state.user_variables:
             if not value[:1].isdigit() and value[:1] not in b"-+":
                 self.pins.setdefault(PinKey(PinReason.USER_VARIABLE, name), now)

@@ -178,7 +178,10 @@ def _assign_user_variable(statement: Statement, found: Expressions) -> None:
     if literal is None or not name.isascii():
         found.effects.append(Pin(PinReason.USER_VARIABLE, name))
         return
-    found.effects += (Unpin(PinReason.USER_VARIABLE, name), SetUserVariable(name, literal))
+    if literal != b"NULL":
+        # NULL keeps the type of what it replaces, which may be known to the connection alone.
+        found.effects.append(Unpin(PinReason.USER_VARIABLE, name))
+    found.effects.append(SetUserVariable(name, literal))
 
 
 def _assign_variable(name: str, value: Statement, found: Expressions) -> None:
