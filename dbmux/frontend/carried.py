@@ -84,6 +84,7 @@ class Carried:
         "_first",
         "_foretold",
         "_reset_names",
+        "_stand_in",
         "_were_warnings_asked",
         "_warnings_counted",
         "apart",
@@ -112,8 +113,9 @@ class Carried:
         self.row_count = 0
         # What is known here and by no connection: something else ran there, or nothing.
         self.apart = Needs.NOTHING
-        # The session's schema, where it was dropped and the connection that is used has none in its place.
+        # The session's schema, where it was dropped, and what the connection that is used has in its place.
         self.missing = b""
+        self._stand_in = b""
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
         # The character sets in which it was given.
@@ -165,12 +167,7 @@ class Carried:
         self._follow_found_rows(query, connection)
         if self.pins:
             self._end_passing_pins(query, connection)
-        names = self.state.names
-        for effect in query.effects:
-            if not failed or effect.survives_errors:
-                self._apply(effect, connection, now)
-        if names != self.state.names:
-            self._keep_strings(now)
+        self._take_effect(query, connection, now)
         if (
             scanner.before & Status.READ_ONLY_TRANSACTION
             and query.kind is Kind.SET
@@ -193,6 +190,14 @@ class Carried:
             connection.state = self._left_behind(query, connection)
         else:
             connection.state = self.there if query.kind is Kind.USE else self._there(query, connection)
+
+    def _take_effect(self, query: Query, connection: Connection, now: float) -> None:
+        names = self.state.names
+        for effect in query.effects:
+            if not connection.scanner.error or effect.survives_errors:
+                self._apply(effect, connection, now)
+        if names != self.state.names:
+            self._keep_strings(now)
 
     def _left_behind(self, query: Query, connection: Connection) -> SessionState:
         # A SET that fails may have come as far as a user variable, and leaves at least its name.
@@ -223,10 +228,11 @@ class Carried:
         if connection.scanner.status & Status.DATABASE_DROPPED and not is_told and not connection.scanner.error:
             self.pin(PinReason.UNKNOWN, "perhaps no schema any more", now)
         reported, connection.reported_schema = connection.reported_schema, None
-        if reported is None or (self.missing and not reported):
-            return
-        self.state = replace(self.state, schema=reported)
-        self.missing = b""
+        if self._stand_in:
+            # From another schema the server does not find back to one that is gone.
+            self.state, self.missing = replace(self.state, schema=b""), b""
+        elif reported is not None and not (self.missing and not reported):
+            self.state, self.missing = replace(self.state, schema=reported), b""
 
     def _follow_diagnostics(self, query: Query, connection: Connection) -> None:
         scanner = connection.scanner
@@ -501,13 +507,24 @@ class Carried:
     @property
     def there(self) -> SessionState:
         """The session's state as it can be on a connection."""
-        return replace(self.state, schema=b"") if self.missing else self.state
+        if self.missing or self._stand_in:
+            return replace(self.state, schema=self._stand_in)
+        return self.state
+
+    def expect_schema(self) -> None:
+        """The session's schema may be there again."""
+        self.missing = self._stand_in = b""
 
     def do_without_schema(self) -> None:
-        """The session's schema is not there: until the next `preparation` begins, nothing is to be brought into it."""
-        self.missing = self.state.schema
+        """The session's schema is not there: until it is expected again, nothing is to be brought into it."""
+        self.missing, self._stand_in = self.state.schema, b""
         # What failed is counted, too.
         self.apart = COUNTS
+
+    def do_in_schema(self, stand_in: bytes) -> None:
+        """The same, but what runs next is at home in this other schema."""
+        self.do_without_schema()
+        self._stand_in = stand_in
 
     def schema_to_tell(self, query: Query) -> bytes:
         """What DATABASE() has to say in a statement where its connection has no schema; nothing where it does."""

@@ -50,6 +50,8 @@ class Statement:
     is_apart: bool = False
     # Whether it is prepared without a schema, because the session has none to come back to.
     is_astray: bool = False
+    # Whether the schema in which it was prepared is not there any more.
+    is_homeless: bool = False
     # Whether nothing can be ordered for it, and an execution leaves nothing behind.
     is_bare: bool = False
     # Whether the next execution must tell the client that there are other columns than it knows.
@@ -69,6 +71,11 @@ class Statement:
         if self._shown is None:
             self._shown = self.text[:KEPT]
         return self._shown
+
+    @property
+    def home(self) -> bytes:
+        """The schema to which its names without one belong, if that is still there."""
+        return b"" if self.is_homeless else self.state.schema
 
     @property
     def key(self) -> StatementKey:

@@ -46,11 +46,12 @@ class ReadyTenant(Tenant):
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
             return
-        # By now it may be there again.
-        carried.missing = b""
+        carried.expect_schema()
         if statement is not None and not is_prepared:
             statement.go_with(carried.state)
-        if connection.state.schema and not carried.state.schema and self._query.kind is not Kind.USE:
+        if statement is not None and statement.home and not carried.state.schema:
+            self._run_at_home(connection, statement, gtid)
+        elif connection.state.schema and not carried.state.schema and self._query.kind is not Kind.USE:
             # The session itself has dropped its own.
             self._seek_without_schema(connection)
         else:
@@ -97,7 +98,7 @@ class ReadyTenant(Tenant):
             if debts and isinstance(creditor, Tenant):
                 creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
             done_of_it = len(answers) - len(debts)
-            if is_unknown(error) and statements[max(done_of_it, 0) :][:1] == [(Command.INIT_DB, carried.state.schema)]:
+            if is_unknown(error) and statements[max(done_of_it, 0) :][:1] == [(Command.INIT_DB, carried.there.schema)]:
                 self._do_without_schema(connection, gtid, done_of_it)
                 return
             if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
@@ -117,18 +118,31 @@ class ReadyTenant(Tenant):
         return settlement(connection)
 
     def _do_without_schema(self, connection: Connection, gtid: bytes, prepared: int) -> None:
-        # The session's own was dropped: what names its schemas, or needs none, can run where none is chosen.
+        # The session's own was dropped: what was prepared in another one runs there; what names its schemas, or needs
+        # none, can run where none is chosen.
         connection.forget_debt()
-        if connection.state.schema:
+        statement, carried = self._statement, self.carried
+        if statement is not None and statement.home == carried.there.schema:
+            statement.is_homeless = True
+        if statement is not None and statement.home and not prepared:
+            self._run_at_home(connection, statement, gtid)
+        elif connection.state.schema:
             if prepared:
                 # Some of what was to be done on it is done.
                 connection.quit()
             self._seek_without_schema(connection)
         else:
-            self.carried.do_without_schema()
-            if self._statement is not None:
-                self._statement.go_with(self.carried.there)
+            carried.do_without_schema()
+            if statement is not None:
+                statement.go_with(carried.there)
             self._carry_over(connection, gtid)
+
+    def _run_at_home(self, connection: Connection, statement: Statement, gtid: bytes) -> None:
+        # Afterwards the session is in no schema: that is to be followed, however plain the statement.
+        self._is_plain = False
+        self.carried.do_in_schema(statement.home)
+        statement.go_with(self.carried.there)
+        self._carry_over(connection, gtid)
 
     def _seek_without_schema(self, connection: Connection) -> None:
         shelf = self.shelf
