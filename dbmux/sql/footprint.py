@@ -89,14 +89,6 @@ def together(footprints: Sequence[Footprint]) -> Footprint:
     )
 
 
-def tables_named(statement: Statement) -> tuple[TableName, ...] | None:
-    """Every table that a query reads, once each; None when that cannot be said."""
-    try:
-        return _unique(_sources(statement))
-    except _UnsureError:
-        return None
-
-
 def _unique(names: Iterable[TableName]) -> tuple[TableName, ...]:
     return tuple(dict.fromkeys(names))
 

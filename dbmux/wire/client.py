@@ -95,7 +95,7 @@ class Phase(Enum):
 class ClientProtocol:
     """One connection as its client sees it."""
 
-    __slots__ = ("_definitions", "_reader", "_scanner", "_shape", "capabilities", "greeting", "phase")
+    __slots__ = ("_reader", "_scanner", "_shape", "capabilities", "greeting", "phase")
 
     def __init__(self) -> None:
         self.phase = Phase.GREETING
@@ -104,7 +104,6 @@ class ClientProtocol:
         self._reader = packet.PacketReader(LOGIN_LIMIT)
         self._scanner = ReplyScanner(0, 0)
         self._shape = Shape.NONE
-        self._definitions = 0
 
     @classmethod
     def logged_in(cls, greeting: Greeting, capabilities: int, status: int = 2) -> ClientProtocol:

@@ -16,8 +16,7 @@ from dbmux.wire.commands import Command
 
 PROTOCOL_VERSION = 10
 SCRAMBLE_LENGTH = 20
-TLS_REQUEST_LENGTH = 32
-AUTH_SWITCH, AUTH_MORE = 0xFE, 0x01
+AUTH_SWITCH = 0xFE
 # The collation with which DbMux itself logs in: every server has it.
 UTF8MB4 = 45
 # Plugins whose answers are made of a scramble.
