@@ -19,7 +19,6 @@ cdef class Store:
     cdef Room _common
     cdef list _rooms
     cdef Py_ssize_t _turn
-    cdef long long _cleared
 
     @cython.locals(shard=dict, entry=Entry)
     cpdef Entry get(self, bytes key)

@@ -68,7 +68,6 @@ class Store:
 
     __slots__ = (
         "_clock",
-        "_cleared",
         "_common",
         "_gone",
         "_mask",
@@ -91,7 +90,6 @@ class Store:
         self._rooms = [self._common]
         self.ghosts = Ghosts(capacity // BYTES_PER_GHOST)
         self._turn = 0
-        self._cleared = 0
         self.bytes = getsizeof(self.ghosts.places) + sum(getsizeof(shard) for shard in self.shards)
 
     def __del__(self) -> None:
@@ -121,7 +119,7 @@ class Store:
         entry = shard.get(key)
         if entry is None:
             return None
-        if entry.captured != capture(entry.tables) + self._cleared:
+        if entry.captured != capture(entry.tables):
             self._drop(entry, INVALIDATED)
             return None
         if entry.expires <= self._clock():
@@ -132,7 +130,7 @@ class Store:
 
     def is_good(self, entry: Entry) -> bool:
         """Whether an entry in memory may still be used; looking does not count as a use."""
-        return entry.captured == capture(entry.tables) + self._cleared and entry.expires > self._clock()
+        return entry.captured == capture(entry.tables) and entry.expires > self._clock()
 
     def put(
         self,
@@ -155,7 +153,7 @@ class Store:
         """
         if not is_current(tables, captured):
             return Put.OVERTAKEN
-        entry = Entry(key, reply, tables, captured + self._cleared, expires)
+        entry = Entry(key, reply, tables, captured, expires)
         entry.size = ENTRY_BYTES + len(key) + len(reply)
         entry.rows = rows
         entry.cost_s = cost_s
@@ -168,10 +166,6 @@ class Store:
     def remove(self, key: bytes) -> None:
         """Drop the entry of that key, if there is one."""
         self._remove(key, REMOVED)
-
-    def clear(self) -> None:
-        """Outdate everything that was put so far. It leaves the memory as what a write outdated does."""
-        self._cleared += 1
 
     def resize(self, capacity: int) -> None:
         """Take other room from now on. What is too much goes as what a write outdated does."""
@@ -192,7 +186,7 @@ class Store:
             entry = self._rooms[self._turn].next()
             if entry is None:
                 continue
-            if entry.captured != capture(entry.tables) + self._cleared:
+            if entry.captured != capture(entry.tables):
                 self._drop(entry, INVALIDATED)
             elif entry.expires <= now:
                 self._drop(entry, EXPIRED)

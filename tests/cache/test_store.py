@@ -101,16 +101,6 @@ def test_a_write_to_one_of_several_tables_outdates_what_was_read_of_it(cache: Ca
     assert cache.gone() == {"INVALIDATED": 2}
 
 
-def test_a_write_that_may_have_reached_any_table_of_a_schema_outdates_the_schema(cache: Cache) -> None:
-    cache.put(b"shop", "shop.products")
-    cache.put(b"both", "shop.products", "blog.posts")
-    cache.put(b"blog", "blog.posts")
-
-    cache.tables.move_schema("shop")
-
-    assert cache.found(b"shop", b"both", b"blog") == [b"blog"]
-
-
 def test_a_write_that_may_have_reached_everything_outdates_everything(cache: Cache) -> None:
     cache.put(b"shop", "shop.products")
     cache.put(b"blog", "blog.posts")
@@ -289,18 +279,14 @@ def test_an_entry_larger_than_its_tables_share_is_not_stored(form: SimpleNamespa
     assert cache.put(b"key", "shop.logs", reply=bytes(1000)) is form.Put.TOO_LARGE
 
 
-def test_removing_drops_one_key_and_clearing_all(cache: Cache) -> None:
+def test_removing_drops_one_key(cache: Cache) -> None:
     for key in (b"a", b"b", b"c"):
         cache.put(key, "shop.products")
 
     cache.store.remove(b"a")
     cache.store.remove(b"never put")
-    left = cache.found(b"a", b"b", b"c")
-    cache.store.clear()
-    cache.put(b"d", "shop.products")
 
-    assert left == [b"b", b"c"]
-    assert cache.found(b"a", b"b", b"c", b"d") == [b"d"]
+    assert cache.found(b"a", b"b", b"c") == [b"b", b"c"]
 
 
 def test_a_store_that_gets_less_room_gives_it_back_bit_by_bit(cache: Cache) -> None:
@@ -465,19 +451,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.forget((name,))
 
     @rule()
-    def write_a_schema(self) -> None:
-        self.cache.tables.move_schema("shop")
-        self.forget(("shop.products", "shop.prices", "shop.logs"))
-
-    @rule()
     def write_everything(self) -> None:
         self.cache.tables.move_everything()
         self.forget(NAMES)
-
-    @rule()
-    def clear(self) -> None:
-        self.cache.store.clear()
-        self.model.clear()
 
     @rule(key=st.sampled_from(KEYS))
     def remove(self, key: bytes) -> None:
