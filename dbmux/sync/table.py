@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from dbmux.errors import DbMuxError
+from dbmux.wire.rows import TextRow
 
-TextRow = tuple[bytes | None, ...]
 Ask = Callable[[bytes], Awaitable[list[TextRow]]]
 
 # What every server has for itself.

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from dbmux.backend.service import Service
 from dbmux.errors import BackendRefused
 from dbmux.sync.places import OWN_SCHEMAS
-from dbmux.sync.table import TableName, TextRow, quoted, same_name
+from dbmux.sync.table import TableName, quoted, same_name
 from dbmux.upgrade.server import (
     Account,
     Column,
@@ -29,6 +29,7 @@ from dbmux.upgrade.server import (
     Table,
     TableKind,
 )
+from dbmux.wire.rows import TextRow
 
 # Schemas in which definitions are tried begin like this.
 SCRATCH = "dbmux_upgrade_"

@@ -24,12 +24,11 @@ from dbmux.wire.handshake import (
     parse_auth_switch,
     parse_greeting,
 )
-from dbmux.wire.replies import EOF, ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
+from dbmux.wire.replies import EOF, EOF_PAYLOAD, ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
 from dbmux.wire.statements import Prepared, Query, parse_prepared
 
 LOGIN_LIMIT = 64 * 1024
 REPLY_LIMIT = 64 * 1024 * 1024
-EOF_LENGTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +250,6 @@ class ClientProtocol:
             case Shape.RESULT if first not in (OK, EOF):
                 return ColumnCount(Reader(payload).lenenc())
             case _ if first in (OK, EOF):
-                return parse_eof(payload) if len(payload) == EOF_LENGTH else parse_ok(payload)
+                return parse_eof(payload) if len(payload) == EOF_PAYLOAD else parse_ok(payload)
             case _:
                 return Definition(payload)

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from dbmux.sync.table import Column, Family, NoSuchTable, Table, TableName, TextRow, describe, tables
+from dbmux.sync.table import Column, Family, NoSuchTable, Table, TableName, describe, tables
+from dbmux.wire.rows import TextRow
 
 ORDERS = TableName("shop", "orders")
 # Answers by a word of the question; each as that family gives it.
