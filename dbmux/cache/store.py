@@ -54,13 +54,12 @@ class Gone(StrEnum):
     EXPIRED = "expired"
     INVALIDATED = "its tables were written"
     REPLACED = "put anew"
-    REMOVED = "removed"
     ROOM = "made room for another"
     SHARE = "made room within its table's share"
 
 
 # The same by their places: an enum is hashed by a Python function, which would be felt.
-EXPIRED, INVALIDATED, REPLACED, REMOVED, ROOM, SHARE = 0, 1, 2, 3, 4, 5
+EXPIRED, INVALIDATED, REPLACED, ROOM, SHARE = 0, 1, 2, 3, 4
 
 
 class Store:
@@ -163,10 +162,6 @@ class Store:
             entry.refresh_at = refresh_at
         return self._put(entry)
 
-    def remove(self, key: bytes) -> None:
-        """Drop the entry of that key, if there is one."""
-        self._remove(key, REMOVED)
-
     def resize(self, capacity: int) -> None:
         """Take other room from now on. What is too much goes as what a write outdated does."""
         self.capacity = self._common.limit = capacity
@@ -201,7 +196,7 @@ class Store:
             return Put.TOO_LARGE
         if self.sweep(SWEPT_PER_PUT):
             self.sweep(MOST_SWEPT_PER_PUT)
-        self._remove(entry.key, REPLACED)
+        self._replace(entry.key)
         if not self._make_room(room, entry.size):
             return Put.NO_ROOM
         self._add(entry, room)
@@ -259,11 +254,11 @@ class Store:
         shard[entry.key] = entry
         self.bytes += entry.size + shard.__sizeof__() - before
 
-    def _remove(self, key: bytes, reason: int) -> None:
+    def _replace(self, key: bytes) -> None:
         shard = self.shards[(hash(key) >> SHARD_SHIFT) & self._mask]
         entry = shard.get(key)
         if entry is not None:
-            self._drop(entry, reason)
+            self._drop(entry, REPLACED)
 
     def _drop(self, entry: Entry, reason: int) -> None:
         shard = self.shards[(hash(entry.key) >> SHARD_SHIFT) & self._mask]
