@@ -42,7 +42,7 @@ from dbmux.wire.replies import (
     tells_of_setting,
     without,
 )
-from dbmux.wire.rows import parse_text_row
+from dbmux.wire.rows import TextRow, parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
 MORE, DONE = ReplyScanner.MORE, ReplyScanner.DONE
@@ -123,9 +123,6 @@ class Debt(IntFlag):
     WARNINGS = 2
     FOUND_ROWS = 4
     ROW_COUNT = 8
-
-
-TextRow = tuple[bytes | None, ...]
 
 
 class StatementKey(NamedTuple):

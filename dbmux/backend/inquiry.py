@@ -9,9 +9,7 @@ from dbmux.errors import BackendRefused
 from dbmux.net.conversation import Conversation
 from dbmux.wire.client import ClientProtocol, ColumnCount, Row, ServerMessage
 from dbmux.wire.replies import Err
-from dbmux.wire.rows import parse_text_row
-
-TextRow = tuple[bytes | None, ...]
+from dbmux.wire.rows import TextRow, parse_text_row
 
 
 async def ask(conversation: Conversation[ServerMessage], sql: bytes) -> list[TextRow]:

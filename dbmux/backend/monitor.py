@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection
@@ -41,8 +41,6 @@ ANSWER_S = 3.0
 
 # Between two logins of an account that is refused; doubled up to the longest.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Probe:
@@ -147,12 +145,12 @@ class Monitor:
         self._told: dict[Backend | None, str] = {}
         self._behind: set[Backend] = set()
 
-    async def follow(self, sleep: Sleep = asyncio.sleep) -> None:
+    async def follow(self) -> None:
         """Look at the group about once a second, until cancelled."""
         try:
             while True:
                 await self.look()
-                await sleep(POLL_S if self._group.is_writable else URGENT_POLL_S)
+                await asyncio.sleep(POLL_S if self._group.is_writable else URGENT_POLL_S)
         finally:
             self.close()
 

@@ -1,7 +1,8 @@
-"""Opening a connection for a pool: reached, logged in, and asked in which state it begins.
+"""Opening a connection, for a pool or for DbMux itself: reached, logged in, and asked in which state it begins.
 
-A backend, the kind of connection and an account come in; a `Connection` goes out. What the server says of a collation's
-character sets is remembered at the backend, so that a session that logs in with that collation needs not ask.
+A backend, the kind of connection and an account come in; a `Connection` goes out, or one is opened only to end what
+runs on another. What the server says of a collation's character sets is remembered at the backend, so that a session
+that logs in with that collation needs not ask.
 """
 
 from __future__ import annotations

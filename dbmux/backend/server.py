@@ -26,7 +26,7 @@ from dbmux.net.tls import TlsLayer
 from dbmux.session import Names, SessionState
 from dbmux.wire.capabilities import NEEDED, OFFERED, Capability
 from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
-from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest, TlsRequest
+from dbmux.wire.handshake import UTF8MB4, AuthSwitch, Greeting, LoginRequest, TlsRequest
 from dbmux.wire.replies import Err
 
 Dial = Callable[[Address, Callable[[Channel], Owner]], Awaitable[Channel]]
@@ -35,7 +35,6 @@ Dial = Callable[[Address, Callable[[Channel], Owner]], Awaitable[Channel]]
 ALWAYS = int(
     Capability.SESSION_TRACK | Capability.PLUGIN_AUTH | Capability.SECURE_CONNECTION | Capability.PLUGIN_AUTH_LENENC
 )
-
 
 STATES_KEPT = 1000
 # How much of the moving average the newest answer is.
@@ -259,7 +258,7 @@ class Backend:
         A connection that just vanishes is counted by the server, which may in the end block this host (manual page
         "Host Cache", max_connect_errors). Raises like `reach`.
         """
-        wish = Wish(capabilities=NEEDED | Capability.LONG_PASSWORD, charset=45, max_packet=1 << 24)
+        wish = Wish(capabilities=NEEDED | Capability.LONG_PASSWORD, charset=UTF8MB4, max_packet=1 << 24)
         conversation = await self.reach(wish)
         protocol = conversation.protocol
         assert isinstance(protocol, ClientProtocol)

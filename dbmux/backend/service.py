@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from dbmux.backend.inquiry import TextRow
 from dbmux.backend.opening import open_own
 from dbmux.backend.server import Backend
 from dbmux.config.model import Account
@@ -19,7 +18,7 @@ from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.wire.client import ClientProtocol, ColumnCount, Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok
-from dbmux.wire.rows import parse_text_row
+from dbmux.wire.rows import TextRow, parse_text_row
 from dbmux.wire.statements import Prepared
 
 OPEN_S = 30.0

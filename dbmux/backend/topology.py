@@ -1,7 +1,7 @@
 """Which servers there are, and which group each belongs to.
 
-Names come in, groups and backends go out. A topology is never changed: a new configuration makes a new one, and
-sessions keep the group that they have.
+Names come in, groups and backends go out. A topology is never changed: a new configuration makes a new one, in which
+sessions go to the group of the same name.
 """
 
 from __future__ import annotations

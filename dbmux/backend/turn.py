@@ -1,4 +1,8 @@
-"""Waiting one's turn for a connection, for code that can wait: logins, and DbMux's own work."""
+"""Waiting one's turn for a connection, and for the answers of what runs on it.
+
+For code that can wait: logins, and DbMux's own work. A pool comes in, or a connection and statements; a connection goes
+out, or the answers.
+"""
 
 from __future__ import annotations
 

@@ -135,7 +135,6 @@ class Cache:
     """All stored results and what is known of their tables; `clock` counts seconds."""
 
     def __init__(self, config: CacheConfig, clock: Callable[[], float]) -> None:
-        self.config = config
         self.clock = clock
         self.store = Store(config.memory, clock)
         self.tables = Tables()
@@ -172,7 +171,6 @@ class Cache:
             tables.move_everything()
             for table in tables:
                 table.share = None
-        self.config = config
         self._policies = Policies(config)
         self._is_idle_told, self._asked_before = False, self._asked()
         self._version += 1

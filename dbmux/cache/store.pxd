@@ -3,7 +3,7 @@ cimport cython
 from dbmux.cache.eviction cimport Entry, Ghosts, Room, count_use
 from dbmux.cache.tables cimport Table, capture, is_current
 
-cdef int EXPIRED, INVALIDATED, REPLACED, REMOVED, ROOM, SHARE
+cdef int EXPIRED, INVALIDATED, REPLACED, ROOM, SHARE
 cdef int SHARD_SHIFT, MOST_FOR_ONE, SWEPT_PER_PUT, MOST_SWEPT_PER_PUT
 cdef long long ENTRY_BYTES
 
@@ -19,7 +19,6 @@ cdef class Store:
     cdef Room _common
     cdef list _rooms
     cdef Py_ssize_t _turn
-    cdef long long _cleared
 
     @cython.locals(shard=dict, entry=Entry)
     cpdef Entry get(self, bytes key)
@@ -37,6 +36,6 @@ cdef class Store:
     @cython.locals(shard=dict, table=Table)
     cdef _add(self, Entry entry, Room room)
     @cython.locals(shard=dict, entry=Entry)
-    cdef _remove(self, bytes key, int reason)
+    cdef _replace(self, bytes key)
     @cython.locals(shard=dict, table=Table, room=Room)
     cdef _drop(self, Entry entry, int reason)

@@ -54,13 +54,12 @@ class Gone(StrEnum):
     EXPIRED = "expired"
     INVALIDATED = "its tables were written"
     REPLACED = "put anew"
-    REMOVED = "removed"
     ROOM = "made room for another"
     SHARE = "made room within its table's share"
 
 
 # The same by their places: an enum is hashed by a Python function, which would be felt.
-EXPIRED, INVALIDATED, REPLACED, REMOVED, ROOM, SHARE = 0, 1, 2, 3, 4, 5
+EXPIRED, INVALIDATED, REPLACED, ROOM, SHARE = 0, 1, 2, 3, 4
 
 
 class Store:
@@ -68,7 +67,6 @@ class Store:
 
     __slots__ = (
         "_clock",
-        "_cleared",
         "_common",
         "_gone",
         "_mask",
@@ -91,7 +89,6 @@ class Store:
         self._rooms = [self._common]
         self.ghosts = Ghosts(capacity // BYTES_PER_GHOST)
         self._turn = 0
-        self._cleared = 0
         self.bytes = getsizeof(self.ghosts.places) + sum(getsizeof(shard) for shard in self.shards)
 
     def __del__(self) -> None:
@@ -121,7 +118,7 @@ class Store:
         entry = shard.get(key)
         if entry is None:
             return None
-        if entry.captured != capture(entry.tables) + self._cleared:
+        if entry.captured != capture(entry.tables):
             self._drop(entry, INVALIDATED)
             return None
         if entry.expires <= self._clock():
@@ -132,7 +129,7 @@ class Store:
 
     def is_good(self, entry: Entry) -> bool:
         """Whether an entry in memory may still be used; looking does not count as a use."""
-        return entry.captured == capture(entry.tables) + self._cleared and entry.expires > self._clock()
+        return entry.captured == capture(entry.tables) and entry.expires > self._clock()
 
     def put(
         self,
@@ -155,7 +152,7 @@ class Store:
         """
         if not is_current(tables, captured):
             return Put.OVERTAKEN
-        entry = Entry(key, reply, tables, captured + self._cleared, expires)
+        entry = Entry(key, reply, tables, captured, expires)
         entry.size = ENTRY_BYTES + len(key) + len(reply)
         entry.rows = rows
         entry.cost_s = cost_s
@@ -164,14 +161,6 @@ class Store:
         if refresh_at >= 0:
             entry.refresh_at = refresh_at
         return self._put(entry)
-
-    def remove(self, key: bytes) -> None:
-        """Drop the entry of that key, if there is one."""
-        self._remove(key, REMOVED)
-
-    def clear(self) -> None:
-        """Outdate everything that was put so far. It leaves the memory as what a write outdated does."""
-        self._cleared += 1
 
     def resize(self, capacity: int) -> None:
         """Take other room from now on. What is too much goes as what a write outdated does."""
@@ -192,7 +181,7 @@ class Store:
             entry = self._rooms[self._turn].next()
             if entry is None:
                 continue
-            if entry.captured != capture(entry.tables) + self._cleared:
+            if entry.captured != capture(entry.tables):
                 self._drop(entry, INVALIDATED)
             elif entry.expires <= now:
                 self._drop(entry, EXPIRED)
@@ -207,7 +196,7 @@ class Store:
             return Put.TOO_LARGE
         if self.sweep(SWEPT_PER_PUT):
             self.sweep(MOST_SWEPT_PER_PUT)
-        self._remove(entry.key, REPLACED)
+        self._replace(entry.key)
         if not self._make_room(room, entry.size):
             return Put.NO_ROOM
         self._add(entry, room)
@@ -265,11 +254,11 @@ class Store:
         shard[entry.key] = entry
         self.bytes += entry.size + shard.__sizeof__() - before
 
-    def _remove(self, key: bytes, reason: int) -> None:
+    def _replace(self, key: bytes) -> None:
         shard = self.shards[(hash(key) >> SHARD_SHIFT) & self._mask]
         entry = shard.get(key)
         if entry is not None:
-            self._drop(entry, reason)
+            self._drop(entry, REPLACED)
 
     def _drop(self, entry: Entry, reason: int) -> None:
         shard = self.shards[(hash(entry.key) >> SHARD_SHIFT) & self._mask]

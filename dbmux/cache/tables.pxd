@@ -12,7 +12,6 @@ cdef class Table:
     cdef readonly str schema
     cdef readonly str name
     cdef public long long number
-    cdef readonly Epoch of_schema
     cdef readonly Epoch everything
     cdef public long long bytes
     cdef public long long entries

@@ -6,7 +6,7 @@ what was read is used. Never knows what is stored, and never forgets a table: an
 entries current.
 
 Epochs only grow. Therefore the sum of several is the same only while each of them is, and one number stands for any set
-of tables: their own epochs, those of their schemas, and the one of everything.
+of tables: their own epochs, and the one of everything.
 """
 
 from __future__ import annotations
@@ -44,13 +44,12 @@ class Table:
     too: where entries of this table live if they may not take all the room. `writes` counts the statements, for people.
     """
 
-    __slots__ = ("bytes", "entries", "everything", "name", "number", "of_schema", "schema", "share", "writes")
+    __slots__ = ("bytes", "entries", "everything", "name", "number", "schema", "share", "writes")
 
-    def __init__(self, schema: str, name: str, of_schema: Epoch, everything: Epoch) -> None:
+    def __init__(self, schema: str, name: str, everything: Epoch) -> None:
         self.schema = schema
         self.name = name
         self.number = 0
-        self.of_schema = of_schema
         self.everything = everything
         self.bytes = 0
         self.entries = 0
@@ -69,7 +68,7 @@ def capture(tables: tuple[Table, ...]) -> int:
     """What the epochs of the tables are now: taken before a read of them is sent."""
     total = 0
     for table in tables:
-        total += table.number + table.of_schema.number + table.everything.number
+        total += table.number + table.everything.number
     return total
 
 
@@ -84,10 +83,9 @@ class Tables:
     def __init__(self, max_tables: int = MAX_TABLES) -> None:
         self._max_tables = max_tables
         self._everything = Epoch()
-        self._schemas: dict[str, Epoch] = {}
         self._tables: dict[tuple[str, str], Table] = {}
         # Stands for every table beyond the limit: a write to one of them outdates what was read of any.
-        self._others = Table("", "", Epoch(), self._everything)
+        self._others = Table("", "", self._everything)
 
     def __iter__(self) -> Iterator[Table]:
         return iter(self._tables.values())
@@ -106,16 +104,8 @@ class Tables:
         if table is None:
             if len(self._tables) >= self._max_tables:
                 return self._others
-            of_schema = self._schemas.setdefault(key[0], Epoch())
-            table = self._tables[key] = Table(schema, name, of_schema, self._everything)
+            table = self._tables[key] = Table(schema, name, self._everything)
         return table
-
-    def move_schema(self, schema: str) -> None:
-        """Any table of the schema may have been written."""
-        of_schema = self._schemas.get(fold(schema))
-        if of_schema is not None:
-            of_schema.move()
-        self._others.move()
 
     def move_everything(self) -> None:
         """Any table may have been written."""

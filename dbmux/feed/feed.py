@@ -108,9 +108,6 @@ class Batch:
     every: int
 
 
-NOTHING = Batch((), (), 0, 0, 0, 0, 1)
-
-
 class Subscription(Protocol):
     """Rows as they come, through one filter."""
 

@@ -43,6 +43,7 @@ from dbmux.frontend.tenant import (
     AUTOCOMMIT,
     IDLE,
     IN_TRANSACTION,
+    QUERY,
     REPLYING,
     RESULT,
     WAITING,
@@ -70,7 +71,7 @@ OTHER_STATUS = ~int(
     | Status.SESSION_STATE_CHANGED
 )
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
-QUERY, EXECUTE = int(Command.QUERY), int(Command.STMT_EXECUTE)
+EXECUTE = int(Command.STMT_EXECUTE)
 HIT, MISS = Verdict.HIT, Verdict.MISS
 # A command was sent, or will be.
 _UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))

@@ -51,10 +51,10 @@ NAMES_QUESTION = (
 BY_TRIGGER = "of a trigger or a view"
 # No literal: a variable with it is set, or reset away, before a connection is used again.
 UNKNOWN_VALUE = b"?"
-_DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
-_WITH_TRIGGERS = _DATA | {Kind.MULTI}
+DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
+_WITH_TRIGGERS = DATA | {Kind.MULTI}
 # In what a server stores, a definition, a question for the schema must stay as it is.
-_ASKS_SCHEMA = _DATA | {Kind.SET}
+_ASKS_SCHEMA = DATA | {Kind.SET}
 # EXECUTE, or a call, of what is not there.
 _NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
@@ -282,7 +282,7 @@ class Carried:
         # A cause that passes by itself: the end of the next transaction.
         if connection.is_in_transaction or connection.scanner.error:
             return
-        if query.kind in _ENDS or (query.kind in _DATA and query.tables):
+        if query.kind in _ENDS or (query.kind in DATA and query.tables):
             self.pins.pop(PinKey(PinReason.NEXT_TRANSACTION, ""), None)
 
     def _apply(self, effect: Effect, connection: Connection, now: float) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from dbmux.backend.connection import Answer, TextRow
-from dbmux.frontend.diagnostics import MESSAGE, column
+from dbmux.backend.connection import Answer
+from dbmux.frontend.diagnostics import message_column
 from dbmux.sql.diagnostics import Asked, ConditionItem, Item
 from dbmux.wire.columns import parse_column
+from dbmux.wire.rows import TextRow
 
 # What SHOW WARNINGS does not tell, of the numbers that come as warnings: all servers agree on these.
 _SQLSTATES = {
@@ -100,7 +101,7 @@ class Known:
     @cached_property
     def _charset(self) -> int:
         assert self.stored is not None
-        return parse_column(column(self.stored.raw, MESSAGE), self.capabilities).charset
+        return parse_column(message_column(self.stored.raw), self.capabilities).charset
 
 
 def _unsigned(number: int) -> bytes:

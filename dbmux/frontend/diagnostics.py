@@ -16,8 +16,8 @@ from dbmux.wire.columns import parse_column
 from dbmux.wire.replies import EOF_PAYLOAD, Status
 from dbmux.wire.rows import build_text_row
 
-# The column with the text.
-MESSAGE = 3
+# The column with the text, counted from 1.
+_MESSAGE = 3
 _END = b"\xfe"
 # What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
 LASTING = (
@@ -61,7 +61,7 @@ def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
 
 
 def _codec(reply: bytes, capabilities: int) -> str | None:
-    charset = charset_of(parse_column(column(reply, MESSAGE), capabilities).charset)
+    charset = charset_of(parse_column(message_column(reply), capabilities).charset)
     if charset is None:
         return None
     return "ascii" if charset.name == "ascii" else charset.codec
@@ -85,9 +85,9 @@ def _spelt(character: str, target: str) -> bytes:
         return b"\\%04X" % ord(character)
 
 
-def column(reply: bytes, number: int) -> bytes:
-    """The definition of one of its columns, counted from 1."""
-    return list(_payloads(reply))[number]
+def message_column(reply: bytes) -> bytes:
+    """The definition of the column with the text."""
+    return list(_payloads(reply))[_MESSAGE]
 
 
 def with_status(reply: bytes, status: int) -> bytes:

@@ -1,8 +1,8 @@
 """The three ways of logging in: users of the configuration, relayed to the server, or learnt from the client.
 
-A client's claim and its conversation come in; out goes the server's OK, or the refusal is raised. After a refusal
-nothing but the error is ever sent. What each way can and cannot do is told in docs/login.md. Passwords are compared in
-constant time and never shown.
+A client's claim and its conversation come in; out goes how to log in at the server, or of a relayed login the server's
+OK; a refusal is raised. After a refusal nothing but the error is ever sent. What each way can and cannot do is told in
+docs/login.md. Passwords are compared in constant time and never shown.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from dbmux.address import UnixAddress
 from dbmux.backend import login as backend_login
-from dbmux.backend.inquiry import TextRow
 from dbmux.backend.login import Credentials
 from dbmux.backend.server import Backend
 from dbmux.config.model import User
@@ -25,6 +24,7 @@ from dbmux.wire import auth
 from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
 from dbmux.wire.handshake import AuthSwitch
 from dbmux.wire.replies import Err, Ok
+from dbmux.wire.rows import TextRow
 from dbmux.wire.server import AuthAnswer, ClientMessage, ServerProtocol
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ on a connection of its own, which stays in a schema that is there no more.
 from __future__ import annotations
 
 from dbmux.errors import BackendRefused
-from dbmux.query import Kind, Query
+from dbmux.frontend.carried import DATA
+from dbmux.query import Query
 
 NO_SCHEMA, UNKNOWN_SCHEMA, NO_TABLE = 1046, 1049, 1146
-_OF_ROWS = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
 
 
 def is_unknown(error: Exception) -> bool:
@@ -22,7 +22,7 @@ def unknown(schema: bytes, query: Query, *, is_mariadb: bool) -> BackendRefused:
     """The error for a statement with a name that has no schema before it."""
     footprint = query.footprint
     table = next((name.table for name in (*footprint.writes, *footprint.reads) if not name.schema), "")
-    if is_mariadb and table and query.kind in _OF_ROWS:
+    if is_mariadb and table and query.kind in DATA:
         # It looks for the table before it looks for the schema.
         message = b"Table '%b.%b' doesn't exist" % (schema, table.encode())
         return BackendRefused(NO_TABLE, b"42S02", message)

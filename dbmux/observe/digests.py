@@ -16,7 +16,7 @@ from hashlib import blake2b
 
 from dbmux.events import MEMORY, QueryFinished
 from dbmux.lexer import digest
-from dbmux.observe.histogram import Histogram, middle
+from dbmux.observe.histogram import Histogram, percentile
 from dbmux.observe.statement import text_of
 from dbmux.query import Kind, Query
 from dbmux.sql.classify import classify
@@ -65,13 +65,8 @@ class Slice:
             buckets[bucket] = buckets.get(bucket, 0) + number
 
     def percentile(self, percent: float) -> float:
-        """The duration, in seconds, that so many of a hundred did not exceed (nearest rank); 0.0 for none."""
-        wanted, seen = self.count * percent / 100, 0
-        for bucket in sorted(self.buckets):
-            seen += self.buckets[bucket]
-            if seen >= wanted:
-                return middle(bucket) / 1_000_000
-        return 0.0
+        """The duration, in seconds, that so many of a hundred did not exceed."""
+        return percentile(sorted(self.buckets.items()), self.count, percent)
 
 
 class KindFigures:

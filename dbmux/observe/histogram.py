@@ -7,6 +7,8 @@ it was made.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 SUB_BUCKETS = 32
 MAX_MICROSECONDS = 1 << 36
 _BUCKETS = SUB_BUCKETS * (MAX_MICROSECONDS.bit_length() - 4)
@@ -34,6 +36,20 @@ def middle(bucket: int) -> float:
     return ((bucket & 31) + SUB_BUCKETS + 0.5) * (1 << shift)
 
 
+def percentile(counted: Iterable[tuple[int, int]], count: int, percent: float) -> float:
+    """The duration, in seconds, that `percent` of all did not exceed (nearest rank); 0 when there are none.
+
+    `counted` are the buckets in their order, each with how many durations it has; `count` have all together.
+    """
+    wanted = count * percent / 100
+    seen = 0
+    for bucket, number in counted:
+        seen += number
+        if number and seen >= wanted:
+            return middle(bucket) / 1_000_000
+    return 0.0
+
+
 class Histogram:
     """Counts durations; `count` and `sum_s` are exact."""
 
@@ -55,14 +71,8 @@ class Histogram:
         self.sum_s += seconds
 
     def percentile(self, percent: float) -> float:
-        """The duration, in seconds, that `percent` of all did not exceed (nearest rank); 0 when there are none."""
-        wanted = self.count * percent / 100
-        seen = 0
-        for bucket, number in enumerate(self._buckets):
-            seen += number
-            if number and seen >= wanted:
-                return middle(bucket) / 1_000_000
-        return 0.0
+        """The duration, in seconds, that `percent` of all did not exceed."""
+        return percentile(enumerate(self._buckets), self.count, percent)
 
     def buckets(self) -> list[int]:
         """How many durations each bucket has: a copy."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dbmux.events import MEMORY
-from dbmux.observe.histogram import Histogram, middle
+from dbmux.observe.histogram import Histogram, percentile
 from dbmux.observe.metrics import Metrics
 
 SECONDS_KEPT = 600
@@ -85,9 +85,4 @@ def _totals(metrics: Metrics) -> tuple[int, int, int]:
 
 
 def _percentile(buckets: list[int], percent: float) -> float:
-    wanted, seen = sum(buckets) * percent / 100, 0
-    for bucket, number in enumerate(buckets):
-        seen += number
-        if number and seen >= wanted:
-            return middle(bucket) / 1_000_000
-    return 0.0
+    return percentile(enumerate(buckets), sum(buckets), percent)

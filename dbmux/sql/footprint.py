@@ -89,14 +89,6 @@ def together(footprints: Sequence[Footprint]) -> Footprint:
     )
 
 
-def tables_named(statement: Statement) -> tuple[TableName, ...] | None:
-    """Every table that a query reads, once each; None when that cannot be said."""
-    try:
-        return _unique(_sources(statement))
-    except _UnsureError:
-        return None
-
-
 def _unique(names: Iterable[TableName]) -> tuple[TableName, ...]:
     return tuple(dict.fromkeys(names))
 
@@ -144,7 +136,7 @@ def _volatile(statement: Statement, query: Query) -> str:
                 return "system variable"
             case Token.WORD if word in _UNREPEATABLE:
                 return word.replace("_", " ") if word == "SYSTEM_TIME" else word
-            case Token.WORD if statement.word(at - 1) != "." and _is_volatile(statement, at, word):
+            case Token.WORD if statement.word(at - 1) != "." and is_volatile(statement, at):
                 return word
     if query.access is Access.LOCKING_READ:
         return "locking read"
@@ -153,7 +145,9 @@ def _volatile(statement: Statement, query: Query) -> str:
     return ""
 
 
-def _is_volatile(statement: Statement, at: int, word: str) -> bool:
+def is_volatile(statement: Statement, at: int) -> bool:
+    """Whether what stands at `at` may give another value each time, though nothing was written."""
+    word = statement.words[at]
     if word in VOLATILE_WORDS:
         return True
     if statement.word(at + 1) != "(":

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dbmux.lexer import Token, tokens, uncommented
+from dbmux.sql.names import NAME
 
 # So many values are shown, and none that is longer.
 SHOWN = 3
 LONGEST_VALUE = 100
 
 _VALUES = frozenset((Token.NUMBER, Token.STRING))
-_NAMES = frozenset((Token.WORD, Token.QUOTED))
 # What servers read differently, and what has a meaning beyond the rows that are found.
 _UNSURE = frozenset((Token.BROKEN, Token.MAYBE, Token.RUN, Token.RUN_END, Token.USER_VARIABLE))
 # With these, the rows of many values are not the rows of each.
@@ -94,7 +94,7 @@ class _Statement:
 
     def _calls(self, end: int) -> bool:
         # Whether the list of columns has a function, which may be one of many rows.
-        return any(self.kinds[at] in _NAMES and self.kinds[at + 1] == Token.OPEN for at in range(1, end))
+        return any(self.kinds[at] in NAME and self.kinds[at + 1] == Token.OPEN for at in range(1, end))
 
     def _sure(self, end: int) -> list[int]:
         # The values of comparisons that must all be true: of WHERE, joined by AND and by nothing else.
@@ -128,7 +128,7 @@ class _Statement:
 
     def _compared(self, at: int) -> int:
         # Where the value is of `name = value` that begins here, or 0.
-        while at < len(self.kinds) and self.kinds[at] in _NAMES:
+        while at < len(self.kinds) and self.kinds[at] in NAME:
             if self._is(at + 1, Token.DOT):
                 at += 2
                 continue

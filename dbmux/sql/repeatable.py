@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dbmux.lexer import Token
 from dbmux.query import Access, Kind, Query
-from dbmux.sql.functions import ABOUT_THE_SERVER, VOLATILE, VOLATILE_WITHOUT_ARGUMENTS, VOLATILE_WORDS
+from dbmux.sql.footprint import is_volatile
+from dbmux.sql.functions import ABOUT_THE_SERVER
 from dbmux.sql.statement import read
 
 WRITES = frozenset((Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE))
@@ -37,13 +38,7 @@ def why_not_tried(text: bytes, flags: int, query: Query) -> str:
             continue
         if word in _READS:
             return READS
-        if word in VOLATILE_WORDS:
-            return word
-        if statement.word(at + 1) == "(" and (
-            word in VOLATILE
-            or word in ABOUT_THE_SERVER
-            or (word in VOLATILE_WITHOUT_ARGUMENTS and statement.word(at + 2) == ")")
-        ):
+        if is_volatile(statement, at) or (word in ABOUT_THE_SERVER and statement.word(at + 1) == "("):
             return word
     return ""
 

@@ -25,6 +25,7 @@ from dbmux.query import (
 )
 from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.expressions import Expressions, read_expressions
+from dbmux.sql.functions import VOLATILE_WORDS
 from dbmux.sql.names import NAME, is_literal, quote, read_literal, read_string, show, unquote, variable_name
 from dbmux.sql.statement import Statement
 from dbmux.sql.variables import CARRIED, NEXT_TRANSACTION, SYNONYMS, is_at_rest, is_carried
@@ -41,12 +42,7 @@ _ISOLATION = {
 _ACCESS = {("READ", "ONLY"): b"1", ("READ", "WRITE"): b"0"}
 
 # Other words, as values, are spellings of strings.
-_NO_SPELLINGS = frozenset(
-    (
-        *("CURRENT_DATE", "CURRENT_ROLE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURRENT_USER", "DEFAULT"),
-        *("LOCALTIME", "LOCALTIMESTAMP", "ROWNUM", "SYSDATE", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP"),
-    )
-)
+_NO_SPELLINGS = VOLATILE_WORDS | {"DEFAULT", "ROWNUM"}
 
 
 def read_set(statement: Statement, classify: Callable[[Statement], Query]) -> Query:

@@ -26,7 +26,7 @@ async def problem_of(source: Source, target: Target, name: TableName) -> tuple[s
             None,
         )
     if table.triggers:
-        named = ", ".join(trigger.name for trigger in table.triggers)
+        named = ", ".join(table.triggers)
         return f"{there}: what the triggers of {name} do comes in the log already; drop them there: {named}", None
     if await source.leaves_cascades_out():
         missing = _lacking(await _cascading(source.ask, name), await _cascading(target.ask, name))

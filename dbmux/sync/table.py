@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from dbmux.errors import DbMuxError
+from dbmux.wire.rows import TextRow
 
-TextRow = tuple[bytes | None, ...]
 Ask = Callable[[bytes], Awaitable[list[TextRow]]]
 
 # What every server has for itself.
@@ -91,19 +91,17 @@ _LONG = frozenset(("text", "mediumtext", "longtext", "blob", "mediumblob", "long
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column. `type` is the full type in the server's words, `family` what it means, `position` counts from 1.
+    """A column. `type` is the full type in the server's words, `family` what it means.
 
     `charset` and `collation` are empty where there are none, `generated` is the expression or empty.
     """
 
     name: str
-    position: int
     type: str
     family: Family
     charset: str = ""
     collation: str = ""
     is_nullable: bool = False
-    is_invisible: bool = False
     generated: str = ""
 
     @property
@@ -151,7 +149,6 @@ class Index:
 class ForeignKey:
     """A foreign key and what becomes of its rows when those that they refer to change."""
 
-    name: str
     columns: tuple[str, ...]
     parent: TableName
     parent_columns: tuple[str, ...]
@@ -160,17 +157,8 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trigger:
-    """A trigger: `moment` is such as BEFORE INSERT."""
-
-    name: str
-    moment: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """A table. `primary` is None where it has no primary key, `unique` are the other unique keys."""
+    """A table. `primary` is None where it has no primary key, `unique` are the other unique keys, `triggers` names."""
 
     name: TableName
     engine: str
@@ -178,7 +166,7 @@ class Table:
     primary: Index | None = None
     unique: tuple[Index, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
-    triggers: tuple[Trigger, ...] = ()
+    triggers: tuple[str, ...] = ()
     rows: int = 0
     """As the server guesses."""
 
@@ -250,8 +238,8 @@ async def describe(ask: Ask, name: TableName) -> Table:
     schema_is, is_it = _of("TABLE_SCHEMA", name.schema), _of("TABLE_NAME", name.name)
     heads = await ask(f"SELECT ENGINE,TABLE_ROWS FROM information_schema.TABLES WHERE {schema_is} AND {is_it}".encode())
     columns = await ask(
-        "SELECT COLUMN_NAME,ORDINAL_POSITION,COLUMN_TYPE,CHARACTER_SET_NAME,COLLATION_NAME,IS_NULLABLE,EXTRA,"
-        f"GENERATION_EXPRESSION FROM information_schema.COLUMNS WHERE {schema_is} AND {is_it} "
+        "SELECT COLUMN_NAME,COLUMN_TYPE,CHARACTER_SET_NAME,COLLATION_NAME,IS_NULLABLE,GENERATION_EXPRESSION "
+        f"FROM information_schema.COLUMNS WHERE {schema_is} AND {is_it} "
         "ORDER BY ORDINAL_POSITION".encode()
     )
     if not heads or not columns:
@@ -269,7 +257,7 @@ async def describe(ask: Ask, name: TableName) -> Table:
         "ORDER BY k.CONSTRAINT_NAME,k.ORDINAL_POSITION".encode()
     )
     triggers = await ask(
-        "SELECT TRIGGER_NAME,ACTION_TIMING,EVENT_MANIPULATION,ACTION_STATEMENT FROM information_schema.TRIGGERS "
+        "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS "
         f"WHERE {_of('EVENT_OBJECT_SCHEMA', name.schema)} AND {_of('EVENT_OBJECT_TABLE', name.name)} "
         "ORDER BY TRIGGER_NAME".encode()
     )
@@ -283,10 +271,7 @@ async def describe(ask: Ask, name: TableName) -> Table:
         primary=next((index for index in unique if index.name == "PRIMARY"), None),
         unique=tuple(index for index in unique if index.name != "PRIMARY"),
         foreign_keys=_foreign_keys(foreign),
-        triggers=tuple(
-            Trigger(name=_text(row[0]), moment=f"{_text(row[1])} {_text(row[2])}", body=_text(row[3]))
-            for row in triggers
-        ),
+        triggers=tuple(_text(row[0]) for row in triggers),
         rows=int(rows or b"0"),
     )
 
@@ -317,19 +302,17 @@ async def _documents(ask: Ask, name: TableName) -> frozenset[str]:
 
 
 def _column(row: TextRow, documents: frozenset[str]) -> Column:
-    name, position, kind, charset, collation, nullable, extra, generated = (_text(value) for value in row)
+    name, kind, charset, collation, nullable, generated = (_text(value) for value in row)
     family = _FAMILIES.get(_parts(kind)[0], Family.OTHER)
     if family is Family.TEXT and name in documents:
         family = Family.JSON
     return Column(
         name=name,
-        position=int(position),
         type=kind,
         family=family,
         charset=charset,
         collation=collation,
         is_nullable=nullable == "YES",
-        is_invisible="INVISIBLE" in extra.upper(),
         generated=generated,
     )
 
@@ -360,14 +343,13 @@ def _foreign_keys(rows: Iterable[TextRow]) -> tuple[ForeignKey, ...]:
         columns.setdefault(_text(row[0]), []).append(tuple(_text(value) for value in row))
     return tuple(
         ForeignKey(
-            name=name,
             columns=tuple(part[1] for part in parts),
             parent=TableName(parts[0][2], parts[0][3]),
             parent_columns=tuple(part[4] for part in parts),
             on_update=parts[0][5],
             on_delete=parts[0][6],
         )
-        for name, parts in columns.items()
+        for parts in columns.values()
     )
 
 

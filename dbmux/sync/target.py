@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from dbmux.backend.inquiry import TextRow, ask
+from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.opening import MAX_PACKET
 from dbmux.backend.server import Backend, Wish
@@ -26,6 +26,7 @@ from dbmux.wire.commands import Command
 from dbmux.wire.handshake import UTF8MB4
 from dbmux.wire.outcomes import Outcomes
 from dbmux.wire.replies import Err
+from dbmux.wire.rows import TextRow
 
 # A statement that may find any number of rows.
 ANY = -1

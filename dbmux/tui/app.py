@@ -110,7 +110,6 @@ class Interface(App[Leave]):
         look: Look,
         *,
         pages: Callable[[Feed, Look], list[Page]] = make,
-        address: str = "127.0.0.1:3307",
         is_hosting: Callable[[], bool] = lambda: False,
         tour: Tour | None = None,
         driver: type[Driver] = Terminal,
@@ -118,7 +117,6 @@ class Interface(App[Leave]):
         super().__init__(driver_class=driver)
         self.feed = feed
         self.look_ = look
-        self.address = address
         # What is done about it while the engine does not answer.
         self.hope = ""
         self._is_over = False

@@ -34,9 +34,7 @@ async def attached(
 ) -> Hello:
     """Show it until somebody leaves; who it was. Raises Lost when it does not even answer, and what broke it."""
     feed = await RemoteFeed.connect(address, CLIENT, access, patience)
-    listeners = (await feed.ask("status"))["listeners"]
-    served = next((one["address"] for one in listeners), "-")
-    interface = Interface(feed, look, address=served, driver=driver)
+    interface = Interface(feed, look, driver=driver)
     async with asyncio.TaskGroup() as tasks:
         keeping = tasks.create_task(_keep(feed, address, access, interface), name="keep the connection")
         await interface.run_async()

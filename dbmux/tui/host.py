@@ -90,7 +90,6 @@ class Host:
             started.feed,
             self._look,
             pages=self._pages,
-            address=next(iter(started.engine.addresses), "-"),
             # The demo ends with its interface, and with it the clients that it started.
             is_hosting=lambda: bool(sessions) and self._tour is None,
             tour=self._tour,

@@ -32,13 +32,11 @@ class Signs:
     none: str
     more: str
     line: str
-    cursor: str
     opened: str
     closed: str
     child: str
     fine: str
     wrong: str
-    flag: str
     mark: str
     full: str
     empty: str
@@ -47,12 +45,8 @@ class Signs:
     frame: tuple[str, ...]
 
 
-_UNICODE = Signs(
-    "●", "◐", "○", "·", "…", "─", "▌", "▾", "▸", "│", "✓", "✗", "⚑", "▲", "█", "░", "▁▂▃▄▅▆▇█", tuple("┌┐└┘─│")
-)
-_ASCII = Signs(
-    "*", "o", "x", ".", "~", "-", ">", "v", ">", "|", "+", "x", "!", "^", "#", ".", "_.:-=+*#", tuple("++++-|")
-)
+_UNICODE = Signs("●", "◐", "○", "·", "…", "─", "▾", "▸", "│", "✓", "✗", "▲", "█", "░", "▁▂▃▄▅▆▇█", tuple("┌┐└┘─│"))
+_ASCII = Signs("*", "o", "x", ".", "~", "-", "v", ">", "|", "+", "x", "^", "#", ".", "_.:-=+*#", tuple("++++-|"))
 
 
 @dataclass(slots=True)

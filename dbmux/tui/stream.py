@@ -210,10 +210,6 @@ class Stream:
                     found += rows
         return found[:most]
 
-    def find(self, seq: int) -> int | None:
-        """The line of a statement."""
-        return next((at for at in range(len(self)) if _is(self.line(at), seq)), None)
-
     def _at(self, number: int) -> Transaction:
         entry = self._entries[number - self.base]
         assert isinstance(entry, Transaction)
@@ -248,7 +244,3 @@ def _merged(batch: Batch) -> list[Row | Happening]:
     if not told:
         return list(batch.rows)
     return sorted((*batch.rows, *told), key=lambda one: one.at)
-
-
-def _is(line: Line | None, seq: int) -> bool:
-    return line is not None and line.shown is not None and line.shown.seq == seq

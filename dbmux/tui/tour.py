@@ -58,11 +58,6 @@ class Tour:
         """That was done."""
         self._done.add(deed)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether everything was done."""
-        return len(self._done) == len(Deed)
-
     def words(self) -> str:
         """What to do next."""
         for number, deed in enumerate(Deed, 1):

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from dbmux.backend.service import Service
 from dbmux.errors import BackendRefused
 from dbmux.sync.places import OWN_SCHEMAS
-from dbmux.sync.table import TableName, TextRow, quoted, same_name
+from dbmux.sync.table import TableName, quoted, same_name
 from dbmux.upgrade.server import (
     Account,
     Column,
@@ -29,6 +29,7 @@ from dbmux.upgrade.server import (
     Table,
     TableKind,
 )
+from dbmux.wire.rows import TextRow
 
 # Schemas in which definitions are tried begin like this.
 SCRATCH = "dbmux_upgrade_"
@@ -156,13 +157,13 @@ class _Reader:
     async def _columns(self, where: str) -> dict[TableName, list[Column]]:
         rows = await self._ask(
             "SELECT TABLE_SCHEMA,TABLE_NAME,COLUMN_NAME,COLUMN_TYPE,CHARACTER_SET_NAME,COLLATION_NAME,"
-            "CHARACTER_OCTET_LENGTH,CHARACTER_MAXIMUM_LENGTH,EXTRA,COLUMN_DEFAULT FROM information_schema.COLUMNS "
+            "CHARACTER_OCTET_LENGTH,CHARACTER_MAXIMUM_LENGTH,COLUMN_DEFAULT FROM information_schema.COLUMNS "
             f"WHERE {where} ORDER BY TABLE_SCHEMA,TABLE_NAME,ORDINAL_POSITION"
         )
         found: dict[TableName, list[Column]] = defaultdict(list)
         for row in rows:
             *first, default = row
-            schema, table, name, kind, charset, collation, octets, letters, extra = _text_row(first)
+            schema, table, name, kind, charset, collation, octets, letters = _text_row(first)
             found[TableName(schema, table)].append(
                 Column(
                     name=name,
@@ -172,7 +173,6 @@ class _Reader:
                     default=None if default is None else default.decode("utf-8", "replace"),
                     octets=int(octets or 0),
                     letters=int(letters or 0),
-                    extra=extra,
                 )
             )
         return found
@@ -208,26 +208,24 @@ class _Reader:
 
     async def _programs(self) -> tuple[Program, ...]:
         views = await self._ask(
-            "SELECT 'view',TABLE_SCHEMA,TABLE_NAME,DEFINER,SECURITY_TYPE,'',CHARACTER_SET_CLIENT,COLLATION_CONNECTION "
+            "SELECT 'view',TABLE_SCHEMA,TABLE_NAME,DEFINER,SECURITY_TYPE,'',COLLATION_CONNECTION "
             f"FROM information_schema.VIEWS WHERE {self._in('TABLE_SCHEMA')}"
         )
         routines = await self._ask(
             "SELECT LOWER(ROUTINE_TYPE),ROUTINE_SCHEMA,ROUTINE_NAME,DEFINER,SECURITY_TYPE,SQL_MODE,"
-            "CHARACTER_SET_CLIENT,COLLATION_CONNECTION FROM information_schema.ROUTINES "
+            "COLLATION_CONNECTION FROM information_schema.ROUTINES "
             f"WHERE {self._in('ROUTINE_SCHEMA')} AND ROUTINE_TYPE IN ('PROCEDURE','FUNCTION')"
         )
         triggers = await self._ask(
-            "SELECT 'trigger',TRIGGER_SCHEMA,TRIGGER_NAME,DEFINER,'DEFINER',SQL_MODE,CHARACTER_SET_CLIENT,"
+            "SELECT 'trigger',TRIGGER_SCHEMA,TRIGGER_NAME,DEFINER,'DEFINER',SQL_MODE,"
             f"COLLATION_CONNECTION FROM information_schema.TRIGGERS WHERE {self._in('TRIGGER_SCHEMA')}"
         )
         events = await self._ask(
-            "SELECT 'event',EVENT_SCHEMA,EVENT_NAME,DEFINER,'DEFINER',SQL_MODE,CHARACTER_SET_CLIENT,"
+            "SELECT 'event',EVENT_SCHEMA,EVENT_NAME,DEFINER,'DEFINER',SQL_MODE,"
             f"COLLATION_CONNECTION FROM information_schema.EVENTS WHERE {self._in('EVENT_SCHEMA')}"
         )
         found = []
-        for word, schema, title, definer, security, mode, charset, collation in _texts(
-            [*views, *routines, *triggers, *events]
-        ):
+        for word, schema, title, definer, security, mode, collation in _texts([*views, *routines, *triggers, *events]):
             kind, name = ProgramKind(word), TableName(schema, title)
             at = 2 if kind in _WITH_MODE else 3 if kind is ProgramKind.EVENT else 1
             found.append(
@@ -237,7 +235,6 @@ class _Reader:
                     definer=definer,
                     is_definers=security == "DEFINER",
                     sql_mode=mode,
-                    client_charset=charset,
                     collation=same_name(collation),
                     text=await self._text(kind.upper(), name, at),
                 )

@@ -150,7 +150,7 @@ class _Trial:
         for program in self._a.programs:
             if program.kind is not ProgramKind.VIEW:
                 await self._program(program)
-        await self._set("sql_mode", self._mode)
+        await self._set_mode(self._mode)
 
     async def _table(self, table: Table) -> None:
         if not table.text:
@@ -216,7 +216,7 @@ class _Trial:
         kept = [mode for mode in program.sql_mode.split(",") if mode]
         while True:
             try:
-                await self._set("sql_mode", ",".join(kept))
+                await self._set_mode(",".join(kept))
                 return
             except BackendRefused:
                 if not kept:
@@ -225,13 +225,13 @@ class _Trial:
 
     async def _knows(self, mode: str) -> bool:
         try:
-            await self._set("sql_mode", mode)
+            await self._set_mode(mode)
         except BackendRefused:
             return False
         return True
 
-    async def _set(self, name: str, value: str) -> None:
-        await self._service.do(f"SET SESSION {name}='{value}'".encode())
+    async def _set_mode(self, mode: str) -> None:
+        await self._service.do(f"SET SESSION sql_mode='{mode}'".encode())
 
     async def _make(self, schema: str, sql: str) -> None:
         await self._service.do(b"USE " + quoted(self._tried.names[schema]).encode())

@@ -26,7 +26,6 @@ class Column:
     default: str | None = None
     octets: int = 0
     letters: int = 0
-    extra: str = ""
 
     @property
     def base(self) -> str:
@@ -97,15 +96,13 @@ class ProgramKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A view, routine, trigger or event; `text` as of a table. `client_charset` and `collation` are those of the
-    connection that made it."""
+    """A view, routine, trigger or event; `text` as of a table. `collation` is that of the connection that made it."""
 
     kind: ProgramKind
     name: TableName
     definer: str = ""
     is_definers: bool = True
     sql_mode: str = ""
-    client_charset: str = "utf8mb4"
     collation: str = ""
     text: str = ""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dbmux.errors import ErrorCode, ProtocolError
 
+# In place of a length; every number below it stands in one byte.
 NULL = 0xFB
 
 

@@ -24,12 +24,11 @@ from dbmux.wire.handshake import (
     parse_auth_switch,
     parse_greeting,
 )
-from dbmux.wire.replies import EOF, ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
+from dbmux.wire.replies import EOF, EOF_PAYLOAD, ERR, LOCAL_INFILE, OK, Eof, Err, Ok, parse_eof, parse_err, parse_ok
 from dbmux.wire.statements import Prepared, Query, parse_prepared
 
 LOGIN_LIMIT = 64 * 1024
 REPLY_LIMIT = 64 * 1024 * 1024
-EOF_LENGTH = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ class Phase(Enum):
 class ClientProtocol:
     """One connection as its client sees it."""
 
-    __slots__ = ("_definitions", "_reader", "_scanner", "_shape", "capabilities", "greeting", "phase")
+    __slots__ = ("_reader", "_scanner", "_shape", "capabilities", "greeting", "phase")
 
     def __init__(self) -> None:
         self.phase = Phase.GREETING
@@ -104,7 +103,6 @@ class ClientProtocol:
         self._reader = packet.PacketReader(LOGIN_LIMIT)
         self._scanner = ReplyScanner(0, 0)
         self._shape = Shape.NONE
-        self._definitions = 0
 
     @classmethod
     def logged_in(cls, greeting: Greeting, capabilities: int, status: int = 2) -> ClientProtocol:
@@ -252,6 +250,6 @@ class ClientProtocol:
             case Shape.RESULT if first not in (OK, EOF):
                 return ColumnCount(Reader(payload).lenenc())
             case _ if first in (OK, EOF):
-                return parse_eof(payload) if len(payload) == EOF_LENGTH else parse_ok(payload)
+                return parse_eof(payload) if len(payload) == EOF_PAYLOAD else parse_ok(payload)
             case _:
                 return Definition(payload)

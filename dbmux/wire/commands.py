@@ -1,7 +1,7 @@
 """Every command byte of MySQL 5.7 to 9.x and MariaDB 10.6 to 11.x, and the shape of the answer to each.
 
-A `Shape` tells the reply scanner how the answer begins. Commands without a shape are refused with error 1047;
-why is said in REFUSED. Source: manual page "Command Phase" of both servers.
+A `Shape` tells the reply scanner how the answer begins. Commands without one in SHAPES are refused with error 1047, but
+for COM_QUIT and COM_CHANGE_USER; why is said in REFUSED. Source: manual page "Command Phase" of both servers.
 """
 
 from __future__ import annotations

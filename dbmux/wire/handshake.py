@@ -10,18 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dbmux.errors import ErrorCode, ProtocolError
+from dbmux.wire.auth import CACHING_SHA2, NATIVE, SHA256
 from dbmux.wire.buffer import Reader, lenenc_bytes
 from dbmux.wire.capabilities import NEEDED, REFRAMING, Capability, names
 from dbmux.wire.commands import Command
 
 PROTOCOL_VERSION = 10
 SCRAMBLE_LENGTH = 20
-TLS_REQUEST_LENGTH = 32
-AUTH_SWITCH, AUTH_MORE = 0xFE, 0x01
+AUTH_SWITCH = 0xFE
 # The collation with which DbMux itself logs in: every server has it.
 UTF8MB4 = 45
 # Plugins whose answers are made of a scramble.
-SCRAMBLED = frozenset((b"mysql_native_password", b"caching_sha2_password", b"sha256_password"))
+SCRAMBLED = frozenset((NATIVE, CACHING_SHA2, SHA256))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

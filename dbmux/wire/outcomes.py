@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from dbmux.errors import ErrorCode, ProtocolError
 from dbmux.wire import packet
-from dbmux.wire.replies import Err, Status, parse_err, parse_ok
+from dbmux.wire.buffer import NULL
+from dbmux.wire.replies import ERR, OK, Err, Status, parse_err, parse_ok
 
 _LIMIT = 64 * 1024
 _MORE_RESULTS = int(Status.MORE_RESULTS)
-# A number below it stands in one byte.
-_ONE_BYTE = 251
 _SHORTEST = 7
-_OK, _ERR = 0x00, 0xFF
 
 
 class Outcomes:
@@ -38,12 +36,12 @@ class Outcomes:
         payload = self._reader.next()
         if payload is None:
             return None
-        if self.is_whole or not payload or payload[0] not in (_OK, _ERR):
+        if self.is_whole or not payload or payload[0] not in (OK, ERR):
             raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered what no statement without rows gives")
-        if payload[0] == _ERR:
+        if payload[0] == ERR:
             self.is_whole = True
             return parse_err(payload)
-        if len(payload) >= _SHORTEST and payload[1] < _ONE_BYTE and payload[2] < _ONE_BYTE:
+        if len(payload) >= _SHORTEST and payload[1] < NULL and payload[2] < NULL:
             found, status = payload[1], payload[3]
         else:
             ok = parse_ok(payload)

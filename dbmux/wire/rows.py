@@ -44,6 +44,7 @@ class Span(NamedTuple):
     microseconds: int = 0
 
 
+TextRow = tuple[bytes | None, ...]
 Value = None | int | float | bytes | Moment | Span
 
 
@@ -70,7 +71,7 @@ _INTEGER_BYTES: dict[int, int] = {
 _MOMENTS: frozenset[int] = frozenset((FieldType.DATE, FieldType.NEWDATE, FieldType.DATETIME, FieldType.TIMESTAMP))
 
 
-def parse_text_row(payload: bytes, count: int) -> tuple[bytes | None, ...]:
+def parse_text_row(payload: bytes, count: int) -> TextRow:
     """Read a text row of `count` columns; raises ProtocolError."""
     # Nearly all values are short, and there are many.
     values: list[bytes | None] = []
@@ -87,7 +88,7 @@ def parse_text_row(payload: bytes, count: int) -> tuple[bytes | None, ...]:
     return _parse_any_text_row(payload, count)
 
 
-def _parse_any_text_row(payload: bytes, count: int) -> tuple[bytes | None, ...]:
+def _parse_any_text_row(payload: bytes, count: int) -> TextRow:
     reader = Reader(payload, ErrorCode.MALFORMED_REPLY)
     values = tuple(reader.lenenc_or_null() for _ in range(count))
     if reader.remaining:

@@ -352,8 +352,6 @@ def test_a_heartbeat_is_enough() -> None:
             await asyncio.sleep(0)
 
         assert found.heard.told == ["began"]
-        assert found.binlog.stream is not None
-        assert found.binlog.stream.silent_s < 0.3
 
     follow(scenario, pace=Pace(unseen=0.0, silence=0.3))
 

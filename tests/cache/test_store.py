@@ -101,16 +101,6 @@ def test_a_write_to_one_of_several_tables_outdates_what_was_read_of_it(cache: Ca
     assert cache.gone() == {"INVALIDATED": 2}
 
 
-def test_a_write_that_may_have_reached_any_table_of_a_schema_outdates_the_schema(cache: Cache) -> None:
-    cache.put(b"shop", "shop.products")
-    cache.put(b"both", "shop.products", "blog.posts")
-    cache.put(b"blog", "blog.posts")
-
-    cache.tables.move_schema("shop")
-
-    assert cache.found(b"shop", b"both", b"blog") == [b"blog"]
-
-
 def test_a_write_that_may_have_reached_everything_outdates_everything(cache: Cache) -> None:
     cache.put(b"shop", "shop.products")
     cache.put(b"blog", "blog.posts")
@@ -153,7 +143,8 @@ def test_a_reply_larger_than_the_whole_store_is_not_stored_and_nothing_makes_roo
 
 def test_what_comes_again_has_proven_itself(cache: Cache) -> None:
     cache.put(b"again", "shop.products")
-    cache.store.remove(b"again")
+    cache.table("shop.products").move()
+    cache.found(b"again")
     cache.put(b"again", "shop.products")
     cache.put(b"new", "shop.products")
 
@@ -274,7 +265,8 @@ def test_a_share_in_which_nothing_is_costs_nothing(cache: Cache) -> None:
     for _ in range(100):
         cache.table("shop.logs").share = cache.form.Room(20_000)
         cache.put(b"log", "shop.logs")
-        cache.store.remove(b"log")
+        cache.table("shop.logs").move()
+        cache.found(b"log")
     for number in range(10):
         cache.put(b"%d" % number, "shop.products", ttl=1)
     cache.clock.now += 1
@@ -287,20 +279,6 @@ def test_an_entry_larger_than_its_tables_share_is_not_stored(form: SimpleNamespa
     cache.table("shop.logs").share = form.Room(500)
 
     assert cache.put(b"key", "shop.logs", reply=bytes(1000)) is form.Put.TOO_LARGE
-
-
-def test_removing_drops_one_key_and_clearing_all(cache: Cache) -> None:
-    for key in (b"a", b"b", b"c"):
-        cache.put(key, "shop.products")
-
-    cache.store.remove(b"a")
-    cache.store.remove(b"never put")
-    left = cache.found(b"a", b"b", b"c")
-    cache.store.clear()
-    cache.put(b"d", "shop.products")
-
-    assert left == [b"b", b"c"]
-    assert cache.found(b"a", b"b", b"c", b"d") == [b"d"]
 
 
 def test_a_store_that_gets_less_room_gives_it_back_bit_by_bit(cache: Cache) -> None:
@@ -359,8 +337,8 @@ def test_a_dictionary_that_is_empty_again_takes_no_room(cache: Cache) -> None:
     for number in range(1000):
         cache.put(b"%d" % number, "shop.products")
 
-    for number in range(1000):
-        cache.store.remove(b"%d" % number)
+    cache.table("shop.products").move()
+    cache.found(*(b"%d" % number for number in range(1000)))
 
     assert cache.store.bytes == empty == recount(cache)
 
@@ -465,24 +443,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.forget((name,))
 
     @rule()
-    def write_a_schema(self) -> None:
-        self.cache.tables.move_schema("shop")
-        self.forget(("shop.products", "shop.prices", "shop.logs"))
-
-    @rule()
     def write_everything(self) -> None:
         self.cache.tables.move_everything()
         self.forget(NAMES)
-
-    @rule()
-    def clear(self) -> None:
-        self.cache.store.clear()
-        self.model.clear()
-
-    @rule(key=st.sampled_from(KEYS))
-    def remove(self, key: bytes) -> None:
-        self.cache.store.remove(key)
-        self.model.pop(key, None)
 
     @rule(seconds=st.integers(1, 20))
     def wait(self, seconds: int) -> None:

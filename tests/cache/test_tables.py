@@ -13,23 +13,10 @@ def test_only_writes_to_its_own_tables_outdate_a_reading(form: SimpleNamespace) 
     captured = form.capture(read)
 
     tables.table("shop", "prices").move()
-    tables.move_schema("test")
     others = form.is_current(read, captured)
     tables.table("blog", "posts").move()
 
     assert (others, form.is_current(read, captured)) == (True, False)
-
-
-@pytest.mark.parametrize("schema, current", [("shop", False), ("SHOP", False), ("blog", True)])
-def test_a_whole_schema_can_be_outdated(form: SimpleNamespace, schema: str, current: bool) -> None:
-    tables = form.Tables()
-    tables.table("blog", "posts")
-    read = (tables.table("shop", "products"),)
-    captured = form.capture(read)
-
-    tables.move_schema(schema)
-
-    assert form.is_current(read, captured) == current
 
 
 def test_everything_can_be_outdated(form: SimpleNamespace) -> None:
@@ -50,7 +37,7 @@ def test_several_writes_never_make_a_reading_current_again(form: SimpleNamespace
     seen = []
     for _ in range(3):
         read[0].move()
-        tables.move_schema("shop")
+        tables.move_everything()
         seen.append(form.is_current(read, captured))
 
     assert seen == [False] * 3
@@ -91,15 +78,3 @@ def test_tables_beyond_the_limit_are_outdated_together(form: SimpleNamespace) ->
 
     assert (form.is_current(known, of_known), form.is_current(beyond, of_beyond)) == (True, False)
     assert [table.name for table in tables] == ["a", "b"]
-
-
-@pytest.mark.parametrize("schema", ["shop", "blog", "never seen"])
-def test_a_schema_takes_the_tables_beyond_the_limit_along(form: SimpleNamespace, schema: str) -> None:
-    tables = form.Tables(max_tables=1)
-    tables.table("shop", "a")
-    beyond = (tables.table("blog", "b"),)
-    captured = form.capture(beyond)
-
-    tables.move_schema(schema)
-
-    assert not form.is_current(beyond, captured)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dbmux.backend.connection import Answer, TextRow
+from dbmux.backend.connection import Answer
 from dbmux.frontend.conditions import Known
 from dbmux.sql.diagnostics import read_get_diagnostics
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.replies import Eof, Err
+from dbmux.wire.rows import TextRow
 
 UTF8MB4, LATIN1 = 45, 8
 TRUNCATED: TextRow = (b"Warning", b"1292", b"Truncated")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dbmux.backend.connection import Answer
-from dbmux.frontend.diagnostics import added, column, translated, with_status
+from dbmux.frontend.diagnostics import added, message_column, translated, with_status
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.replies import Eof, Ok, Status
@@ -38,7 +38,7 @@ def test_the_rows_of_another_reply_come_behind_those_of_the_first() -> None:
     told = added(reply(b"\x07Warning 1"), reply(b"\x05Error 2", b"\x04Note 3"))
 
     assert told == reply(b"\x07Warning 1", b"\x05Error 2", b"\x04Note 3")
-    assert column(told, 3) == b"c"
+    assert message_column(told) == b"c"
 
 
 UTF8, LATIN1, ASCII, NAMELESS = 45, 8, 11, 999

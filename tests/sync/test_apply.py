@@ -30,7 +30,6 @@ def target(*columns: Column, key: Sequence[str] = ("id",), generated: Sequence[s
         columns=tuple(
             TableColumn(
                 name=column.name or "",
-                position=place + 1,
                 type="",
                 family=FAMILIES.get(column.type, Family.ENUM),
                 generated="a + 1" if column.name in generated else "",

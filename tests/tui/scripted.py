@@ -9,7 +9,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from dbmux.feed.feed import NOTHING, PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
+from dbmux.feed.feed import PROTOCOL, Batch, Feed, Happening, Hello, Refused, Subscription
 from dbmux.tui.app import Interface, Leave
 from dbmux.tui.choice import Choice
 from dbmux.tui.look import Look, Theme, look
@@ -239,6 +239,7 @@ ANSWERS: dict[str, Any] = {
 }
 
 
+NOTHING = Batch((), (), 0, 0, 0, 0, 1)
 # The clipboard and the editor of whoever runs the tests are left alone.
 NO_TOOLS = Tools(edit=lambda app, text: text, copy=lambda text: "")
 

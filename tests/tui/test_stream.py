@@ -132,12 +132,6 @@ def test_the_oldest_lines_go_first_and_the_view_is_told_how_many() -> None:
     assert line is not None and line.shown is not None and line.shown.sql == str(MOST_ENTRIES - 1)
 
 
-def test_a_statement_is_found_by_its_number() -> None:
-    stream = began((row(3, sql="one"), row(4, sql="two")))
-
-    assert (stream.find(4), stream.find(9)) == (1, None)
-
-
 def test_cleared_lines_do_not_come_back() -> None:
     stream = began(TRANSACTION)
     stream.toggle(0)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from time import perf_counter
 
 from dbmux.backend.binlog.listener import Broken, Cause, Pace
 from dbmux.errors import ProtocolError
@@ -30,19 +29,11 @@ class Log:
         self._conversation = conversation
         self._pace = pace
         self._decoder = Decoder()
-        # When the server's last word came, by time.perf_counter.
-        self._heard_at = perf_counter()
-
-    @property
-    def silent_s(self) -> float:
-        """How long ago the server's last word came, a heartbeat at least."""
-        return perf_counter() - self._heard_at
 
     async def next(self) -> Iterable[Event]:
         """What the next event tells, to be taken to its end before the one after it; waits for it."""
         async with asyncio.timeout(self._pace.silence):
             message = await self._conversation.next()
-        self._heard_at = perf_counter()
         return self._decoder.decode(self._event(message))
 
     def ready(self) -> Iterable[Event] | None:

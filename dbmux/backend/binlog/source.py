@@ -17,11 +17,11 @@ from uuid import UUID
 
 from dbmux.backend.binlog.listener import Broken, Cause, Pace
 from dbmux.backend.binlog.settling import LONGEST_TOLD_S, Seen
-from dbmux.backend.inquiry import TextRow, ask
+from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.opening import MAX_PACKET
 from dbmux.backend.replication import Position as Gtids
-from dbmux.backend.replication import parse_position
+from dbmux.backend.replication import log_end_question, parse_position
 from dbmux.backend.server import Backend, Wish
 from dbmux.errors import BackendRefused, DbMuxError, ProtocolError
 from dbmux.net.conversation import ConnectionClosed, Conversation
@@ -32,6 +32,7 @@ from dbmux.wire.client import ClientProtocol, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import UTF8MB4
 from dbmux.wire.replies import Eof, Err
+from dbmux.wire.rows import TextRow
 
 # Who asks, in the server's list of its replicas.
 NAME = b"dbmux"
@@ -39,7 +40,6 @@ ACCESS_DENIED, PRIVILEGE_MISSING = 1045, 1227
 # MariaDB has newer names for them, and takes these.
 RIGHTS = "REPLICATION SLAVE, REPLICATION CLIENT"
 
-_LOG_STATUS, _OLD_LOG_STATUS, _NEW_WORDS_SINCE = b"SHOW BINARY LOG STATUS", b"SHOW MASTER STATUS", (8, 2)
 # A snapshot says where in the log it was taken: what is in it is what everybody sees.
 _SNAPSHOT = (
     b"START TRANSACTION WITH CONSISTENT SNAPSHOT",
@@ -72,9 +72,7 @@ class Source:
         greeting = _client(conversation).greeting
         assert greeting is not None
         self._is_mariadb = greeting.is_mariadb
-        version = tuple(int(number) for number in re.findall(rb"\d+", greeting.server_version)[:2])
-        is_old = self._is_mariadb or version < _NEW_WORDS_SINCE
-        self._log_status = _OLD_LOG_STATUS if is_old else _LOG_STATUS
+        self._log_status = log_end_question(greeting)
 
     @classmethod
     async def connect(cls, backend: Backend, who: Credentials, pace: Pace) -> Source:

@@ -51,7 +51,7 @@ class Stream:
         # Something is pending there.
         self.noted = asyncio.Event()
         self.has_begun = False
-        # By time.perf_counter: since when it is told.
+        # By time.perf_counter, once it is told.
         self._begun_at = perf_counter()
         self._log = log
         self._listener = listener
@@ -64,13 +64,8 @@ class Stream:
 
     @property
     def stood_s(self) -> float:
-        """Since when it is told."""
+        """For how long it has been told."""
         return perf_counter() - self._begun_at
-
-    @property
-    def silent_s(self) -> float:
-        """How long ago the server's last word came, a heartbeat at least."""
-        return self._log.silent_s
 
     @property
     def delay_s(self) -> float:

@@ -26,9 +26,6 @@ _FLOATING = frozenset((Family.FLOAT, Family.DOUBLE))
 _MOMENTS = frozenset((Family.DATETIME, Family.TIMESTAMP))
 _ADDRESSES = frozenset((Family.INET4, Family.INET6))
 _ORDERED_NUMBERS = _WHOLE_NUMBERS | {Family.DECIMAL}
-_ORDERED_TIMES = _MOMENTS | {Family.DATE}
-# A fraction of a second has at most so many digits.
-_FRACTION = 6
 
 
 class Incomparable(DbMuxError):

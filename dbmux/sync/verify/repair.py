@@ -39,7 +39,7 @@ class Statements:
             raise CannotRepair(f"{second.name} has no key that tells its rows apart: give it one, or load it anew")
         if second.triggers:
             raise CannotRepair(f"{second.name} has triggers on {services[1].name}, which would write more: drop them")
-        self._first, self._second = services
+        self._first = services[0]
         self._sides = sides
         halves = zip(sides[0].layout.forms, layout.forms, strict=True)
         self._halves = [(one, other) for one, other in halves if not other.column.generated]

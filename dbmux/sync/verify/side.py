@@ -14,13 +14,13 @@ from enum import Enum, auto
 from hashlib import sha256
 from typing import Protocol
 
-from dbmux.backend.inquiry import TextRow
 from dbmux.backend.service import Service
 from dbmux.errors import DbMuxError
 from dbmux.sync.table import Family, Table, quoted
 from dbmux.sync.verify.documents import AsMySQL, Meaning
 from dbmux.sync.verify.form import NULL, Form, Pair
 from dbmux.sync.verify.region import ALL, NOTHING, Buckets, Key, Range, Seen, Total
+from dbmux.wire.rows import TextRow
 
 # In place of the digest of a row that could not be digested. No sum of digests that are below 2 ** 64 comes near.
 UNDIGESTED = 10**40

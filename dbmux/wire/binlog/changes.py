@@ -18,14 +18,12 @@ from dbmux.wire.binlog.partial import PartialUpdates
 from dbmux.wire.binlog.plan import Plan
 from dbmux.wire.binlog.readers import Cursor
 from dbmux.wire.binlog.rows import Change, Changes
-from dbmux.wire.buffer import Reader
+from dbmux.wire.buffer import NULL, Reader
 
 E = EventType
 # The table's number and the flags.
 _HEAD_LENGTH = 8
 _EXTRA_LENGTH_WIDTH = 2
-# A number below it stands in one byte.
-_ONE_BYTE = 251
 
 
 class ChangeKind(Enum):
@@ -90,7 +88,7 @@ def changes(rows: RowsChanged, plan: Plan) -> Iterable[Change]:
 
 def _count(body: bytes, at: int) -> tuple[int, int]:
     # How many columns, and where that is read to. By hand where it is one byte: most events of a log come through here.
-    if at < len(body) and body[at] < _ONE_BYTE:
+    if at < len(body) and body[at] < NULL:
         return body[at], at + 1
     reader = Reader(body, ErrorCode.MALFORMED_REPLY)
     reader.take(at)

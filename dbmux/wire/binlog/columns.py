@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-BINARY_COLLATION = 63
+from dbmux.wire.columns import BINARY_CHARSET
 
 
 class LoggedType(IntEnum):
@@ -90,7 +90,7 @@ class Column:
     @property
     def is_binary(self) -> bool:
         """Whether it is a string of bytes and not of characters."""
-        return self.collation == BINARY_COLLATION
+        return self.collation == BINARY_CHARSET
 
 
 @dataclass(frozen=True, slots=True)

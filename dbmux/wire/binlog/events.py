@@ -162,7 +162,7 @@ class TableMap:
 class RowsChanged(NamedTuple):
     """Rows of this table were inserted, updated or deleted: `type` says which, and `body` which rows, as they came.
 
-    dbmux.wire.binlog.rows reads them.
+    dbmux.wire.binlog.changes reads them.
     """
 
     table: TableMap

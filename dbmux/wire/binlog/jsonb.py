@@ -21,7 +21,7 @@ Tree = dict[bytes, "Tree"] | list["Tree"] | bytes
 
 # Servers take no deeper one.
 _DEPTH_LIMIT = 100
-_INLINE_SMALL, _OFFSET_SMALL, _OFFSET_LARGE = 2, 2, 4
+_OFFSET_SMALL, _OFFSET_LARGE = 2, 4
 _LITERALS = (b"null", b"true", b"false")
 _DOUBLE = struct.Struct("<d")
 _UNPRINTABLE = re.compile(rb'[\0-\x1f"\\]')

@@ -10,18 +10,14 @@ from dbmux.sync.table import Column, Family, Index, Table, TableName
 from dbmux.sync.verify.form import Incomparable, pair, pairs
 from dbmux.sync.verify.side import layouts
 
-INT = Column(name="a", position=1, type="int", family=Family.INTEGER)
-TEXT = Column(
-    name="t", position=2, type="varchar(10)", family=Family.TEXT, charset="latin1", collation="latin1_swedish_ci"
-)
+INT = Column(name="a", type="int", family=Family.INTEGER)
+TEXT = Column(name="t", type="varchar(10)", family=Family.TEXT, charset="latin1", collation="latin1_swedish_ci")
 UTF8 = replace(TEXT, charset="utf8mb4", collation="utf8mb4_general_ci")
-FLOAT = Column(name="f", position=3, type="float", family=Family.FLOAT)
-MOMENT = Column(name="m", position=4, type="datetime(3)", family=Family.DATETIME)
-JSON = Column(name="j", position=5, type="json", family=Family.JSON, is_nullable=True)
-ENUM = Column(
-    name="e", position=6, type="enum('a','b')", family=Family.ENUM, charset="utf8mb4", collation="utf8mb4_bin"
-)
-UUID = Column(name="u", position=7, type="uuid", family=Family.UUID)
+FLOAT = Column(name="f", type="float", family=Family.FLOAT)
+MOMENT = Column(name="m", type="datetime(3)", family=Family.DATETIME)
+JSON = Column(name="j", type="json", family=Family.JSON, is_nullable=True)
+ENUM = Column(name="e", type="enum('a','b')", family=Family.ENUM, charset="utf8mb4", collation="utf8mb4_bin")
+UUID = Column(name="u", type="uuid", family=Family.UUID)
 
 
 @pytest.mark.parametrize(
