@@ -158,6 +158,27 @@ def test_when_a_session_has_switched_it_off_it_is_on_again_for_the_next() -> Non
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "sql", [b"SELECT @@session.session_track_state_change", b"SHOW VARIABLES", b"SELECT * FROM session_variables"]
+)
+def test_it_is_off_where_a_session_looks_at_it_and_on_again_after_that(sql: bytes) -> None:
+    async def scenario() -> None:
+        backend = Triggered()
+        async with running(backend, connections=1, users=USERS) as proxy:
+            one = await client(proxy.port)
+            assert backend.asked == 1
+
+            await one.ask(Command.QUERY, sql)
+            asked = [body for _, body in proxy.backend.commands][-2:]
+            assert asked == [b"SET session_track_state_change=@@GLOBAL.session_track_state_change", sql]
+            await one.ask(Command.QUERY, b"SELECT 1")
+
+            assert backend.asked == 2
+            one.close()
+
+    run(scenario)
+
+
 def test_a_server_that_cannot_tell_is_used_all_the_same() -> None:
     async def scenario() -> None:
         backend = Triggered(refuses=True)

@@ -32,6 +32,7 @@ from tests.fakes import (
 TRUNCATED = row(b"Warning", b"1292", b"Truncated")
 NO_SUCH_CONDITION = row(b"Error", b"1758", b"Invalid condition number")
 NO_HANDLER = row(b"Error", b"1645", b"RESIGNAL when handler not active")
+NO_SCHEMA = row(b"Error", b"1049", b"Unknown database")
 BAD_SYNTAX = row(b"Error", b"1064", b"You have an error")
 
 
@@ -55,6 +56,9 @@ class Warns(FakeBackend):
             case b"RESIGNAL":
                 self._warnings = [*self._warnings, NO_HANDLER]
                 return protocol.send_err(Err(number=1645, sqlstate=b"0K000", message=b"RESIGNAL"))
+            case b"USE nowhere":
+                self._warnings = [NO_SCHEMA]
+                return protocol.send_err(Err(number=1049, sqlstate=b"42000", message=b"Unknown database"))
             case b"GET DIAGNOSTICS nonsense":
                 self._warnings = [BAD_SYNTAX]
                 return protocol.send_err(Err(number=1064, sqlstate=b"42000", message=b"You have an error"))
@@ -229,6 +233,23 @@ class Recoding(FakeBackend):
         if command.body.startswith(b"SELECT"):
             self._warnings = []
         return select(protocol, command) if command.body[:3] != b"SET" else protocol.send_ok(Ok(status=2))
+
+
+def test_who_is_refused_a_schema_is_told_why_on_the_connection_of_another_schema() -> None:
+    async def scenario() -> None:
+        async with running(Warns(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"shop")
+            await two.ask(Command.INIT_DB, b"other")
+            await one.ask(Command.QUERY, b"USE nowhere")
+
+            told = await one.ask(Command.QUERY, b"SHOW WARNINGS")
+
+            assert rows(told) == [NO_SCHEMA]
+            one.close()
+            two.close()
+
+    run(scenario)
 
 
 def test_warnings_are_told_in_the_character_set_of_the_moment() -> None:
