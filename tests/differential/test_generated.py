@@ -1,7 +1,7 @@
 """Random sequences look the same through DbMux as they do directly.
 
-A few fixed seeds run always. For a longer run, with seeds of its own: DBMUX_DIFFERENTIAL_SECONDS=600, for each server;
-to repeat it: DBMUX_DIFFERENTIAL_SEED=<seed>, where it begins. What fails is shrunk first.
+A few fixed seeds run always. For a longer run, with seeds of its own: DBMUX_DIFFERENTIAL_SECONDS=600, for each server
+and way; to repeat it: DBMUX_DIFFERENTIAL_SEED=<seed>, where it begins. What fails is shrunk, and the run goes on.
 """
 
 from __future__ import annotations
