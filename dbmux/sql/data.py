@@ -162,7 +162,7 @@ def _show(statement: Statement) -> Query:
         at += 1
     found = read_expressions(statement, at + 1)
     found.tables.clear()
-    if "VARIABLES" in statement.words[at : at + 2]:
+    if "VARIABLES" in statement.words[at : at + 2] and statement.word(at) != "GLOBAL":
         # Among them is last_insert_id.
         found.needs |= Needs.LAST_INSERT_ID | Needs.TRACKING
     if statement.word(at) not in _SHOWN_ANYWHERE:
