@@ -190,6 +190,7 @@ class Carried:
             connection.state = self._left_behind(query, connection)
         else:
             connection.state = self.there if query.kind is Kind.USE else self._there(query, connection)
+        self._stand_in = b""
 
     def _take_effect(self, query: Query, connection: Connection, now: float) -> None:
         names = self.state.names
@@ -419,7 +420,7 @@ class Carried:
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
             return False
         if query.needs & Needs.TRACKING or _needs_no_schema(query):
-            return not self.missing and connection.state == self._there(query, connection)
+            return connection.state == self._there(query, connection)
         return connection.state is self.state or connection.state == self.state
 
     def has_reset(self, connection: Connection) -> bool:

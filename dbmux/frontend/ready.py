@@ -39,6 +39,7 @@ class ReadyTenant(Tenant):
 
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
+        carried.expect_schema()
         if statement is not None and statement.is_astray:
             statement.go_with(carried.state)
         is_prepared = statement is None or self._is_there(statement, connection)
@@ -46,7 +47,6 @@ class ReadyTenant(Tenant):
         if is_prepared and not gtid and carried.is_ready(connection, self._query, self):
             self._then()
             return
-        carried.expect_schema()
         if statement is not None and not is_prepared:
             statement.go_with(carried.state)
         if statement is not None and statement.home and not carried.state.schema:
@@ -186,6 +186,7 @@ class ReadyTenant(Tenant):
         # `asked` is the GTID of which the server was being asked.
         if self.state == State.CLOSED:
             return
+        self.carried.expect_schema()
         if asked and self.course is not None and isinstance(error, BackendRefused):
             # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
             connection.forget_debt()

@@ -41,6 +41,9 @@ class Schemas(FakeBackend):
             case Command.QUERY, [b"BEGIN" | b"COMMIT" as word]:
                 begins = Status.IN_TRANSACTION if word == b"BEGIN" else Status(0)
                 self._statuses[protocol] = Status.AUTOCOMMIT | begins
+            case Command.STMT_EXECUTE, _:
+                there = b"\0\0" + lenenc_bytes(self._chosen.get(protocol, b""))
+                return protocol.send_rows([COLUMN], [there], self._status(protocol))
             case Command.STMT_PREPARE | Command.QUERY, [b"SELECT" | b"UPDATE", *_]:
                 return self._read(protocol, command)
         return protocol.send_ok(Ok(status=self._status(protocol)))
@@ -277,6 +280,28 @@ def test_what_was_prepared_without_its_schema_is_prepared_again_in_it() -> None:
                 prepared.append([number for number, _ in backend.commands if number == Command.STMT_PREPARE])
 
             assert prepared == [[Command.STMT_PREPARE], [Command.STMT_PREPARE]]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_what_was_prepared_in_another_schema_runs_there_and_leaves_the_session_in_none() -> None:
+    async def scenario() -> None:
+        async with running(Schemas(b"shop", b"gone"), connections=1, users=USERS) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"shop")
+            await one.ask(Command.STMT_PREPARE, b"SELECT * FROM w")
+            await one.ask(Command.INIT_DB, b"gone")
+            await two.ask(Command.INIT_DB, b"shop")
+            await ask(two, b"DROP DATABASE gone")
+
+            reply = await one.ask(Command.STMT_EXECUTE, b"\x01\x00\x00\x00\x00\x01\x00\x00\x00")
+            await ask(one, b"SET @a = 1")
+
+            assert [part.payload for part in reply if isinstance(part, Row)] == [b"\0\0\4shop"]
+            assert await ask(one, b"SELECT * FROM w") == "1046"
+            assert await ask(two, b"SELECT * FROM w") == "shop"
             one.close()
             two.close()
 
