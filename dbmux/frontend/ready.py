@@ -25,7 +25,7 @@ from dbmux.query import Kind, Query
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Err
+from dbmux.wire.replies import Err, Status
 
 
 class ReadyTenant(Tenant):
@@ -49,7 +49,7 @@ class ReadyTenant(Tenant):
             return
         if statement is not None and not is_prepared:
             statement.go_with(carried.state)
-        if statement is not None and statement.home and not carried.state.schema:
+        if statement is not None and not carried.state.schema and self._can_run_at_home(connection, statement):
             self._run_at_home(connection, statement, gtid)
         elif connection.state.schema and not carried.state.schema and self._query.kind is not Kind.USE:
             # The session itself has dropped its own.
@@ -124,7 +124,7 @@ class ReadyTenant(Tenant):
         statement, carried = self._statement, self.carried
         if statement is not None and statement.home == carried.there.schema:
             statement.is_homeless = True
-        if statement is not None and statement.home and not prepared:
+        if statement is not None and not prepared and self._can_run_at_home(connection, statement):
             self._run_at_home(connection, statement, gtid)
         elif connection.state.schema:
             if prepared:
@@ -136,6 +136,11 @@ class ReadyTenant(Tenant):
             if statement is not None:
                 statement.go_with(carried.there)
             self._carry_over(connection, gtid)
+
+    def _can_run_at_home(self, connection: Connection, statement: Statement) -> bool:
+        # The connection does not find back from there: neither before nor after it may this session hold it.
+        ends_there = not self._query.effects and bool(connection.scanner.status & Status.AUTOCOMMIT)
+        return bool(statement.home) and ends_there and not self._is_held(connection)
 
     def _run_at_home(self, connection: Connection, statement: Statement, gtid: bytes) -> None:
         # Afterwards the session is in no schema: that is to be followed, however plain the statement.
