@@ -271,7 +271,7 @@ def _value(cursor: Any, assignment: bytes) -> object:
 @on_all_servers
 @pytest.mark.parametrize("literal", LITERALS)
 def test_a_user_variable_set_again_in_another_sql_mode_is_the_same(cursor: Any, literal: str) -> None:
-    (_, effect) = classify(b"SET @x = " + literal.encode(), 0, 0).effects
+    (*_, effect) = classify(b"SET @x = " + literal.encode(), 0, 0).effects
     assert isinstance(effect, SetUserVariable)
     value = _value(cursor, b"SET @x = " + literal.encode())
     for mode in ("", "ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"):
