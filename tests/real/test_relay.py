@@ -103,8 +103,8 @@ def test_logins_one_after_the_other_need_one_connection_of_the_server(server: Se
         after = int(str(_ask(direct, "SHOW GLOBAL STATUS LIKE 'Connections'")[1]))
 
     assert len(numbers) == 1
-    # What `_leave` asks directly is counted as well.
-    assert after - before == LOGINS
+    # What `_leave` asks directly is counted as well, and so are probes; each login's own would be as many again.
+    assert LOGINS <= after - before < 2 * LOGINS
 
 
 def test_nothing_is_left_of_the_former_client(server: Server, relay: int) -> None:
