@@ -18,6 +18,8 @@ _MORE_THAN_ONE_ROW = 1172
 def count_found_rows(query: Query, scanner: ReplyScanner, *, is_mysql: bool) -> int:
     """The number that FOUND_ROWS() is from now on; AS_BEFORE when the statement leaves it, ASK when it is not known."""
     found = AS_BEFORE
+    # Those of a cursor and of COM_FIELD_LIST are below it.
+    rows = max(scanner.rows, AS_BEFORE)
     match query.found_rows:
         case FoundRows.ASKED if query.kind is Kind.MULTI or not scanner.error:
             found = ASK
@@ -25,13 +27,13 @@ def count_found_rows(query: Query, scanner: ReplyScanner, *, is_mysql: bool) -> 
             found = ASK
         case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED and not (is_mysql and scanner.error):
             # An open cursor's rows stay counted while they are fetched.
-            found = max(scanner.rows, AS_BEFORE)
+            found = rows
         case FoundRows.STORED if scanner.error == _MORE_THAN_ONE_ROW:
             found = 2 if is_mysql else 1
         case FoundRows.STORED if not scanner.error:
             found = scanner.affected
         case FoundRows.ITS_ROWS_ON_MYSQL if is_mysql:
-            found = max(scanner.rows, AS_BEFORE)
+            found = rows
         case FoundRows.ONE_ON_MYSQL if is_mysql and not scanner.error:
             found = 1
         case FoundRows.NONE_ON_MARIADB if not is_mysql and not scanner.error:

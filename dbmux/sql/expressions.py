@@ -99,6 +99,19 @@ class Expressions:
         self.is_digest_wide &= other.is_digest_wide
         self.tables += [table for table in other.tables if table not in self.tables]
 
+    @classmethod
+    def of(cls, query: Query) -> Expressions:
+        """What was found in a statement whose meaning is known; `query` gives that back."""
+        return cls(
+            access=query.access,
+            effects=list(query.effects),
+            needs=query.needs,
+            moves_insert_id=query.moves_insert_id,
+            found_rows=query.found_rows,
+            is_digest_wide=query.is_digest_wide,
+            tables=list(query.tables),
+        )
+
     def query(self, kind: Kind) -> Query:
         """All of it as the meaning of a statement of this kind."""
         return Query(

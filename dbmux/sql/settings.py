@@ -76,17 +76,7 @@ def _set_statement(statement: Statement, classify: Callable[[Statement], Query])
     split = statement.outside(2, "FOR")
     inner = classify(statement.part(split + 1, len(statement)))
     found = read_expressions(statement.part(0, split), 2)
-    found.add(
-        Expressions(
-            access=inner.access,
-            effects=list(inner.effects),
-            needs=inner.needs,
-            moves_insert_id=inner.moves_insert_id,
-            found_rows=inner.found_rows,
-            is_digest_wide=inner.is_digest_wide,
-            tables=list(inner.tables),
-        )
-    )
+    found.add(Expressions.of(inner))
     return found.query(inner.kind)
 
 

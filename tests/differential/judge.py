@@ -15,14 +15,12 @@ Apart are only:
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
 - on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
   DbMux has the server tell (`session_track_state_change`);
-- on MariaDB the schema in the OK of a statement that chooses none: a client may be told there what the error or EOF
-  before had no room for (docs/pinning.md);
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
-- FOUND_ROWS() after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do for an
-  INSERT … SELECT of no rows, until the next statement that counts; and after a CALL that failed;
+- FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
+  for an INSERT … SELECT of no rows;
 - COM_STATISTICS' figures, and the session's own schema, which has another name of the same length in each run;
 - GTIDs in reported session state: both runs write, so the second has later ones;
 - MariaDB 11's proof of its certificate in the login's OK, which is about TLS;
@@ -41,7 +39,7 @@ from dbmux.errors import ErrorCode, ProtocolError
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ColumnCount, Definition, Row, Text
 from dbmux.wire.columns import FieldType, parse_column
-from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes, without
+from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import ExecuteFlag, Prepared
 from tests.differential.client import Message, Reply
@@ -65,11 +63,6 @@ _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnost
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
-_CALLS = re.compile(rb"\s*call\b", re.IGNORECASE)
-# A routine, and what was prepared, may have another schema than the session, which is told at its beginning and end.
-_CHOOSES = re.compile(rb"\s*(use|call|execute|select)\b", re.IGNORECASE)
-# Their rows are not counted, or not all of them.
-_NOT_COUNTED = re.compile(rb"\s*(show|analyze|check|explain|help)\b", re.IGNORECASE)
 _WITH_A_TABLE = re.compile(rb"\b(from|into|update|table)\b", re.IGNORECASE)
 _ROW_OF_A_VARIABLE = re.compile(rb"(for column ``\.``\.`[^`]*` at row )\d+")
 _HANDLE = re.compile(rb"(handler|statement) \(\d+\)")
@@ -108,9 +101,8 @@ class Peculiar:
             case Definition(payload):
                 return Definition(self._named(payload))
             case Ok():
-                told = message if self.is_mysql or _may_choose(step) else without(message, Track.SCHEMA)
-                state = self._named(_without_gtids(told.state))
-                return replace(told, status=self._flags(told.status), info=self._named(told.info), state=state)
+                state = self._named(_without_gtids(message.state))
+                return replace(message, status=self._flags(message.status), info=self._named(message.info), state=state)
             case Eof():
                 flags = self._flags(message.status)
                 return replace(message, status=flags if self.is_mysql else flags & ~STATE_CHANGED)
@@ -168,10 +160,9 @@ class Disputes:
         text = step.command.text if isinstance(step.command, Sql | Prepare) else b""
         if text and self._forgets_warnings(text, reply):
             self._warnings.discard(step.session)
-        may_count = _MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT
-        if may_count.search(text) or (failures and _CALLS.match(text)):
+        if (_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text):
             self._found_rows.add(step.session)
-        elif not failures and _counts_rows(text, reply):
+        elif any(isinstance(message, ColumnCount) for message in reply):
             self._found_rows.discard(step.session)
 
     def _forgets_warnings(self, text: bytes, reply: Reply) -> bool:
@@ -179,14 +170,6 @@ class Disputes:
             return False
         has_own = any(isinstance(message, Err) or getattr(message, "warnings", 0) for message in reply)
         return self._is_mysql or has_own or bool(_WITH_A_TABLE.search(text))
-
-
-def _may_choose(step: Step) -> bool:
-    return not isinstance(step.command, Sql) or bool(_CHOOSES.match(step.command.text))
-
-
-def _counts_rows(text: bytes, reply: Reply) -> bool:
-    return any(isinstance(message, ColumnCount) for message in reply) and not _NOT_COUNTED.match(text)
 
 
 def first_difference(direct: Transcript, through: Transcript) -> int | None:
