@@ -38,7 +38,7 @@ SEED = 4
 SOAK_S = float(os.environ.get("DBMUX_SOAK_SECONDS", "0"))
 SEEDS = range(SEED, SEED + max(1, int(SOAK_S / SECONDS / (2 * len(SERVERS)))))
 # A fault is looked for in so many rounds, each with another seed.
-ROUND_S, ROUNDS = 0.7, 20
+ROUND_S, ROUNDS = 0.7, 40
 # How late one proxy may see what was written through another, on a machine that has much else to do.
 STALENESS_S = 1.0
 # How late a session may see what another wrote when it reads from a replica that is as much behind, by itself, and as
