@@ -26,7 +26,8 @@ try() {                # NAME EXPECTED-KERNEL
   "$dbmux" help > pages
   grep -q errors pages
   "$dbmux" help errors > /dev/null
-  "$dbmux" playground list | grep -q two-versions
+  "$dbmux" playground list > recipes
+  grep -q two-versions recipes
   serve
   cd "$root"
 }
