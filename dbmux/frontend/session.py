@@ -45,12 +45,7 @@ from dbmux.frontend.warned import WarnedTenant, asks_diagnostics
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
-from dbmux.planner.planner import (
-    COMMAND_PLANS,
-    OPAQUE,
-    command_query,
-    plan_query,
-)
+from dbmux.planner.planner import COMMAND_PLANS, OPAQUE, command_query, plan_query
 from dbmux.query import Access, Kind, Pin, PinReason, Query
 from dbmux.routes import ROUTES, Reason, Role
 from dbmux.session import SessionState

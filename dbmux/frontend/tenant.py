@@ -34,10 +34,7 @@ from dbmux.frontend.rules import Lens
 from dbmux.kernel import ReplyScanner
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.channel import Channel
-from dbmux.planner.planner import (
-    PLAIN,
-    Planner,
-)
+from dbmux.planner.planner import PLAIN, Planner
 from dbmux.query import Access, Kind, PinReason, Query
 from dbmux.routes import ONLY, Route
 from dbmux.sql.modes import lexer_flags

@@ -20,13 +20,7 @@ from dbmux.proxysql.hostgroups import Hostgroups, carry_servers
 from dbmux.proxysql.rules import Rules, carry_rules, usual_split
 from dbmux.proxysql.tables import VARIABLES, Tables
 from dbmux.proxysql.users import Passwords, Secrets, carry_users, homes
-from dbmux.proxysql.variables import (
-    DEFAULT_INTERFACES,
-    DEFAULT_MONITOR,
-    carry_monitor,
-    carry_variables,
-    interfaces,
-)
+from dbmux.proxysql.variables import DEFAULT_INTERFACES, DEFAULT_MONITOR, carry_monitor, carry_variables, interfaces
 
 _CARRIED = frozenset((
     VARIABLES, "mysql_servers", "mysql_users", "mysql_query_rules", "mysql_query_rules_fast_routing",

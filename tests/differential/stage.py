@@ -19,15 +19,7 @@ from dbmux.wire.client import Row
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.rows import parse_text_row
 from tests.differential.client import PLAIN, Connection, Garbled, Login, Message, Reply, Silence, Talker
-from tests.differential.judge import (
-    Disputes,
-    Peculiar,
-    Told,
-    Transcript,
-    first_difference,
-    show,
-    show_command,
-)
+from tests.differential.judge import Disputes, Peculiar, Told, Transcript, first_difference, show, show_command
 from tests.differential.steps import (
     MARIADB_10,
     MARIADB_11,

@@ -15,16 +15,7 @@ from dbmux.wire.client import Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Eof, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
-from tests.fakes import (
-    COLUMN,
-    PASSWORD,
-    FakeBackend,
-    Running,
-    TestClient,
-    client,
-    row,
-    running,
-)
+from tests.fakes import COLUMN, PASSWORD, FakeBackend, Running, TestClient, client, row, running
 
 READ = b"SELECT a FROM shop.t"
 WRITE = b"UPDATE shop.t SET a = 1"

@@ -8,29 +8,8 @@ from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Ok, Status
-from tests.fakes import (
-    COLUMN,
-    PASSWORD,
-    PLAIN,
-    Running,
-    TestClient,
-    client,
-    connect,
-    row,
-    run,
-)
-from tests.frontend.shop import (
-    READ,
-    WRITE,
-    Shop,
-    asked,
-    clients,
-    rows,
-    shop,
-    told_ahead,
-    value,
-    verdicts,
-)
+from tests.fakes import COLUMN, PASSWORD, PLAIN, Running, TestClient, client, connect, row, run
+from tests.frontend.shop import READ, WRITE, Shop, asked, clients, rows, shop, told_ahead, value, verdicts
 
 
 def test_what_was_read_before_is_answered_from_memory() -> None:

@@ -12,16 +12,7 @@ from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
-from tests.fakes import (
-    COLUMN,
-    PASSWORD,
-    PLAIN,
-    TestClient,
-    client,
-    connect,
-    row,
-    run,
-)
+from tests.fakes import COLUMN, PASSWORD, PLAIN, TestClient, client, connect, row, run
 from tests.frontend.shop import (
     OFF,
     READ,

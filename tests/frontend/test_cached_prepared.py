@@ -9,18 +9,8 @@ from dbmux.feed.arguments import arguments_of
 from dbmux.sql.bind import Argument
 from dbmux.wire.columns import FieldType
 from dbmux.wire.commands import Command
-from tests.fakes import (
-    Running,
-    TestClient,
-    run,
-)
-from tests.frontend.shop import (
-    WRITE,
-    clients,
-    only_row,
-    shop,
-    value,
-)
+from tests.fakes import Running, TestClient, run
+from tests.frontend.shop import WRITE, clients, only_row, shop, value
 
 ONE = (1).to_bytes(4, "little")
 HEAD = ONE + b"\x00\x01\x00\x00\x00\x00"

@@ -11,18 +11,8 @@ import pytest
 
 from dbmux.cache.dictionary import Dictionary
 from dbmux.wire.commands import Command
-from tests.fakes import (
-    client,
-    run,
-)
-from tests.frontend.shop import (
-    ON,
-    READ,
-    WRITE,
-    begin,
-    dictionary,
-    value,
-)
+from tests.fakes import client, run
+from tests.frontend.shop import ON, READ, WRITE, begin, dictionary, value
 from tests.frontend.test_routing import Group, Member, group
 from tests.net.loopback import until
 

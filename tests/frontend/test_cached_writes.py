@@ -13,13 +13,7 @@ from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, ChangeUser
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import ServerProtocol
-from tests.fakes import (
-    PASSWORD,
-    PLAIN,
-    TestClient,
-    client,
-    run,
-)
+from tests.fakes import PASSWORD, PLAIN, TestClient, client, run
 from tests.frontend.shop import (
     OFF,
     ON,

@@ -9,16 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from dbmux.frontend.throttle import (
-    ADDRESSES,
-    FIRST_S,
-    FORGIVEN_S,
-    LONGEST_S,
-    WINDOW_S,
-    Throttle,
-    is_here,
-    place_of,
-)
+from dbmux.frontend.throttle import ADDRESSES, FIRST_S, FORGIVEN_S, LONGEST_S, WINDOW_S, Throttle, is_here, place_of
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 

@@ -9,18 +9,7 @@ from hypothesis import strategies as st
 from dbmux.errors import ErrorCode, MySQLError, ProtocolError
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.replies import (
-    Eof,
-    Err,
-    Ok,
-    Status,
-    Track,
-    changes,
-    err_from,
-    parse_eof,
-    parse_err,
-    parse_ok,
-)
+from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes, err_from, parse_eof, parse_err, parse_ok
 
 numbers = st.integers(0, (1 << 64) - 1)
 shorts = st.integers(0, 0xFFFF)

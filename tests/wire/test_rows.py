@@ -12,14 +12,7 @@ from hypothesis import strategies as st
 from dbmux.errors import ProtocolError
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.columns import Column, FieldFlag, FieldType, parse_column
-from dbmux.wire.rows import (
-    Moment,
-    Span,
-    build_binary_row,
-    build_text_row,
-    parse_binary_row,
-    parse_text_row,
-)
+from dbmux.wire.rows import Moment, Span, build_binary_row, build_text_row, parse_binary_row, parse_text_row
 from dbmux.wire.statements import (
     BulkExecute,
     BulkFlag,

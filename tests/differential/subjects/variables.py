@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import (
-    MARIADB,
-    MARIADB_11,
-    MULTI,
-    MYSQL,
-    TRACK,
-    execute,
-    on,
-    only,
-    prepare,
-    scenario,
-)
+from tests.differential.steps import MARIADB, MARIADB_11, MULTI, MYSQL, TRACK, execute, on, only, prepare, scenario
 
 FORMS = (
     scenario(
