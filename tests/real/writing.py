@@ -195,8 +195,8 @@ def what_others_prepared(session: Session) -> None:
 
 
 def _uncrashed(session: Session) -> AbstractContextManager[object]:
-    # MariaDB may log how such a transaction ended, crash, and have it still prepared afterwards (MDEV-21469); one that
-    # is committed in one phase, it may have prepared and not logged.
+    # MariaDB may log how such a transaction ended, crash, and have it still prepared afterwards (MDEV-21469); so one
+    # that was being committed in one phase, of which the log knows no preparation.
     is_safe = session.scene.source.software.kind is Kind.MYSQL
     return nullcontext() if is_safe else session.scene.source_stays
 
