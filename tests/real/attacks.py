@@ -145,8 +145,8 @@ def _kill_source(scene: Scene) -> None:
 
 
 def _make_durable(node: Node) -> None:
-    # How an XA transaction has ended is written down with whatever comes next, or after a second: killed before, MariaDB
-    # has it still prepared, though it has logged the end.
+    # How an XA transaction has ended is written down with whatever comes next, or after a second: killed before that,
+    # MariaDB has it still prepared, though it has logged the end.
     with closing(connect(node)) as connection, connection.cursor() as cursor:
         cursor.execute("FLUSH LOCAL ENGINE LOGS")
 
