@@ -294,6 +294,8 @@ class _Repeater:
             case Committed(position=position):
                 await self._end(position)
             case TransactionBegan(gtid=gtid, committed_at=committed_at):
+                if self._is_inside:
+                    raise self._breaks_off()
                 self._gtid, self._committed_at = gtid, committed_at
                 self._xid, self._parts = "", 0
             case Statement():
@@ -323,6 +325,13 @@ class _Repeater:
         self._joined_transactions += 1
         if self._joined_rows >= JOINED_ROWS or self._joined_transactions >= JOINED_TRANSACTIONS:
             await self._settle()
+
+    def _breaks_off(self) -> Halted:
+        # MariaDB that was killed while it logged a large transaction leaves in its log what it had written by then.
+        return Halted(
+            f"{self._task.source.name} has a transaction without an end in its log, as a crash leaves it; none of it "
+            f"is applied: make both equal, and begin anew: dbmux mirror start {self._task.name} --anew"
+        )
 
     async def _commit_prepared(self, xid: str) -> None:
         name, in_one_phase = self._task.name, self._xid == xid

@@ -151,12 +151,13 @@ def _make_durable(node: Node) -> None:
         cursor.execute("FLUSH LOCAL ENGINE LOGS")
 
 
-def kill(node: Node) -> None:
-    """With SIGKILL, and have it back."""
+def kill(node: Node, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """With SIGKILL, and have it back; what is done meanwhile finds it stopped."""
     pid, port = node.pid, node.port
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     until(lambda: node.pid is None)
+    meanwhile()
     # There, though the system still remembers connections.
     node.start(lambda: port)
 
@@ -169,6 +170,13 @@ def cut_connections(*nodes: Node) -> None:
             for (number,) in cursor.fetchall():
                 with suppress(pymysql.Error):
                     cursor.execute(f"KILL {number}")
+
+
+def is_left(scene: Scene) -> bool:
+    """Whether nobody writes any more: who was told of a KILL may still be committing what came before it."""
+    with closing(connect(scene.source)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT ID FROM information_schema.PROCESSLIST WHERE DB = %s", (scene.schema,))
+        return not cursor.fetchall()
 
 
 def until(is_so: Callable[[], bool], told: Callable[[], object] = lambda: "") -> None:

@@ -16,7 +16,8 @@ from dbmux.mirror.mirror import Begun, MirrorState, NoSuchPlace
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind
 from dbmux.sync.dumped import place_in
-from dbmux.wire.binlog.events import Position
+from dbmux.wire.binlog.events import HEADER_LENGTH, Position, parse_header
+from tests.real.attacks import kill
 from tests.real.column_types import CASES, Case
 from tests.real.conftest import SERVERS
 from tests.real.mirroring import Pair, client, mirrored, started
@@ -396,6 +397,37 @@ def test_a_row_that_is_not_as_it_must_be_halts_it(pair: tuple[Node, Node]) -> No
         assert "0 rows instead of 1" in await found.until(MirrorState.HALTED)
 
     mirrored(*pair, schema(pair, "disagrees"), scenario)
+
+
+@pytest.mark.parametrize("pair", [("mariadb:11", "mysql:9")], indirect=True, ids=" to ".join)
+def test_half_a_transaction_that_a_crash_has_left_in_the_log_is_not_applied(pair: tuple[Node, Node]) -> None:
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+        await found.caught_up()
+        found.mirror.pause()
+        found.write("BEGIN", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)", "COMMIT")
+
+        kill(found.source, lambda: take_last_event_from(newest_log(found.source)))
+        found.write("INSERT INTO t VALUES (3)")
+        found.mirror.resume()
+
+        assert "a transaction without an end" in await found.until(MirrorState.HALTED)
+        assert found.rows(found.target, "SELECT a FROM t") == []
+
+    mirrored(*pair, schema(pair, "half"), scenario)
+
+
+def newest_log(node: Node) -> Path:
+    return max(node.data.glob("binlog.[0-9]*[0-9]"))
+
+
+def take_last_event_from(log: Path) -> None:
+    data = log.read_bytes()
+    start, end = 0, 4
+    while end < len(data):
+        start, end = end, end + parse_header(data[end : end + HEADER_LENGTH]).length
+    log.write_bytes(data[:start])
 
 
 def test_a_new_file_of_an_idle_source_is_a_place_too(pair: tuple[Node, Node]) -> None:

@@ -25,7 +25,7 @@ from dbmux.playground.node import Node
 from dbmux.sync.verify.result import Verdict, overall
 from dbmux.sync.verify.run import Wish, verify
 from dbmux.sync.verify.settle import Delay
-from tests.real.attacks import Proxy, attacks, until
+from tests.real.attacks import Proxy, attacks, is_left, until
 from tests.real.conftest import SERVERS
 from tests.real.logs import changed_rows, end_of_log, transactions
 from tests.real.mirroring import ACCOUNT, Silent, backend, started
@@ -140,6 +140,7 @@ def test_nothing_is_lost_or_done_twice_whatever_is_killed(
                     attack.act()
                 tell("until everything was done")
                 until(lambda: not writers.tally.missing(), lambda: f"never done: {writers.tally.missing()}")
+            until(lambda: is_left(scene))
             finish_prepared(source)
             wanted = transactions(source) - before
             tell(f"until all {wanted} transactions are there, {proxy.applied()} of which are")
