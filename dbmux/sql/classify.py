@@ -154,6 +154,10 @@ def _explain(statement: Statement) -> Query:
     return data.read_explain(statement, _classify)
 
 
+def _prepare(statement: Statement) -> Query:
+    return connection.read_prepare(statement, _classify)
+
+
 def _purge(statement: Statement) -> Query:
     # BEFORE is followed by an expression.
     found = read_expressions(statement, 1)
@@ -184,7 +188,7 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "CACHE": _admin,
     "CHANGE": _admin,
     "CHECK": maintenance,
-    "CHECKSUM": _admin,
+    "CHECKSUM": maintenance,
     "CLONE": _admin,
     "DESC": _explain,
     "DESCRIBE": _explain,
@@ -193,6 +197,7 @@ _READERS: dict[str, Callable[[Statement], Query]] = {
     "IMPORT": _admin,
     "INSTALL": _admin,
     "OPTIMIZE": maintenance,
+    "PREPARE": _prepare,
     "PURGE": _purge,
     "REPAIR": maintenance,
     "RESET": _admin,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from dbmux.query import Access, ChangeSchema, Effect, FoundRows, Kind, Pin, PinReason, Query, Unpin
 from dbmux.sql.expressions import read_expressions
-from dbmux.sql.meanings import ADMIN, routine, unknown
+from dbmux.sql.meanings import maintenance, routine, unknown
 from dbmux.sql.names import NAME, read_name, read_string, unquote
 from dbmux.sql.statement import Statement, read
 
@@ -59,7 +59,7 @@ def _flush(statement: Statement) -> Query:
         return unknown("FLUSH USER_VARIABLES")
     is_lock = any(statement.starts(at, "WITH", "READ", "LOCK") for at in range(len(words)))
     if not is_lock and not statement.starts(len(words) - 2, "FOR", "EXPORT"):
-        return ADMIN
+        return maintenance(statement)
     at = 2 if words[1] not in ("LOCAL", "NO_WRITE_TO_BINLOG") else 3
     if statement.word(at) != "WITH":
         return _of_tables(statement, at)
@@ -98,7 +98,8 @@ def _handler(statement: Statement) -> Query:
     )
 
 
-def _prepare(statement: Statement) -> Query:
+def read_prepare(statement: Statement, classify: Callable[[Statement], Query]) -> Query:
+    """PREPARE, by the meaning of the statement that it prepares."""
     name, at = read_name(statement, 1)
     found = read_expressions(statement, 2)
     found.at_least(Access.UNSURE)
@@ -106,7 +107,9 @@ def _prepare(statement: Statement) -> Query:
     text = read_string(statement, at + 1) if len(statement) == at + 2 else None
     for inner in read(text, 0, statement.flags) or () if text is not None else ():
         # Already when it is prepared, its tables are opened.
-        found.tables += read_expressions(inner, 0).tables
+        meaning = classify(inner)
+        # What SHOW shows are tables, too.
+        found.tables += ("information_schema.tables",) if meaning.kind is Kind.SHOW else meaning.tables
     found.is_digest_wide &= text is None
     return found.query(Kind.PREPARED)
 
@@ -136,7 +139,6 @@ READERS: dict[str, Callable[[Statement], Query]] = {
     "HANDLER": _handler,
     "KILL": _kill,
     "LOCK": _lock,
-    "PREPARE": _prepare,
     "UNLOCK": _unlock,
     "USE": _use,
 }

@@ -65,6 +65,12 @@ def test_the_table_is_read_whole() -> None:
         ("DESCRIBE shop.t", ("shop.t",)),
         ("EXPLAIN SELECT a FROM t", ("t",)),
         ("SELECT a FROM t; DELETE FROM u", ("t", "u")),
+        ("PREPARE s FROM 'INSERT INTO t SELECT * FROM u'", ("t", "u")),
+        ("PREPARE s FROM 'SHOW TABLES'", ("information_schema.tables",)),
+        ("PREPARE s FROM @text", ()),
+        ("CHECKSUM TABLE t, u", ("t", "u")),
+        ("FLUSH TABLES t, u", ("t", "u")),
+        ("FLUSH TABLES", ()),
     ],
 )
 def test_the_tables_are_named(statement: str, tables: tuple[str, ...]) -> None:

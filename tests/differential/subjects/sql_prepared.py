@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import MARIADB, MULTI, Quit, Raw, on, only, prepare, scenario
+from itertools import chain
+
+from tests.differential.steps import MARIADB, MULTI, CloseStatement, Line, Quit, Raw, on, only, prepare, scenario
 
 RESET_CONNECTION = 0x1F
+WARNS = "SELECT 1 / 0, CAST('1y' AS SIGNED)"
+LOOKS = ("FLUSH TABLES", "FLUSH TABLES t", "CHECKSUM TABLE t", "ANALYZE TABLE t", "SHOW TABLES", "SHOW CREATE TABLE t")
+PREPARABLE = (
+    "SELECT 1", "SELECT * FROM t", "INSERT INTO t (name) VALUES (?)", "INSERT INTO t SELECT 7, ?, 1",
+    "REPLACE t SET id = ?", "UPDATE t SET n = ?", "UPDATE t a, t b SET a.n = ?", "DELETE FROM t", "DELETE a FROM t a",
+    "DO 1", "SET @a = 1", "SET @a = (SELECT 1 FROM t LIMIT 1)", "SHOW TABLES", "SHOW CREATE TABLE t",
+    "SHOW COLUMNS FROM t", "EXPLAIN SELECT * FROM t", "CREATE TABLE made (a INT)", "CREATE TABLE made SELECT * FROM t",
+    "ALTER TABLE t ADD x INT", "TRUNCATE TABLE t", "DROP TABLE t", "CREATE INDEX i ON t (n)",
+    "CREATE VIEW v AS SELECT 1", "CREATE VIEW v AS SELECT * FROM t", "RENAME TABLE t TO z", "ANALYZE TABLE t",
+    "OPTIMIZE TABLE t", "FLUSH TABLES", "FLUSH TABLES t", "CHECKSUM TABLE t", "CALL missing()", "COMMIT", "BEGIN",
+    "SELECT 1 UNION SELECT id FROM t", "VALUES (1)", "SELECT (SELECT 1 FROM t LIMIT 1)",
+    "WITH c AS (SELECT * FROM t) SELECT 1", "INSERT INTO missing VALUES (1)", "SELECT * FROM missing",
+    "SELECT syntax error", "CREATE DATABASE d", "USE {u}", "KILL 1", "SET NAMES utf8mb4",
+)  # fmt: skip
+
+
+def prepared_in_binary(text: str) -> tuple[Line, ...]:
+    return WARNS, prepare("s", text), "SHOW WARNINGS", CloseStatement("s")
+
 
 SCENARIOS = (
     scenario(
@@ -50,6 +71,17 @@ SCENARIOS = (
         "SHOW WARNINGS",
         "PREPARE s FROM @a",
         "EXECUTE s USING @b, @c",
+    ),
+    scenario(
+        "what is prepared forgets the warnings of before",
+        *chain.from_iterable(
+            (WARNS, f"PREPARE s FROM '{text}'", "SHOW WARNINGS", "DEALLOCATE PREPARE s") for text in PREPARABLE
+        ),
+    ),
+    scenario(
+        "what is prepared by the binary protocol, or run, forgets them as well",
+        *chain.from_iterable(map(prepared_in_binary, PREPARABLE)),
+        *chain.from_iterable((WARNS, text, "SHOW WARNINGS") for text in LOOKS),
     ),
     scenario(
         "several names at once",
