@@ -471,8 +471,8 @@ class Carried:
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             return True
         is_owed = bool(connection.debt & Debt.WARNINGS)
-        if self._keeps_warnings(query):
-            return not is_owed
+        if self._keeps_warnings(query) and not is_owed:
+            return True
         if query.needs & Needs.WARNINGS and not self.is_mysql and not is_owed:
             # This session has none; the connection may still have those of the one before.
             return not self._counts_rows

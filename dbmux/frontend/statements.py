@@ -139,7 +139,8 @@ class StatementTenant(CachedTenant):
 
         def done(answers: list[Answer]) -> None:
             reply = answers[0].raw
-            if data[4] == Command.INIT_DB:
+            if data[4] in (Command.INIT_DB, Command.PING):
+                # A PING also tells what a result before it had no room for.
                 ok = connection.note(parse_ok(reply[packet.HEADER :]))
                 reply = packet.encode(ok.build(self.capabilities), 1)
             if self.carried.is_mysql and not connection.debt & Debt.WARNINGS:

@@ -122,6 +122,20 @@ STATEMENTS = (
         again("r", "8"),
         again("s"),
     ),
+    scenario(
+        "the count of a reset behind an error is asked for with something else",
+        prepare("s", "SELECT ?"),
+        "SET @x = REPEAT('x', 300), @c := _latin1'abc'",
+        "INSERT INTO t (name, n) VALUES ('x', 'no number')",
+        ResetStatement("s"),
+        "SELECT ROW_COUNT(); SET @y = b'101'",
+        "SHOW WARNINGS",
+        "INSERT INTO t (name, n) VALUES ('x', 'no number')",
+        ResetStatement("s"),
+        "SET @y = 1; SELECT @y",
+        "SHOW WARNINGS",
+        capabilities=MULTI,
+    ),
     # After them MySQL takes all values for their types where it can turn them into these.
     scenario(
         "the types of the first values",

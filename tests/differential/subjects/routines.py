@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.differential.steps import MARIADB, MULTI, MYSQL, TABLE, Raw, execute, on, only, prepare, scenario
 
-RESET_CONNECTION = 31
+PING, RESET_CONNECTION = 14, 31
 
 SCENARIOS = (
     scenario(
@@ -12,6 +12,22 @@ SCENARIOS = (
         "UPDATE t SET n = n + 1",
         "CALL nothing()",
         setup=(*TABLE, "CREATE PROCEDURE nothing() BEGIN END"),
+    ),
+    scenario(
+        "a PING behind what a function has set",
+        "SELECT next_one()",
+        Raw(PING),
+        "SELECT @x",
+        Raw(PING),
+        "CALL sets()",
+        Raw(PING),
+        "CALL fails()",
+        Raw(PING),
+        setup=(
+            "CREATE FUNCTION next_one() RETURNS INT NO SQL BEGIN SET @x = IFNULL(@x, 0) + 1; RETURN @x; END",
+            "CREATE PROCEDURE sets() BEGIN SET @x = 7; SELECT @x; END",
+            "CREATE PROCEDURE fails() BEGIN SET @x = 8; SELECT @x; SIGNAL SQLSTATE '45000'; END",
+        ),
     ),
     scenario(
         "CALL with several results",
