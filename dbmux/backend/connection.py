@@ -114,6 +114,9 @@ class Creditor(Protocol):
     def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
         """Have the connection, which is not idle any more, pay its debt; `paid` is told, also of one that was lost."""
 
+    def forget_row_count(self) -> None:
+        """The connection does not know ROW_COUNT() of the session's last statement any more."""
+
 
 class Debt(IntFlag):
     """What a connection still knows for the session that used it last, and nobody else does."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from random import random
 
+from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.turn import run
@@ -96,7 +97,9 @@ async def _problem(backend: Backend) -> str | None:
 
 async def answers_ping(backend: Backend) -> bool:
     """Whether a connection that lies idle answers; servers log the refused login that `meet` ends with."""
-    shelf = next((shelf for shelf in backend.pool.shelves.values() if shelf.idle), None)
+    shelf = next(
+        (shelf for shelf in backend.pool.shelves.values() if shelf.idle and _can_be_pinged(shelf.idle[-1])), None
+    )
     connection = shelf.idle.pop() if shelf is not None else None
     if shelf is None or connection is None:
         return False
@@ -106,5 +109,13 @@ async def answers_ping(backend: Backend) -> bool:
     except (TimeoutError, DbMuxError):
         # It was of no use any more, which says nothing of the server.
         return False
+    if connection.creditor is not None:
+        # Servers count the rows of a PING, too: none.
+        connection.creditor.forget_row_count()
     shelf.give(connection, connection.idle_since)
     return True
+
+
+def _can_be_pinged(connection: Connection) -> bool:
+    # What only the server has counted would be lost.
+    return not connection.debt & Debt.ROW_COUNT

@@ -724,6 +724,10 @@ class Tenant(Holder, ABC):
         self.state = int(State.SETTLING)
         Exchange(settlement(connection), paid, self._not_answered).begin(connection)
 
+    def forget_row_count(self) -> None:
+        """The connection has counted something else since: only this session knows it."""
+        self.carried.count(self.carried.row_count)
+
     def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
         """Somebody else wants a connection that owes this session something: that is asked for first."""
         self.is_being_settled()

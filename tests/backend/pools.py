@@ -46,6 +46,9 @@ class Client:
     def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
         """It is owed nothing."""
 
+    def forget_row_count(self) -> None:
+        """It never had one."""
+
     def granted(self, connection: Connection | None) -> None:
         """Note it."""
         self.answers += 1

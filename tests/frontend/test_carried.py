@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dbmux.backend.health import answers_ping
 from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.query import FoundRows, PinReason, Query, SetNames, SetUserVariable, SetVariable
@@ -273,6 +274,21 @@ def test_counts_are_not_asked_of_a_connection_that_the_session_used_before_its_l
             assert asked[-1] == b"SELECT GREATEST(ROW_COUNT(),3) AS `ROW_COUNT()`"
             one.close()
             two.close()
+
+    run(scenario)
+
+
+def test_what_a_ping_counts_is_not_told_for_the_count_of_a_statement() -> None:
+    async def scenario() -> None:
+        async with running(Counting(), users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            assert await answers_ping(proxy.engine.frontend.settings.topology.backends["db"])
+
+            await one.ask(Command.QUERY, b"SELECT ROW_COUNT()")
+
+            assert proxy.backend.commands[-1] == (Command.QUERY, b"SELECT GREATEST(ROW_COUNT(),3) AS `ROW_COUNT()`")
+            one.close()
 
     run(scenario)
 
