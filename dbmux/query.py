@@ -260,6 +260,16 @@ class Query:
     footprint: Footprint = NOWHERE
 
     @property
+    def assigned(self) -> tuple[str, ...]:
+        """The user variables that get values by it."""
+        return tuple(
+            effect.what if isinstance(effect, Pin) else effect.name
+            for effect in self.effects
+            if isinstance(effect, SetUserVariable)
+            or (isinstance(effect, Pin) and effect.reason is PinReason.USER_VARIABLE)
+        )
+
+    @property
     def is_bystander(self) -> bool:
         """Whether the counts of the statement before stay, on whichever connection they are."""
         return self.kind is Kind.PREPARED or (self.kind is Kind.DIAGNOSTICS and not self.needs)

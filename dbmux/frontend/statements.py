@@ -8,7 +8,6 @@ connection knows of it, long data and open cursors, keeps the connection.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from time import perf_counter
@@ -22,7 +21,7 @@ from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State, Tenant
 from dbmux.net.channel import Channel
-from dbmux.query import Access, Kind, Pin, PinReason, Query, SetUserVariable
+from dbmux.query import Access, Kind, Pin, PinReason, Query
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
@@ -100,7 +99,7 @@ class StatementTenant(CachedTenant):
             USE,
             access=Access.WRITE,
             # The server makes the variables of a statement already when it prepares it.
-            effects=tuple(Pin(PinReason.USER_VARIABLE, name) for name in assigned(query)),
+            effects=tuple(Pin(PinReason.USER_VARIABLE, name) for name in query.assigned),
             is_statement=True,
             is_digest_wide=True,
             tables=query.tables,
@@ -424,14 +423,6 @@ class StatementTenant(CachedTenant):
             now = perf_counter()
             self._tell_pins(before, now)
             self._let_go(connection, now)
-
-
-def assigned(query: Query) -> Iterator[str]:
-    """The user variables that get values by it."""
-    for effect in query.effects:
-        match effect:
-            case SetUserVariable(name, _) | Pin(PinReason.USER_VARIABLE, name):
-                yield name
 
 
 def _asks_for_cursor(data: bytes) -> bool:

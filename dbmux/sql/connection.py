@@ -106,10 +106,10 @@ def read_prepare(statement: Statement, classify: Callable[[Statement], Query]) -
     found.effects.append(Pin(PinReason.SQL_PREPARED, name.lower()))
     text = read_string(statement, at + 1) if len(statement) == at + 2 else None
     for inner in read(text, 0, statement.flags) or () if text is not None else ():
-        # Already when it is prepared, its tables are opened.
+        # Already when it is prepared, its tables are opened, also those that SHOW shows, and its variables made.
         meaning = classify(inner)
-        # What SHOW shows are tables, too.
         found.tables += ("information_schema.tables",) if meaning.kind is Kind.SHOW else meaning.tables
+        found.effects += [Pin(PinReason.USER_VARIABLE, name) for name in meaning.assigned]
     found.is_digest_wide &= text is None
     return found.query(Kind.PREPARED)
 
