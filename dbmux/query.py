@@ -7,6 +7,7 @@ effects. Effects are facts about the text; they hold when the server has said OK
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntFlag, StrEnum, auto
 
@@ -260,14 +261,12 @@ class Query:
     footprint: Footprint = NOWHERE
 
     @property
-    def assigned(self) -> tuple[str, ...]:
+    def assigned(self) -> Iterator[str]:
         """The user variables that get values by it."""
-        return tuple(
-            effect.what if isinstance(effect, Pin) else effect.name
-            for effect in self.effects
-            if isinstance(effect, SetUserVariable)
-            or (isinstance(effect, Pin) and effect.reason is PinReason.USER_VARIABLE)
-        )
+        for effect in self.effects:
+            match effect:
+                case SetUserVariable(name, _) | Pin(PinReason.USER_VARIABLE, name):
+                    yield name
 
     @property
     def is_bystander(self) -> bool:
