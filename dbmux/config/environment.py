@@ -2,7 +2,8 @@
 
 A document and an environment come in; the document with every variable replaced goes out, places included, and a
 problem for each that has no value. A default holds, as in a shell, where the variable is unset or empty. What a
-variable holds is not looked at again. Numbers are written the same way, in quotes: `"${PORT:-3306}"`.
+variable holds is not looked at again. Numbers are written the same way, in quotes: `"${PORT:-3306}"`. `$${` stands for
+`${` itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Mapping
 
 from dbmux.config.jsonc import Document, Path, Place, Problem, Value
 
-_VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
+_LITERAL = "$${"
+_VARIABLE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?")
 
 
 def substituted(document: Document, environment: Mapping[str, str]) -> tuple[Document, list[Problem]]:
@@ -20,6 +22,11 @@ def substituted(document: Document, environment: Mapping[str, str]) -> tuple[Doc
     substitution = _Substitution(document, environment)
     value = substitution.replace(document.value, (), ())
     return Document(value, substitution.places), substitution.problems
+
+
+def literally(text: str) -> str:
+    """How a configuration writes a text that has no variables, whatever it looks like."""
+    return text.replace("${", _LITERAL)
 
 
 class _Substitution:
@@ -54,10 +61,11 @@ class _Substitution:
 
     def _expand(self, text: str, path: Path) -> str:
         def look_up(match: re.Match[str]) -> str:
+            if match[0] == _LITERAL:
+                return "${"
             name, default = match[1], match[2]
             if name is None:
-                what = 'write ${NAME} or ${NAME:-default}; a password that holds "${" goes into a password_file'
-                self.problems.append((path, what))
+                self.problems.append((path, 'write ${NAME} or ${NAME:-default}; "${" itself is written $${'))
                 return match[0]
             found = self._environment.get(name)
             if not found and default is not None:

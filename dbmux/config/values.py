@@ -23,8 +23,10 @@ DEFAULT_PORT = 3307
 CONTROL_PORT = 3380
 # No password is longer: what is, is another file.
 MAX_SECRET = 4096
-# Of mysql_native_password, and of caching_sha2_password, whose salt may hold unprintable letters.
+# Of mysql_native_password, and of caching_sha2_password, whose salt may hold unprintable letters: it is often written
+# in hexadecimal.
 _HASH = re.compile(r"\*[0-9A-Fa-f]{40}|\$A\$[0-9A-Fa-f]{3}\$[\x01-\x7f]{20}[./0-9A-Za-z]{43}")
+_HEXADECIMAL = re.compile(r"0x(?:[0-9A-Fa-f]{2})+")
 
 
 def read_address(text: str, default_port: int) -> Address:
@@ -140,8 +142,11 @@ def _not_empty(value: str) -> str:
 
 
 def _hash(value: str) -> str:
+    if _HEXADECIMAL.fullmatch(value) is not None:
+        value = bytes.fromhex(value[2:]).decode("latin-1")
     if _HASH.fullmatch(value) is None:
-        raise ValueError('a hash as a server keeps it is expected: "*" and 40 digits, or "$A$005$", salt and digest')
+        what = '"*" and 40 digits, or "$A$005$", salt and digest, as it is or in hexadecimal (0x…)'
+        raise ValueError(f"a hash as a server keeps it is expected: {what}")
     return value
 
 

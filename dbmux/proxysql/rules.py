@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dbmux.config.environment import literally
 from dbmux.proxysql.findings import Findings
 from dbmux.proxysql.hostgroups import Served
 from dbmux.proxysql.patterns import Meaning, meaning
@@ -213,7 +214,7 @@ def _actions(row: Row, served: Mapping[int, Served]) -> dict[str, Any]:
     if row.text("destination_hostgroup"):
         made["route"] = served[row.number("destination_hostgroup")].route
     if row.text("error_msg"):
-        made["reject"] = {"code": REJECTED, "message": row.text("error_msg")}
+        made["reject"] = {"code": REJECTED, "message": literally(row.text("error_msg"))}
     if row.number("timeout"):
         made["timeout"] = f"{row.number('timeout')}ms"
     if row.number("cache_ttl"):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
+from dbmux.config.environment import literally
 from dbmux.proxysql.findings import Findings
 from dbmux.proxysql.hostgroups import Served
 from dbmux.proxysql.tables import Row, Tables
@@ -45,9 +46,8 @@ class Secrets:
 
     def written(self, owner: str, password: str) -> str:
         """What stands in the configuration for a password of somebody."""
-        # A text with "${" would be taken for a variable.
-        if not password or (self.passwords is Passwords.WRITTEN and "${" not in password):
-            return password
+        if not password or self.passwords is Passwords.WRITTEN:
+            return literally(password)
         stem = re.sub(r"[^A-Z0-9]+", "_", owner.upper()).strip("_") or "USER"
         stem = f"_{stem}" if stem[0].isdigit() else stem
         name, count = f"{stem}_PASSWORD", 2
@@ -108,7 +108,7 @@ def _user(row: Row, secrets: Secrets) -> Any:
     password, most = row.text("password"), row.number("max_connections", DEFAULT_MAX_CONNECTIONS)
     made: dict[str, Any] = {}
     if NATIVE_HASH.fullmatch(password) or password.startswith(SHA2_HASH):
-        made["password_hash"] = password
+        made["password_hash"] = literally(password)
     else:
         made["password"] = secrets.written(row.text("username"), password)
     if most not in (0, DEFAULT_MAX_CONNECTIONS):

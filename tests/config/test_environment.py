@@ -24,6 +24,8 @@ from dbmux.errors import ConfigError
         ("${A:-with space}", {}, "with space"),
         ("$A $$ {A}", {"A": "x"}, "$A $$ {A}"),
         ("${A}", {"A": "${B}", "B": "never looked at"}, "${B}"),
+        ("$${A}", {"A": "x"}, "${A}"),
+        ("$${${A}", {"A": "x"}, "${x"),
     ],
 )
 def test_variables_are_replaced_as_in_a_shell(written: str, environment: dict[str, str], meant: str) -> None:
@@ -53,10 +55,9 @@ def test_places_follow_the_names_of_replaced_keys() -> None:
     ("written", "environment", "problem"),
     [
         ("${A}", {}, "the environment has no A; set it, or write ${A:-default}"),
-        ("${A", {"A": "x"}, 'write ${NAME} or ${NAME:-default}; a password that holds "${" goes into a password_file'),
-        ("${1}", {}, 'write ${NAME} or ${NAME:-default}; a password that holds "${" goes into a password_file'),
-        ("${A:x}", {"A": "x"},
-         'write ${NAME} or ${NAME:-default}; a password that holds "${" goes into a password_file'),
+        ("${A", {"A": "x"}, 'write ${NAME} or ${NAME:-default}; "${" itself is written $${'),
+        ("${1}", {}, 'write ${NAME} or ${NAME:-default}; "${" itself is written $${'),
+        ("${A:x}", {"A": "x"}, 'write ${NAME} or ${NAME:-default}; "${" itself is written $${'),
         ("${A}", {"A": "\udcff"}, "A of the environment is not UTF-8 text"),
     ],
 )  # fmt: skip

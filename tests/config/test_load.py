@@ -14,6 +14,7 @@ from dbmux.config import load
 from dbmux.config.load import loads
 from dbmux.config.model import Config
 from dbmux.errors import ConfigError
+from tests.wire.test_auth import NATIVE_HASH, SHA2_HASH
 
 THERE = '"backends": {"db": "10.0.0.1"}'
 
@@ -94,7 +95,7 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
         ('"users": {"a": {}}', '2:11: users.a.password: is missing; write it or "password_file"'),
         ('"users": {"a": {"password": 1}}', "2:17: users.a.password: a string, in double quotes, is expected"),
         ('"users": {"a": {"password_hash": "x"}}', "2:17: users.a.password_hash: a hash as a server keeps it is "
-         'expected: "*" and 40 digits, or "$A$005$", salt and digest'),
+         'expected: "*" and 40 digits, or "$A$005$", salt and digest, as it is or in hexadecimal (0x…)'),
         ('"users": {"a": {"password": "x", "password_hash": "*%s"}}' % ("0" * 40),
          '2:11: users.a: either "password" or "password_hash" is expected'),
         ('"users": {"a": {"password": null}}', '2:11: users.a: either "password" or "password_hash" is expected'),
@@ -167,6 +168,14 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
 )  # fmt: skip
 def test_what_is_wrong_elsewhere_is_told_with_its_place(text: str, sentence: str) -> None:
     assert problems(f"{{{THERE},\n{text}}}") == (f"app.json:{sentence}",)
+
+
+@pytest.mark.parametrize("stored", [NATIVE_HASH, SHA2_HASH], ids=["native", "sha2"])
+def test_a_hash_is_written_as_it_is_or_in_hexadecimal(stored: str) -> None:
+    for written in (stored, f"0x{stored.encode().hex()}"):
+        text = json.dumps({"backends": {"db": "x"}, "users": {"a": {"password_hash": written}}})
+
+        assert loads(text, "app.json", {}).users["a"].password_hash == stored
 
 
 def test_a_replica_has_one_primary() -> None:

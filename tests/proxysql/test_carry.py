@@ -130,8 +130,11 @@ class TestUsers:
         assert made(USUAL, Passwords.WRITTEN)["users"] == {"app": "secret"}
         assert carried(USUAL, Passwords.WRITTEN).variables == {}
 
-    def test_a_password_that_would_be_taken_for_a_variable_is_never_written(self) -> None:
-        assert made(USUAL.replace("secret", "a${b"), Passwords.WRITTEN)["users"] == {"app": "${APP_PASSWORD}"}
+    def test_a_password_that_looks_like_a_variable_is_none(self) -> None:
+        text = USUAL.replace("secret", "a${b")
+
+        assert made(text, Passwords.WRITTEN)["users"] == {"app": "a$${b"}
+        assert loads(carried(text, Passwords.WRITTEN).text, "appconfig.json", {}).users["app"].password == "a${b"
 
     def test_variables_are_told_apart(self) -> None:
         text = SERVERS + PAIR + """mysql_users: (
