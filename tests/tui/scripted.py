@@ -245,7 +245,9 @@ NO_TOOLS = Tools(edit=lambda app, text: text, copy=lambda text: "")
 
 
 class Scripted:
-    """A feed: gives `batches` one after the other; `asked`, `filters` and `places` are what was wanted of it.
+    """A feed: gives `batches` one after the other, and once what is put into `later`.
+
+    `asked`, `filters` and `places` are what was wanted of it.
 
     `tools` are what is around the interface that looks at it.
     """
@@ -256,6 +258,7 @@ class Scripted:
         self.hello = Hello("0.1.0", PROTOCOL, "appconfig.json", 0, 42)
         self.answers = {**ANSWERS, **(answers or {})}
         self.batches = list(batches)
+        self.later: list[Batch] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.filters: list[str] = []
         self.places: list[int] = []
@@ -266,7 +269,7 @@ class Scripted:
             raise Refused("1: the parenthesis is not closed")
         self.filters.append(wanted)
         self.places.append(since)
-        return _Scripted(list(self.batches))
+        return _Scripted(list(self.batches), self.later)
 
     async def ask(self, what: str, given: Mapping[str, Any] | None = None) -> Any:
         """The answer of the script."""
@@ -284,11 +287,13 @@ class Scripted:
 
 
 class _Scripted:
-    def __init__(self, batches: list[Batch]) -> None:
+    def __init__(self, batches: list[Batch], later: list[Batch]) -> None:
         self._batches = batches
+        self._later = later
 
     def take(self) -> Batch:
-        return self._batches.pop(0) if self._batches else NOTHING
+        batches = self._batches or self._later
+        return batches.pop(0) if batches else NOTHING
 
     def close(self) -> None:
         """Nothing is held."""

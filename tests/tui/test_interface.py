@@ -93,6 +93,24 @@ def test_what_comes_while_paused_is_kept() -> None:
     look_at(feed, doing)
 
 
+def test_what_came_while_another_page_was_seen_is_followed() -> None:
+    feed = Scripted(batch(row(0, sql="first")))
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        await pilot.press("2")
+        feed.later.append(batch(row(1, sql="second")))
+        await settled(pilot)
+        await pilot.press("1")
+        await settled(pilot)
+        (live,) = app.query(Live)
+
+        assert not feed.later
+        assert live.row is not None
+        assert live.row.sql == "second"
+
+    look_at(feed, doing)
+
+
 def test_a_filter_is_typed_and_shown() -> None:
     feed = Scripted(usual())
 

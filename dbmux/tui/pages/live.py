@@ -290,7 +290,7 @@ class Live(Deeds):
             batch = self._subscription.take()
             if batch.looked_at or batch.happenings or batch.missed:
                 gone = stream.add(self._fresh(batch))
-                if self.is_on_screen and not stream.is_paused:
+                if not stream.is_paused:
                     view.show_batch(gone)
         if self.is_on_screen:
             self._patience = max(self._patience - 1, 0)
