@@ -23,11 +23,11 @@ check: $(VENV)/developed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not real"
+	$(BIN)/pytest -n auto -m "not real"
 
 test: check $(VENV)/mysqlclient
 	$(BIN)/pytest -m "real and not differential"
-	$(BIN)/pytest -m differential tests/differential/test_sequences.py::test_the_same_through_dbmux_as_direct \
+	$(BIN)/pytest -n 2 -m differential tests/differential/test_sequences.py::test_the_same_through_dbmux_as_direct \
 	  tests/differential/test_sequences.py::test_the_same_from_memory tests/differential/test_generated.py
 	bash tests/wheel.sh $(PYTHON)
 

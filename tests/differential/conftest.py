@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.wire.replies import Ok
 from tests.differential.client import PLAIN, Connection, Login
 from tests.differential.stage import Place, Stage, port, questions, schema_names
 from tests.differential.steps import OTHER_ACCOUNT, OTHER_PASSWORD, Sql
 from tests.differential.twice import Hits, twice
 from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, nodes, serve, wait_until_served
+from tests.real.ports import free_port
 
 __all__ = ["nodes"]
 
@@ -61,13 +62,10 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
         )
 
     def start(setting: Setting) -> None:
-        ports: dict[str, int] = {}
-        for name in nodes:
-            ports[name] = next_free_port(ports.values())
+        ports, control = {name: free_port() for name in nodes}, free_port()
         with pytest.MonkeyPatch.context() as environment:
             if setting.forced:
                 environment.setenv(FORCE_SWITCH, "1")
-            control = next_free_port(ports.values())
             configuration = _configuration(nodes, ports, control, setting)
             running.append(serve(tmp_path_factory.mktemp("differential"), configuration))
         for name, node in nodes.items():
