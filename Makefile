@@ -34,7 +34,7 @@ test: check $(VENV)/mysqlclient
 # Every statement sequence of tests/differential, moved to another connection between any two statements, in all ways;
 # two of them are in `test`, and so are the generated ones.
 differential: $(VENV)/developed
-	$(BIN)/pytest -m differential
+	$(BIN)/pytest -n 2 -m differential
 
 # Kills and stalls under load, for ten minutes a server; random reads and writes through the cache, for ten in all; the
 # live interface while statements rush by, for ten.
