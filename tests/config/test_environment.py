@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbmux.config import jsonc
-from dbmux.config.environment import substituted
+from dbmux.config.environment import literally, substituted
 from dbmux.config.load import loads
 from dbmux.errors import ConfigError
 
@@ -32,6 +34,13 @@ def test_variables_are_replaced_as_in_a_shell(written: str, environment: dict[st
     document, problems = substituted(jsonc.Document(written), environment)
 
     assert (document.value, problems) == (meant, [])
+
+
+@given(st.text("${}A-:$"))
+def test_a_text_written_literally_means_itself(text: str) -> None:
+    document, problems = substituted(jsonc.Document(literally(text)), {"A": "x"})
+
+    assert (document.value, problems) == (text, [])
 
 
 def test_variables_stand_in_keys_lists_and_strings_but_nothing_else() -> None:

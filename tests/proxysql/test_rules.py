@@ -14,6 +14,8 @@ from tests.proxysql.examples import carried, loaded, made, rules, told
     [
         ('match_digest="^DELETE" error_msg="not here"',
          {"kind": ["delete"], "reject": {"code": 1148, "message": "not here"}}),
+        ('match_digest="^DELETE" error_msg="${no"',
+         {"kind": ["delete"], "reject": {"code": 1148, "message": "$${no"}}),
         ("timeout=2500", {"timeout": "2500ms"}),
         ('match_digest="^(INSERT|UPDATE)" timeout=100', {"kind": ["insert", "update"], "timeout": "100ms"}),
         ('username="app" schemaname="shop" client_addr="10.1.%" destination_hostgroup=20',
