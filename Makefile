@@ -25,6 +25,7 @@ check: $(VENV)/developed
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto -m "not real"
 
+# With real servers one test runs after the other: a port is free for others while a test has its server stopped.
 test: check $(VENV)/mysqlclient
 	$(BIN)/pytest -m "real and not differential"
 	$(BIN)/pytest -n 2 -m differential tests/differential/test_sequences.py::test_the_same_through_dbmux_as_direct \
