@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-COMPILED := $(foreach module,kernel lexer cache/tables cache/eviction cache/store \
-  observe/histogram observe/ring observe/metrics observe/digests observe/observer \
-  wire/binlog/readers wire/binlog/rows sync/verify/normal,dbmux/$(module).py dbmux/$(module).pxd)
+TYPES := $(shell find dbmux -name '*.pxd')
+COMPILED := $(TYPES) $(TYPES:.pxd=.py)
 
 # A command that is quiet while all goes well, and then says what it did and how long it took.
 TIMED = @begun=$$(date +%s); $(2) && echo "$(1): $$(($$(date +%s) - begun)) s"

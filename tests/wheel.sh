@@ -47,4 +47,6 @@ serve() {              # without a file, in front of a server that is down
 try compiled "compiled kernel"
 "$work/compiled.venv/bin/dbmux" demo < /dev/null
 CC=/bin/false try pure "pure Python kernel"
+# The fast tests run with what is compiled; here they run without.
+(cd "$work/pure" && "$root/.venv/bin/python" -m pytest -q -n auto -m "not real" tests/backend tests/frontend)
 echo "wheel: compiled and pure both work"

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """A logged-in connection to a backend, and whoever uses it just now: a session, or an exchange of DbMux's own.
 
 A session's replies are relayed: what the backend sends goes to the session's client as it came, and the end of each
@@ -53,8 +54,6 @@ INFILE, REWRITE, TOO_MANY = ReplyScanner.INFILE, ReplyScanner.REWRITE, ReplyScan
 class Holder(Protocol):
     """Who uses the connection: a session."""
 
-    __slots__ = ()
-
     channel: Channel
 
     @property
@@ -76,11 +75,9 @@ class Holder(Protocol):
     @property
     def hears_changes(self) -> bool:
         """Whether the client has asked to be told that, too."""
-        return False
 
     def withholds(self, error: int, reply: bytes) -> bool:
         """The whole reply is an error: whether the client is not to see it, because the holder goes on otherwise."""
-        return False
 
     def rows_exceeded(self) -> None:
         """A result has more rows than `scanner.row_limit`; what was sent on ends before the first of them."""

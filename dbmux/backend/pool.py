@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """The connections to one backend: how many there may be, which lie idle, and who waits for one.
 
 Connections lie on shelves, one for each account and class of capabilities: only those can serve one another's sessions.

@@ -37,7 +37,7 @@ def _say(started: process.Started) -> None:
 
 def banner(engine: Engine, control: Address | None) -> Iterator[str]:
     """What to put into an application, for each address that accepts clients."""
-    yield f"DbMux {VERSION}{'' if COMPILED else ' (pure-Python kernel: slower on large results)'}"
+    yield f"DbMux {VERSION}{'' if COMPILED else ' (not compiled: slower)'}"
     for configured, listener in engine.listeners.items():
         group = next(engine.config.group_of(one) for one in engine.config.listen if one.address == configured)
         yield f"  {listener.address} serves {group}"

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """What a session carries from connection to connection, and what ties it to the one that it has.
 
 Queries that were answered come in, with what the scanner saw of the reply; the session's state, pins and debts follow

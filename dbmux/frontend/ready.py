@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """A tenant's connection made ready: before a command is sent, it is brought into the session's state.
 
 A connection comes in that another session may have had; it pays what it owes to that one, gets this session's state,

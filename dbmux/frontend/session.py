@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """One client's life after its login: commands in, plans made, replies relayed.
 
 The client's bytes come in through callbacks (dbmux.net.channel.Owner), and so does what its backend connection tells
@@ -211,7 +212,8 @@ class Session(WarnedTenant):
             size = len(data)
             if size > 4 and data[0] | data[1] << 8 | data[2] << 16 == size - 4 and data[3] == 0:
                 is_text = data[4] == QUERY and (self._text_at == 5 or size > 7 and data[5] == 0)
-                if is_text and self._lens is None and b"dbmux" not in data:
+                # Not `in`: it tries bytes as a number first, and has an exception to forget.
+                if is_text and self._lens is None and data.find(b"dbmux") < 0:
                     self._run_bare(data)
                 elif data[4] != EXECUTE or self._lens is not None or not self._execute_bare(data):
                     self._run(data)

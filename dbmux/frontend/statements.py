@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """The commands of prepared statements, as a session runs them on whichever connection it has.
 
 Commands with the session's own numbers come in; what goes to the server has the numbers that the statements have on

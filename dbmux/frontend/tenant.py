@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """A session as the tenant of backend connections: it holds one only while it must.
 
 A command that needs a connection comes in; it is sent once there is one that is ready for it: taken from the shelf or
@@ -8,14 +9,14 @@ Never reads what the client sends.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 from enum import IntEnum
 from time import perf_counter, time
 from typing import Protocol
 
-from dbmux.backend.connection import Answer, Connection, Debt, Exchange, Holder
+from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf
@@ -89,8 +90,8 @@ class Market(Protocol):
         """How long a command may wait for a connection."""
 
 
-class Tenant(Holder, ABC):
-    """The connection that a session holds or none, and the query for which it is held.
+class Tenant:
+    """The connection that a session holds or none, and the query for which it is held; the connection's Holder.
 
     `shelf` is where its connections come from; None means that it has one of its own for life (a relayed login).
     `backend` is the server of that shelf; with a `course` it may be another for each query.
@@ -194,6 +195,42 @@ class Tenant(Holder, ABC):
     @abstractmethod
     def fail(self, error: MySQLError, reason: CloseReason) -> None:
         """Tell the client an error, as far as the place in the stream allows it, and end."""
+
+    # What the connection tells besides (dbmux.backend.connection.Holder, which no compiled class can inherit).
+
+    @abstractmethod
+    def reply_ended(self) -> None:
+        """All of the reply was passed on."""
+
+    @abstractmethod
+    def file_wanted(self) -> None:
+        """The server waits for the client's file."""
+
+    @abstractmethod
+    def reply_broke(self, reason: str) -> None:
+        """The backend sent what is not a reply."""
+
+    @abstractmethod
+    def rows_exceeded(self) -> None:
+        """A result has more rows than were ordered."""
+
+    @abstractmethod
+    def unasked(self, data: bytes) -> None:
+        """The backend said something while nothing was asked."""
+
+    @abstractmethod
+    def backend_closed(self, error: Exception | None) -> None:
+        """The backend's connection is gone."""
+
+    @abstractmethod
+    def backend_congested(self) -> None:
+        """The backend reads slowly."""
+
+    @abstractmethod
+    def backend_writable(self) -> None:
+        """The backend reads again."""
+
+    # What the rest of a session does.
 
     @abstractmethod
     def _answer_error(self, error: MySQLError | BackendRefused) -> None:

@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """What a session asks about its statement before: its warnings and errors, wherever they are by now.
 
 While the connection that ran the statement owes them to this session, it is asked, as a server would be. After that

@@ -29,12 +29,10 @@ def test_every_page_and_recipe_is_in_the_wheel(package: str) -> None:
     assert there == {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
 
 
-def test_compiled_modules_have_their_declarations_in_the_wheel() -> None:
-    compiled = {ROOT / source for module in SETTINGS["ext-modules"] for source in module["sources"]}
+def test_types_beside_modules_are_in_the_wheel() -> None:
+    typed = {".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("dbmux/**/*.pxd")}
 
-    declared = {path.with_suffix(".py") for path in ROOT.glob("dbmux/**/*.pxd")}
-
-    assert declared <= compiled
-    assert all((path.parent / "__init__.py").exists() for path in declared)
-    assert "*.pxd" in SETTINGS["package-data"]["dbmux"]
+    # Where the compiler looks for those of another package.
+    assert typed <= set(SETTINGS["packages"])
+    assert typed == {package for package, patterns in SETTINGS["package-data"].items() if "*.pxd" in patterns}
     assert (ROOT / "dbmux" / "py.typed").exists()
