@@ -826,7 +826,10 @@ class Tenant:
         if self._debtor is not None:
             self._debtor.forget_debt()
             self._debtor = None
-        self.latest = None
+        latest, self.latest = self.latest, None
+        if latest is not None and latest.creditor is self and self.state != State.CLOSED:
+            # What it counted was before the change of user.
+            latest.creditor = None
 
     @property
     def status(self) -> int:

@@ -177,6 +177,8 @@ def _assign_variable(name: str, value: Statement, found: Expressions) -> None:
     found.is_digest_wide &= not is_literal(value)
     if name == "character_set_client" and not is_default and not _is_readable(literal):
         found.effects.append(Pin(PinReason.UNKNOWN, "character set"))
+        if literal is not None:
+            found.effects.append(SetVariable(name, literal))
     elif is_known and is_carried(name, literal):
         found.effects += _set_variable(name, literal)
     elif is_known and is_at_rest(name, literal):
@@ -221,7 +223,7 @@ def _names(names: SetNames | None) -> tuple[Effect, ...]:
     if names is None:
         return (Pin(PinReason.CHARACTER_SET),)
     if names.charset in UNREADABLE:
-        return (Pin(PinReason.UNKNOWN, f"character set {names.charset}"),)
+        return (Pin(PinReason.UNKNOWN, f"character set {names.charset}"), names)
     return (Unpin(PinReason.CHARACTER_SET), names)
 
 
