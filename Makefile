@@ -53,7 +53,7 @@ $(VENV)/bin/pip:
 	  || { echo "$(PYTHON) lacks venv; install it: apt install python3-venv"; exit 1; }
 	$(call TIMED,virtual environment made,$(PYTHON) -m venv $(VENV))
 
-$(VENV)/installed: requirements.txt pyproject.toml $(COMPILED) | $(VENV)/bin/pip
+$(VENV)/installed: requirements.txt pyproject.toml setup.py $(COMPILED) | $(VENV)/bin/pip
 	$(call TIMED,packages installed,$(PIP) install --require-hashes -r requirements.txt)
 	$(call TIMED,DbMux installed,$(PIP) install --no-deps --no-build-isolation --editable .)
 	@$(BIN)/dbmux --version
