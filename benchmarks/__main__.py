@@ -13,6 +13,7 @@ from benchmarks.loads import LOADS, Options
 from benchmarks.measure import figures
 from benchmarks.report import Found
 from benchmarks.targets import REFERENCE, Bench, running
+from dbmux.playground.packages import Kind, Wish, parse_wish
 
 
 @click.command()
@@ -22,7 +23,8 @@ from benchmarks.targets import REFERENCE, Bench, running
 @click.option("--rounds", default=3, show_default=True, help="How often everything is measured, in changing order.")
 @click.option("--json", "json_path", type=click.Path(allow_dash=True), help="Write JSON there; - is standard output.")
 @click.option("--pure/--no-pure", help="Also measure DbMux with the pure-Python kernel.")
-@click.option("--record/--no-record", help="Write benchmarks/RESULTS.md.")
+@click.option("--server", default="mariadb", show_default=True, help="The server, as the playground names it.")
+@click.option("--record/--no-record", help="Write benchmarks/RESULTS.md, or RESULTS-mysql.md.")
 def main(
     load: str,
     seconds: float,
@@ -30,24 +32,31 @@ def main(
     rounds: int,
     json_path: str | None,
     pure: bool,
+    server: str,
     record: bool,
 ) -> None:
     """Measure DbMux beside its peers."""
     options = Options(seconds=seconds, threads=threads, rounds=rounds)
-    chosen = list(LOADS) if load == "all" else [load]
+    wish = parse_wish(server)
+    chosen = _possible(wish) if load == "all" else [load]
     results: dict[str, Found] = {}
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder), pure) as bench:
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), wish, pure) as bench:
         loads.prepare(bench)
         for name in chosen:
             results[name] = _measure(bench, name, options)
             click.echo(f"\n{name}\n{report.table(results[name])}", err=True)
+        machine = report.machine(bench.server.software)
     for line in report.verdicts(results):
         click.echo(line, err=True)
     if json_path is not None:
         with click.open_file(json_path, "w") as file:
-            json.dump(report.as_json(results), file, indent=1)
+            json.dump(report.as_json(machine, results), file, indent=1)
     if record:
-        report.record(results)
+        report.record(wish.kind, machine, results)
+
+
+def _possible(wish: Wish) -> list[str]:
+    return [name for name in LOADS if wish.kind is Kind.MARIADB or name not in loads.MARIADB_ALONE]
 
 
 def _measure(bench: Bench, name: str, options: Options) -> Found:

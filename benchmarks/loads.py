@@ -22,6 +22,7 @@ from benchmarks.targets import (
     MISSING,
     PASSWORD,
     REFERENCE,
+    ROUTER_SHARED,
     SCHEMA,
     THRONG,
     THRONG_CONNECTIONS,
@@ -96,7 +97,7 @@ def throng(script: str, *extra: str, others: int) -> Load:
     """A thousand clients where they share connections, beside so many at the others."""
 
     def load(target: Target, options: Options) -> dict[str, float]:
-        threads = {THRONG: THRONG_CLIENTS, "direct": others, REFERENCE: others}
+        threads = {THRONG: THRONG_CLIENTS, ROUTER_SHARED: THRONG_CLIENTS, "direct": others, REFERENCE: others}
         if target.name not in threads:
             return {}
         return sysbench(script, *extra, threads=threads[target.name])(target, options)
@@ -175,6 +176,8 @@ def elsewhere(load: Load) -> Load:
     return lambda target, options: {} if target.name in (THRONG, CACHED, MISSING, TUI) else load(target, options)
 
 
+# Made with its sequences, and with the passwords of old.
+MARIADB_ALONE = ("large-result", "idle-clients")
 LOADS: dict[str, Load] = {
     "point-select": sysbench(POINT_SELECT, "--db-ps-mode=disable"),
     "prepared": sysbench(POINT_SELECT, "--db-ps-mode=auto"),

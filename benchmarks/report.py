@@ -12,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Figure
-from benchmarks.targets import REFERENCE
+from benchmarks.targets import REFERENCE, ROUTER_SHARED
 from dbmux.kernel import COMPILED
+from dbmux.playground.packages import Kind, Software
 from dbmux.version import VERSION
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
+# The results of record, by the server that they were measured with.
+RECORDS = {
+    Kind.MARIADB: Path(__file__).parent / "RESULTS.md",
+    Kind.MYSQL: Path(__file__).parent / "RESULTS-mysql.md",
+}
 
 Found = Mapping[str, Mapping[str, Figure]]
 
@@ -43,6 +48,8 @@ TARGETS = (
     Goal("point-select", "dbmux", "p99 ms", 1.3, REFERENCE, is_ceiling=True),
     Goal("point-select", "dbmux-shared", "queries/s", 0.9, REFERENCE),
     Goal("point-select", "dbmux-shared", "CPU us/query", 1.4, REFERENCE, is_ceiling=True),
+    Goal("point-select", "dbmux-shared", "queries/s", 1.0, ROUTER_SHARED),
+    Goal("point-select", "dbmux-shared", "CPU us/query", 1.0, ROUTER_SHARED, is_ceiling=True),
     Goal("point-select", "dbmux-tui", "queries/s", 0.85, "dbmux-shared"),
     Goal("point-select", "dbmux-tui", "p99 ms", 1.5, "dbmux-shared", is_ceiling=True),
     Goal("point-select", "dbmux-cached", "queries/s", 1.05, "direct"),
@@ -99,17 +106,17 @@ def _value(results: Mapping[str, Found], goal: Goal) -> float | None:
     return figure.median / other.median if other is not None and other.median else None
 
 
-def as_json(results: Mapping[str, Found]) -> dict[str, Any]:
+def as_json(machine: Mapping[str, str], results: Mapping[str, Found]) -> dict[str, Any]:
     """The same for programs."""
     told = {
         load: {target: {metric: asdict(figure) for metric, figure in row.items()} for target, row in found.items()}
         for load, found in results.items()
     }
-    return {"machine": machine(), "results": told, "targets": list(verdicts(results))}
+    return {"machine": dict(machine), "results": told, "targets": list(verdicts(results))}
 
 
-def machine() -> dict[str, str]:
-    """What it was measured on."""
+def machine(server: Software) -> dict[str, str]:
+    """What it was measured on, before which server."""
     cpu = next(
         (
             line.split(":", 1)[1].strip()
@@ -124,23 +131,25 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "dbmux": f"{VERSION}, {'compiled' if COMPILED else 'pure-Python'} kernel",
         "haproxy": _first_line("haproxy", "-v"),
+        "mysqlrouter": _first_line(os.environ.get("MYSQLROUTER", "mysqlrouter"), "--version"),
         "sysbench": _first_line("sysbench", "--version"),
-        "mariadb": _first_line("mariadbd", "--no-defaults", "--version"),
+        "server": str(server),
     }
 
 
-def record(results: Mapping[str, Found]) -> None:
-    """Write RESULTS.md anew."""
+def record(kind: Kind, machine: Mapping[str, str], results: Mapping[str, Found]) -> None:
+    """Write the results of record anew."""
     parts = [
         "# Results\n",
-        "Made by `python -m benchmarks all --record`: direct, HAProxy (TCP mode, one thread), ProxySQL where it is",
-        "installed, and DbMux in one run, in turns, on one machine. Median (lowest to highest), and the median of the",
-        "ratios to HAProxy in the same round. Absolute figures drift with the machine's load; the ratios hold.\n",
+        f"Made by `python -m benchmarks all --server {kind} --record`: direct, HAProxy (TCP mode, one thread),",
+        "ProxySQL and MySQL Router (one thread) where they are installed, and DbMux in one run, in turns, on one machine.",
+        "Median (lowest to highest), and the median of the ratios to HAProxy in the same round. Absolute figures drift",
+        "with the machine's load; the ratios hold.\n",
     ]
-    parts += [f"- {name}: {value}" for name, value in machine().items()]
+    parts += [f"- {name}: {value}" for name, value in machine.items()]
     parts += ["", "## Targets\n", *(f"- {line}" for line in verdicts(results)), ""]
     parts += [f"## {load}\n\n{table(found)}\n" for load, found in results.items()]
-    RESULTS.write_text("\n".join(parts))
+    RECORDS[kind].write_text("\n".join(parts))
 
 
 def _cell(figure: Figure | None, target: str) -> str:

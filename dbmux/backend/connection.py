@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 
 from dbmux.backend.occupation import Occupation
+from dbmux.backend.renewal import Renewal
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.kernel import ReplyScanner
 from dbmux.net.channel import Channel
@@ -25,10 +26,10 @@ from dbmux.sql.variables import CHANGE_TRACKING
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.client import ClientProtocol, ColumnCount, Row
+from dbmux.wire.client import ClientProtocol, ColumnCount, Phase, Row, ServerMessage
 from dbmux.wire.columns import parse_column
 from dbmux.wire.commands import Command
-from dbmux.wire.handshake import Greeting
+from dbmux.wire.handshake import AuthSwitch, Greeting
 from dbmux.wire.replies import (
     EOF_PAYLOAD,
     ERR,
@@ -225,6 +226,9 @@ class Exchange:
         protocol.receive(data)
         try:
             while (message := protocol.next()) is not None:
+                if protocol.phase is Phase.AUTH:
+                    self._renewed(connection, message, data)
+                    return
                 match message:
                     case Err() as err:
                         self._end(connection)
@@ -246,6 +250,21 @@ class Exchange:
         """The connection was closed before the last answer."""
         self._failed(MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection; try again"))
 
+    def _renewed(self, connection: Connection, message: ServerMessage, data: bytes) -> None:
+        # What stands in for a reset goes on, or has come to its end: each word of the server waits for an answer.
+        renewal = connection.renewal
+        answer = renewal.answer(message) if renewal is not None and isinstance(message, AuthSwitch) else None
+        self._raw = b""
+        if isinstance(message, Ok):
+            self._protocol = ClientProtocol.logged_in(connection.greeting, connection.capabilities, message.status)
+            self._answers.append(Answer((), data))
+            self._next(connection)
+        elif answer is not None:
+            connection.channel.write(self._protocol.answer(answer))
+        else:
+            why = "the backend does not take the password any more with which it was reached; try again"
+            self._broke(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
+
     def _broke(self, connection: Connection, error: MySQLError) -> None:
         self._end(connection)
         connection.abort()
@@ -255,6 +274,9 @@ class Exchange:
         match next(self._commands, None):
             case (Command.QUERY, sql):
                 connection.channel.write(self._protocol.query(sql))
+                return
+            case (Command.RESET_CONNECTION, _) if connection.renewal is not None:
+                connection.channel.write(self._protocol.change_user(connection.renewal.request()))
                 return
             case (command, body):
                 connection.channel.write(self._protocol.command(command, body))
@@ -297,6 +319,7 @@ class Connection:
         "is_paused",
         "kills",
         "opened_at",
+        "renewal",
         "reply_bytes",
         "reported_change",
         "reported_gtid",
@@ -318,6 +341,8 @@ class Connection:
         self.client_capabilities = 0
         self.exchange: Exchange | None = None
         self.home: Home | None = None
+        # Where the server knows no reset, and the account is known.
+        self.renewal: Renewal | None = None
         self.creditor: Creditor | None = None
         self.debt = Debt.NONE
         self.insert_id: int | None = 0
@@ -386,6 +411,8 @@ class Connection:
     def reset_state(self) -> SessionState:
         """The state in which a reset leaves it."""
         state = self.state.when_reset()
+        if self.renewal is not None:
+            state = replace(state, schema=b"")
         return state.after(SetVariable(CHANGE_TRACKING, b"0")) if self.can_track else state
 
     def forget_session(self) -> None:

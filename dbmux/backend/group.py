@@ -131,6 +131,8 @@ class Group:
         if not self.is_followed or len(self.writers) >= self.config.failover_queue:
             return False
         self.writers[writer] = None
+        # Also of one that was suspected for a moment only, whoever looks has to say that it takes writes.
+        self.is_writable = False
         return True
 
     def cancel(self, writer: Writer) -> None:

@@ -13,6 +13,7 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.pool import Account, Shelf, ShelfKey
+from dbmux.backend.renewal import Renewal, can_reset
 from dbmux.backend.server import Backend, Wish
 from dbmux.backend.turn import run
 from dbmux.config.model import Account as ServiceAccount
@@ -55,6 +56,8 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     assert protocol.greeting is not None
     connection = Connection(conversation.channel, protocol.greeting, protocol.capabilities, SessionState(names=names))
     connection.scanner.status = protocol.status
+    if not can_reset(protocol.greeting):
+        connection.renewal = Renewal(key.user, account.charset, account.password)
     conversation.channel.resume()
     return connection
 

@@ -275,9 +275,10 @@ class CachedTenant(ReadyTenant):
     def _take_bare(self, query: Query) -> Connection | None:
         """A connection that is free and as this session wants it; None where more must be thought of."""
         connection, course = self.connection, self.course
+        # What a session held before has what it did there: nothing is sent again elsewhere.
+        self._is_retriable = connection is None
         if connection is None:
             connection = self._take() if course is None else self._take_for(course, query)
-            self._is_retriable = True
         elif course is not None:
             course.stay(self.backend, connection)
         is_ready = connection is not None and (

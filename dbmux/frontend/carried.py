@@ -443,10 +443,10 @@ class Carried:
             if option is None:
                 option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
             told.append((Command.SET_OPTION, option))
-        has, wants = connection.state, self._there(query, connection)
-        is_elsewhere = (wants.schema, wants.altered) != (has.schema, has.altered)
+        wants = self._there(query, connection)
+        is_elsewhere = (wants.schema, wants.altered) != (have.schema, have.altered)
         if is_elsewhere and wants.schema:
-            if wants.schema == has.schema:
+            if wants.schema == have.schema:
                 # MariaDB does nothing for one that is chosen already.
                 told.append((Command.INIT_DB, b"information_schema"))
             told.append((Command.INIT_DB, wants.schema))

@@ -41,6 +41,8 @@ _WRITES_NOTHING = frozenset(
         Kind.USE,
     )
 )
+# What any server can do for a session that holds no connection, while there is none to write to.
+_EASY = _WRITES_NOTHING - {Kind.BEGIN} | {Kind.PREPARED}
 _STATEMENTS = (Command.QUERY, Command.STMT_EXECUTE, Command.MARIADB_STMT_BULK_EXECUTE)
 _TRANSACTION = ROUTES[Role.PRIMARY, Reason.TRANSACTION], ROUTES[Role.REPLICA, Reason.TRANSACTION]
 _READ_AHEAD = ROUTES[Role.REPLICA, Reason.IMPLICIT_TRANSACTION]
@@ -48,6 +50,12 @@ _READ_AT_PRIMARY = ROUTES[Role.PRIMARY, Reason.READ]
 _WRITE = ROUTES[Role.PRIMARY, Reason.WRITE]
 _OWN_WRITES = ROUTES[Role.PRIMARY, Reason.OWN_WRITES]
 _PINNED = ROUTES[Role.PRIMARY, Reason.PINNED], ROUTES[Role.REPLICA, Reason.PINNED]
+
+
+def needs_primary(query: Query) -> bool:
+    """Whether only a server that takes writes will do."""
+    is_easy = query.kind in _EASY and query.access is not Access.WRITE
+    return query.access is not Access.READ and not is_easy
 
 
 class Course:
@@ -61,6 +69,7 @@ class Course:
     __slots__ = (
         "_has_waited",
         "_home",
+        "_is_ordered_read",
         "_key",
         "_shelves",
         "autocommit",
@@ -99,6 +108,8 @@ class Course:
         # Whether it wrote something that others do not see yet.
         self.wrote = False
         self._has_waited = False
+        # Whether a rule or a hint sends the query under way, which only reads, to a replica.
+        self._is_ordered_read = False
         self._shelves = {backend: home}
 
     def steer(self, query: Query, orders: Orders | None) -> Backend | None:
@@ -108,7 +119,7 @@ class Course:
             return chosen
         group = self.group
         if orders is not None and orders.target is not None and orders.route is not None:
-            return self._as_ordered(orders.target, orders.route)
+            return self._as_ordered(orders.target, orders.route, query)
         route = READ if query.access is Access.READ and query.is_plain else route_by_meaning(query)
         if route.role is Role.REPLICA:
             route, reader = self._read(route, orders)
@@ -117,10 +128,10 @@ class Course:
                 return reader
         self.route = route
         primary = group.primary
-        if primary in self.tried or not (primary.is_usable or query.access is not Access.READ):
-            self.route = ROUTES[Role.REPLICA, Reason.NO_PRIMARY]
-            return group.any_reader(self.tried) if query.access is Access.READ else None
-        return primary
+        if primary not in self.tried and (primary.is_usable or needs_primary(query)):
+            return primary
+        self.route = ROUTES[Role.REPLICA, Reason.NO_PRIMARY]
+        return None if needs_primary(query) else group.any_reader(self.tried)
 
     def glance(self, query: Query) -> Backend | None:
         """The server for a plain query, where that takes no thought; None means that `steer` must think.
@@ -150,19 +161,22 @@ class Course:
         self.wait_for = b""
         self.deadline = 0.0
         self._has_waited = False
+        self._is_ordered_read = False
 
     def has_waited_in_vain(self) -> None:
         """The replica did not get in time what the session wrote: the primary has it."""
         self.wait_for = b""
         self._has_waited = True
 
-    def _as_ordered(self, target: Target, route: Route) -> Backend | None:
-        self.route = route
+    def _as_ordered(self, target: Target, route: Route, query: Query) -> Backend | None:
         # A statement that waits through a reload was ordered to a group that is followed no more.
         group = self.group if target.group.name == self.group.name else target.group
+        is_for_replica = target.role is Role.REPLICA
+        self.route = route
+        self._is_ordered_read = is_for_replica and route_by_meaning(query) is READ
         if target.backend is not None:
             chosen: Backend | None = target.backend
-        elif target.role is Role.REPLICA:
+        elif is_for_replica:
             # Whoever asks for a replica gets one, as long as any answers.
             chosen = group.reader(0.0, self.tried) or group.any_reader(self.tried)
         else:
@@ -209,12 +223,14 @@ class Course:
     def is_reading_ahead(self) -> bool:
         """Whether the last query read from a replica for a transaction that did not write yet, and may end there.
 
-        A plain read opens one where the server's own default is to have autocommit off.
+        A plain read opens one where the server's own default is to have autocommit off. What a rule or a hint sends to
+        a replica would hold the session there, where it cannot write.
         """
-        return self.route is _READ_AHEAD or self.route is READ
+        return self.route is _READ_AHEAD or self.route is READ or self._is_ordered_read
 
     def stay(self, backend: Backend | None, connection: Connection) -> None:
         """A query goes to the connection that the session holds."""
+        self._is_ordered_read = False
         routes = _TRANSACTION if connection.is_in_transaction else _PINNED
         self.route = routes[backend is not self.group.primary]
 

@@ -61,7 +61,10 @@ def orders(
     told = Orders() if named is None else _by_rule(*named, topology, home)
     if hints is not None:
         told = _by_hint(told, hints, topology, home)
-    if told.target is not None and told.target.role is Role.REPLICA and query.access is Access.WRITE:
+    is_for_replica = told.target is not None and told.target.role is Role.REPLICA
+    if is_for_replica and query.access is Access.LOCKING_READ:
+        told = _locking(told)
+    elif is_for_replica and query.access is Access.WRITE:
         who = f"rule {told.rule}" if told.route is not None and told.route.reason is Reason.RULE else "a hint"
         error = MySQLError(
             ErrorCode.READ_ONLY,
@@ -69,6 +72,14 @@ def orders(
         )
         told = told._replace(refusal=err_from(error))
     return told if named is not None or hints is not None else None
+
+
+def _locking(told: Orders) -> Orders:
+    # At a replica its lock would keep nobody away. Who hints knows of this very statement; who writes a rule need not.
+    if told.target is None or told.route is None or told.route.reason is Reason.HINT:
+        return told
+    route = ROUTES[Role.PRIMARY, Reason.LOCKING_READ]._replace(rule=told.rule)
+    return told._replace(target=Target(told.target.group, Role.PRIMARY), route=route)
 
 
 def _by_rule(name: str, rule: Rule, topology: Topology, home: Group) -> Orders:

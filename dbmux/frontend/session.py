@@ -379,10 +379,11 @@ class Session(WarnedTenant):
     def leave_hanging(self) -> None:
         """The server is down, though its connections stand: a read that another one can take goes there."""
         connection = self.connection
-        is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
-        if connection is None or self.course is None or not is_read or not self._is_retriable:
+        if connection is None or self.course is None or not self._is_retriable:
             return
-        if not connection.reply_bytes:
+        is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
+        # While it is made ready, nothing of the command was sent.
+        if self.state == State.WAITING or (is_read and not connection.reply_bytes):
             # As if the server had closed it, which it cannot do any more.
             connection.channel.abort()
 
@@ -476,8 +477,10 @@ class Session(WarnedTenant):
 
     @property
     def busy_since(self) -> float | None:
-        """When the command under way began, by time.perf_counter, or None."""
-        return self._started if self.state in (State.REPLYING, State.FILE_UPLOAD) else None
+        """Since when a server has the command under way, by time.perf_counter, or None."""
+        is_ready = self.state in (State.REPLYING, State.FILE_UPLOAD)
+        has_server = is_ready or (self.state == State.WAITING and self.connection is not None)
+        return max(self._started, self._sent_at) if has_server else None
 
     @property
     def activity(self) -> str:
@@ -740,6 +743,8 @@ class Session(WarnedTenant):
         self.connection.reply_bytes = 0
         held, self._pending = self._pending, b""
         self._sent = held[:KEPT]
+        # Only its beginning is kept.
+        self._is_retriable = False
         self.channel.resume()
         self._uploaded(held)
 

@@ -20,7 +20,7 @@ from dbmux.frontend.carried import COUNTS, PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
-from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State, Tenant
+from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Pin, PinReason, Query
 from dbmux.wire import packet
@@ -98,7 +98,8 @@ class StatementTenant(CachedTenant):
         self._orders = None
         preparation = replace(
             USE,
-            access=Access.WRITE,
+            # To the primary, which has the newest columns; as long as there is one.
+            access=Access.UNSURE if query.access is Access.READ else Access.WRITE,
             # The server makes the variables of a statement already when it prepares it.
             effects=tuple(Pin(PinReason.USER_VARIABLE, name) for name in query.assigned),
             is_statement=True,
@@ -248,7 +249,7 @@ class StatementTenant(CachedTenant):
         there = None if connection is None else connection.statements.get(key)
         if connection is None or there is None or (types and connection.bound.get(there) != types):
             self._shape = RESULT
-            Tenant._request(self, query, data, lambda: self._send_execution(statement, data, is_usual=True), statement)
+            self._request_on(query, data, lambda: self._send_execution(statement, data, is_usual=True), statement)
             return True
         connection.statements.move_to_end(key)
         self._command = EXECUTE

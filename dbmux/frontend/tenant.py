@@ -27,7 +27,7 @@ from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
-from dbmux.frontend.course import Course
+from dbmux.frontend.course import Course, needs_primary
 from dbmux.frontend.diagnostics import LASTING
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
@@ -264,6 +264,13 @@ class Tenant:
 
     def _request(self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None) -> None:
         # Have a connection that is ready for this query, and then do something on it.
+        self._is_retriable = self.connection is None
+        self._request_on(query, data, then, statement)
+
+    def _request_on(
+        self, query: Query, data: bytes, then: Callable[[], None], statement: Statement | None = None
+    ) -> None:
+        # The same where a connection may have been taken already, for this very query.
         self._query = query
         self._is_plain = query.is_plain and query.is_digest_wide and data[4] != Command.RESET_CONNECTION
         self._statement = statement
@@ -271,7 +278,6 @@ class Tenant:
         self._pending = data
         self._then = then
         self._started = perf_counter()
-        self._is_retriable = self.connection is None
         if self.course is not None:
             self.course.begin()
         self._get_connection()
@@ -288,7 +294,9 @@ class Tenant:
             self._make_ready(connection)
         elif self.shelf is not None:
             self.state = int(State.WAITING)
-            self.deadline = self._started + self.surroundings.pool_wait_s
+            # The time that it waited for a primary is another one.
+            since = perf_counter() if self.course is not None and self.course.deadline else self._started
+            self.deadline = since + self.surroundings.pool_wait_s
             self.shelf.pool.wait(self)
 
     def _turn(self, course: Course, query: Query) -> bool:
@@ -301,8 +309,7 @@ class Tenant:
         if backend is None:
             self._answer_error(course.refusal or _nobody(course))
             return False
-        is_for_primary = backend is course.group.primary and query.access is not Access.READ
-        if is_for_primary and query.kind is not Kind.KILL and course.must_wait_for_primary:
+        if backend is course.group.primary and needs_primary(query) and course.must_wait_for_primary:
             self._await_primary(course)
             return False
         if debtor is not None and backend is not self._debtor_backend:
@@ -320,7 +327,7 @@ class Tenant:
         if self.connection is not None or self.course is not None or shelf is None:
             # What the cache has to do with it was settled: asking once more would lose the reading that has begun.
             self._shape = RESULT
-            Tenant._request(self, query, data, self._send_pending)
+            self._request_on(query, data, self._send_pending)
             return
         self._query = query
         self._is_plain = True
@@ -384,6 +391,7 @@ class Tenant:
             return False
         self._is_retriable = False
         self.connection = None
+        self._lift_limits(connection)
         self.shelf.give(connection, perf_counter())
         course.group.doubt()
         self._resend()
@@ -646,9 +654,12 @@ class Tenant:
         )
 
     def _obeyed(self, orders: Orders, route: Route, connection: Connection) -> Route:
+        self._lift_limits(connection)
+        return route._replace(rule=orders.rule, would=orders.would or route.would)
+
+    def _lift_limits(self, connection: Connection) -> None:
         connection.scanner.row_limit = ANY
         self.surroundings.limited.discard(self)
-        return route._replace(rule=orders.rule, would=orders.would or route.would)
 
     def _follow(self, connection: Connection, now: float) -> None:
         # What the query did to the session, and whether the connection can be given away after it.

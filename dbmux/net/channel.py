@@ -39,7 +39,7 @@ class Owner(Protocol):
 class Channel(asyncio.Protocol):
     """A connection of either side. `opened` is called with it once it stands and must name the owner."""
 
-    __slots__ = ("_broken", "_linger", "_linger_s", "_opened", "_tls", "owner", "transport", "write")
+    __slots__ = ("_broken", "_linger", "_linger_s", "_opened", "_owner", "_tls", "transport", "write")
 
     def __init__(self, opened: Callable[[Channel], Owner], linger_s: float = LINGER_S) -> None:
         self._opened = opened
@@ -47,7 +47,7 @@ class Channel(asyncio.Protocol):
         self._tls: TlsLayer | None = None
         self._broken: ssl.SSLError | None = None
         self._linger: asyncio.TimerHandle | None = None
-        self.owner: Owner
+        self._owner: Owner
         self.transport: asyncio.Transport
         # Sends bytes; an owner that was told `congested` should stop calling it. The transport's own method, until
         # TLS stands between: a call saved for every query.
@@ -60,20 +60,31 @@ class Channel(asyncio.Protocol):
         self.write = self.transport.write
         self.owner = self._opened(self)
 
-    def data_received(self, data: bytes) -> None:
-        """The loop says: bytes came."""
-        if self._tls is None:
-            self.owner.received(data)
-        else:
-            self._decrypt(self._tls, data)
+    @property
+    def owner(self) -> Owner:
+        """Who is told what comes."""
+        return self._owner
+
+    @owner.setter
+    def owner(self, owner: Owner) -> None:
+        self._owner = owner
+        # A loop asks once for what it calls with each piece.
+        self.transport.set_protocol(self)
+
+    @property
+    def data_received(self) -> Callable[[bytes], None]:
+        """What the loop calls when bytes came: the owner's own method, until TLS stands between."""
+        if self._tls is not None:
+            return self._encrypted_received
+        return self._owner.received
 
     def pause_writing(self) -> None:
         """The loop says: too much waits to be sent."""
-        self.owner.congested()
+        self._owner.congested()
 
     def resume_writing(self) -> None:
         """The loop says: it was sent."""
-        self.owner.writable()
+        self._owner.writable()
 
     def eof_received(self) -> None:
         """The loop says: the peer will send no more. A peer that is dead says the same: it is taken as gone."""
@@ -85,7 +96,7 @@ class Channel(asyncio.Protocol):
             self._linger.cancel()
         # An owner may have something to say before it is told; uvloop would raise at that.
         self.write = _say_nothing
-        self.owner.closed(self._broken or exc)
+        self._owner.closed(self._broken or exc)
 
     def pause(self) -> None:
         """Read nothing until `resume`."""
@@ -117,6 +128,7 @@ class Channel(asyncio.Protocol):
         """Put TLS on; `first` are bytes of it that arrived already. `layer.established` tells when it stands."""
         self._tls = layer
         self.write = self._write_encrypted
+        self.transport.set_protocol(self)
         self._decrypt(layer, first)
 
     @property
@@ -129,6 +141,10 @@ class Channel(asyncio.Protocol):
         """The other side's address, for people."""
         name = self.transport.get_extra_info("peername")
         return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "unix socket"
+
+    def _encrypted_received(self, data: bytes) -> None:
+        assert self._tls is not None
+        self._decrypt(self._tls, data)
 
     def _write_encrypted(self, data: bytes | memoryview) -> None:
         assert self._tls is not None
@@ -147,7 +163,7 @@ class Channel(asyncio.Protocol):
         if handshake := layer.outgoing():
             self.transport.write(handshake)
         if plain:
-            self.owner.received(plain)
+            self._owner.received(plain)
         if layer.ended:
             self.close()
 

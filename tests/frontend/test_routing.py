@@ -34,14 +34,22 @@ class Member(FakeBackend):
         super().__init__(answer=self._answer)
         self.name = name
         self.hangs_up_on = b""
+        # The same, and then no more.
+        self.hangs_up_once_on = b""
         # Hears reads, and never answers.
         self.is_deaf = False
+        # The same for whatever has this in it.
+        self.hears_nothing_of = b""
         self._status = Status.AUTOCOMMIT
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         if command.command == Command.QUIT or (self.hangs_up_on and self.hangs_up_on in command.body):
             return None
-        if self.is_deaf and command.body.startswith(b"SELECT"):
+        if self.hangs_up_once_on and self.hangs_up_once_on in command.body:
+            self.hangs_up_once_on = b""
+            return None
+        is_lost = self.hears_nothing_of and self.hears_nothing_of in command.body
+        if is_lost or (self.is_deaf and command.body.startswith(b"SELECT")):
             return b""
         match command.body.upper().split():
             case [b"BEGIN"] | [b"START", *_]:
@@ -586,9 +594,9 @@ class Switchable(Member):
 
 
 @asynccontextmanager
-async def switchable(**config: Any) -> AsyncIterator[Group]:
-    top = {"service": {"user": "nobody"}}
-    async with group(kind=Switchable, roles="auto", top=top, **config) as found:
+async def switchable(top: dict[str, Any] | None = None, **config: Any) -> AsyncIterator[Group]:
+    sections = {"service": {"user": "nobody"}, **(top or {})}
+    async with group(kind=Switchable, roles="auto", top=sections, **config) as found:
         yield found
 
 

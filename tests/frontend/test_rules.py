@@ -97,6 +97,42 @@ def test_a_rule_routes() -> None:
     run(scenario)
 
 
+def test_locking_reads_go_to_the_primary_whatever_a_rule_says_of_reads() -> None:
+    async def scenario() -> None:
+        async with with_rules(reports={"kind": ["select"], "route": "main.replica"}) as found:
+            session = await client(found.port)
+
+            assert await served_by(session, b"SELECT a FROM orders FOR UPDATE") == "primary"
+            assert await served_by(session, b"SELECT a FROM orders") != "primary"
+            assert found.reasons == [Reason.LOCKING_READ, Reason.RULE]
+            assert rules_told(found) == ["reports"] * 2
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("policy", ["primary", "until_write"])
+@pytest.mark.parametrize("hint", [b"", b"/* dbmux: route=one */ "])
+def test_without_autocommit_a_read_that_is_sent_to_a_replica_does_not_keep_the_session_there(
+    policy: str, hint: bytes
+) -> None:
+    async def scenario() -> None:
+        rules = {} if hint else {"reports": {"kind": ["select"], "route": "one"}}
+        async with group(top={"rules": rules}, implicit_transactions=policy) as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SET autocommit=0")
+
+            read = await served_by(session, b"SELECT %ba FROM orders" % hint)
+            await session.ask(Command.QUERY, b"UPDATE orders SET a = 1")
+
+            assert read == "one"
+            assert found.members["one"].statements[-1] == b"COMMIT"
+            assert found.members["primary"].statements[-1] == b"UPDATE orders SET a = 1"
+            session.close()
+
+    run(scenario)
+
+
 def test_a_rule_rejects_and_the_session_goes_on() -> None:
     async def scenario() -> None:
         async with with_rules(never={"kind": ("delete",), "reject": {"message": "cancel it", "code": 1644}}) as found:
