@@ -228,6 +228,7 @@ class Engine:
             max_clients_per_address=config.limits.clients_per_address,
             failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
+            prepared_max=config.limits.prepared_max,
             cache=self.cache if config.is_cached else None,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,

@@ -63,6 +63,7 @@ class FakeBackend:
 
     answer: Answer = select
     capabilities: int = OFFERED
+    version: bytes = b"8.0.36-fake"
     greets: bool = True
     logins: int = 0
     open: int = 0
@@ -94,7 +95,7 @@ class FakeBackend:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         protocol = ServerProtocol(
             Greeting(
-                server_version=b"8.0.36-fake",
+                server_version=self.version,
                 connection_id=7,
                 scramble=SCRAMBLE,
                 capabilities=self.capabilities,

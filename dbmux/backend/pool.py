@@ -200,16 +200,18 @@ class Shelf:
         if connection.holder is not None:
             connection.holder = None
             pool.busy -= 1
-        if pool.is_closing or (pool.worn and connection in pool.worn):
+        if pool.is_closing:
             connection.quit()
             return
-        if pool.queue:
-            if pool.is_wanted_elsewhere(self):
+        if (pool.worn and connection in pool.worn) or (pool.queue and pool.is_wanted_elsewhere(self)):
+            if connection.debt and connection.creditor is not None:
+                connection.creditor.collect(connection, self._has_paid)
+            else:
                 connection.quit()
-                return
-            if (waiter := pool.first(self)) is not None:
-                waiter.granted(connection)
-                return
+            return
+        if pool.queue and (waiter := pool.first(self)) is not None:
+            waiter.granted(connection)
+            return
         connection.idle_since = now
         self.idle.append(connection)
         if pool.queue:

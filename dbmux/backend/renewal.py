@@ -37,4 +37,5 @@ def can_reset(greeting: Greeting) -> bool:
     """Whether the server knows COM_RESET_CONNECTION."""
     version = greeting.server_version.removeprefix(b"5.5.5-")
     numbers = tuple(int(number) for number in re.findall(rb"\d+", version)[:3])
-    return numbers >= (_RESETS_SINCE_MARIADB if greeting.is_mariadb else _RESETS_SINCE_MYSQL)
+    # By its name: those that have it not do not clear the flag that MySQL always sets.
+    return numbers >= (_RESETS_SINCE_MARIADB if b"MariaDB" in version else _RESETS_SINCE_MYSQL)

@@ -478,6 +478,8 @@ class Limits(Section):
     """Failed logins within a minute after which an address is refused for a time; 0 refuses none."""
     inspect_max: Annotated[Bytes, Field(ge=4096)] = 1024 * 1024
     """Longer statements are passed on as they come."""
+    prepared_max: Annotated[Bytes, Field(ge=4096)] = 64 * 1024 * 1024
+    """Up to which length commands about prepared statements are held; longer ones are refused."""
 
 
 class Live(Section):

@@ -78,6 +78,7 @@ class Settings:
     max_clients_per_address: int | None = None
     failed_logins: int = 0
     inspect_max: int
+    prepared_max: int
     cache: Cache | None = None
     login_timeout_s: float
     pool_wait_s: float = 10.0
@@ -134,6 +135,11 @@ class Frontend:
     def inspect_max(self) -> int:
         """Statements up to this length, in bytes, are looked at whole."""
         return self.settings.inspect_max
+
+    @property
+    def prepared_max(self) -> int:
+        """Commands about prepared statements up to this length, in bytes, are held."""
+        return self.settings.prepared_max
 
     @property
     def pool_wait_s(self) -> float:

@@ -210,7 +210,7 @@ class Statements:
     def execution(self, statement: Statement, data: bytes, connection: Connection, server_id: int) -> bytes:
         """The command to execute it on a connection; raises ProtocolError for a malformed one."""
         if not statement.parameters and not self.capabilities & Capability.QUERY_ATTRIBUTES:
-            return renumbered(data, server_id)
+            return in_packets(renumbered(data, server_id))
         head, tail = data[4:5] + server_id.to_bytes(4, "little"), data[NUMBER.stop :]
         if data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             tail = self._bulk_types(statement, tail, connection, server_id)
@@ -263,3 +263,9 @@ def key_of(text: bytes, state: SessionState) -> StatementKey:
 def renumbered(data: bytes, number: int) -> bytes:
     """A command about a statement, or the answer to its preparation, with another number in the same place."""
     return data[: NUMBER.start] + number.to_bytes(4, "little") + data[NUMBER.stop :]
+
+
+def in_packets(command: bytes) -> bytes:
+    """A command behind the header of its first packet, with those of the others."""
+    is_one = len(command) < packet.HEADER + packet.MAX_PAYLOAD
+    return command if is_one else packet.encode(command[packet.HEADER :], 0)

@@ -90,6 +90,10 @@ class Surroundings(Market, Protocol):
         """Statements up to this length, in bytes, are looked at whole."""
 
     @property
+    def prepared_max(self) -> int:
+        """Commands about prepared statements up to this length, in bytes, are held."""
+
+    @property
     def topology(self) -> Topology:
         """The servers and groups of now."""
 
@@ -590,10 +594,14 @@ class Session(WarnedTenant):
             elif length > self.surroundings.inspect_max or length == packet.MAX_PAYLOAD:
                 if len(held) < packet.HEADER + HEAD:
                     break
-                self._stream(bytes(held))
-                if self.state != IDLE:
-                    return
-                held = self._held
+                if held[packet.HEADER] in PREPARED:
+                    if not self._run_whole(held):
+                        break
+                else:
+                    self._stream(bytes(held))
+                    if self.state != IDLE:
+                        return
+                    held = self._held
             elif len(held) < packet.HEADER + length:
                 break
             else:
@@ -606,8 +614,32 @@ class Session(WarnedTenant):
         if is_listening and self.state != State.CLOSED and not self._is_backend_congested:
             self.channel.resume()
 
+    def _run_whole(self, held: bytearray) -> bool:
+        # However long it is: the number in it is the session's own, and means another statement at the server.
+        length, limit = packet.span(held), self.surroundings.prepared_max
+        if length > limit:
+            why = f"this command is over {limit} bytes long; raise limits.prepared_max, or send the value in pieces"
+            self._misbehaved(ProtocolError(ErrorCode.TOO_BIG, why))
+            return False
+        if len(held) < length:
+            return False
+        head = bytes(held[: packet.HEADER])
+        reader = packet.PacketReader(limit)
+        reader.feed(bytes(held[:length]))
+        try:
+            payload = reader.next()
+        except ProtocolError as error:
+            self._misbehaved(error)
+            return False
+        if payload is None:
+            # As long as it is now, it goes on in another packet.
+            return False
+        del held[:length]
+        self._run(head + payload)
+        return True
+
     def _run(self, data: bytes) -> None:
-        # One whole command, in one packet.
+        # One whole command, as if in one packet.
         command = data[4]
         self._orders = None
         self._sent = data
@@ -733,8 +765,16 @@ class Session(WarnedTenant):
             return EXECUTION
         if self.capabilities & Capability.MULTI_STATEMENTS or self.carried.state.option is not None:
             return OPAQUE
-        query = self._read(held[: packet.HEADER + HEAD], self._text_at)
+        return self._read_beginning(held, self._text_at)
+
+    def _read_beginning(self, data: bytes, start: int) -> Query:
+        query = self._read(data[: packet.HEADER + HEAD], start)
         return query if query.kind in (Kind.INSERT, Kind.REPLACE) else OPAQUE
+
+    def _read_prepared(self, data: bytes, start: int) -> Query:
+        if len(data) <= self.surroundings.inspect_max:
+            return self._read(data, start)
+        return replace(self._read_beginning(data, start), footprint=ANYWHERE, is_digest_wide=False)
 
     def _begin_stream(self) -> None:
         assert self.connection is not None

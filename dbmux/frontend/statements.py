@@ -18,7 +18,7 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import EXECUTE, CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
 from dbmux.frontend.diagnostics import with_status, with_warnings
-from dbmux.frontend.prepared import NUMBER, Statement, Statements, renumbered
+from dbmux.frontend.prepared import NUMBER, Statement, Statements, in_packets, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State
 from dbmux.net.channel import Channel
@@ -65,6 +65,10 @@ class StatementTenant(CachedTenant):
         """What the statement means that begins at `start`."""
 
     @abstractmethod
+    def _read_prepared(self, data: bytes, start: int) -> Query:
+        """The same for what is to be prepared, of which a long one is read only at its beginning."""
+
+    @abstractmethod
     def _heed(self, query: Query, text: bytes, start: int) -> bool:
         """Read what is ordered for this statement; False when it was answered with a refusal."""
 
@@ -91,7 +95,7 @@ class StatementTenant(CachedTenant):
                 self.refuse(error)
 
     def _prepare(self, data: bytes) -> None:
-        query = self._read(data, packet.HEADER + 1)
+        query = self._read_prepared(data, packet.HEADER + 1)
         if not self._heed(query, data, packet.HEADER + 1):
             return
         # Where it is executed is ordered for each time that it is.
@@ -313,13 +317,13 @@ class StatementTenant(CachedTenant):
         number = connection.statements[key]
         connection.statements.move_to_end(key)
         if is_usual and (not statement.parameters or connection.bound.get(number) == statement.types):
-            self._pending = renumbered(data, number)
+            self._pending = in_packets(renumbered(data, number))
         else:
             try:
                 self._pending = statements.execution(statement, data, connection, number)
             except ProtocolError:
                 # The server knows best what to say of it.
-                self._pending = renumbered(data, number)
+                self._pending = in_packets(renumbered(data, number))
         self._send_pending()
         connection.scanner.opens_cursor = int(_asks_for_cursor(data))
         if statement.is_changed:
@@ -355,7 +359,7 @@ class StatementTenant(CachedTenant):
     def _send_use(self, statement: Statement, data: bytes) -> None:
         connection = self.connection
         assert connection is not None
-        self._pending = renumbered(data, connection.statements[statement.key])
+        self._pending = in_packets(renumbered(data, connection.statements[statement.key]))
         self._send_pending()
         if self._shape == Shape.NONE:
             connection.scanner.begin(Shape.NONE, 0)

@@ -38,6 +38,22 @@ def last(packets: bytes) -> bytes:
         at = end
 
 
+def count(packets: bytes) -> int:
+    """How many packets these are that `encode` made of one payload."""
+    return 1 + (len(packets) - HEADER) // (HEADER + MAX_PAYLOAD)
+
+
+def span(data: bytearray) -> int:
+    """How many bytes the payload at the beginning takes with its headers, as far as those are there to tell."""
+    end = 0
+    while len(data) >= end + HEADER:
+        length = int.from_bytes(data[end : end + 3], "little")
+        end += HEADER + length
+        if length < MAX_PAYLOAD:
+            break
+    return end
+
+
 class PacketReader:
     """Cuts a stream into payloads and checks that their sequence numbers follow one another."""
 

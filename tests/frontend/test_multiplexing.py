@@ -488,28 +488,38 @@ def test_a_session_that_is_killed_in_a_read_ends_and_the_read_is_not_done_again(
     run(scenario)
 
 
-def test_a_connection_that_makes_room_for_another_user_pays_its_debt_first() -> None:
-    class Numbered(FakeBackend):
-        """An INSERT gets the number 77, and has a warning."""
+class Numbered(FakeBackend):
+    """An INSERT gets the number 77, and has a warning."""
 
-        def __init__(self) -> None:
-            super().__init__(answer=self._answer)
+    def __init__(self) -> None:
+        super().__init__(answer=self._answer)
 
-        def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
-            match command.body:
-                case b"SELECT LAST_INSERT_ID()":
-                    return protocol.send_rows([COLUMN], [row(b"77")], Status.AUTOCOMMIT)
-                case b"INSERT INTO t VALUES (NULL)":
-                    return protocol.send_ok(Ok(last_insert_id=77, warnings=1))
-            return select(protocol, command)
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        match command.body:
+            case b"SELECT LAST_INSERT_ID()":
+                return protocol.send_rows([COLUMN], [row(b"77")], Status.AUTOCOMMIT)
+            case b"INSERT INTO t VALUES (NULL)":
+                return protocol.send_ok(Ok(last_insert_id=77, warnings=1))
+        return select(protocol, command)
 
+
+@pytest.mark.parametrize("waits", [False, True], ids=["an idle one", "one that comes back"])
+def test_a_connection_that_makes_room_for_another_kind_of_client_pays_its_debt_first(waits: bool) -> None:  # noqa: FBT001
     async def scenario() -> None:
+        insert, gate = b"INSERT INTO t VALUES (NULL)", asyncio.Event()
         async with shared(Numbered()) as proxy:
             one = await client(proxy.port)
             two = await client(proxy.port, capabilities=PLAIN | Capability.FOUND_ROWS)
-            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            if waits:
+                proxy.backend.gates[insert] = gate
+            inserting = asyncio.ensure_future(one.ask(Command.QUERY, insert))
+            await proxy.until(lambda: bool(pool.busy) if waits else inserting.done())
 
-            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+            other = asyncio.ensure_future(two.ask(Command.QUERY, b"SELECT 2"))
+            await proxy.until(lambda: bool(pool.queue) if waits else other.done())
+            gate.set()
+            assert Row(row(b"SELECT 2")) in await other
             await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID(), 'mine'")
 
             asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
@@ -517,6 +527,88 @@ def test_a_connection_that_makes_room_for_another_user_pays_its_debt_first() -> 
             assert b"SET last_insert_id=77" in asked[3:]
             one.close()
             two.close()
+
+    run(scenario)
+
+
+def test_where_the_server_knows_no_reset_a_change_of_user_stands_in_for_it() -> None:
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=select, version=b"5.6.51-log")) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            # Only a reset takes a user variable away.
+            await one.ask(Command.QUERY, b"SET @a = 1")
+
+            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+
+            assert proxy.backend.changes == [b"app"]
+            assert proxy.backend.logins == 2
+            assert Command.RESET_CONNECTION not in [number for number, _ in proxy.backend.commands]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_connection_that_cannot_be_reset_any_more_is_replaced() -> None:
+    class Changed(FakeBackend):
+        """A server at which the account has another password by now."""
+
+        def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+            if self.changes:
+                self.changes.clear()
+                return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
+            return super()._check(protocol, answer)
+
+    async def scenario() -> None:
+        async with shared(Changed(answer=select, version=b"10.1.48-MariaDB")) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"SET @a = 1")
+
+            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+            assert proxy.backend.logins == 2
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("size", [10, 10_000, packet.MAX_PAYLOAD - 10, packet.MAX_PAYLOAD + 10])
+def test_a_prepared_statement_is_told_by_its_number_at_the_server_however_long_its_values_are(size: int) -> None:
+    def prepares_as_77(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.command == Command.STMT_PREPARE:
+            return packet.encode(Prepared(statement=77, columns=0, parameters=0).build(), 1)
+        return None if command.command == Command.QUIT else protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
+
+    async def scenario() -> None:
+        config: Any = {"limits": {"inspect_max": 4096}}
+        async with shared(FakeBackend(answer=prepares_as_77), **config) as proxy:
+            session = await client(proxy.port)
+            (told,) = await session.ask(
+                Command.STMT_PREPARE, b"INSERT INTO t VALUES ('%b')" % (b"x" * min(size, 10_000))
+            )
+            values = b"\0\x01\0\0\0" + b"v" * size
+
+            assert isinstance(told, Prepared)
+            assert told.statement == 1
+            assert isinstance((await session.ask(Command.STMT_EXECUTE, b"\x01\0\0\0" + values))[0], Ok)
+            assert (Command.STMT_EXECUTE, b"\x4d\0\0\0" + values) in proxy.backend.commands
+            session.close()
+
+    run(scenario)
+
+
+def test_a_command_about_a_prepared_statement_that_is_longer_than_it_may_be_is_refused() -> None:
+    async def scenario() -> None:
+        config: Any = {"limits": {"inspect_max": 4096, "prepared_max": 8192}}
+        async with shared(FakeBackend(answer=prepares), **config) as proxy:
+            session = await client(proxy.port)
+            await session.ask(Command.STMT_PREPARE, b"DELETE FROM t")
+
+            (told,) = await session.ask(Command.STMT_EXECUTE, b"\x01\0\0\0\0\x01\0\0\0" + b"v" * 1_000_000)
+
+            assert isinstance(told, Err)
+            assert told.number == ErrorCode.TOO_BIG.number
+            session.close()
 
     run(scenario)
 

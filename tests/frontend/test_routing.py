@@ -42,11 +42,16 @@ class Member(FakeBackend):
         self.hears_nothing_of = b""
         self._status = Status.AUTOCOMMIT
 
-    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+    def _hangs_up(self, command: CommandReceived) -> bool:
         if command.command == Command.QUIT or (self.hangs_up_on and self.hangs_up_on in command.body):
-            return None
-        if self.hangs_up_once_on and self.hangs_up_once_on in command.body:
+            return True
+        is_last = bool(self.hangs_up_once_on) and self.hangs_up_once_on in command.body
+        if is_last:
             self.hangs_up_once_on = b""
+        return is_last
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if self._hangs_up(command):
             return None
         is_lost = self.hears_nothing_of and self.hears_nothing_of in command.body
         if is_lost or (self.is_deaf and command.body.startswith(b"SELECT")):
