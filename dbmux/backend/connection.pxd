@@ -14,6 +14,7 @@ cdef class Exchange:
 cdef class Connection:
     cdef bytes _held
     cdef public object bound
+    cdef public bint can_be_reset
     cdef public bint can_track
     cdef public object capabilities
     cdef public object channel

@@ -300,6 +300,7 @@ class Connection:
     __slots__ = (
         "_held",
         "bound",
+        "can_be_reset",
         "can_track",
         "capabilities",
         "channel",
@@ -341,6 +342,8 @@ class Connection:
         self.client_capabilities = 0
         self.exchange: Exchange | None = None
         self.home: Home | None = None
+        # Whether it is as a new one once it was reset.
+        self.can_be_reset = True
         # Where the server knows no reset, and the account is known.
         self.renewal: Renewal | None = None
         self.creditor: Creditor | None = None

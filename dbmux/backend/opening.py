@@ -13,7 +13,7 @@ from dbmux.backend.connection import Connection
 from dbmux.backend.inquiry import ask
 from dbmux.backend.login import Credentials, log_in
 from dbmux.backend.pool import Account, Shelf, ShelfKey
-from dbmux.backend.renewal import Renewal, can_reset
+from dbmux.backend.renewal import Renewal, can_reset, is_lost_by_reset
 from dbmux.backend.server import Backend, Wish
 from dbmux.backend.turn import run
 from dbmux.config.model import Account as ServiceAccount
@@ -31,7 +31,7 @@ MAX_PACKET = 1 << 30
 KILL_TIMEOUT_S = 5.0
 STATE_QUERY = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection,"
-    b"@@sql_mode,@@max_connections"
+    b"@@sql_mode,@@max_connections,@@init_connect"
 )
 
 
@@ -56,6 +56,7 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     assert protocol.greeting is not None
     connection = Connection(conversation.channel, protocol.greeting, protocol.capabilities, SessionState(names=names))
     connection.scanner.status = protocol.status
+    connection.can_be_reset = not is_lost_by_reset(protocol.greeting, protocol.capabilities, row[6] or b"")
     if not can_reset(protocol.greeting):
         connection.renewal = Renewal(key.user, account.charset, account.password)
     conversation.channel.resume()

@@ -1,6 +1,7 @@
 """What resets a connection whose server knows no COM_RESET_CONNECTION: a change of user, to the one that it has.
 
-The account of a login comes in; the request and the answer to what the server then asks go out. Nothing is sent here.
+The account of a login comes in; the request and the answer to what the server then asks go out, and whether a reset
+leaves a connection as a login makes it. Nothing is sent here.
 MySQL has the command since 5.7.3, MariaDB since 10.2.4 (manual pages "mysql_reset_connection", "COM_RESET_CONNECTION").
 Unlike that, a change of user leaves the session in no schema.
 """
@@ -11,8 +12,12 @@ import re
 from dataclasses import dataclass, field
 
 from dbmux.wire import auth
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.handshake import AuthSwitch, ChangeUser, Greeting
 
+# From these a server derives at a login what a reset takes away again: wait_timeout, and on MariaDB the sql_mode.
+LOST_BY_RESET = int(Capability.INTERACTIVE)
+LOST_BY_RESET_ON_MARIADB = int(Capability.INTERACTIVE | Capability.IGNORE_SPACE)
 _RESETS_SINCE_MYSQL, _RESETS_SINCE_MARIADB = (5, 7, 3), (10, 2, 4)
 
 
@@ -31,6 +36,12 @@ class Renewal:
     def answer(self, asked: AuthSwitch) -> bytes | None:
         """The proof that the plugin wants, or None where it cannot be given at once."""
         return auth.answer_to(asked.plugin, self.password, asked.scramble)
+
+
+def is_lost_by_reset(greeting: Greeting, capabilities: int, init_connect: bytes) -> bool:
+    """Whether something of a login is lost by a reset, so that only a new connection is like a new one."""
+    flags = LOST_BY_RESET_ON_MARIADB if greeting.is_mariadb else LOST_BY_RESET
+    return bool(capabilities & flags or init_connect)
 
 
 def can_reset(greeting: Greeting) -> bool:

@@ -279,6 +279,11 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
         return _sharing(door, backend, proof, state, shelf)
     connection = await Turn(backend.pool, shelf, deadline).wait(shelf.take(state, None))
     assert connection is not None
+    while not connection.can_be_reset and needs_reset(connection.state, state):
+        # What its login brought about would be gone with a reset.
+        connection.quit()
+        connection = await Turn(backend.pool, shelf, deadline).wait(shelf.take(state, None))
+        assert connection is not None
     # What runs now counts instead of its last session's statement.
     connection.creditor = None
     try:

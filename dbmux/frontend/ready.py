@@ -41,6 +41,10 @@ class ReadyTenant(Tenant):
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
         carried.expect_schema()
+        is_others = connection.creditor is not self and not self._is_held(connection)
+        if is_others and not connection.can_be_reset and carried.has_reset(connection):
+            self._replace(connection)
+            return
         if statement is not None and statement.is_astray:
             statement.go_with(carried.state)
         is_prepared = statement is None or self._is_there(statement, connection)
@@ -57,6 +61,15 @@ class ReadyTenant(Tenant):
             self._seek_without_schema(connection)
         else:
             self._carry_over(connection, gtid)
+
+    def _replace(self, connection: Connection) -> None:
+        # What its login brought about would be gone with a reset.
+        shelf = self.shelf
+        assert shelf is not None
+        shelf.pool.worn.add(connection)
+        self.connection = None
+        shelf.give(connection, perf_counter())
+        self._get_connection()
 
     def _is_there(self, statement: Statement, connection: Connection) -> bool:
         return connection.has_statement(statement.key) and not self.carried.has_reset(connection)

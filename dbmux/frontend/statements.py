@@ -369,7 +369,7 @@ class StatementTenant(CachedTenant):
         if self._statement is not None:
             self._follow_prepared(self._statement, connection, now)
         elif self._command == Command.RESET_CONNECTION and not connection.scanner.error:
-            if self.is_spoiled and self.backend is not None:
+            if (self.is_spoiled or not connection.can_be_reset) and self.backend is not None:
                 self.backend.pool.worn.add(connection)
             self.carried.reset(connection)
             if self._statements is not None:

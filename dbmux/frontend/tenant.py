@@ -830,6 +830,7 @@ class Tenant:
         is_spoiled = self.backend is not None and self.is_spoiled
         if self.backend is not None and self.carried.pins:
             self._drop_pins()
+        is_spoiled = is_spoiled or (connection is not None and not connection.can_be_reset)
         if connection is not None and self.shelf is not None and not is_spoiled and not connection.kills:
             _clean(connection, self.shelf)
         elif connection is not None:

@@ -549,6 +549,29 @@ def test_where_the_server_knows_no_reset_a_change_of_user_stands_in_for_it() -> 
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "flag, init_connect",
+    [(Capability.INTERACTIVE, b""), (Capability.LONG_PASSWORD, b"SET time_zone = '+01:00'")],
+    ids=["a capability", "init_connect"],
+)
+def test_a_connection_that_a_reset_would_not_leave_as_its_login_made_it_is_replaced(
+    flag: Capability, init_connect: bytes
+) -> None:
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=select, init_connect=init_connect)) as proxy:
+            one, two = [await client(proxy.port, capabilities=PLAIN | flag) for _ in range(2)]
+            await one.ask(Command.QUERY, b"SET @a = 1")
+
+            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+
+            assert proxy.backend.logins == 2
+            assert Command.RESET_CONNECTION not in [number for number, _ in proxy.backend.commands]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_a_connection_that_cannot_be_reset_any_more_is_replaced() -> None:
     class Changed(FakeBackend):
         """A server at which the account has another password by now."""
