@@ -55,11 +55,12 @@ def carry(tables: Tables, passwords: Passwords) -> Carried:
     if not hostgroups.backends:
         raise ConfigError(("no server can be carried over: mysql_servers has none that is not OFFLINE",))
     belonging = homes(tables, hostgroups.served)
+    groups = {user: home.group for user, home in belonging.items()}
     users, own_rules = carry_users(tables, hostgroups.served, secrets, findings)
     rules = carry_rules(tables, hostgroups.served, belonging, findings)
     _observe_without_split(hostgroups, rules.split, findings)
     made: dict[str, Any] = {
-        **_entrances(tables, hostgroups, belonging, findings),
+        **_entrances(tables, hostgroups, groups, findings),
         "backends": {name: _short(backend, "address") for name, backend in hostgroups.backends.items()},
         "groups": {name: _short(group, "primary") for name, group in hostgroups.groups.items()},
         "users": users,

@@ -59,7 +59,7 @@ _KNOWN = frozenset((
 @dataclass(slots=True)
 class _Carrying:
     served: Mapping[int, Served]
-    homes: Mapping[str, str]
+    homes: Mapping[str, Served]
     findings: Findings
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     split: set[str] = field(default_factory=set)
@@ -88,8 +88,8 @@ def usual_split(tables: Tables) -> list[tuple[int, int]]:
     return [(next(iter(homes)), next(iter(readers)))] if len(homes) == len(readers) == 1 and homes != readers else []
 
 
-def carry_rules(tables: Tables, served: Mapping[int, Served], homes: Mapping[str, str], findings: Findings) -> Rules:
-    """All rules; DbMux, too, takes the first that matches. `homes` are the users' groups."""
+def carry_rules(tables: Tables, served: Mapping[int, Served], homes: Mapping[str, Served], findings: Findings) -> Rules:
+    """All rules; DbMux, too, takes the first that matches. `homes` are what serves the users' own hostgroups."""
     carrying = _Carrying(served, homes, findings)
     rows = sorted(tables.get("mysql_query_rules", ()), key=lambda row: row.number("rule_id"))
     active = [row for row in rows if _is_active(row, findings)]
@@ -125,12 +125,31 @@ def _carry(row: Row, carrying: _Carrying, *, is_last: bool) -> None:
     conditions, actions = _conditions(row, found), _actions(row, carrying.served)
     if _is_split(found, actions, row, carrying):
         _leave_to_group(row, found, carrying)
-    elif not actions:
-        findings.tell(row, name, "nothing is left for it to do")
+    elif actions:
+        _add_noted(row, found, {**conditions, **actions}, carrying)
+    elif row.is_on("apply"):
+        _keep_home(row, found, conditions, carrying)
     else:
-        _add(row, name.replace(" ", "_"), {**conditions, **actions}, carrying)
-        if found.note:
-            findings.tell(row, f"{name}, {_pattern(row)}", found.note)
+        findings.tell(row, name, "nothing is left for it to do")
+
+
+def _keep_home(row: Row, found: Meaning, conditions: Mapping[str, Any], carrying: _Carrying) -> None:
+    # Without an action, too, such a rule is the last for what it matches, which stays in its user's own hostgroup.
+    routes = {home.route for home in _homes(row, carrying.homes)}
+    if len(routes) == 1:
+        _add_noted(row, found, {**conditions, "route": routes.pop()}, carrying)
+        return
+    why = "it kept what it matches where its users are, and which group that is cannot be told"
+    why += "; its statements now go on to the later rules"
+    carrying.findings.tell(row, f"rule {row.text('rule_id')}", why)
+    carrying.left_out.append(row.text("rule_id"))
+
+
+def _add_noted(row: Row, found: Meaning, rule: dict[str, Any], carrying: _Carrying) -> None:
+    name = f"rule {row.text('rule_id')}"
+    _add(row, name.replace(" ", "_"), rule, carrying)
+    if found.note:
+        carrying.findings.tell(row, f"{name}, {_pattern(row)}", found.note)
 
 
 def _add(row: Row, name: str, rule: dict[str, Any], carrying: _Carrying) -> None:
@@ -162,7 +181,7 @@ def _obstacle(row: Row, found: Meaning | None, carrying: _Carrying, *, is_last: 
     if hostgroup and row.number("destination_hostgroup") not in carrying.served:
         return f"no server is in hostgroup {hostgroup}"
     target = _reader(found, row, carrying.served)
-    if target is not None and target.group not in _homes(row, carrying.homes):
+    if target is not None and target.group not in _home_groups(row, carrying.homes):
         return f"it sends the reads of another group to {target.group}, and a rule would send locking reads there too"
     if not row.is_on("apply") and not is_last:
         return "apply is 0, so later rules may change what it does; here the first that matches is the last"
@@ -226,7 +245,7 @@ def _is_split(found: Meaning, actions: Mapping[str, Any], row: Row, carrying: _C
     if found.is_locking_read:
         return True
     target = _reader(found, row, carrying.served)
-    return target is not None and len(actions) == 1 and target.group in _homes(row, carrying.homes)
+    return target is not None and len(actions) == 1 and target.group in _home_groups(row, carrying.homes)
 
 
 def _reader(found: Meaning, row: Row, served: Mapping[int, Served]) -> Served | None:
@@ -237,7 +256,12 @@ def _reader(found: Meaning, row: Row, served: Mapping[int, Served]) -> Served | 
     return target if target is not None and target.has_replicas and target.role is Role.REPLICA else None
 
 
-def _homes(row: Row, homes: Mapping[str, str]) -> set[str]:
+def _home_groups(row: Row, homes: Mapping[str, Served]) -> set[str]:
+    return {home.group for home in _homes(row, homes)}
+
+
+def _homes(row: Row, homes: Mapping[str, Served]) -> set[Served]:
+    # Of those who log in with the name that the row asks for, or of all.
     user = row.text("username")
     return set(homes.values()) if not user else {homes[user]} if user in homes else set()
 
@@ -249,7 +273,7 @@ def _leave_to_group(row: Row, found: Meaning, carrying: _Carrying) -> None:
         why = "a group sends what surely only reads to its replicas by itself; no rule is needed"
         if not _has_no_user(row):
             why += ", and here it does so for everybody"
-        elif len(_homes(row, carrying.homes)) > 1:
+        elif len(_home_groups(row, carrying.homes)) > 1:
             why += "; those of other groups' users stay in their group now"
         carrying.taken_by = name if row.is_on("apply") else ""
         if target is not None:

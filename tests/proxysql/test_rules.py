@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxysql.examples import carried, loaded, made, rules, told
+from tests.proxysql.examples import carried, loaded, made, rules, told, with_others
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,6 @@ def test_they_stand_in_the_order_of_their_numbers() -> None:
         ('match_digest="^DELETE" re_modifiers="GLOBAL" timeout=1', "re_modifiers GLOBAL: "),
         ('client_addr="10.%.1" timeout=1', "client_addr 10.%.1: "),
         ("destination_hostgroup=99", "no server is in hostgroup 99"),
-        ("log=1", "nothing is left for it to do"),
     ],
 )
 def test_a_rule_that_cannot_be_carried_over_is_told_with_why(row: str, words: str) -> None:
@@ -88,6 +87,43 @@ def test_what_a_rule_stores_is_stored_and_the_service_account_looks_what_there_i
 
     assert found["rules"]["rule_7"]["cache"] == "5000ms"
     assert "service" in found
+
+
+def test_a_rule_without_anything_to_do_is_told() -> None:
+    text = rules("rule_id=7 log=1")
+
+    assert "rules" not in made(text)
+    assert "p.cnf:7: rule 7: nothing is left for it to do" in told(text)
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ('username="app"', {"user": "app", "route": "main.primary"}),
+        ('username="ro"', {"user": "ro", "route": "main.replica"}),
+        ('username="other"', {"user": "other", "route": "db3"}),
+        (r'username="app" match_digest="^SELECT .* FROM orders\\b"',
+         {"user": "app", "kind": ["select"], "table": "*.orders", "route": "main.primary"}),
+    ],
+)  # fmt: skip
+def test_a_rule_that_only_keeps_others_away_keeps_a_user_at_home(row: str, rule: dict[str, Any]) -> None:
+    split = 'rule_id=2 match_digest="^SELECT" destination_hostgroup=20 apply=1'
+    text = with_others(rules(f"rule_id=1 {row} apply=1", split))
+
+    assert made(text)["rules"]["rule_1"] == rule
+    assert list(loaded(text).rules)[0] == "rule_1"
+
+
+def test_where_it_keeps_everybody_it_must_be_one_place() -> None:
+    text = rules('rule_id=1 schemaname="shop" apply=1', 'rule_id=2 match_digest="^DELETE" timeout=1 apply=1')
+
+    assert made(text)["rules"]["rule_1"] == {"schema": "shop", "route": "main.primary"}
+    assert list(made(with_others(text))["rules"]) == ["rule_2", "user_ro"]
+    assert [line for line in told(with_others(text)) if ": rule " in line] == [
+        "p.cnf:7: rule 1: it kept what it matches where its users are, and which group that is cannot be told; "
+        "its statements now go on to the later rules",
+        "p.cnf:7: rule 2: it now also sees what 1 took before it; look whether that is right",
+    ]
 
 
 def test_a_rule_that_later_ones_may_change_is_told() -> None:
