@@ -18,7 +18,7 @@ from dbmux.proxysql.findings import Findings
 from dbmux.proxysql.hostgroups import Served
 from dbmux.proxysql.patterns import Meaning, meaning
 from dbmux.proxysql.tables import Row, Tables
-from dbmux.query import Kind
+from dbmux.proxysql.taken import Taker, taker_of_all, takers_of_some
 from dbmux.routes import Role
 
 # What ProxySQL answers with an error_msg.
@@ -64,8 +64,7 @@ class _Carrying:
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     split: set[str] = field(default_factory=set)
     left_out: list[str] = field(default_factory=list)
-    # A rule of the split that nothing after it comes past.
-    taken_by: str = ""
+    takers: list[Taker] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +152,8 @@ def _add_noted(row: Row, found: Meaning, rule: dict[str, Any], carrying: _Carryi
 
 
 def _add(row: Row, name: str, rule: dict[str, Any], carrying: _Carrying) -> None:
-    if carrying.left_out:
-        numbers = ", ".join(carrying.left_out)
+    if missing := [*carrying.left_out, *(one.number for one in takers_of_some(rule, carrying.takers))]:
+        numbers = ", ".join(missing)
         why = f"it now also sees what {numbers} took before it; look whether that is right"
         carrying.findings.tell(row, name.replace("_", " "), why)
         carrying.left_out.clear()
@@ -185,15 +184,15 @@ def _obstacle(row: Row, found: Meaning | None, carrying: _Carrying, *, is_last: 
         return f"it sends the reads of another group to {target.group}, and a rule would send locking reads there too"
     if not row.is_on("apply") and not is_last:
         return "apply is 0, so later rules may change what it does; here the first that matches is the last"
-    return _taken(found, carrying)
+    return _taken(_conditions(row, found), carrying)
 
 
-def _taken(found: Meaning, carrying: _Carrying) -> str | None:
+def _taken(conditions: Mapping[str, Any], carrying: _Carrying) -> str | None:
     # A rule of the split that became none does not keep statements from the rules after it.
-    kinds = found.conditions.get("kind")
-    if not carrying.taken_by or (kinds is not None and Kind.SELECT.value not in kinds):
+    taker = taker_of_all(conditions, carrying.takers)
+    if taker is None:
         return None
-    return f"{carrying.taken_by} took every SELECT before it, and is no rule here; say with `kind` what is left"
+    return f"rule {taker.number} took every SELECT before it, and is no rule here; say with `kind` what is left"
 
 
 def _meaning(row: Row) -> Meaning | None:
@@ -209,12 +208,17 @@ def _has_no_user(row: Row) -> bool:
 
 
 def _conditions(row: Row, found: Meaning) -> dict[str, Any]:
+    return {**_session(row), **found.conditions}
+
+
+def _session(row: Row) -> dict[str, str]:
+    # What is asked of the session, whatever the statement.
     made = {
         "user": row.text("username"),
         "schema": row.text("schemaname"),
         "client": _network(row.text("client_addr")) or "",
     }
-    return {**{key: value for key, value in made.items() if value}, **found.conditions}
+    return {key: value for key, value in made.items() if value}
 
 
 def _network(written: str) -> str | None:
@@ -275,8 +279,8 @@ def _leave_to_group(row: Row, found: Meaning, carrying: _Carrying) -> None:
             why += ", and here it does so for everybody"
         elif len(_home_groups(row, carrying.homes)) > 1:
             why += "; those of other groups' users stay in their group now"
-        carrying.taken_by = name if row.is_on("apply") else ""
         if target is not None:
+            carrying.takers.append(Taker(row.text("rule_id"), _session(row), target.route))
             carrying.split.add(target.group)
     elif target is not None and target.role is Role.PRIMARY:
         why = "a group sends locking reads to its primary by itself; no rule is needed"

@@ -142,6 +142,8 @@ def test_a_rule_behind_one_that_was_left_out_is_told() -> None:
 @pytest.mark.parametrize(
     ("row", "is_kept"),
     [('match_digest="^UPDATE" timeout=1', True), ('match_digest="^SHOW" timeout=1', True),
+     ('match_digest="^DELETE FROM orders$" error_msg="no"', True),
+     ('match_digest="^select a FROM orders$" error_msg="no"', False),
      ('match_digest="^SELECT" timeout=1', False), ("timeout=1", False)],
 )  # fmt: skip
 def test_what_a_rule_for_all_selects_took_is_not_left_to_rules_after_it(row: str, is_kept: bool) -> None:
@@ -149,6 +151,28 @@ def test_what_a_rule_for_all_selects_took_is_not_left_to_rules_after_it(row: str
 
     assert ("rules" in made(text)) is is_kept
     assert ("rule 1 took every SELECT before it" in "".join(told(text))) is not is_kept
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ('username="ro" match_digest="^SELECT a FROM orders$" error_msg="no"', "kept"),
+        ('username="app" match_digest="^SELECT a FROM orders$" error_msg="no"', "left out"),
+        ('match_digest="^SELECT a FROM orders$" error_msg="no"', "kept and told"),
+        ('client_addr="10.1.2.%" match_digest="^SELECT a FROM orders$" error_msg="no"', "kept and told"),
+        ('client_addr="10.2.%" match_digest="^SELECT a FROM orders$" error_msg="no"', "kept"),
+        ('match_digest="^DELETE FROM orders$" error_msg="no"', "kept"),
+    ],
+)
+def test_what_a_rule_for_some_selects_took_is_not_all(row: str, what: str) -> None:
+    some = 'rule_id=1 username="app" client_addr="10.1.%" match_digest="^SELECT" destination_hostgroup=20 apply=1'
+    row = row.replace('username="app"', 'username="app" client_addr="10.1.%"')
+    text = with_others(rules(some, f"rule_id=2 {row} apply=1"))
+    lines = "".join(told(text))
+
+    assert ("rule_2" in made(text)["rules"]) is (what != "left out")
+    assert ("rule 1 took every SELECT before it" in lines) is (what == "left out")
+    assert ("rule 2: it now also sees what 1 took before it" in lines) is (what == "kept and told")
 
 
 def test_a_rule_for_the_selects_of_one_user_is_the_groups_own_way_for_all() -> None:
