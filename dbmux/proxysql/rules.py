@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from dbmux.proxysql.findings import Findings
 from dbmux.proxysql.hostgroups import Served
 from dbmux.proxysql.patterns import Meaning, meaning
 from dbmux.proxysql.tables import Row, Tables
-from dbmux.proxysql.taken import Taker, taker_of_all, takers_of_some
+from dbmux.proxysql.taken import Taker, may_meet, taker_of_all, takers_of_some
 from dbmux.routes import Role
 
 # What ProxySQL answers with an error_msg.
@@ -94,8 +94,10 @@ def carry_rules(tables: Tables, served: Mapping[int, Served], homes: Mapping[str
     active = [row for row in rows if _is_active(row, findings)]
     for at, row in enumerate(active):
         _carry(row, carrying, is_last=at == len(active) - 1)
-    for row in tables.get("mysql_query_rules_fast_routing", ()):
-        _carry_fast(row, carrying)
+    # Those for one user go before those for everybody.
+    fast = sorted(tables.get("mysql_query_rules_fast_routing", ()), key=lambda row: not row.text("username"))
+    for at, row in enumerate(fast):
+        _carry_fast(row, fast[at + 1 :], carrying)
     return Rules(carrying.rules, frozenset(carrying.split))
 
 
@@ -280,7 +282,7 @@ def _leave_to_group(row: Row, found: Meaning, carrying: _Carrying) -> None:
         elif len(_home_groups(row, carrying.homes)) > 1:
             why += "; those of other groups' users stay in their group now"
         if target is not None:
-            carrying.takers.append(Taker(row.text("rule_id"), _session(row), target.route))
+            carrying.takers.append(Taker(row.text("rule_id"), _session(row), target.group, target.route))
             carrying.split.add(target.group)
     elif target is not None and target.role is Role.PRIMARY:
         why = "a group sends locking reads to its primary by itself; no rule is needed"
@@ -289,15 +291,29 @@ def _leave_to_group(row: Row, found: Meaning, carrying: _Carrying) -> None:
     carrying.findings.tell(row, f"{name}, {_pattern(row)}", why)
 
 
-def _carry_fast(row: Row, carrying: _Carrying) -> None:
+def _carry_fast(row: Row, others: Iterable[Row], carrying: _Carrying) -> None:
     target = carrying.served.get(row.number("destination_hostgroup"))
     name = f"fast routing of {row.text('username') or 'everybody'} in {row.text('schemaname') or 'every schema'}"
+    conditions = _session(row)
     if target is None:
         carrying.findings.tell(row, name, f"no server is in hostgroup {row.text('destination_hostgroup')}")
     elif row.number("flagIN"):
         carrying.findings.tell(row, name, _WHOLE["flagIN"])
+    elif not _is_split_at_home(row, target, carrying):
+        _add(row, _fast_name(conditions), {**conditions, "route": target.route}, carrying)
+    elif any(may_meet(_session(other), conditions) for other in others):
+        # A rule without a route: it keeps the statements from the rules after it, and the group splits them.
+        carrying.rules[_fast_name(conditions)] = conditions
     else:
-        conditions = {"user": row.text("username"), "schema": row.text("schemaname")}
-        rule = {key: value for key, value in conditions.items() if value} | {"route": target.route}
-        words = [re.sub(r"\W+", "_", part) for part in conditions.values() if part]
-        _add(row, "_".join(("fast", *words)), rule, carrying)
+        carrying.findings.tell(row, name, "its group is theirs, and sends reads to its replicas; no rule is needed")
+
+
+def _is_split_at_home(row: Row, target: Served, carrying: _Carrying) -> bool:
+    # Fast routing is for what no rule sent anywhere; a rule that names the primary would take the reads as well.
+    is_home = _homes(row, carrying.homes) == {target} and target.role is Role.PRIMARY
+    takers = (one for one in carrying.takers if may_meet(one.conditions, _session(row)))
+    return is_home and any(one.group == target.group for one in takers)
+
+
+def _fast_name(conditions: Mapping[str, str]) -> str:
+    return "_".join(("fast", *(re.sub(r"\W+", "_", value) for value in conditions.values())))

@@ -21,6 +21,7 @@ class Taker:
 
     number: str
     conditions: Mapping[str, Any]
+    group: str
     route: str
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.proxysql.examples import carried, loaded, made, rules, told, with_others
+from tests.proxysql.examples import USUAL, carried, loaded, made, rules, told, with_others
 
 
 @pytest.mark.parametrize(
@@ -201,3 +201,60 @@ def test_fast_routing_is_rules_by_user_and_schema() -> None:
 
     assert made(text)["rules"] == {"fast_app_shop": {"user": "app", "schema": "shop", "route": "main.replica"}}
     assert len([finding for finding in carried(text).told if finding.what.startswith("fast routing")]) == 2
+
+
+def fast_routing(*rows: str) -> str:
+    """The usual split, with these rows of fast routing, of three users."""
+    written = ", ".join(f"{{ flagIN=0 {row} }}" for row in rows)
+    return with_others(USUAL) + f"mysql_query_rules_fast_routing = ( {written} )\n"
+
+
+def test_fast_routing_to_a_users_own_writer_leaves_its_reads_to_the_replicas() -> None:
+    text = fast_routing('username="app" schemaname="shop" destination_hostgroup=10')
+
+    assert list(made(text)["rules"]) == ["user_ro"]
+    assert told(text)[-1] == (
+        "p.cnf:11: fast routing of app in shop: its group is theirs, and sends reads to its replicas; no rule is needed"
+    )
+
+
+def test_where_other_fast_routing_would_take_them_a_rule_without_a_route_keeps_them() -> None:
+    text = fast_routing(
+        'username="" schemaname="shop" destination_hostgroup=30',
+        'username="app" schemaname="shop" destination_hostgroup=10',
+    )
+
+    assert list(made(text)["rules"].items())[:2] == [
+        ("fast_app_shop", {"user": "app", "schema": "shop"}),
+        ("fast_shop", {"schema": "shop", "route": "db3"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "rule", "is_told"),
+    [
+        ('username="ro" schemaname="shop" destination_hostgroup=20',
+         {"user": "ro", "schema": "shop", "route": "main.replica"}, False),
+        ('username="ro" schemaname="shop" destination_hostgroup=10',
+         {"user": "ro", "schema": "shop", "route": "main.primary"}, True),
+        ('username="app" schemaname="shop" destination_hostgroup=30',
+         {"user": "app", "schema": "shop", "route": "db3"}, True),
+    ],
+)  # fmt: skip
+def test_fast_routing_elsewhere_is_told_where_a_rule_took_the_reads(
+    row: str, rule: dict[str, Any], is_told: bool
+) -> None:
+    text = fast_routing(row)
+
+    assert next(iter(made(text)["rules"].values())) == rule
+    assert ("it now also sees what 2 took before it" in "".join(told(text))) is is_told
+
+
+def test_fast_routing_of_a_user_whose_reads_no_rule_took_is_a_rule() -> None:
+    split = 'rule_id=1 username="app" match_digest="^SELECT" destination_hostgroup=20 apply=1'
+    fast = 'mysql_query_rules_fast_routing = ( { username="b" schemaname="s" destination_hostgroup=10 } )\n'
+    text = rules(split, more=fast).replace(
+        "default_hostgroup=10 }", 'default_hostgroup=10 }, { username="b" default_hostgroup=10 }'
+    )
+
+    assert made(text)["rules"] == {"fast_b_s": {"user": "b", "schema": "s", "route": "main.primary"}}
