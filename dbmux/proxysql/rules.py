@@ -128,6 +128,8 @@ def _carry(row: Row, carrying: _Carrying, *, is_last: bool) -> None:
         _leave_to_group(row, found, carrying)
     elif actions:
         _add_noted(row, found, {**conditions, **actions}, carrying)
+        if (target := _reader(found, row, carrying.served)) is not None and _has_no_user(row):
+            carrying.split.add(target.group)
     elif row.is_on("apply"):
         _keep_home(row, found, conditions, carrying)
     else:

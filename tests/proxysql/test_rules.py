@@ -183,6 +183,15 @@ def test_a_rule_for_the_selects_of_one_user_is_the_groups_own_way_for_all() -> N
     assert "and here it does so for everybody" in "".join(told(text))
 
 
+@pytest.mark.parametrize(("row", "is_all"), [("cache_ttl=1000", True), ('timeout=1000 username="app"', False)])
+def test_a_rule_that_does_more_than_to_send_all_selects_to_readers_sends_them_there(row: str, is_all: bool) -> None:
+    text = rules(f'rule_id=1 match_digest="^SELECT" destination_hostgroup=20 {row} apply=1')
+
+    assert made(text)["rules"]["rule_1"]["route"] == "main.replica"
+    assert ("observe" in made(text)["groups"]["main"]) is not is_all
+    assert ("no rule sends all SELECTs to its readers" in "".join(told(text))) is not is_all
+
+
 def test_a_rule_that_sends_reads_to_a_group_of_somebody_else_is_told() -> None:
     text = rules('rule_id=1 username="z" match_digest="^SELECT" destination_hostgroup=20 apply=1')
 
