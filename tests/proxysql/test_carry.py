@@ -223,6 +223,12 @@ class TestVariables:
 
         assert any("mysql-threads: one process uses one core" in line for line in lines) is is_told
 
+    @pytest.mark.parametrize(("value", "is_told"), [("true", False), ("false", True), ('"False"', True), ("0", True)])
+    def test_a_connection_for_each_client_is_told(self, value: str, is_told: bool) -> None:
+        lines = told(USUAL + f"mysql_variables = {{ multiplexing={value} }}")
+
+        assert any('mysql-multiplexing: connections are shared; "login": "relay"' in line for line in lines) is is_told
+
     def test_a_number_that_is_none_is_told_with_its_place(self) -> None:
         with pytest.raises(ConfigError, match="^p.cnf:12: mysql-wait_timeout: variable_value: a number is expected"):
             carried(USUAL + '\nmysql_variables = { wait_timeout="soon" }')
