@@ -37,7 +37,8 @@ _TOLD = {
     "mysql-firewall_whitelist_enabled": "there is no whitelist; `reject` rules refuse what they name",
     "mysql-eventslog_filename": "`log.queries` writes statements to a file, in a form of its own",
     "mysql-default_schema": "let clients name their schema when they connect",
-    "mysql-multiplexing": 'connections are shared; "login": "relay", without `users`, gives each client one of its own',
+    "mysql-multiplexing": 'connections are shared; "login": "relay", with one server and without `users`, gives each '
+    "client one of its own",
 }
 _OFF = ("", "0", "false")
 # Those that are on unless somebody set them off.
