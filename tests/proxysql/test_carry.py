@@ -110,10 +110,29 @@ mysql_replication_hostgroups = ( {{ {pair} }} )
             "to b; if the others are replicas of it, make a group"
         ]
 
-    @pytest.mark.parametrize("text", ["", 'mysql_servers = ( { address="a" status="OFFLINE_SOFT" } )'])
-    def test_without_any_there_is_no_configuration(self, text: str) -> None:
-        with pytest.raises(ConfigError, match="no server can be carried over"):
+    @pytest.mark.parametrize(
+        ("text", "sentence", "more"),
+        [
+            ("", "nothing is in it at all", ()),
+            ("mysql_servers = ( )", "nothing is in it at all", ()),
+            ("mysql_user: ( { } )", "there is no mysql_servers, or nothing in it; there is mysql_user", ()),
+            ('mysql_servers = ( { address="a" status="OFFLINE_SOFT" } )', "of mysql_servers none can be used",
+             ("p.cnf:1: server a:3306: its status is OFFLINE_SOFT; add it when it is back",)),
+            ('mysql_servers = ( { adress="a" } )', "of mysql_servers none can be used",
+             ("p.cnf:1: mysql_servers, adress: unknown here",
+              "p.cnf:1: a server: it has no hostname, which is address in a file")),
+        ],
+    )  # fmt: skip
+    def test_without_any_there_is_no_configuration(self, text: str, sentence: str, more: tuple[str, ...]) -> None:
+        with pytest.raises(ConfigError) as found:
             carried(text)
+
+        assert found.value.problems == (f"no server can be carried over: {sentence}", *more)
+
+    def test_what_is_not_known_of_a_server_is_told(self) -> None:
+        text = 'mysql_servers = ( { address="a" hostgroup=1 max_conections=5 comment="first" } )'
+
+        assert told(text) == ["p.cnf:1: mysql_servers, max_conections: unknown here"]
 
 
 class TestUsers:
