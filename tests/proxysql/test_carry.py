@@ -284,6 +284,9 @@ RULES = st.fixed_dictionaries(
         "client_addr": st.sampled_from(['"10.%"', '"10.0.0.1"', '"host"']), "flagIN": NUMBER, "cache_ttl": NUMBER,
     },
 )  # fmt: skip
+FAST = st.fixed_dictionaries(
+    {"username": st.sampled_from(['"a"', '""']), "schemaname": st.just('"s"'), "destination_hostgroup": NUMBER}
+)
 PAIRS = st.fixed_dictionaries({"writer_hostgroup": NUMBER, "reader_hostgroup": NUMBER})
 
 
@@ -293,18 +296,24 @@ def section(name: str, rows: list[dict[str, str]]) -> str:
 
 
 @given(
-    st.lists(ROWS, max_size=4), st.lists(PEOPLE, max_size=3), st.lists(RULES, max_size=4), st.lists(PAIRS, max_size=2)
+    st.lists(ROWS, max_size=4),
+    st.lists(PEOPLE, max_size=3),
+    st.lists(RULES, max_size=4),
+    st.lists(FAST, max_size=2),
+    st.lists(PAIRS, max_size=2),
 )
 def test_whatever_there_is_what_is_made_is_valid(
     servers: list[dict[str, str]],
     users: list[dict[str, str]],
     query_rules: list[dict[str, str]],
+    fast_routing: list[dict[str, str]],
     pairs: list[dict[str, str]],
 ) -> None:
     text = (
         section("mysql_servers", servers)
         + section("mysql_users", users)
         + section("mysql_query_rules", query_rules)
+        + section("mysql_query_rules_fast_routing", fast_routing)
         + section("mysql_replication_hostgroups", pairs)
     )
     try:
