@@ -27,6 +27,8 @@ from dbmux.wire.rows import parse_text_row
 ADMIN_PORT = 6032
 TIMEOUT_S = 10.0
 UTF8 = 33
+# What every other server answers: a table without a schema is nothing to it.
+NO_DATABASE_SELECTED = 1046
 
 
 async def from_admin(address: Address, user: str, password: str) -> Tables:
@@ -63,6 +65,9 @@ async def _table(conversation: Conversation[ServerMessage], source: str, name: s
     while not protocol.is_reply_whole:
         match await conversation.next():
             case Err() as err:
+                if err.number == NO_DATABASE_SELECTED:
+                    why = f"this is a MySQL server, not ProxySQL's admin interface, whose usual port is {ADMIN_PORT}"
+                    raise ConfigError((f"{source}: {why}",))
                 # A version without this table; anything else is an error.
                 missing = b"no such table" in err.message
                 if not missing:

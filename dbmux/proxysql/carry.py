@@ -53,13 +53,15 @@ def carry(tables: Tables, passwords: Passwords) -> Carried:
     findings, secrets = Findings(), Secrets(passwords)
     hostgroups = carry_servers(tables, usual_split(tables), findings)
     if not hostgroups.backends:
-        raise ConfigError(("no server can be carried over: mysql_servers has none that is not OFFLINE",))
+        told = map(str, findings.in_order())
+        raise ConfigError((f"no server can be carried over: {_why_without_server(tables)}", *told))
     belonging = homes(tables, hostgroups.served)
+    groups = {user: home.group for user, home in belonging.items()}
     users, own_rules = carry_users(tables, hostgroups.served, secrets, findings)
     rules = carry_rules(tables, hostgroups.served, belonging, findings)
     _observe_without_split(hostgroups, rules.split, findings)
     made: dict[str, Any] = {
-        **_entrances(tables, hostgroups, belonging, findings),
+        **_entrances(tables, hostgroups, groups, findings),
         "backends": {name: _short(backend, "address") for name, backend in hostgroups.backends.items()},
         "groups": {name: _short(group, "primary") for name, group in hostgroups.groups.items()},
         "users": users,
@@ -76,6 +78,15 @@ def carry(tables: Tables, passwords: Passwords) -> Carried:
     # Whatever stood there: nothing goes out that DbMux would refuse.
     loads(text, "the configuration that was made", dict.fromkeys(secrets.variables, "x"))
     return Carried(text, findings.in_order(), tuple(findings.without_counterpart), secrets.variables)
+
+
+def _why_without_server(tables: Tables) -> str:
+    if not any(tables.values()):
+        return "nothing is in it at all"
+    if not tables.get("mysql_servers"):
+        there = ", ".join(name for name, rows in tables.items() if rows)
+        return f"there is no mysql_servers, or nothing in it; there is {there}"
+    return "of mysql_servers none can be used"
 
 
 def _observe_without_split(hostgroups: Hostgroups, split: frozenset[str], findings: Findings) -> None:

@@ -37,6 +37,10 @@ _NOT_OF_SERVERS = {
     "max_latency_ms": 'slow servers get less with "balance": "fastest"; none is left out for being slow',
     "gtid_port": 'no agent on the servers is needed; "read_your_writes": "gtid" asks them',
 }
+_KNOWN = frozenset((
+    *_NOT_OF_SERVERS, "hostgroup_id", "hostname", "port", "status", "weight", "max_connections", "max_replication_lag",
+    "use_ssl", "comment",
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,11 @@ def carry_servers(tables: Tables, split: Sequence[tuple[int, int]], findings: Fi
 def _usable(rows: Iterable[Row], findings: Findings) -> Iterator[Row]:
     for row in rows:
         status = row.text("status").upper()
-        if (problem := _problem(row)) is not None:
+        for column in sorted(row.values.keys() - _KNOWN):
+            findings.tell(row, f"mysql_servers, {column}", "unknown here")
+        if not row.text("hostname"):
+            findings.tell(row, "a server", "it has no hostname, which is address in a file")
+        elif (problem := _problem(row)) is not None:
             findings.tell(row, f"server {_address(row)}", problem)
         elif status.startswith("OFFLINE"):
             findings.tell(row, f"server {_address(row)}", f"its status is {status}; add it when it is back")

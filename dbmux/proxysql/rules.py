@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from dbmux.proxysql.findings import Findings
 from dbmux.proxysql.hostgroups import Served
 from dbmux.proxysql.patterns import Meaning, meaning
 from dbmux.proxysql.tables import Row, Tables
-from dbmux.query import Kind
+from dbmux.proxysql.taken import Taker, may_meet, taker_of_all, takers_of_some
 from dbmux.routes import Role
 
 # What ProxySQL answers with an error_msg.
@@ -59,13 +59,12 @@ _KNOWN = frozenset((
 @dataclass(slots=True)
 class _Carrying:
     served: Mapping[int, Served]
-    homes: Mapping[str, str]
+    homes: Mapping[str, Served]
     findings: Findings
     rules: dict[str, dict[str, Any]] = field(default_factory=dict)
     split: set[str] = field(default_factory=set)
     left_out: list[str] = field(default_factory=list)
-    # A rule of the split that nothing after it comes past.
-    taken_by: str = ""
+    takers: list[Taker] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +87,17 @@ def usual_split(tables: Tables) -> list[tuple[int, int]]:
     return [(next(iter(homes)), next(iter(readers)))] if len(homes) == len(readers) == 1 and homes != readers else []
 
 
-def carry_rules(tables: Tables, served: Mapping[int, Served], homes: Mapping[str, str], findings: Findings) -> Rules:
-    """All rules; DbMux, too, takes the first that matches. `homes` are the users' groups."""
+def carry_rules(tables: Tables, served: Mapping[int, Served], homes: Mapping[str, Served], findings: Findings) -> Rules:
+    """All rules; DbMux, too, takes the first that matches. `homes` are what serves the users' own hostgroups."""
     carrying = _Carrying(served, homes, findings)
     rows = sorted(tables.get("mysql_query_rules", ()), key=lambda row: row.number("rule_id"))
     active = [row for row in rows if _is_active(row, findings)]
     for at, row in enumerate(active):
         _carry(row, carrying, is_last=at == len(active) - 1)
-    for row in tables.get("mysql_query_rules_fast_routing", ()):
-        _carry_fast(row, carrying)
+    # Those for one user go before those for everybody.
+    fast = sorted(tables.get("mysql_query_rules_fast_routing", ()), key=lambda row: not row.text("username"))
+    for at, row in enumerate(fast):
+        _carry_fast(row, fast[at + 1 :], carrying)
     return Rules(carrying.rules, frozenset(carrying.split))
 
 
@@ -125,17 +126,38 @@ def _carry(row: Row, carrying: _Carrying, *, is_last: bool) -> None:
     conditions, actions = _conditions(row, found), _actions(row, carrying.served)
     if _is_split(found, actions, row, carrying):
         _leave_to_group(row, found, carrying)
-    elif not actions:
-        findings.tell(row, name, "nothing is left for it to do")
+    elif actions:
+        _add_noted(row, found, {**conditions, **actions}, carrying)
+        if (target := _reader(found, row, carrying.served)) is not None and _has_no_user(row):
+            carrying.split.add(target.group)
+    elif row.is_on("apply"):
+        _keep_home(row, found, conditions, carrying)
     else:
-        _add(row, name.replace(" ", "_"), {**conditions, **actions}, carrying)
-        if found.note:
-            findings.tell(row, f"{name}, {_pattern(row)}", found.note)
+        findings.tell(row, name, "nothing is left for it to do")
+
+
+def _keep_home(row: Row, found: Meaning, conditions: Mapping[str, Any], carrying: _Carrying) -> None:
+    # Without an action, too, such a rule is the last for what it matches, which stays in its user's own hostgroup.
+    routes = {home.route for home in _homes(row, carrying.homes)}
+    if len(routes) == 1:
+        _add_noted(row, found, {**conditions, "route": routes.pop()}, carrying)
+        return
+    why = "it kept what it matches where its users are, and which group that is cannot be told"
+    why += "; its statements now go on to the later rules"
+    carrying.findings.tell(row, f"rule {row.text('rule_id')}", why)
+    carrying.left_out.append(row.text("rule_id"))
+
+
+def _add_noted(row: Row, found: Meaning, rule: dict[str, Any], carrying: _Carrying) -> None:
+    name = f"rule {row.text('rule_id')}"
+    _add(row, name.replace(" ", "_"), rule, carrying)
+    if found.note:
+        carrying.findings.tell(row, f"{name}, {_pattern(row)}", found.note)
 
 
 def _add(row: Row, name: str, rule: dict[str, Any], carrying: _Carrying) -> None:
-    if carrying.left_out:
-        numbers = ", ".join(carrying.left_out)
+    if missing := [*carrying.left_out, *(one.number for one in takers_of_some(rule, carrying.takers))]:
+        numbers = ", ".join(missing)
         why = f"it now also sees what {numbers} took before it; look whether that is right"
         carrying.findings.tell(row, name.replace("_", " "), why)
         carrying.left_out.clear()
@@ -162,19 +184,19 @@ def _obstacle(row: Row, found: Meaning | None, carrying: _Carrying, *, is_last: 
     if hostgroup and row.number("destination_hostgroup") not in carrying.served:
         return f"no server is in hostgroup {hostgroup}"
     target = _reader(found, row, carrying.served)
-    if target is not None and target.group not in _homes(row, carrying.homes):
+    if target is not None and target.group not in _home_groups(row, carrying.homes):
         return f"it sends the reads of another group to {target.group}, and a rule would send locking reads there too"
     if not row.is_on("apply") and not is_last:
         return "apply is 0, so later rules may change what it does; here the first that matches is the last"
-    return _taken(found, carrying)
+    return _taken(_conditions(row, found), carrying)
 
 
-def _taken(found: Meaning, carrying: _Carrying) -> str | None:
+def _taken(conditions: Mapping[str, Any], carrying: _Carrying) -> str | None:
     # A rule of the split that became none does not keep statements from the rules after it.
-    kinds = found.conditions.get("kind")
-    if not carrying.taken_by or (kinds is not None and Kind.SELECT.value not in kinds):
+    taker = taker_of_all(conditions, carrying.takers)
+    if taker is None:
         return None
-    return f"{carrying.taken_by} took every SELECT before it, and is no rule here; say with `kind` what is left"
+    return f"rule {taker.number} took every SELECT before it, and is no rule here; say with `kind` what is left"
 
 
 def _meaning(row: Row) -> Meaning | None:
@@ -190,12 +212,17 @@ def _has_no_user(row: Row) -> bool:
 
 
 def _conditions(row: Row, found: Meaning) -> dict[str, Any]:
+    return {**_session(row), **found.conditions}
+
+
+def _session(row: Row) -> dict[str, str]:
+    # What is asked of the session, whatever the statement.
     made = {
         "user": row.text("username"),
         "schema": row.text("schemaname"),
         "client": _network(row.text("client_addr")) or "",
     }
-    return {**{key: value for key, value in made.items() if value}, **found.conditions}
+    return {key: value for key, value in made.items() if value}
 
 
 def _network(written: str) -> str | None:
@@ -226,7 +253,7 @@ def _is_split(found: Meaning, actions: Mapping[str, Any], row: Row, carrying: _C
     if found.is_locking_read:
         return True
     target = _reader(found, row, carrying.served)
-    return target is not None and len(actions) == 1 and target.group in _homes(row, carrying.homes)
+    return target is not None and len(actions) == 1 and target.group in _home_groups(row, carrying.homes)
 
 
 def _reader(found: Meaning, row: Row, served: Mapping[int, Served]) -> Served | None:
@@ -237,7 +264,12 @@ def _reader(found: Meaning, row: Row, served: Mapping[int, Served]) -> Served | 
     return target if target is not None and target.has_replicas and target.role is Role.REPLICA else None
 
 
-def _homes(row: Row, homes: Mapping[str, str]) -> set[str]:
+def _home_groups(row: Row, homes: Mapping[str, Served]) -> set[str]:
+    return {home.group for home in _homes(row, homes)}
+
+
+def _homes(row: Row, homes: Mapping[str, Served]) -> set[Served]:
+    # Of those who log in with the name that the row asks for, or of all.
     user = row.text("username")
     return set(homes.values()) if not user else {homes[user]} if user in homes else set()
 
@@ -249,10 +281,10 @@ def _leave_to_group(row: Row, found: Meaning, carrying: _Carrying) -> None:
         why = "a group sends what surely only reads to its replicas by itself; no rule is needed"
         if not _has_no_user(row):
             why += ", and here it does so for everybody"
-        elif len(_homes(row, carrying.homes)) > 1:
+        elif len(_home_groups(row, carrying.homes)) > 1:
             why += "; those of other groups' users stay in their group now"
-        carrying.taken_by = name if row.is_on("apply") else ""
         if target is not None:
+            carrying.takers.append(Taker(row.text("rule_id"), _session(row), target.group, target.route))
             carrying.split.add(target.group)
     elif target is not None and target.role is Role.PRIMARY:
         why = "a group sends locking reads to its primary by itself; no rule is needed"
@@ -261,15 +293,29 @@ def _leave_to_group(row: Row, found: Meaning, carrying: _Carrying) -> None:
     carrying.findings.tell(row, f"{name}, {_pattern(row)}", why)
 
 
-def _carry_fast(row: Row, carrying: _Carrying) -> None:
+def _carry_fast(row: Row, others: Iterable[Row], carrying: _Carrying) -> None:
     target = carrying.served.get(row.number("destination_hostgroup"))
     name = f"fast routing of {row.text('username') or 'everybody'} in {row.text('schemaname') or 'every schema'}"
+    conditions = _session(row)
     if target is None:
         carrying.findings.tell(row, name, f"no server is in hostgroup {row.text('destination_hostgroup')}")
     elif row.number("flagIN"):
         carrying.findings.tell(row, name, _WHOLE["flagIN"])
+    elif not _is_split_at_home(row, target, carrying):
+        _add(row, _fast_name(conditions), {**conditions, "route": target.route}, carrying)
+    elif any(may_meet(_session(other), conditions) for other in others):
+        # A rule without a route: it keeps the statements from the rules after it, and the group splits them.
+        carrying.rules[_fast_name(conditions)] = conditions
     else:
-        conditions = {"user": row.text("username"), "schema": row.text("schemaname")}
-        rule = {key: value for key, value in conditions.items() if value} | {"route": target.route}
-        words = [re.sub(r"\W+", "_", part) for part in conditions.values() if part]
-        _add(row, "_".join(("fast", *words)), rule, carrying)
+        carrying.findings.tell(row, name, "its group is theirs, and sends reads to its replicas; no rule is needed")
+
+
+def _is_split_at_home(row: Row, target: Served, carrying: _Carrying) -> bool:
+    # Fast routing is for what no rule sent anywhere; a rule that names the primary would take the reads as well.
+    is_home = _homes(row, carrying.homes) == {target} and target.role is Role.PRIMARY
+    takers = (one for one in carrying.takers if may_meet(one.conditions, _session(row)))
+    return is_home and any(one.group == target.group for one in takers)
+
+
+def _fast_name(conditions: Mapping[str, str]) -> str:
+    return "_".join(("fast", *(re.sub(r"\W+", "_", value) for value in conditions.values())))

@@ -71,6 +71,8 @@ def from_file(path: Path) -> Tables:
     try:
         with path.open("rb") as file:
             begins = file.read(len(SQLITE))
+    except FileNotFoundError:
+        raise ConfigError((f"{path}: there is no such file",)) from None
     except OSError:
         begins = b""
     return from_database(path) if begins == SQLITE else from_text(read(path), str(path))

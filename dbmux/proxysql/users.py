@@ -57,13 +57,13 @@ class Secrets:
         return f"${{{name}}}"
 
 
-def homes(tables: Tables, served: Mapping[int, Served]) -> dict[str, str]:
-    """The group of each user."""
+def homes(tables: Tables, served: Mapping[int, Served]) -> dict[str, Served]:
+    """What serves the own hostgroup of each user."""
     found = {}
     for row in tables.get("mysql_users", ()):
         target = served.get(row.number("default_hostgroup"))
         if row.is_on("active", 1) and target is not None:
-            found[row.text("username")] = target.group
+            found[row.text("username")] = target
     return found
 
 

@@ -37,7 +37,12 @@ _TOLD = {
     "mysql-firewall_whitelist_enabled": "there is no whitelist; `reject` rules refuse what they name",
     "mysql-eventslog_filename": "`log.queries` writes statements to a file, in a form of its own",
     "mysql-default_schema": "let clients name their schema when they connect",
+    "mysql-multiplexing": 'connections are shared; "login": "relay", with one server and without `users`, gives each '
+    "client one of its own",
 }
+_OFF = ("", "0", "false")
+# Those that are on unless somebody set them off.
+_TOLD_OFF = frozenset(("mysql-multiplexing",))
 _USUAL = {
     "mysql-threads": "4", "mysql-max_transaction_time": "14400000",
     "mysql-default_schema": "information_schema",
@@ -66,13 +71,19 @@ def carry_variables(tables: Tables, findings: Findings) -> dict[str, Any]:
         elif name.lower() == _CACHE_SIZE and _whole(row):
             made["cache"] = {"memory": f"{_whole(row)}MB"}
         elif name in _TOLD:
-            if value not in ("", "0", "false", _USUAL.get(name)):
+            if _is_unusual(name, value):
                 findings.tell(row, name, _TOLD[name])
         elif name not in _CARRIED:
             findings.without_counterpart.append(Finding(row.place, name, "has no counterpart"))
     if timeouts:
         made["timeouts"] = timeouts
     return made
+
+
+def _is_unusual(name: str, value: str) -> bool:
+    if name in _TOLD_OFF:
+        return value.lower() in _OFF
+    return value not in (*_OFF, _USUAL.get(name))
 
 
 def carry_monitor(tables: Tables, secrets: Secrets, usual: str) -> dict[str, Any]:

@@ -50,3 +50,10 @@ def loaded(text: str) -> Config:
 def rules(*rows: str, more: str = "") -> str:
     """A configuration with these rules."""
     return SERVERS + PAIR + USER + more + f"mysql_query_rules: ( {', '.join(f'{{ {row} }}' for row in rows)} )\n"
+
+
+def with_others(text: str) -> str:
+    """The same with two more users: one of the readers, and one of a server that is a group of its own."""
+    others = '{ username="ro" default_hostgroup=20 }, { username="other" default_hostgroup=30 }'
+    more = text.replace("default_hostgroup=10 }", f"default_hostgroup=10 }}, {others}")
+    return more.replace("mysql_servers = (", 'mysql_servers = ( { address="db3" hostgroup=30 },')

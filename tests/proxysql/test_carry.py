@@ -110,10 +110,29 @@ mysql_replication_hostgroups = ( {{ {pair} }} )
             "to b; if the others are replicas of it, make a group"
         ]
 
-    @pytest.mark.parametrize("text", ["", 'mysql_servers = ( { address="a" status="OFFLINE_SOFT" } )'])
-    def test_without_any_there_is_no_configuration(self, text: str) -> None:
-        with pytest.raises(ConfigError, match="no server can be carried over"):
+    @pytest.mark.parametrize(
+        ("text", "sentence", "more"),
+        [
+            ("", "nothing is in it at all", ()),
+            ("mysql_servers = ( )", "nothing is in it at all", ()),
+            ("mysql_user: ( { } )", "there is no mysql_servers, or nothing in it; there is mysql_user", ()),
+            ('mysql_servers = ( { address="a" status="OFFLINE_SOFT" } )', "of mysql_servers none can be used",
+             ("p.cnf:1: server a:3306: its status is OFFLINE_SOFT; add it when it is back",)),
+            ('mysql_servers = ( { adress="a" } )', "of mysql_servers none can be used",
+             ("p.cnf:1: mysql_servers, adress: unknown here",
+              "p.cnf:1: a server: it has no hostname, which is address in a file")),
+        ],
+    )  # fmt: skip
+    def test_without_any_there_is_no_configuration(self, text: str, sentence: str, more: tuple[str, ...]) -> None:
+        with pytest.raises(ConfigError) as found:
             carried(text)
+
+        assert found.value.problems == (f"no server can be carried over: {sentence}", *more)
+
+    def test_what_is_not_known_of_a_server_is_told(self) -> None:
+        text = 'mysql_servers = ( { address="a" hostgroup=1 max_conections=5 comment="first" } )'
+
+        assert told(text) == ["p.cnf:1: mysql_servers, max_conections: unknown here"]
 
 
 class TestUsers:
@@ -223,6 +242,12 @@ class TestVariables:
 
         assert any("mysql-threads: one process uses one core" in line for line in lines) is is_told
 
+    @pytest.mark.parametrize(("value", "is_told"), [("true", False), ("false", True), ('"False"', True), ("0", True)])
+    def test_a_connection_for_each_client_is_told(self, value: str, is_told: bool) -> None:
+        lines = told(USUAL + f"mysql_variables = {{ multiplexing={value} }}")
+
+        assert any('mysql-multiplexing: connections are shared; "login": "relay"' in line for line in lines) is is_told
+
     def test_a_number_that_is_none_is_told_with_its_place(self) -> None:
         with pytest.raises(ConfigError, match="^p.cnf:12: mysql-wait_timeout: variable_value: a number is expected"):
             carried(USUAL + '\nmysql_variables = { wait_timeout="soon" }')
@@ -259,6 +284,9 @@ RULES = st.fixed_dictionaries(
         "client_addr": st.sampled_from(['"10.%"', '"10.0.0.1"', '"host"']), "flagIN": NUMBER, "cache_ttl": NUMBER,
     },
 )  # fmt: skip
+FAST = st.fixed_dictionaries(
+    {"username": st.sampled_from(['"a"', '""']), "schemaname": st.just('"s"'), "destination_hostgroup": NUMBER}
+)
 PAIRS = st.fixed_dictionaries({"writer_hostgroup": NUMBER, "reader_hostgroup": NUMBER})
 
 
@@ -268,18 +296,24 @@ def section(name: str, rows: list[dict[str, str]]) -> str:
 
 
 @given(
-    st.lists(ROWS, max_size=4), st.lists(PEOPLE, max_size=3), st.lists(RULES, max_size=4), st.lists(PAIRS, max_size=2)
+    st.lists(ROWS, max_size=4),
+    st.lists(PEOPLE, max_size=3),
+    st.lists(RULES, max_size=4),
+    st.lists(FAST, max_size=2),
+    st.lists(PAIRS, max_size=2),
 )
 def test_whatever_there_is_what_is_made_is_valid(
     servers: list[dict[str, str]],
     users: list[dict[str, str]],
     query_rules: list[dict[str, str]],
+    fast_routing: list[dict[str, str]],
     pairs: list[dict[str, str]],
 ) -> None:
     text = (
         section("mysql_servers", servers)
         + section("mysql_users", users)
         + section("mysql_query_rules", query_rules)
+        + section("mysql_query_rules_fast_routing", fast_routing)
         + section("mysql_replication_hostgroups", pairs)
     )
     try:

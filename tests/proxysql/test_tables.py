@@ -79,6 +79,13 @@ def forbidden(protocol: ServerProtocol, command: CommandReceived) -> bytes | Non
     return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
 
 
+def another(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+    """Answers as a MySQL server that is asked for a table without a schema."""
+    if command.command == 3:
+        return protocol.send_err(Err(number=1046, sqlstate=b"3D000", message=b"No database selected"))
+    return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
+
+
 def test_a_file_has_its_own_names_for_some_columns_and_variables() -> None:
     assert values(from_text(FILE, "proxysql.cnf")) == MEANT
 
@@ -94,6 +101,11 @@ def test_a_database_is_told_from_a_file_by_its_contents(tmp_path: Path) -> None:
 
     assert values(tables) == MEANT
     assert tables["mysql_servers"][1].place == f"{path}: mysql_servers hostgroup_id=20 hostname=db2 port=3307"
+
+
+def test_a_file_that_is_not_there_is_told_without_more(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no\.cnf: there is no such file$"):
+        from_file(tmp_path / "no.cnf")
 
 
 def test_what_only_begins_like_a_database_is_refused(tmp_path: Path) -> None:
@@ -115,7 +127,15 @@ def test_the_admin_interface_is_asked_for_every_table_and_may_lack_some() -> Non
 
 @pytest.mark.parametrize(
     ("password", "answer", "words"),
-    [("wrong", admin, "1045 .28000.: Access denied"), (PASSWORD.decode(), forbidden, "1045 .28000.: only statistics")],
+    [
+        ("wrong", admin, "1045 .28000.: Access denied"),
+        (PASSWORD.decode(), forbidden, "1045 .28000.: only statistics"),
+        (
+            PASSWORD.decode(),
+            another,
+            "this is a MySQL server, not ProxySQL's admin interface, whose usual port is 6032",
+        ),
+    ],
 )
 def test_a_refusal_is_told_with_the_address(
     password: str, answer: Callable[[ServerProtocol, CommandReceived], bytes | None], words: str
