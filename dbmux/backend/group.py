@@ -220,7 +220,9 @@ class Group:
         return best
 
     def _load(self, backend: Backend) -> float:
-        return (backend.pool.busy + 1) / (self._weight(backend) if backend.up_since else backend.weight)
+        return (backend.pool.busy + len(backend.pool.queue) + 1) / (
+            self._weight(backend) if backend.up_since else backend.weight
+        )
 
     def _next_in_turn(self, able: list[Backend]) -> Backend:
         # Each read gives all of them their weights in credit, and who has most pays for all: smooth, and in proportion.

@@ -119,7 +119,7 @@ class Course:
             return chosen
         group = self.group
         if orders is not None and orders.target is not None and orders.route is not None:
-            return self._as_ordered(orders.target, orders.route, query)
+            return self._as_ordered(orders.target, orders.route, orders.gtid, query)
         route = READ if query.access is Access.READ and query.is_plain else route_by_meaning(query)
         if route.role is Role.REPLICA:
             route, reader = self._read(route, orders)
@@ -168,11 +168,15 @@ class Course:
         self.wait_for = b""
         self._has_waited = True
 
-    def _as_ordered(self, target: Target, route: Route, query: Query) -> Backend | None:
+    def _as_ordered(self, target: Target, route: Route, gtid: bytes, query: Query) -> Backend | None:
         # A statement that waits through a reload was ordered to a group that is followed no more.
         group = self.group if target.group.name == self.group.name else target.group
         is_for_replica = target.role is Role.REPLICA
+        if gtid and self._has_waited:
+            self.route = _OWN_WRITES
+            return group.primary
         self.route = route
+        self.wait_for = gtid if is_for_replica else b""
         self._is_ordered_read = is_for_replica and route_by_meaning(query) is READ
         if target.backend is not None:
             chosen: Backend | None = target.backend
@@ -268,7 +272,8 @@ class Course:
         if self.wrote and not connection.is_in_transaction:
             self.wrote = False
             self.written_at = now
-            self.gtid = connection.reported_gtid
+            # Nothing is reported of what changed nothing.
+            self.gtid = connection.reported_gtid or self.gtid
         for effect in query.effects:
             match effect:
                 case SetUserVariable(gtids.VARIABLE, value) if gtids.is_gtid(value.strip(b"'")):

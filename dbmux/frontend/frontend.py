@@ -466,6 +466,8 @@ class Frontend:
             return
         backend = _entrance(group, settings)
         if backend.greeting is None:
+            why = f"backend {backend.name} was not reached yet, and only it knows how its users log in; connect again"
+            session.fail(MySQLError(ErrorCode.UNREACHABLE, why), CloseReason.BACKEND_GONE)
             return
         greeting = self._dressed(session.id, backend.greeting, settings)
         protocol = ServerProtocol.changing_user(greeting, session.capabilities)

@@ -335,6 +335,8 @@ class Session(WarnedTenant):
     def _answer_error(self, error: MySQLError | BackendRefused) -> None:
         # An error in place of a reply; the session goes on.
         self._fail_cached()
+        if self._killing is not None:
+            self._end_killing(*self._killing, ErrorCode.UNREACHABLE.number)
         told = (
             err_from(error)
             if isinstance(error, MySQLError)

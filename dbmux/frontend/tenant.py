@@ -574,6 +574,10 @@ class Tenant:
         assert self.backend is not None
         assert self.shelf is not None
         self.course = Course(group, self.backend, self.shelf)
+        if self._started:
+            # It has had no replicas until now: whatever it wrote, it may not have been told so.
+            self.course.written_at = perf_counter()
+            self.course.autocommit = self.status & AUTOCOMMIT
 
     # Following what was answered.
 

@@ -572,6 +572,24 @@ def test_a_connection_that_a_reset_would_not_leave_as_its_login_made_it_is_repla
     run(scenario)
 
 
+def test_a_kill_that_got_no_connection_leaves_its_victim_as_it_was() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions(), timeouts={"pool_wait": 0.01}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            assert one.protocol.greeting is not None
+
+            (told,) = await two.ask(Command.QUERY, b"KILL QUERY %d" % one.protocol.greeting.connection_id)
+            assert isinstance(told, Err)
+            await one.ask(Command.QUERY, b"COMMIT")
+
+            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_a_connection_that_cannot_be_reset_any_more_is_replaced() -> None:
     class Changed(FakeBackend):
         """A server at which the account has another password by now."""

@@ -518,6 +518,19 @@ def test_a_read_for_which_no_replica_is_recent_enough_goes_to_the_primary() -> N
     run(scenario)
 
 
+@pytest.mark.parametrize("has, server", [({b"a:2"}, "one"), (set(), "primary")])
+def test_a_token_holds_also_in_a_hint_that_names_a_replica(has: set[bytes], server: str) -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            found.members["one"].has |= has
+            session = await client(found.port)
+
+            assert await served_by(session, b"SELECT /* dbmux: gtid='a:2', route=one */ 1") == server
+            session.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("way", ["variable", "hint"])
 def test_another_session_can_be_told_what_it_must_see(way: str) -> None:
     async def scenario() -> None:
