@@ -14,6 +14,7 @@ class ErrorCode(Enum):
 
     HANDSHAKE = (1043, "08S01", "the client did not speak MySQL's login")
     TOO_MANY_CLIENTS = (1040, "08004", "the client limit is reached, of all or of one address")
+    BUSY = (1040, "HY000", "all connections to the backend are taken, for longer than timeouts.pool_wait")
     TOO_MANY_OF_USER = (1203, "42000", "the user's client limit is reached")
     BLOCKED = (1129, "HY000", "too many logins from the client's address failed")
     ACCESS_DENIED = (1045, "28000", "user name or password is wrong")

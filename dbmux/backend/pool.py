@@ -514,7 +514,7 @@ class Pool:
             waiting = f", {others} more wait" if others else ""
             state, advice = states[waiter.account]
             told = f"{state}; waited {max(now - since, 0):.3g} s{waiting}; {advice}"
-            self._deny(waiter, MySQLError(ErrorCode.UNREACHABLE, told))
+            self._deny(waiter, MySQLError(ErrorCode.BUSY, told))
 
     def tend(self, now: float, idle_s: float, lifetime_s: float) -> None:
         """Close connections that were idle for too long, or are too old; each has its own share of jitter.

@@ -218,7 +218,7 @@ def test_an_unreachable_backend_gives_2003() -> None:
     run(scenario)
 
 
-def test_a_full_pool_gives_2003_with_its_state() -> None:
+def test_a_full_pool_gives_1040_with_its_state() -> None:
     async def scenario() -> None:
         async with running(connections=1, timeouts={"pool_wait": "1ms"}) as proxy:
             backend = proxy.engine.frontend.settings.topology.backends["db"]
@@ -227,7 +227,7 @@ def test_a_full_pool_gives_2003_with_its_state() -> None:
             refused = await connect(proxy.port)
 
             assert isinstance(refused, Err)
-            assert refused.number == 2003
+            assert refused.number == 1040
             assert b"the only connection to db is busy: 1 pinned (1 relayed login); waited" in refused.message
             assert backend.pool.taken == 1
             one.close()
