@@ -38,7 +38,7 @@ _OTHERWISE = {
     Reason.RULE: "Without the rule it would be routed by its meaning.",
     Reason.OBSERVED: 'Without "observe": true the group would be split.',
     Reason.DIAGNOSTICS: "It asks about the statement before and must go where that ran.",
-    Reason.IMPLICIT_TRANSACTION: 'With autocommit on, or "implicit_transactions": "replicas", a replica may read.',
+    Reason.IMPLICIT_TRANSACTION: 'With autocommit on, or "implicit_transactions": "until_write", a replica may read.',
     Reason.WRITE: "Writes always go to the primary.",
     Reason.LOCKING_READ: "Without FOR UPDATE or its like a replica could take it.",
     Reason.UNSURE: "A rule or the hint `/* dbmux: route=GROUP.replica */` can send it to a replica.",
