@@ -50,11 +50,13 @@ _OTHERWISE = {
 
 
 def why(row: Row, placed: Placed) -> tuple[Step, ...]:
-    """The decisions about this statement."""
+    """Its error if it failed, and the decisions about it."""
     return tuple(_steps(row, placed))
 
 
 def _steps(row: Row, placed: Placed) -> Iterator[Step]:
+    if row.code:
+        yield Step("error", f"{row.code} {row.error}")
     if row.rule:
         what = f"rule {row.rule} matched"
         if row.would:

@@ -72,6 +72,16 @@ def test_a_table_that_is_not_configured_is_named_as_it_would_be_written() -> Non
     assert found.otherwise == 'With "cache": {"tables": {"shop.orders": "5s"}} it would be stored.'
 
 
+def test_a_statement_that_failed_begins_with_its_error() -> None:
+    error = b"\xff\x1e\x04#42S22Unknown column 'nmae' in 'SELECT'"
+    row = Row(1, asked(Role.PRIMARY, Reason.ONLY, code=1054, error=error), notes())
+
+    first, *others = why(row, lambda path: "")
+
+    assert first == Step("error", "1054 Unknown column 'nmae' in 'SELECT'")
+    assert "error" not in [step.about for step in others]
+
+
 def test_what_it_advises_for_implicit_transactions_is_a_value_of_the_setting() -> None:
     otherwise = steps(asked(Role.PRIMARY, Reason.IMPLICIT_TRANSACTION))["route"].otherwise
 

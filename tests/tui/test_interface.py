@@ -62,6 +62,19 @@ def test_the_statement_under_the_cursor_is_explained() -> None:
     assert "appconfig.json:8:12" in shown
 
 
+@pytest.mark.parametrize("size", [(100, 30), (200, 50)])
+def test_the_error_of_a_statement_is_told_beside_its_text(size: tuple[int, int]) -> None:
+    error = {"about": "error", "told": "1054 Unknown column 'nmae' in 'SELECT'", "place": "", "otherwise": ""}
+    answers = {"why": [error, *ANSWERS["why"]]}
+    sql = f"SELECT id, nmae FROM customers WHERE {' AND '.join(['id > 1'] * 20)}"
+    failed = batch(row(0, sql=sql, code=1054, error="Unknown column 'nmae' in 'SELECT'"))
+
+    shown = text(after(feed=Scripted(failed, answers=answers), size=size))
+
+    assert "error      1054 Unknown column 'nmae' in 'SELECT'" in shown
+    assert shown.count("SELECT id, nmae FROM customers") == 2
+
+
 def test_moving_up_stops_following_and_going_down_follows_again() -> None:
     assert "below, G follows" in text(after("k"))
     assert "FOLLOW" in text(after("k", "k", "G"))
