@@ -34,6 +34,7 @@ BACKEND: dict[str, Any] = {
     "weight": 1.0,
     "lag_seconds": None,
     "takes_reads": False,
+    "no_reads": "",
     "connections": 12,
     "limit": 40,
     "busy": 3,

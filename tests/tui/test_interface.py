@@ -55,6 +55,19 @@ def test_each_page_shows_what_it_is_for(key: str, words: tuple[str, ...]) -> Non
     assert [word for word in words if word not in shown] == []
 
 
+def test_a_replica_that_is_left_out_says_why() -> None:
+    why = "how far it is behind is not known, max_lag is 2 s"
+    (main,) = ANSWERS["routes"]["groups"]
+    primary, replica = main["servers"]
+    servers = [primary, replica | {"takes_reads": False, "no_reads": why}]
+    routes = ANSWERS["routes"] | {"groups": [main | {"servers": servers}]}
+
+    shown = text(after("6", "j", feed=Scripted(usual(), answers={"routes": routes})))
+
+    assert "◐ no reads" in shown
+    assert f"takes no reads: {why}" in shown
+
+
 def test_the_statement_under_the_cursor_is_explained() -> None:
     shown = text(after("k"))
 
