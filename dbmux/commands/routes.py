@@ -59,8 +59,9 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
 def _unread(found: dict[str, Any]) -> Iterator[str]:
     for group in found["groups"]:
         for server in group["servers"]:
-            if server["no_reads"]:
-                yield visible(f"{server['name']} takes no reads of {group['name']}: {server['no_reads']}")
+            # An engine that runs since before an update does not tell.
+            if why := server.get("no_reads"):
+                yield visible(f"{server['name']} takes no reads of {group['name']}: {why}")
 
 
 def _takes(group: dict[str, Any], server: dict[str, Any]) -> str:

@@ -59,10 +59,9 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _unread(one: dict[str, Any]) -> str:
-    # A server that is down has said why it takes nothing.
-    if one["state"] == "down":
-        return ""
-    return "".join(f"; takes no reads of {group}: {why}" for group, why in one["no_reads"].items())
+    # A server that is down has said why it takes nothing; an engine that runs since before an update does not tell.
+    unread = {} if one["state"] == "down" else one.get("no_reads", {})
+    return "".join(f"; takes no reads of {group}: {why}" for group, why in unread.items())
 
 
 def _lately(pulse: list[dict[str, Any]]) -> Iterator[str]:

@@ -23,7 +23,8 @@ from dbmux.tui.table import Column, Record, Table
 
 
 def _is_left_out(one: Record) -> bool:
-    return one["state"] == "up" and bool(one["no_reads"])
+    # An engine that runs since before an update does not tell.
+    return one["state"] == "up" and bool(one.get("no_reads"))
 
 
 def _style(one: Record, look: Look) -> Style:
@@ -42,7 +43,7 @@ def _state(look: Look, one: Record) -> str:
 def _reads(one: Record) -> str:
     if one["takes_reads"]:
         return "takes reads"
-    return f"takes no reads: {one['no_reads']}" if one["no_reads"] else "takes no reads as a replica"
+    return f"takes no reads: {why}" if (why := one.get("no_reads")) else "takes no reads as a replica"
 
 
 def _lag(one: Record) -> str:
