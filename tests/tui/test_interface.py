@@ -55,6 +55,25 @@ def test_each_page_shows_what_it_is_for(key: str, words: tuple[str, ...]) -> Non
     assert [word for word in words if word not in shown] == []
 
 
+@pytest.mark.parametrize(
+    "configured, why, words",
+    [
+        ((), "", "does that."),
+        (("cache.tables.shop.products.ttl",), "", "came by yet"),
+        (("cache.tables.shop.products.ttl",), "the account lacks TRIGGER", "what is in the way stands below"),
+    ],
+)
+def test_an_empty_cache_page_says_what_is_missing(configured: tuple[str, ...], why: str, words: str) -> None:
+    (group,) = ANSWERS["cache"]["groups"]
+    cache = ANSWERS["cache"] | {"statements": [], "groups": [group | {"dictionary": not why, "why": why}]}
+    settings = [{"path": path, "value": "30s", "line": 3, "column": 1} for path in configured]
+
+    shown = text(after("3", feed=Scripted(usual(), answers={"cache": cache, "config": settings})))
+
+    assert words in shown
+    assert why in shown
+
+
 def test_a_replica_that_is_left_out_says_why() -> None:
     why = "how far it is behind is not known, max_lag is 2 s"
     (main,) = ANSWERS["routes"]["groups"]
