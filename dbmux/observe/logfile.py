@@ -148,7 +148,8 @@ def _session(event: SessionOpened | SessionClosed | LoggedIn | LoginFailed | Add
             tls = f", {event.tls}" if event.tls else ""
             return f"{event.session} logged in as {event.user} at {event.backend}{schema}{tls}"
         case LoginFailed():
-            return f"{event.session} login as {event.user or 'nobody'} refused: {event.message}"
+            who = f"login as {event.user}" if event.user else "login without a user's name"
+            return f"{event.session} {who} refused: {event.message}"
         case AddressBlocked():
             return f"too many logins from {event.address} failed: others are refused for {event.seconds:g} s"
         case SessionClosed():
