@@ -32,6 +32,7 @@ class TestFound:
 
         assert result.exit_code == 3
         assert result.output.startswith("Error: no DbMux of yours runs here: `dbmux tui` starts one")
+        assert "looked for in " in result.output
 
     def test_the_only_one_is_meant_whatever_it_runs(self, here: Path) -> None:
         with engines(here, {MINE: "/elsewhere/app.json"}):
