@@ -41,7 +41,7 @@ COMMANDS = {
     "reload": "Have the configuration read again.",
     "config": "Show what is in force, or put an earlier version in force.",
     "init": "Write a first appconfig.json and its schema.",
-    "demo": "Start two servers and the proxy, and show traffic.",
+    "demo": "Start a server and the proxy, and show traffic.",
     "playground": "Run local MySQL and MariaDB servers.",
     "schema": "Print the JSON Schema of appconfig.json.",
     "import": "Make an appconfig.json from another proxy's configuration.",

@@ -11,6 +11,7 @@ from random import random
 from time import perf_counter
 from typing import Protocol
 
+from dbmux.backend.replication import lag_told
 from dbmux.backend.server import Backend, BackendState
 from dbmux.config.model import Balance, GroupConfig, Reads
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
@@ -190,7 +191,20 @@ class Group:
 
     def can_read(self, replica: Backend) -> bool:
         """Whether a replica takes reads of sessions that have written nothing."""
-        return bool(replica.is_usable and replica.weight and not self.is_behind(replica))
+        return not self.why_unread(replica)
+
+    def why_unread(self, replica: Backend) -> str:
+        """Why a replica takes no reads of such sessions; nothing when it does."""
+        if replica.state is DOWN:
+            return "it is down"
+        if replica.is_suspect:
+            return "it is suspected"
+        if not replica.weight:
+            return "it is drained" if replica.config.weight else "its weight is 0"
+        limit = self.config.max_lag
+        if limit is None or not self.is_behind(replica):
+            return ""
+        return f"{lag_told(replica.lag_s)}, max_lag is {limit:g} s"
 
     def is_behind(self, replica: Backend) -> bool:
         """Whether it is too far behind for any read; not to know counts as too far."""

@@ -159,6 +159,11 @@ def lag(history: History, position: Position) -> tuple[float | None, float | Non
     return (None if reached is None else history.until - reached), reached
 
 
+def lag_told(seconds: float | None) -> str:
+    """How far a replica is behind, in words."""
+    return "how far it is behind is not known" if seconds is None else f"it is {seconds:.1f} s behind"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
     """What a replica says of how it follows a primary, the server with this number: it has everything up to `offset` in

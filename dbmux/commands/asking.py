@@ -21,7 +21,7 @@ from urllib.parse import quote
 import click
 
 from dbmux.address import Address, UnixAddress
-from dbmux.commands.found import CLIENT, NONE, found, patient, say_late
+from dbmux.commands.found import CLIENT, found, none, patient, say_late
 from dbmux.commands.options import NobodyAnswers, config_option
 from dbmux.feed.feed import PROTOCOL, Lost, Refused
 from dbmux.feed.remote import LATE_S, RemoteFeed
@@ -86,7 +86,7 @@ def connected(wanted: Wanted, use: Callable[[RemoteFeed], Coroutine[Any, Any, T]
     """What becomes of the feed of the DbMux that is meant, in a loop of its own."""
     address = found(wanted.pid, wanted.config)
     if address is None:
-        raise NobodyAnswers(NONE)
+        raise NobodyAnswers(none())
     return _connected(address, use)
 
 
@@ -141,7 +141,7 @@ def _configured(wanted: Wanted, what: str) -> Address:
     file = find(wanted.config, os.environ) if what in _PAGES else None
     control = load(file, os.environ).control if file is not None else None
     if control is None:
-        raise NobodyAnswers(NONE if wanted.config is None else f"no DbMux of yours runs {wanted.config}")
+        raise NobodyAnswers(none() if wanted.config is None else f"no DbMux of yours runs {wanted.config}")
     return control
 
 

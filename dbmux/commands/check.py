@@ -139,7 +139,8 @@ async def _standing(probe: Probe, is_replica: bool) -> tuple[str, bool]:
         return f"does not tell the service account how it stands: {probe.problem}", False
     writes = "is read-only" if standing.is_read_only else "takes writes"
     if standing.position:
-        return f"{writes}, tells its position in GTIDs", True
+        stopped = await _stopped(probe) if is_replica and standing.is_read_only else ""
+        return f"{writes}, tells its position in GTIDs{stopped}", not stopped
     if not is_replica or not standing.is_read_only:
         return f"{writes}, tells no position in GTIDs", True
     seconds = await probe.seconds_behind()
@@ -151,6 +152,13 @@ async def _standing(probe: Probe, is_replica: bool) -> tuple[str, bool]:
     if seconds is None:
         return f"{writes}, and does not replicate now: how far it is behind is not known", False
     return f"{writes}, tells no position in GTIDs, but that it is {seconds:g} s behind", True
+
+
+async def _stopped(probe: Probe) -> str:
+    # One that may not tell is measured by its GTIDs all the same.
+    told = await probe.following() or ()
+    why = "; ".join(one.why for one in told if one.is_stopped)
+    return f", but does not go on: {why}" if why else ""
 
 
 async def _is_read(backend: Backend, config: Config, service: Account) -> bool:

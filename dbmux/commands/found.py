@@ -23,6 +23,7 @@ from dbmux.feed.feed import Hello, Lost, Silent
 from dbmux.feed.remote import Patience, RemoteFeed
 
 NONE = "no DbMux of yours runs here: `dbmux tui` starts one that can be seen, `dbmux serve` one without a screen"
+_LOOKED_IN = f"; looked for in {{}}, {sockets.FOLDER_NAME} names another folder, such as that of a service"
 CLIENT = "command"
 
 
@@ -38,6 +39,11 @@ class Engine:
     def line(self) -> str:
         """The engine, for people who have to choose."""
         return f"  {self.hello.pid:>7}  {self.hello.source}  {self.clients}"
+
+
+def none() -> str:
+    """That no engine was found, and where it was looked for."""
+    return NONE + _LOOKED_IN.format(sockets.folder(os.environ))
 
 
 def patient(path: str | Path) -> Patience:
@@ -66,7 +72,7 @@ def named(which: str | None) -> UnixAddress:
         return UnixAddress(which)
     address = found(None if which is None else int(which), None)
     if address is None:
-        raise NobodyAnswers(NONE)
+        raise NobodyAnswers(none())
     return address
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
 from dbmux.feed.units import many
+from dbmux.text import visible
 
 
 @click.command()
@@ -20,6 +22,12 @@ def command(wanted: Wanted, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
+    for line in lines(found):
+        click.echo(line)
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """The tables as people read them."""
     rows = [
         (
             f"{group['name']}{' (observed)' if group['observe'] else ''}",
@@ -35,18 +43,25 @@ def command(wanted: Wanted, as_json: bool) -> None:
         for group in found["groups"]
         for server in group["servers"]
     ]
-    for line in table(("group", "server", "role", "state", "takes", "lag", "busy", "connections", "waiting"), rows):
-        click.echo(line)
+    yield from table(("group", "server", "role", "state", "takes", "lag", "busy", "connections", "waiting"), rows)
+    if unread := list(_unread(found)):
+        yield from ("", *unread)
     for group in found["groups"]:
         if group["observe"]:
-            click.echo(
-                f"\n{group['name']} is only observed: replicas would have taken {many(group['observed'], 'read')}"
-            )
+            yield ""
+            yield f"{group['name']} is only observed: replicas would have taken {many(group['observed'], 'read')}"
     if found["rules"]:
-        click.echo()
+        yield ""
         rules = [(rule["name"] + " (observed)" * rule["observe"], str(rule["matched"])) for rule in found["rules"]]
-        for line in table(("rule", "matched"), rules):
-            click.echo(line)
+        yield from table(("rule", "matched"), rules)
+
+
+def _unread(found: dict[str, Any]) -> Iterator[str]:
+    for group in found["groups"]:
+        for server in group["servers"]:
+            # An engine that runs since before an update does not tell.
+            if why := server.get("no_reads"):
+                yield visible(f"{server['name']} takes no reads of {group['name']}: {why}")
 
 
 def _takes(group: dict[str, Any], server: dict[str, Any]) -> str:

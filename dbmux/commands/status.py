@@ -44,7 +44,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for one in found["listeners"]:
         yield f"listens     {one['address']} for {one['group']}"
     for one in found["backends"]:
-        yield f"server      {one['name']} {one['state']}{': ' * bool(one['error'])}{one['error']}"
+        yield f"server      {one['name']} {one['state']}{': ' * bool(one['error'])}{one['error']}{_unread(one)}"
     pins = ", ".join(f"{many} {reason}" for reason, many in found["pins"].items())
     yield f"clients     {count(found['clients'])}{'; pins: ' * bool(pins)}{pins}"
     yield from _lately(found["pulse"])
@@ -56,6 +56,12 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
     for one in found["unused"]:
         place = f" ({one['place']})" if one["place"] else ""
         yield f"unused      {one['path']} {one['told']}{place}"
+
+
+def _unread(one: dict[str, Any]) -> str:
+    # A server that is down has said why it takes nothing; an engine that runs since before an update does not tell.
+    unread = {} if one["state"] == "down" else one.get("no_reads", {})
+    return "".join(f"; takes no reads of {group}: {why}" for group, why in unread.items())
 
 
 def _lately(pulse: list[dict[str, Any]]) -> Iterator[str]:

@@ -5,11 +5,17 @@ A configuration and the text that it was read from come in; paths, values and pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from typing import get_args
+
+from pydantic import BeforeValidator
+from pydantic.fields import FieldInfo
 
 from dbmux.config import jsonc
 from dbmux.config.model import Config, Listen, Section
+from dbmux.config.units import seconds, seconds_told, size, size_told
 
 HIDDEN = "(hidden)"
 NONE = "-"
@@ -41,10 +47,10 @@ def settings(config: Config, text: str | None) -> Iterator[Setting]:
     """All values, in the order of the model."""
     document = places(text)
     for path, value, is_default in _leaves((), config):
-        shown = HIDDEN if value is not None and path[-1] in _SECRETS else _shown(value)
+        shown = HIDDEN if value is not None and path[-1] in _SECRETS else value
         written = document.written(path)
         line, column = document.places[written] if written and not is_default else (0, 0)
-        yield Setting(".".join(map(str, path)), shown, line, column)
+        yield Setting(".".join(map(str, path)), _shown(shown), line, column)
 
 
 def _leaves(path: jsonc.Path, section: Section) -> Iterator[tuple[jsonc.Path, object, bool]]:
@@ -60,7 +66,25 @@ def _leaves(path: jsonc.Path, section: Section) -> Iterator[tuple[jsonc.Path, ob
                 else:
                     yield (*here, str(key)), item, False
         elif not field.exclude:
-            yield here, value, value == field.get_default(call_default_factory=True)
+            is_default = value == field.get_default(call_default_factory=True)
+            yield here, _with_unit(value, field), is_default
+
+
+def _with_unit(value: object, field: FieldInfo) -> object:
+    # What is written with a unit is shown with one.
+    match value:
+        case float() if _is_read_by(seconds, field):
+            return seconds_told(value)
+        case int() if _is_read_by(size, field):
+            return size_told(value)
+        case _:
+            return value
+
+
+def _is_read_by(read: Callable[[object], object], field: FieldInfo) -> bool:
+    # Of an optional value the type inside has what is said of it.
+    inside = (getattr(one, "__metadata__", ()) for one in get_args(field.annotation))
+    return any(isinstance(one, BeforeValidator) and one.func is read for one in chain(field.metadata, *inside))
 
 
 def _shown(value: object) -> str:

@@ -22,7 +22,7 @@ from dbmux.config.model import Config
 from dbmux.control.caching import entries, flush, statistics
 from dbmux.control.draining import drain, resume
 from dbmux.control.investigate import Investigations
-from dbmux.control.listings import clients, routes
+from dbmux.control.listings import clients, routes, unread
 from dbmux.control.mirroring import Mirroring
 from dbmux.control.unused import ENOUGH, Unused, seen, unused
 from dbmux.control.variables import variables
@@ -143,7 +143,13 @@ class Answers:
             "draining": engine.is_draining,
             "clients": len(engine.frontend.sessions),
             "backends": [
-                {"name": one.name, "state": str(one.state), "error": one.error} for one in topology.backends.values()
+                {
+                    "name": one.name,
+                    "state": str(one.state),
+                    "error": one.error,
+                    "no_reads": unread(topology.groups.values(), one),
+                }
+                for one in topology.backends.values()
             ],
             "config": {
                 "version": now.number,

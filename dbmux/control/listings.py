@@ -66,6 +66,12 @@ def routes(frontend: Frontend, config: Config) -> dict[str, Any]:
     }
 
 
+def unread(groups: Iterable[Group], backend: Backend) -> dict[str, str]:
+    """Why a server takes no reads of groups in which it is a replica, by their names."""
+    mine = (group for group in groups if backend in group.replicas)
+    return {group.name: why for group in mine if (why := group.why_unread(backend))}
+
+
 def _group(group: Group) -> dict[str, Any]:
     return {
         "name": group.name,
@@ -90,6 +96,7 @@ def _server(group: Group, backend: Backend) -> dict[str, Any]:
         "weight": backend.weight,
         "lag_seconds": None if is_primary else backend.lag_s,
         "takes_reads": not is_primary and group.can_read(backend),
+        "no_reads": "" if is_primary else group.why_unread(backend),
         "connections": pool.taken,
         "limit": pool.limit,
         "busy": pool.busy,

@@ -30,11 +30,11 @@ def duration(seconds: float) -> str:
 
 
 def size(number: float) -> str:
-    """Bytes: `512B`, `1.2kB`, `48MB`."""
+    """Bytes: `512B`, `1.2kB`, `48MB`; as in the configuration, a kB is 1024 of them."""
     for unit in _SIZES:
         if number < 1000 or unit == _SIZES[-1]:
             return f"{number:.0f}{unit}" if number >= 10 or unit == "B" else f"{number:.1f}{unit}"
-        number /= 1000
+        number /= 1024
     raise AssertionError
 
 

@@ -38,7 +38,7 @@ _OTHERWISE = {
     Reason.RULE: "Without the rule it would be routed by its meaning.",
     Reason.OBSERVED: 'Without "observe": true the group would be split.',
     Reason.DIAGNOSTICS: "It asks about the statement before and must go where that ran.",
-    Reason.IMPLICIT_TRANSACTION: 'With autocommit on, or "implicit_transactions": "replicas", a replica may read.',
+    Reason.IMPLICIT_TRANSACTION: 'With autocommit on, or "implicit_transactions": "until_write", a replica may read.',
     Reason.WRITE: "Writes always go to the primary.",
     Reason.LOCKING_READ: "Without FOR UPDATE or its like a replica could take it.",
     Reason.UNSURE: "A rule or the hint `/* dbmux: route=GROUP.replica */` can send it to a replica.",
@@ -50,11 +50,13 @@ _OTHERWISE = {
 
 
 def why(row: Row, placed: Placed) -> tuple[Step, ...]:
-    """The decisions about this statement."""
+    """Its error if it failed, and the decisions about it."""
     return tuple(_steps(row, placed))
 
 
 def _steps(row: Row, placed: Placed) -> Iterator[Step]:
+    if row.code:
+        yield Step("error", f"{row.code} {row.error}")
     if row.rule:
         what = f"rule {row.rule} matched"
         if row.would:

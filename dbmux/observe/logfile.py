@@ -12,6 +12,7 @@ import json
 from enum import StrEnum
 from typing import TextIO, assert_never
 
+from dbmux.backend.replication import lag_told
 from dbmux.events import (
     AddressBlocked,
     BackendDown,
@@ -124,10 +125,8 @@ def _backend(event: BackendUp | BackendDown | PrimaryChanged | ReplicaFellBehind
             return f"backend {event.backend} at {event.address} is down: {event.error}; trying again, ever less often"
         case PrimaryChanged():
             return f"{event.group}: writes go to {event.after} now, no longer to {event.before}"
-        case ReplicaFellBehind(seconds=None):
-            return f"{event.group}: {event.backend} takes no reads, how far it is behind is not known"
         case ReplicaFellBehind():
-            return f"{event.group}: {event.backend} takes no reads, it is {event.seconds:.1f} s behind"
+            return f"{event.group}: {event.backend} takes no reads, {lag_told(event.seconds)}"
         case ReplicaCaughtUp():
             return f"{event.group}: {event.backend} has caught up and takes reads again"
 
@@ -149,7 +148,8 @@ def _session(event: SessionOpened | SessionClosed | LoggedIn | LoginFailed | Add
             tls = f", {event.tls}" if event.tls else ""
             return f"{event.session} logged in as {event.user} at {event.backend}{schema}{tls}"
         case LoginFailed():
-            return f"{event.session} login as {event.user or 'nobody'} refused: {event.message}"
+            who = f"login as {event.user}" if event.user else "login without a user's name"
+            return f"{event.session} {who} refused: {event.message}"
         case AddressBlocked():
             return f"too many logins from {event.address} failed: others are refused for {event.seconds:g} s"
         case SessionClosed():

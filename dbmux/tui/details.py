@@ -49,10 +49,11 @@ class Details(Drawn):
         for step in self._steps:
             place = f"  ({step['place'].rpartition('/')[2]})" if step["place"] else ""
             told = f" {visible(step['about']):<11}{visible(step['told'][:LONGEST])}{visible(place)}"
+            style = look.bad if step["about"] == "error" else look.text
             if not is_tall:
-                lines.append([Segment(cut(told, width, more), look.text)])
+                lines.append([Segment(cut(told, width, more), style)])
                 continue
-            lines += [[Segment(cut(piece, width, more), look.text)] for piece in _wrapped(told, width, 12)]
+            lines += [[Segment(cut(piece, width, more), style)] for piece in _wrapped(told, width, 12)]
             if step["otherwise"]:
                 lines += [
                     [Segment(cut(piece, width, more), look.dim)]
@@ -69,6 +70,8 @@ class Details(Drawn):
                 for piece in _wrapped(" " + one_line(row.sql, LONGEST), width, 1)
             ]
         else:
+            # The text stays where there is no room for all: the time stands in its line of the stream, too.
+            del lines[max(height - 1, 1) :]
             lines.append(list(coloured(cut(f" {'sql':<11}{one_line(row.sql, width)}", width, more), look)))
         return lines
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.segment import Segment
 
 from dbmux.text import visible
-from dbmux.tui.cells import cut, one_line
+from dbmux.tui.cells import cut, one_line, wrapped
 from dbmux.tui.drawn import Drawn
 from dbmux.tui.look import Look
 from dbmux.tui.sql import coloured
@@ -47,14 +47,16 @@ class Facts(Drawn):
         if not self._text and not self._facts:
             return []
         lines = [[Segment(look.signs.line * width, look.dim)]]
-        text = one_line(self._text, width * MOST_LINES)[: width * MOST_LINES]
-        for start in range(0, len(text), max(width - 2, 1)):
-            lines.append([Segment(" ", look.text), *coloured(text[start : start + width - 2], look)])
+        for piece in _pieces(self._text, width - 2, MOST_LINES) if self._text else ():
+            lines.append([Segment(" ", look.text), *coloured(piece, look)])
         for name, value in self._facts:
-            room = max(width - NAMED, 1)
-            told = one_line(value, room * MOST_OF_ONE)
-            for start in range(0, max(min(len(told), room * MOST_OF_ONE), 1), room):
-                begin = f" {visible(name)}" if not start else ""
-                line = cut(f"{begin:<{NAMED}}{told[start : start + room]}", width, more)
-                lines.append([Segment(line, look.dim)])
+            for number, piece in enumerate(_pieces(value, width - NAMED, MOST_OF_ONE)):
+                begin = "" if number else f" {visible(name)}"
+                lines.append([Segment(cut(f"{begin:<{NAMED}}{piece}", width, more), look.dim)])
         return lines[: self._most]
+
+
+def _pieces(text: str, room: int, most: int) -> list[str]:
+    # No more of the text is looked at than these lines can show.
+    room = max(room, 1)
+    return wrapped(one_line(text, room * most), room)[:most]

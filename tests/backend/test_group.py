@@ -42,6 +42,26 @@ def test_round_robin_heeds_weights_and_mixes() -> None:
     assert [reader.name for reader in told if reader is not None] == ["a", "b", "a", "a", "b", "a"]
 
 
+@pytest.mark.parametrize(
+    "lag, is_drained, why",
+    [
+        (0.5, False, ""),
+        (6.7, False, "it is 6.7 s behind, max_lag is 2 s"),
+        (None, False, "how far it is behind is not known, max_lag is 2 s"),
+        (0.5, True, "it is drained"),
+    ],
+)
+def test_why_a_replica_takes_no_reads_is_told(lag: float | None, is_drained: bool, why: str) -> None:
+    replica = backend("a")
+    found = group(replica, max_lag="2s")
+    replica.lag_s = lag
+    replica.weight = 0 if is_drained else 1
+
+    assert found.why_unread(replica) == why
+    assert found.can_read(replica) == (not why)
+    assert shares(found, 1) == ({} if why else {"a": 1})
+
+
 def test_the_least_busy_takes_the_next_read() -> None:
     a, b = backend("a"), backend("b")
     a.pool.busy, b.pool.busy = 3, 1

@@ -301,6 +301,8 @@ class TestConnect:
         [
             (standing(b"1", b"0-1-7"), 0, "is read-only, tells its position in GTIDs"),
             (standing(b"0", b"0-1-7"), 0, "takes writes, tells its position in GTIDs"),
+            (standing(b"1", b"0-1-7", (b"Yes", b"No", b"0")), 1,
+             "is read-only, tells its position in GTIDs, but does not go on: its replication is stopped"),
             (standing(b"1", b"", (b"Yes", b"Yes", b"3")), 0,
              "is read-only, tells no position in GTIDs, but that it is 3 s behind"),
             (standing(b"1", b"", (b"Yes", b"No", b"0")), 1,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dbmux.commands import routes, status
 from dbmux.control.unused import ENOUGH
 from tests.cli.command import LINE, SECONDS, environment, serving
 from tests.cli.conftest import run_here
@@ -31,6 +32,7 @@ class TestFound:
 
         assert result.exit_code == 3
         assert result.output.startswith("Error: no DbMux of yours runs here: `dbmux tui` starts one")
+        assert "looked for in " in result.output
 
     def test_the_only_one_is_meant_whatever_it_runs(self, here: Path) -> None:
         with engines(here, {MINE: "/elsewhere/app.json"}):
@@ -154,6 +156,28 @@ class TestAnswers:
         assert "clients     1" in lines
         assert any(line.startswith("statements  2, 2 kept in ") for line in lines)
         assert (told["pid"], told["statements"], told["config"]["version"]) == (os.getpid(), 2, 1)
+
+    def test_status_tells_why_a_replica_that_is_up_takes_no_reads(self, tmp_path: Path) -> None:
+        with running(tmp_path) as engine:
+            told = json.loads(engine.ask("status", "--json").output)
+        (server,) = told["backends"]
+        assert server["no_reads"] == {}
+
+        told["backends"] = [server | {"no_reads": {"shop": "it is 6.7 s behind, max_lag is 2 s"}}]
+
+        assert "server      db up; takes no reads of shop: it is 6.7 s behind, max_lag is 2 s" in status.lines(told)
+
+    def test_routes_tell_why_a_replica_takes_no_reads(self, tmp_path: Path) -> None:
+        with running(tmp_path) as engine:
+            told = json.loads(engine.ask("routes", "--json").output)
+        (group,) = told["groups"]
+        (primary,) = group["servers"]
+        assert primary["no_reads"] == ""
+        replica = primary | {"name": "two", "role": "replica", "no_reads": "it is 6.7 s behind, max_lag is 2 s"}
+
+        *_, empty, why = routes.lines(told | {"groups": [group | {"servers": [primary, replica]}]})
+
+        assert (empty, why) == ("", "two takes no reads of db: it is 6.7 s behind, max_lag is 2 s")
 
     def test_status_tells_settings_that_have_done_nothing(self, tmp_path: Path) -> None:
         users = {"app": PASSWORD.decode(), "ap": "other"}

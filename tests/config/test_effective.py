@@ -36,8 +36,18 @@ def test_a_short_form_is_the_place_of_its_value() -> None:
 
 
 def test_defaults_have_no_place() -> None:
-    assert effective()["timeouts.connect"] == Setting("timeouts.connect", "5.0", 0, 0)
+    assert effective()["timeouts.connect"] == Setting("timeouts.connect", "5s", 0, 0)
     assert effective()["listen"].value == "127.0.0.1:3307"
+
+
+def test_durations_and_sizes_have_their_units() -> None:
+    found = effective(TEXT.replace('"replicas": ["db2"]', '"replicas": ["db2"], "max_lag": "2s"'))
+
+    assert found["groups.main.max_lag"].value == "2s"
+    assert found["cache.tables.shop.products.ttl"].value == "30s"
+    assert found["cache.memory"].value == "64MB"
+    assert found["limits.inspect_max"].value == "1MB"
+    assert found["limits.clients"].value == "10000"
 
 
 def test_secrets_are_hidden() -> None:

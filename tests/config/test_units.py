@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbmux.config.units import count, seconds, size
+from dbmux.config.units import count, seconds, seconds_told, size, size_told
 
 ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers())
 LIKE_QUANTITIES = st.from_regex(r"\A\s*[0-9]{1,400}(\.[0-9]{1,400})?\s*[a-zA-Z]{0,3}\s*\Z")
@@ -36,6 +36,22 @@ def test_durations(written: object, meant: float) -> None:
 )
 def test_sizes(written: object, meant: int) -> None:
     assert size(written) == meant
+
+
+@pytest.mark.parametrize("written", ["59ms", "500ms", "2s", "2.5s", "90s", "5m", "1h", "2d", "1.0005s"])
+def test_durations_are_told_as_they_would_be_written(written: str) -> None:
+    assert seconds_told(seconds(written)) == written
+
+
+@pytest.mark.parametrize("written", ["100B", "1025B", "512kB", "64MB", "2GB"])
+def test_sizes_are_told_as_they_would_be_written(written: str) -> None:
+    assert size_told(size(written)) == written
+
+
+@given(st.integers(1, 10**9))
+def test_what_is_told_means_the_same(number: int) -> None:
+    assert size(size_told(number)) == number
+    assert seconds(seconds_told(number / 1000)) == pytest.approx(number / 1000)
 
 
 @pytest.mark.parametrize(("written", "meant"), [(5, 5), ("5", 5), (" 40 ", 40), (-1, -1)])

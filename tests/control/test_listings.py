@@ -50,10 +50,10 @@ def test_groups_are_listed_with_what_their_servers_take() -> None:
 
             (main,) = told["groups"]
             assert main["writable"]
-            assert [(one["name"], one["role"], one["takes_reads"]) for one in main["servers"]] == [
-                ("primary", "primary", False),
-                ("one", "replica", True),
-                ("two", "replica", False),
+            assert [(one["name"], one["role"], one["takes_reads"], one["no_reads"]) for one in main["servers"]] == [
+                ("primary", "primary", False, ""),
+                ("one", "replica", True, ""),
+                ("two", "replica", False, "it is suspected"),
             ]
             assert told["rules"] == [{"name": "reports", "matched": 0, "observe": True}]
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dbmux.config import units
 from dbmux.feed.units import count, duration, many, rate, share, size
 
 
@@ -28,10 +29,16 @@ def test_durations(seconds: float, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "number, shown", [(0, "0B"), (999, "999B"), (1234, "1.2kB"), (48_000_000, "48MB"), (2e15, "2000TB")]
+    "number, shown",
+    [(0, "0B"), (999, "999B"), (1000, "1.0kB"), (1234, "1.2kB"), (48 << 20, "48MB"), (2000 << 40, "2000TB")],
 )
 def test_sizes(number: float, shown: str) -> None:
     assert size(number) == shown
+
+
+@pytest.mark.parametrize("written", ["512kB", "64MB", "2GB"])
+def test_a_size_is_shown_as_the_configuration_has_it(written: str) -> None:
+    assert size(units.size(written)) == written.replace("2GB", "2.0GB")
 
 
 @pytest.mark.parametrize("number, shown", [(0, "0"), (48102, "48,102"), (1_240_000, "1.24M"), (2.5e9, "2.50G")])

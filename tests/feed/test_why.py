@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from dbmux.config.model import ImplicitTransactions
 from dbmux.events import QueryFinished
 from dbmux.feed.row import Row
 from dbmux.feed.why import Step, why
@@ -67,6 +70,23 @@ def test_a_table_that_is_not_configured_is_named_as_it_would_be_written() -> Non
     found = steps(asked(Role.REPLICA, Reason.READ, cache="shop.orders is not among cache.tables"))["cache"]
 
     assert found.otherwise == 'With "cache": {"tables": {"shop.orders": "5s"}} it would be stored.'
+
+
+def test_a_statement_that_failed_begins_with_its_error() -> None:
+    error = b"\xff\x1e\x04#42S22Unknown column 'nmae' in 'SELECT'"
+    row = Row(1, asked(Role.PRIMARY, Reason.ONLY, code=1054, error=error), notes())
+
+    first, *others = why(row, lambda path: "")
+
+    assert first == Step("error", "1054 Unknown column 'nmae' in 'SELECT'")
+    assert "error" not in [step.about for step in others]
+
+
+def test_what_it_advises_for_implicit_transactions_is_a_value_of_the_setting() -> None:
+    otherwise = steps(asked(Role.PRIMARY, Reason.IMPLICIT_TRANSACTION))["route"].otherwise
+
+    (advised,) = re.findall(r'"implicit_transactions": "(\w+)"', otherwise)
+    assert ImplicitTransactions(advised) is ImplicitTransactions.UNTIL_WRITE
 
 
 def test_where_the_time_went() -> None:

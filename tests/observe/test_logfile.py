@@ -55,7 +55,7 @@ def test_the_examples_have_every_kind_of_event() -> None:
         (LoggedIn(AT, 7, "app", "shop", "db", "TLSv1.3", 0.01), "7 logged in as app at db, schema shop, TLSv1.3"),
         (LoggedIn(AT, 7, "app", "", "db", "", 0.01), "7 logged in as app at db"),
         (LoginFailed(AT, 7, "app", 1045, "DbMux: no"), "7 login as app refused: DbMux: no"),
-        (LoginFailed(AT, 7, "", 1043, "DbMux: no"), "7 login as nobody refused: DbMux: no"),
+        (LoginFailed(AT, 7, "", 1043, "DbMux: no"), "7 login without a user's name refused: DbMux: no"),
         (events.AddressBlocked(AT, "10.0.0.9", 4.0),
          "too many logins from 10.0.0.9 failed: others are refused for 4 s"),
         (QueryFinished(AT, 7, "db", 3, 0.0015, 100, 0, ONLY), "7 command 3 took 1.50 ms"),

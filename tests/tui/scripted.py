@@ -34,6 +34,7 @@ BACKEND: dict[str, Any] = {
     "weight": 1.0,
     "lag_seconds": None,
     "takes_reads": False,
+    "no_reads": "",
     "connections": 12,
     "limit": 40,
     "busy": 3,
@@ -131,7 +132,7 @@ ANSWERS: dict[str, Any] = {
         },
     ],
     "cache": {
-        "memory": {"bytes": 48_000_000, "limit": 64_000_000, "results": 9120},
+        "memory": {"bytes": 48 << 20, "limit": 64 << 20, "results": 9120},
         "groups": [
             {"group": "main", "dictionary": True, "why": "", "binlog": True, "delay_seconds": 0.0003, "broken": ""}
         ],
@@ -150,7 +151,7 @@ ANSWERS: dict[str, Any] = {
                 "spent_seconds": 2.0,
             }
         ],
-        "tables": [{"table": "shop.products", "results": 9120, "bytes": 47_000_000}],
+        "tables": [{"table": "shop.products", "results": 9120, "bytes": 47 << 20}],
         "bypasses": [{"reason": "in a transaction", "count": 42}],
         "gone": {"expired": 12},
         "cleared": [{"cause": "db1 was away", "count": 1, "seconds": 90.0}],

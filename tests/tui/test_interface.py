@@ -55,11 +55,56 @@ def test_each_page_shows_what_it_is_for(key: str, words: tuple[str, ...]) -> Non
     assert [word for word in words if word not in shown] == []
 
 
+@pytest.mark.parametrize(
+    "configured, why, words",
+    [
+        ((), "", "does that."),
+        (("cache.tables.shop.products.ttl",), "", "came by yet"),
+        (("cache.tables.shop.products.ttl",), "the account lacks TRIGGER", "what is in the way stands below"),
+    ],
+)
+def test_an_empty_cache_page_says_what_is_missing(configured: tuple[str, ...], why: str, words: str) -> None:
+    (group,) = ANSWERS["cache"]["groups"]
+    cache = ANSWERS["cache"] | {"statements": [], "groups": [group | {"dictionary": not why, "why": why}]}
+    settings = [{"path": path, "value": "30s", "line": 3, "column": 1} for path in configured]
+
+    shown = text(after("3", feed=Scripted(usual(), answers={"cache": cache, "config": settings})))
+
+    assert words in shown
+    assert why in shown
+
+
+def test_a_replica_that_is_left_out_says_why() -> None:
+    why = "how far it is behind is not known, max_lag is 2 s"
+    (main,) = ANSWERS["routes"]["groups"]
+    primary, replica = main["servers"]
+    servers = [primary, replica | {"takes_reads": False, "no_reads": why}]
+    routes = ANSWERS["routes"] | {"groups": [main | {"servers": servers}]}
+
+    shown = text(after("6", "j", feed=Scripted(usual(), answers={"routes": routes})))
+
+    assert "◐ no reads" in shown
+    assert f"takes no reads: {why}" in shown
+
+
 def test_the_statement_under_the_cursor_is_explained() -> None:
     shown = text(after("k"))
 
     assert "to db2, the replica of main: read" in shown
     assert "appconfig.json:8:12" in shown
+
+
+@pytest.mark.parametrize("size", [(100, 30), (200, 50)])
+def test_the_error_of_a_statement_is_told_beside_its_text(size: tuple[int, int]) -> None:
+    error = {"about": "error", "told": "1054 Unknown column 'nmae' in 'SELECT'", "place": "", "otherwise": ""}
+    answers = {"why": [error, *ANSWERS["why"]]}
+    sql = f"SELECT id, nmae FROM customers WHERE {' AND '.join(['id > 1'] * 20)}"
+    failed = batch(row(0, sql=sql, code=1054, error="Unknown column 'nmae' in 'SELECT'"))
+
+    shown = text(after(feed=Scripted(failed, answers=answers), size=size))
+
+    assert "error      1054 Unknown column 'nmae' in 'SELECT'" in shown
+    assert shown.count("SELECT id, nmae FROM customers") == 2
 
 
 def test_moving_up_stops_following_and_going_down_follows_again() -> None:

@@ -43,7 +43,7 @@ STATES: dict[str, dict[str, Any]] = {
         ],
         "top": [],
         "clients": [],
-        "cache": ANSWERS["cache"] | _EMPTY | {"memory": {"bytes": 0, "limit": 64_000_000, "results": 0}},
+        "cache": ANSWERS["cache"] | _EMPTY | {"memory": {"bytes": 0, "limit": 64 << 20, "results": 0}},
     },
     "all servers down": {"status": ANSWERS["status"] | {"backends": _DOWN}},
     "broken configuration": {

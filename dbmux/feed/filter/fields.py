@@ -36,7 +36,7 @@ class Measure(Enum):
     COUNT = ({"": 1.0, "k": 1e3, "m": 1e6}, "a number: 20, 1.5k, 2M")
     SIZE = (
         # As sizes are shown (dbmux.feed.units).
-        {"": 1.0, "b": 1.0, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "gb": 1e9},
+        {"": 1.0, "b": 1.0, "k": 1024.0, "kb": 1024.0, "m": 1024.0**2, "mb": 1024.0**2, "gb": 1024.0**3},
         "a size: 512, 64kB, 1.5MB",
     )
 

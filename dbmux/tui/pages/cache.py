@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from textual import on
@@ -80,6 +81,9 @@ ADVICE = (
         Side.RIGHT,
     ),
 )
+UNCONFIGURED = 'Nothing is cached; "cache": {"tables": {"schema.table": "30s"}} does that.'
+UNREAD = "No read of a table that is to be cached came by yet."
+BARRED = "Nothing is stored; what is in the way stands below."
 VIEWS = ("rules", "tables", "passed by", "results", "advice")
 
 
@@ -110,7 +114,7 @@ class Cache(Page):
             Table(look, ADVICE, lambda one: one["statement"], sort=4, id="advice"),
         )
         nothing = (
-            'Nothing is cached; "cache": {"tables": {"schema.table": "30s"}} does that.',
+            UNCONFIGURED,
             "No table has results in memory.",
             "Nothing was passed by.",
             "There are no results in memory.",
@@ -139,6 +143,8 @@ class Cache(Page):
         hits, misses = (sum(one[name] for one in told["statements"]) for name in ("hits", "misses"))
         held = f"{size(memory['bytes'])} of {size(memory['limit'])} {drawn} {many(memory['results'], 'result')}"
         self._title.say(f"{VIEWS[self._view]}", f"hit {share(hits, hits + misses)}  {held}")
+        if not told["statements"]:
+            self._tables[0].nothing = _nothing(told["groups"], await self.feed.ask("config"))
         self._tables[0].take(told["statements"])
         self._tables[1].take(told["tables"])
         self._tables[2].take(_reasons(told))
@@ -176,12 +182,19 @@ def _reasons(told: dict[str, Any]) -> list[dict[str, Any]]:
     return [*passed, *gone, *cleared]
 
 
+def _nothing(groups: Sequence[Mapping[str, Any]], settings: Iterable[Mapping[str, Any]]) -> str:
+    # Groups are listed as soon as somebody used one, whatever is cached.
+    if not any(one["path"].startswith("cache.tables.") for one in settings):
+        return UNCONFIGURED
+    return BARRED if any(one["broken"] or not one["dictionary"] for one in groups) else UNREAD
+
+
 def _source(one: dict[str, Any]) -> str:
     if one["broken"]:
         return f"nothing is stored: {one['broken']}"
+    if not one["dictionary"]:
+        return f"nothing is stored: {one['why']}"
     if one["binlog"]:
         late = "" if one["delay_seconds"] is None else f", {duration(one['delay_seconds'])} late"
         return f"writes that go past DbMux are seen in the binlog{late}"
-    if not one["dictionary"]:
-        return f"nothing is stored: {one['why']}"
     return "writes that go past DbMux are not seen: a result may be as old as its ttl"

@@ -22,13 +22,28 @@ from dbmux.tui.result import ResultScreen
 from dbmux.tui.table import Column, Record, Table
 
 
+def _is_left_out(one: Record) -> bool:
+    # An engine that runs since before an update does not tell.
+    return one["state"] == "up" and bool(one.get("no_reads"))
+
+
 def _style(one: Record, look: Look) -> Style:
+    if _is_left_out(one):
+        return look.warn
     return look.good if one["state"] == "up" else look.bad if one["state"] == "down" else look.warn
 
 
 def _state(look: Look, one: Record) -> str:
+    if _is_left_out(one):
+        return f"{look.signs.half} no reads"
     sign = {"up": look.signs.up, "down": look.signs.down}.get(one["state"], look.signs.half)
     return f"{sign} {one['state']}"
+
+
+def _reads(one: Record) -> str:
+    if one["takes_reads"]:
+        return "takes reads"
+    return f"takes no reads: {why}" if (why := one.get("no_reads")) else "takes no reads as a replica"
 
 
 def _lag(one: Record) -> str:
@@ -119,7 +134,7 @@ class Servers(Page):
                 ),
                 ("waits", f"{count(waits)} so far, {average} on average, {one['waiting']} wait now"),
                 ("carried", f"{many(pool.get('carried', 0), 'time')} made ready for another session"),
-                ("reads", "takes reads" if one["takes_reads"] else "takes no reads as a replica"),
+                ("reads", _reads(one)),
             ),
         )
 

@@ -66,7 +66,7 @@ def word(text: str) -> Has:
         ("host:10.0.0.9:5000", Has("host", (Word("10.0.0.9:5000"),))),
         ("DUR > 5MS", Compares("dur", Operator.MORE, Quantity(0.005, 0.001, "5MS"))),
         ("rows<=1.5k", Compares("rows", Operator.AT_MOST, Quantity(1500, 100, "1.5k"))),
-        ("bytes>=2MB", Compares("bytes", Operator.AT_LEAST, Quantity(2e6, 1e6, "2MB"))),
+        ("bytes>=2MB", Compares("bytes", Operator.AT_LEAST, Quantity(2 << 20, 1 << 20, "2MB"))),
         ("slow", Is("slow")),
         ("-pinned", Not(Is("pinned"))),
     ],

@@ -48,7 +48,7 @@ def at(clock: str) -> float:
         ("rows!=5", {"rows": -1}, {"rows": 5}),
         ("rows:..10", {"rows": 0}, {"rows": -1}),
         ("rows:1,3..4", {"rows": 3}, {"rows": 2}),
-        ("bytes>1kB", {"bytes": 1001}, {"bytes": 1000}),
+        ("bytes>1kB", {"bytes": 1025}, {"bytes": 1024}),
         ("op:insert", {"kind": "replace"}, {"kind": "select"}),
         ("op:commit", {"kind": "commit"}, {"kind": "begin"}),
         ("op:tx", {"kind": "savepoint"}, {"kind": "set"}),
