@@ -142,9 +142,9 @@ def record(kind: Kind, machine: Mapping[str, str], results: Mapping[str, Found])
     parts = [
         "# Results\n",
         f"Made by `python -m benchmarks all --server {kind} --record`: direct, HAProxy (TCP mode, one thread),",
-        "ProxySQL and MySQL Router (one thread) where they are installed, and DbMux in one run, in turns, on one machine.",
-        "Median (lowest to highest), and the median of the ratios to HAProxy in the same round. Absolute figures drift",
-        "with the machine's load; the ratios hold.\n",
+        "ProxySQL and MySQL Router (one thread) where they are installed, and DbMux in one run, in turns, on one",
+        "machine. Median (lowest to highest), and the median of the ratios to HAProxy in the same round. Absolute",
+        "figures drift with the machine's load; the ratios hold.\n",
     ]
     parts += [f"- {name}: {value}" for name, value in machine.items()]
     parts += ["", "## Targets\n", *(f"- {line}" for line in verdicts(results)), ""]

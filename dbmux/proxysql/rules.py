@@ -185,7 +185,9 @@ def _obstacle(row: Row, found: Meaning | None, carrying: _Carrying, *, is_last: 
         return f"no server is in hostgroup {hostgroup}"
     target = _reader(found, row, carrying.served)
     if target is not None and target.group not in _home_groups(row, carrying.homes):
-        return f"it sends the reads of another group to {target.group}, and a rule would send locking reads there too"
+        return (
+            f"it sends the reads of another group to {target.group}, and a rule would send locking reads to its primary"
+        )
     if not row.is_on("apply") and not is_last:
         return "apply is 0, so later rules may change what it does; here the first that matches is the last"
     return _taken(_conditions(row, found), carrying)
