@@ -43,8 +43,9 @@ LATENCY_SHARE = 0.1
 TLS_PAUSE_S, LONGEST_TLS_PAUSE_S = 10.0, 3600.0
 # How many of the server's connections one DbMux takes unless it is told a number.
 SHARE_PERCENT = 80
-# MariaDB knows the new names from 11.1 on, and warns of the old ones.
+# MariaDB knows the new names from 11.1 on, and warns of the old ones. MySQL has the old ones until 5.7.
 NEW_NAMES_SINCE = (11, 1)
+NEW_NAMES_SINCE_MYSQL = (8, 0)
 _OLD_NAMES = {"transaction_isolation": "tx_isolation", "transaction_read_only": "tx_read_only"}
 
 
@@ -185,7 +186,7 @@ class Backend:
     @property
     def spelling(self) -> Mapping[str, str]:
         """This server's own names for variables that are called otherwise on newer ones."""
-        is_old = self.is_mariadb and _numbers(self.version) < NEW_NAMES_SINCE
+        is_old = _numbers(self.version) < (NEW_NAMES_SINCE if self.is_mariadb else NEW_NAMES_SINCE_MYSQL)
         return _OLD_NAMES if is_old else {}
 
     def renew(self, tls: ssl.SSLContext | None, connect_timeout_s: float) -> None:

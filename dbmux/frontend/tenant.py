@@ -538,7 +538,7 @@ class Tenant:
         self.state = REPLYING
         self._claim(connection)
         connection.reply_bytes = 0
-        connection.scanner.begin(self._shape, packet.count(data))
+        connection.scanner.begin(self._shape, 1 if len(data) < packet.MAX_PAYLOAD else packet.count(data))
         if self._is_congested:
             connection.pause()
         if self._orders is not None:

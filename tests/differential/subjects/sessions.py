@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.differential.steps import (
     FOUND_ROWS,
+    IGNORE_SPACE,
+    INTERACTIVE,
     MARIADB,
     MYSQL,
     ChangeUser,
@@ -186,6 +188,14 @@ SCENARIOS = (
         "sessions of a client that counts found rows",
         *by_turns("UPDATE t SET n = 5 WHERE id = 1", "SELECT ROW_COUNT()"),
         capabilities=FOUND_ROWS,
+    ),
+    scenario(
+        "what a login asks for is there whatever other sessions have left behind",
+        *by_turns("SET @x = 1", "SELECT COUNT (*) FROM t"),
+        on("a", "SET @y = 2"),
+        on("b", "SELECT @y, COUNT (*) FROM t"),
+        *by_turns("SELECT @@sql_mode LIKE '%IGNORE_SPACE%', @@wait_timeout = @@interactive_timeout, @x"),
+        capabilities=IGNORE_SPACE | INTERACTIVE,
     ),
     scenario(
         "a transaction goes on over a preparation",
