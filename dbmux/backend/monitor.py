@@ -189,7 +189,9 @@ class Monitor:
     def _assign(self, standings: dict[Backend, Standing | None]) -> None:
         group = self._group
         writable = [backend for backend, standing in standings.items() if standing and not standing.is_read_only]
-        if not writable:
+        is_mute = standings[group.primary] is None and group.primary.is_usable
+        if not writable or is_mute:
+            # One that is well and only does not tell how it stands is not replaced: two would be written to.
             self._doubt(standings[group.primary])
             return
         names = " and ".join(backend.name for backend in writable)

@@ -264,6 +264,10 @@ def test_writes_are_not_held_up_because_the_service_account_gets_no_answer() -> 
 
             assert main.is_writable
             assert main.primary is found.backend("primary")
+            # Nor do they go to a replica that somebody forgot to make read-only.
+            found.members["two"].is_read_only = False
+            await monitor.look()
+            assert main.primary is found.backend("primary")
 
     run(scenario)
 
