@@ -108,7 +108,7 @@ class Course:
         # Whether it wrote something that others do not see yet.
         self.wrote = False
         self._has_waited = False
-        # Whether a rule or a hint sends the query under way, which only reads, to a replica.
+        # Whether a rule or a hint sends the query under way, a SELECT, to a replica.
         self._is_ordered_read = False
         self._shelves = {backend: home}
 
@@ -177,7 +177,7 @@ class Course:
             return group.primary
         self.route = route
         self.wait_for = gtid if is_for_replica else b""
-        self._is_ordered_read = is_for_replica and route_by_meaning(query) is READ
+        self._is_ordered_read = is_for_replica and query.kind is Kind.SELECT and query.access is not Access.LOCKING_READ
         if target.backend is not None:
             chosen: Backend | None = target.backend
         elif is_for_replica:

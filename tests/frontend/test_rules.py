@@ -122,7 +122,7 @@ def test_without_autocommit_a_read_that_is_sent_to_a_replica_does_not_keep_the_s
             session = await client(found.port)
             await session.ask(Command.QUERY, b"SET autocommit=0")
 
-            read = await served_by(session, b"SELECT %ba FROM orders" % hint)
+            read = await served_by(session, b"SELECT %ba, @@server_id FROM orders" % hint)
             await session.ask(Command.QUERY, b"UPDATE orders SET a = 1")
 
             assert read == "one"
