@@ -41,8 +41,8 @@ class ReadyTenant(Tenant):
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
         carried.expect_schema()
-        is_others = connection.creditor is not self and not self._is_held(connection)
-        if is_others and not connection.can_be_reset and carried.has_reset(connection):
+        is_wasted = not connection.can_be_reset and connection.creditor is not self and carried.has_reset(connection)
+        if is_wasted and not self._is_held(connection):
             self._replace(connection)
             return
         if statement is not None and statement.is_astray:
