@@ -134,8 +134,8 @@ class StatementKey(NamedTuple):
     names: Names | None
     # The values of those that hold as they are then, in the order of their list.
     variables: tuple[bytes | None, ...]
-    # On MySQL, which takes all later values for the types of the first; b"" before the first execution.
-    types: bytes = b""
+    # The types of the parameters, on MySQL, which takes values for them (dbmux.frontend.derived).
+    derived: bytes = b""
     # Not 0 for one that a session has for itself, since another one of its own is in the middle of something.
     number: int = 0
     # How many its results have, as the server and the client know it: who knows another number is told of a change.
@@ -150,7 +150,7 @@ PREPARED_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A statement's answer in an exchange: its rows as text, and all of its bytes as they came."""
+    """A command's answer in an exchange: the rows of a text's, and all of its bytes as they came."""
 
     rows: tuple[TextRow, ...]
     raw: bytes
@@ -186,7 +186,7 @@ class Answer:
 class Exchange:
     """Statements of DbMux's own, one after the other; `done` is told the answers, `failed` why there are none."""
 
-    __slots__ = ("_answers", "_columns", "_commands", "_done", "_failed", "_protocol", "_raw", "_rows")
+    __slots__ = ("_answers", "_columns", "_commands", "_done", "_failed", "_is_text", "_protocol", "_raw", "_rows")
 
     def __init__(
         self,
@@ -201,6 +201,7 @@ class Exchange:
         self._rows: list[TextRow] = []
         self._raw = b""
         self._columns = 0
+        self._is_text = True
         self._protocol: ClientProtocol
 
     @property
@@ -236,7 +237,7 @@ class Exchange:
                         return
                     case ColumnCount(count):
                         self._columns = count
-                    case Row(payload):
+                    case Row(payload) if self._is_text:
                         self._rows.append(parse_text_row(payload, self._columns))
                 if protocol.is_reply_whole:
                     self._answers.append(Answer(tuple(self._rows), self._raw))
@@ -273,12 +274,14 @@ class Exchange:
     def _next(self, connection: Connection) -> None:
         match next(self._commands, None):
             case (Command.QUERY, sql):
+                self._is_text = True
                 connection.channel.write(self._protocol.query(sql))
                 return
             case (Command.RESET_CONNECTION, _) if connection.renewal is not None:
                 connection.channel.write(self._protocol.change_user(connection.renewal.request()))
                 return
             case (command, body):
+                self._is_text = False
                 connection.channel.write(self._protocol.command(command, body))
                 return
         if self._answers:
@@ -432,15 +435,6 @@ class Connection:
         self.statements[key] = number
         if len(self.statements) > PREPARED_LIMIT:
             self.close_statement(next(iter(self.statements)))
-
-    def has_statement(self, key: StatementKey) -> bool:
-        """Whether it is prepared here; one that was never executed is made for whatever types come first."""
-        if key in self.statements:
-            return True
-        fresh = self.statements.pop(key._replace(types=b""), None)
-        if fresh is not None:
-            self.statements[key] = fresh
-        return fresh is not None
 
     def rename_statement(self, key: StatementKey, name: StatementKey) -> None:
         """What was prepared as one is the other from now on."""

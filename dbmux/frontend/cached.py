@@ -208,7 +208,8 @@ class CachedTenant(ReadyTenant):
         self._command = EXECUTE
         kind = EXECUTIONS if self._cache_policy is None else ORDERED_EXECUTIONS
         text, size = statement.text, len(types).to_bytes(4, "little")
-        key = self._key = b"".join((environment.prefixes[kind], statement.sizes, text, size, types, data[9:]))
+        parts = (environment.prefixes[kind], statement.sizes, text, size, types, statement.derived, data[9:])
+        key = self._key = b"".join(parts)
         entry = cache.store.get(key)
         return entry is not None and self._serve(cache, entry)
 

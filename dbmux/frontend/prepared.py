@@ -15,7 +15,8 @@ from dbmux.backend.connection import Connection, StatementKey
 from dbmux.cache.cache import sizes
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import KEPT
-from dbmux.query import Query, SetVariable
+from dbmux.frontend.derived import sent
+from dbmux.query import Access, Kind, Query, SetVariable
 from dbmux.session import SessionState, assignments
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
@@ -44,8 +45,13 @@ class Statement:
     columns: int
     state: SessionState
     types: bytes = b""
-    # The types for which the server's statement is made, where that matters.
-    made_for: bytes = b""
+    # Those that MySQL has derived for the parameters: at first, and by now; empty elsewhere.
+    derived_at_first: bytes = b""
+    derived: bytes = b""
+    # The types of values by which these do not change.
+    fitting: bytes = b""
+    # Whether the execution under way leaves the server's statement with types that are not known.
+    is_derailed: bool = False
     # Whether it shares no server's statement: one with the same text has long data or an open cursor.
     is_apart: bool = False
     # Whether it is prepared without a schema, because the session has none to come back to.
@@ -82,10 +88,10 @@ class Statement:
         """What must be the same for a server's statement to be this one."""
         key = self._key
         number = self.id if self.is_apart else 0
-        if key is None or key.types != self.made_for or key.number != number:
+        if key is None or key.derived != self.derived or key.number != number:
             state = replace(self.state, schema=b"") if self.is_astray else self.state
             alike = key_of(self.text, state)
-            key = self._key = alike._replace(types=self.made_for, number=number, columns=self.columns)
+            key = self._key = alike._replace(derived=self.derived, number=number, columns=self.columns)
         return key
 
     def go_with(self, now: SessionState) -> None:
@@ -116,6 +122,11 @@ class Statement:
         if data[4] != Command.STMT_EXECUTE or len(data) < flag_at or data[9]:
             return False
         return not count or (len(data) > flag_at and not data[flag_at] and bool(self.types))
+
+    @property
+    def can_be_rehearsed(self) -> bool:
+        """Whether it changes nothing, so that it may run with other values than the client's."""
+        return self.query.kind is Kind.SELECT and self.query.access is Access.READ and self.query.is_plain
 
     def preparation(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
         """The statements that prepare it on a connection in state `now`, which is left as it was.
@@ -155,11 +166,13 @@ class Statements:
     latest: int = 0
     by_id: dict[int, Statement] = field(default_factory=dict)
 
-    def add(self, text: bytes, query: Query, told: Prepared, state: SessionState) -> Statement:
-        """A statement was prepared."""
+    def add(self, text: bytes, query: Query, told: Prepared, derived: bytes, state: SessionState) -> Statement:
+        """A statement was prepared; `derived` are the types that MySQL gave to its parameters."""
         self.last += 1
         self.latest = self.last
-        statement = Statement(self.last, text, query, told.parameters, told.columns, state)
+        statement = Statement(
+            self.last, text, query, told.parameters, told.columns, state, derived_at_first=derived, derived=derived
+        )
         self.by_id[self.last] = statement
         return statement
 
@@ -197,6 +210,12 @@ class Statements:
             if not statement.types:
                 raise MySQLError(ErrorCode.NO_TYPES, "values came whose types were never sent; send both together")
         return statement.types
+
+    def sent(self, statement: Statement, types: bytes, data: bytes) -> bytes:
+        """What the values of an execution are (dbmux.frontend.derived); raises ProtocolError for a malformed one."""
+        reader = Reader(data[NUMBER.stop :])
+        count = self._count(statement, reader)
+        return sent(types, reader.integer((count + 7) // 8), self.capabilities)
 
     def _count(self, statement: Statement, reader: Reader) -> int:
         # How many values there are; the reader goes from the flags to behind the number.

@@ -22,7 +22,8 @@ from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown, unknown
 from dbmux.frontend.tenant import QUERY, State, Tenant
-from dbmux.query import Kind, Query
+from dbmux.query import Kind, Query, SetVariable
+from dbmux.session import assignments
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
 from dbmux.wire.commands import Command
@@ -37,6 +38,14 @@ class ReadyTenant(Tenant):
     @abstractmethod
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
         """The server refused to prepare a statement anew: answer the command with its error."""
+
+    @abstractmethod
+    def _derived_anew(self, statement: Statement) -> bytes:
+        """The types that a statement which was just prepared has after the command under way."""
+
+    @abstractmethod
+    def _rehearsal(self, statement: Statement, number: int) -> bytes:
+        """The execution by which a statement that was just prepared gets the types that it is to have; or nothing."""
 
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
@@ -72,7 +81,14 @@ class ReadyTenant(Tenant):
         self._get_connection()
 
     def _is_there(self, statement: Statement, connection: Connection) -> bool:
-        return connection.has_statement(statement.key) and not self.carried.has_reset(connection)
+        if self.carried.has_reset(connection):
+            return False
+        key, there = statement.key, connection.statements
+        if key not in there and statement.derived != statement.derived_at_first:
+            first = key._replace(derived=statement.derived_at_first)
+            if first in there and self._derived_anew(statement) == statement.derived:
+                connection.rename_statement(first, key)
+        return key in there
 
     def _carry_over(self, connection: Connection, gtid: bytes) -> None:
         carried, course, statement, backend = self.carried, self.course, self._statement, self.backend
@@ -96,16 +112,14 @@ class ReadyTenant(Tenant):
             self._change_shelf(connection)
             if (self._query.needs or carried.missing) and statement is None:
                 self._substitute()
+            rehearsal = b""
             if unprepared is not None:
                 at = [command for command, _ in anew].index(Command.STMT_PREPARE)
-                told = answers[len(debts) + len(statements) + at].prepared()
-                unprepared.was_prepared_anew(told.columns)
-                connection.close_statement(unprepared.key)
-                connection.remember_statement(unprepared.key, told.statement)
+                rehearsal = self._prepared_anew(connection, unprepared, answers[len(debts) + len(statements) + at])
             if course is not None and gtid and not has_come(answers[len(debts)]):
                 self._wait_no_longer(course, connection)
             else:
-                self._then()
+                self._rehearse(connection, rehearsal)
 
         def failed(error: BackendRefused | MySQLError) -> None:
             answers = exchange.answers
@@ -124,6 +138,40 @@ class ReadyTenant(Tenant):
 
         exchange = Exchange([*debts, *statements, *anew], done, failed)
         exchange.begin(connection)
+
+    def _prepared_anew(self, connection: Connection, statement: Statement, answer: Answer) -> bytes:
+        # What is to be done before it is as if the session had executed it here before.
+        told = answer.prepared()
+        statement.was_prepared_anew(told.columns)
+        rehearsal = self._rehearsal(statement, told.statement)
+        connection.close_statement(statement.key)
+        connection.remember_statement(statement.key, told.statement)
+        return rehearsal
+
+    def _rehearse(self, connection: Connection, execution: bytes) -> None:
+        # Without rows, as far as the statement has no LIMIT of its own; should it fail, it has the types all the same.
+        assert self.backend is not None
+        if not execution:
+            self._then()
+            return
+        state, spelling = connection.state, self.backend.spelling
+        limited = state.after(SetVariable("sql_select_limit", b"0"))
+        there = [(Command.QUERY, sql) for sql in assignments(state, limited, spelling)]
+        back = [(Command.QUERY, sql) for sql in assignments(limited, state, spelling)]
+
+        def done(_: list[Answer]) -> None:
+            self._then()
+
+        def lost(error: BackendRefused | MySQLError) -> None:
+            self._not_ready(connection, error)
+
+        def failed(error: BackendRefused | MySQLError) -> None:
+            if isinstance(error, MySQLError):
+                lost(error)
+            else:
+                Exchange(back, done, lost).begin(connection)
+
+        Exchange([*there, (Command.STMT_EXECUTE, execution), *back], done, failed).begin(connection)
 
     def _debts(self, connection: Connection) -> list[tuple[Command, bytes]]:
         # What prepares it for this session destroys what it still knew, for another one or for this.

@@ -17,6 +17,7 @@ from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import EXECUTE, CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
+from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, fits, rehearsal, sent
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import NUMBER, Statement, Statements, in_packets, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
@@ -121,7 +122,8 @@ class StatementTenant(CachedTenant):
 
         def done(answers: list[Answer]) -> None:
             told = answers[0].prepared()
-            statement = statements.add(text, query, told, self.carried.state)
+            derived = derived_at_first(answers[0].raw, told.parameters) if self.carried.is_mysql else b""
+            statement = statements.add(text, query, told, derived, self.carried.state)
             self._keep_apart(statement)
             connection.close_statement(statement.key)
             connection.remember_statement(statement.key, told.statement)
@@ -218,7 +220,7 @@ class StatementTenant(CachedTenant):
             if other is None or other is statement:
                 continue
             # Types and columns may yet become the same.
-            if other.key._replace(types=b"", columns=0) == statement.key._replace(types=b"", columns=0):
+            if other.key._replace(derived=b"", columns=0) == statement.key._replace(derived=b"", columns=0):
                 statement.is_apart = True
 
     def _execute_bare(self, data: bytes) -> bool:
@@ -234,7 +236,7 @@ class StatementTenant(CachedTenant):
         if (
             statement.is_changed
             or not statement.has_only_values(data)
-            or (self.carried.is_mysql and types != statement.made_for)
+            or (self.carried.is_mysql and types != statement.fitting)
         ):
             return False
         cache, query = self._cache, statement.query
@@ -271,10 +273,8 @@ class StatementTenant(CachedTenant):
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
             types = statement.types if is_usual else self._statements.check_types(statement, data)
-            is_own = bool(self.carried.pins and statement.made_for)
-            if self.carried.is_mysql and not is_own:
-                # MySQL would take these values for the types that another session's had.
-                self._make_for(statement, types)
+            if self.carried.is_mysql and statement.derived != UNKNOWN:
+                self._follow_types(statement, types, data)
         self._shape = RESULT
         query = statement.query
         if not self._heed(query, statement.text, 0):
@@ -282,7 +282,7 @@ class StatementTenant(CachedTenant):
         if _asks_for_cursor(data):
             # It keeps the connection until the last row is fetched, and what else the session does comes there too.
             query = replace(query, access=Access.UNSURE, is_digest_wide=False)
-        elif self._is_in_use() or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
+        elif self._is_in_use() or statement.is_derailed or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
         elif self._cache is not None and not self._is_bypassed:
@@ -292,12 +292,61 @@ class StatementTenant(CachedTenant):
                 return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
 
-    def _make_for(self, statement: Statement, types: bytes) -> None:
-        key, connection = statement.key, self.connection
-        statement.made_for = types
-        if PinKey(PinReason.LONG_DATA, str(statement.id)) in self.carried.pins and connection is not None:
-            # Its long data is where it is.
+    def _follow_types(self, statement: Statement, types: bytes, data: bytes) -> None:
+        # Which types MySQL's own statement will have for these values, after all that the session sent before.
+        assert self._statements is not None
+        connection, key, at_first = self.connection, statement.key, statement.derived_at_first
+        values = self._statements.sent(statement, types, data)
+        is_there = connection is not None and key in connection.statements
+        is_followed = is_there or statement.can_be_rehearsed
+        derived = derived_after(statement.derived if is_followed else at_first, values, at_first)
+        statement.is_derailed = derived == UNKNOWN
+        if not statement.is_derailed:
+            statement.derived = derived
+        elif not is_followed:
+            statement.derived = at_first
+        if connection is not None and is_there and statement.derived != key.derived:
             connection.rename_statement(key, statement.key)
+        is_fitting = fits(statement.derived, sent(types, 0, self.capabilities))
+        statement.fitting = types if is_fitting else b""
+
+    def _follow_derailed(self, statement: Statement, connection: Connection, now: float) -> None:
+        # Nobody else may execute it, nor this session anything but it; the others do without what was before.
+        key, statement.is_derailed = statement.key, False
+        if statement.can_be_rehearsed and key in connection.statements:
+            statement.derived, statement.is_apart = UNKNOWN, True
+            connection.rename_statement(key, statement.key)
+            self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", now)
+        else:
+            connection.close_statement(key)
+
+    def _derived_anew(self, statement: Statement) -> bytes:
+        statements, at_first = self._statements, statement.derived_at_first
+        assert statements is not None
+        if self._command != Command.STMT_EXECUTE or not at_first:
+            return at_first
+        try:
+            types = statements.check_types(statement, self._pending)
+            return derived_after(at_first, statements.sent(statement, types, self._pending), at_first)
+        except (MySQLError, ProtocolError):
+            return at_first
+
+    def _rehearsal(self, statement: Statement, number: int) -> bytes:
+        derived = self._derived_anew(statement)
+        if statement.derived in (derived, statement.derived_at_first):
+            return b""
+        if derived == UNKNOWN:
+            derived = statement.derived_at_first
+        if (
+            statement.derived == UNKNOWN
+            or not statement.can_be_rehearsed
+            or PinKey(PinReason.NEXT_TRANSACTION, "") in self.carried.pins
+        ):
+            # What it does would be done twice, so that it takes the values that come as they are.
+            statement.derived = derived
+            return b""
+        assert self.connection is not None
+        return rehearsal(number, statement.derived, statement.derived_at_first, self.connection.capabilities)
 
     @property
     def _has_attributes(self) -> bool:
@@ -398,6 +447,8 @@ class StatementTenant(CachedTenant):
                     # That of the last row alone, and only the server knows it.
                     connection.debt |= Debt.ROW_COUNT
                 carried.unpin(PinReason.CURSOR, what)
+                if statement.is_derailed:
+                    self._follow_derailed(statement, connection, now)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)
                     # It found its rows already, and only the server knows how many.

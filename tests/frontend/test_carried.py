@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from dbmux.backend.health import answers_ping
-from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.query import FoundRows, PinReason, Query, SetNames, SetUserVariable, SetVariable
 from dbmux.session import SessionState, assignments, names_of
 from dbmux.sql.classify import classify
-from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
-from dbmux.wire.columns import FieldType
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
@@ -386,153 +383,5 @@ def test_a_session_ends_with_the_connection_that_it_held_when_a_ping_loses_it() 
             assert isinstance(error, Err)
             await proxy.until(lambda: bool(proxy.of(SessionClosed)))
             assert proxy.of(SessionClosed)[0].reason is CloseReason.BACKEND_GONE
-
-    run(scenario)
-
-
-PREPARED = b"\x00\x01\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00"
-
-
-class Preparing(FakeBackend):
-    """Prepares everything as a statement with one parameter; executing is an OK, or fails with 1210 if it `fails`."""
-
-    def __init__(self, *, fails: bool = False) -> None:
-        super().__init__(answer=self._answer)
-        self.fails = fails
-
-    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
-        match command.command:
-            case Command.STMT_PREPARE:
-                head = packet.encode(PREPARED, 1) + packet.encode(COLUMN, 2)
-                return head + packet.encode(b"\xfe\x00\x00\x02\x00", 3)
-            case Command.STMT_EXECUTE if self.fails:
-                return protocol.send_err(Err(number=1210, sqlstate=b"HY000", message=b"Incorrect arguments"))
-            case Command.STMT_SEND_LONG_DATA | Command.STMT_CLOSE:
-                return b""
-            case Command.QUERY if command.body.startswith(b"SELECT ROW_COUNT()"):
-                return protocol.send_rows([COLUMN], [row(b"0")], Status.AUTOCOMMIT)
-        return protocol.send_ok(Ok(status=2))
-
-
-ONE = (1).to_bytes(4, "little")
-EXECUTION = ONE + b"\x00\x01\x00\x00\x00"
-
-
-@pytest.mark.parametrize(
-    "command, body, code",
-    [
-        (Command.STMT_EXECUTE, EXECUTION + b"\x00" + b"\x00" + b"\x05", ErrorCode.NO_TYPES),
-        (Command.STMT_FETCH, ONE + ONE, ErrorCode.NO_CURSOR),
-    ],
-)
-def test_what_only_another_session_told_the_server_of_a_statement_is_not_this_ones(
-    command: Command, body: bytes, code: ErrorCode
-) -> None:
-    async def scenario() -> None:
-        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
-            one = await client(proxy.port)
-            await one.ask(Command.STMT_PREPARE, b"SELECT ?")
-
-            (error,) = await one.ask(command, body)
-
-            assert isinstance(error, Err)
-            assert error.number == code.number
-            assert command not in [number for number, _ in proxy.backend.commands]
-            one.close()
-
-    run(scenario)
-
-
-def test_mysql_never_takes_values_for_the_types_that_anothers_had() -> None:
-    async def scenario() -> None:
-        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
-            one, two = await client(proxy.port), await client(proxy.port)
-            number, text = bytes((FieldType.LONGLONG, 0)), bytes((FieldType.VAR_STRING, 0))
-            for each, types, value in ((one, number, b"\x05" + bytes(7)), (two, text, b"\x01x")):
-                await each.ask(Command.STMT_PREPARE, b"SELECT ?")
-                await each.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + types + value)
-
-            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + text + b"\x01x")
-            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + number + b"\x05" + bytes(7))
-
-            prepared = [number for number, _ in proxy.backend.commands if number == Command.STMT_PREPARE]
-            assert len(prepared) == 2
-            one.close()
-            two.close()
-
-    run(scenario)
-
-
-def test_long_data_that_made_an_execution_fail_stays_until_the_statement_is_reset() -> None:
-    async def scenario() -> None:
-        async with running(Preparing(fails=True), connections=1, users={"app": PASSWORD.decode()}) as proxy:
-            one = await client(proxy.port)
-            await one.ask(Command.STMT_PREPARE, b"SELECT ?")
-            one.conversation.send(one.protocol.command(Command.STMT_SEND_LONG_DATA, ONE + b"\x07\x00" + b"data"))
-            types = bytes((FieldType.VAR_STRING, 0))
-
-            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00" + b"\x01" + types + b"\x01x")
-            pinned = [event.reason for event in proxy.of(Pinned)]
-            was_kept = not proxy.of(Unpinned)
-            await one.ask(Command.STMT_RESET, ONE)
-
-            assert pinned == ["long data"]
-            assert was_kept
-            assert [event.reason for event in proxy.of(Unpinned)] == ["long data"]
-            one.close()
-
-    run(scenario)
-
-
-def test_preparing_a_statement_that_assigns_a_user_variable_keeps_the_connection() -> None:
-    async def scenario() -> None:
-        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
-            one = await client(proxy.port)
-
-            await one.ask(Command.STMT_PREPARE, b"SELECT ? INTO @a")
-
-            assert [(event.reason, event.what) for event in proxy.of(Pinned)] == [("user variable", "a")]
-            one.close()
-
-    run(scenario)
-
-
-def test_a_statement_is_prepared_anew_under_the_settings_of_its_first_preparation() -> None:
-    async def scenario() -> None:
-        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
-            one, two = await client(proxy.port), await client(proxy.port)
-            await one.ask(Command.STMT_PREPARE, b"SELECT 1 / ?")
-            await two.ask(Command.RESET_CONNECTION, b"")
-            await one.ask(Command.QUERY, b"SET div_precision_increment = 9")
-            already_asked = len(proxy.backend.commands)
-
-            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + bytes((FieldType.LONGLONG, 0)) + bytes(8))
-
-            asked = [body for _, body in proxy.backend.commands[already_asked:]]
-            assert asked[:3] == [
-                b"SET div_precision_increment=DEFAULT",
-                b"SELECT 1 / ?",
-                b"SET div_precision_increment=9",
-            ]
-            one.close()
-            two.close()
-
-    run(scenario)
-
-
-def test_only_the_server_knows_the_row_count_of_many_rows_at_once() -> None:
-    async def scenario() -> None:
-        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
-            one, two = await client(proxy.port), await client(proxy.port)
-            await one.ask(Command.STMT_PREPARE, b"UPDATE t SET a = ?")
-            types = bytes((FieldType.VAR_STRING, 0))
-
-            await one.ask(Command.MARIADB_STMT_BULK_EXECUTE, ONE + b"\x80\x00" + types + b"\x00\x01x")
-            await two.ask(Command.QUERY, b"SELECT 2")
-
-            asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
-            assert asked[-2:] == [b"SELECT ROW_COUNT()", b"SELECT 2"]
-            one.close()
-            two.close()
 
     run(scenario)

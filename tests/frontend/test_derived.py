@@ -1,0 +1,88 @@
+"""The types that MySQL derives for parameters: which values change them, and how they are had again elsewhere."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, fits, rehearsal, sent
+from dbmux.wire import packet
+from dbmux.wire.columns import Column, FieldFlag, FieldType
+from dbmux.wire.statements import ParameterType, Prepared, parse_execute
+
+VALUES = some.binary(min_size=3, max_size=3).map(lambda data: bytes(b"0siunfdmh"[byte % 9] for byte in data))
+PLACES = some.binary(min_size=3, max_size=3).map(lambda data: bytes(b"siunfdmhybjg"[byte % 12] for byte in data))
+
+
+def types(*kinds: ParameterType) -> bytes:
+    return b"".join(kind.build() for kind in kinds)
+
+
+def test_a_preparation_tells_what_each_parameter_is_by_its_place() -> None:
+    places = (
+        Column(name=b"?", type=FieldType.LONGLONG),
+        Column(name=b"?", type=FieldType.LONGLONG, flags=FieldFlag.UNSIGNED),
+        Column(name=b"?", type=FieldType.VAR_STRING),
+        Column(name=b"?", type=FieldType.YEAR, flags=FieldFlag.UNSIGNED),
+    )
+    told = (Prepared(1, 0, len(places)).build(), *(place.build(0) for place in places))
+    answer = b"".join(packet.encode(payload, number) for number, payload in enumerate(told, 1))
+
+    assert derived_at_first(answer, len(places)) == b"iusy"
+
+
+def test_what_is_null_is_told_by_the_map_and_not_by_the_type() -> None:
+    told = types(
+        ParameterType(FieldType.LONG),
+        ParameterType(FieldType.TINY, is_unsigned=True),
+        ParameterType(FieldType.LONG),
+        ParameterType(FieldType.BLOB),
+    )
+
+    assert sent(told, 0b0100, 0) == b"iu0s"
+
+
+@pytest.mark.parametrize(
+    ("derived", "values", "after"),
+    [
+        (b"s", b"i", b"i"),  # a number in the place of a text
+        (b"i", b"s", b"i"),  # and then a text in its place
+        (b"i", b"0", b"i"),
+        (b"i", b"u", b"u"),
+        (b"f", b"n", b"f"),
+        (b"n", b"f", b"f"),
+        (b"d", b"m", b"m"),
+        (b"m", b"h", b"m"),
+        # Once anything does not fit, every value counts.
+        (b"fs", b"if", b"if"),
+        (b"is", b"0f", b"sf"),
+        # What becomes of a text then depends on what it reads like.
+        (b"is", b"sf", UNKNOWN),
+        (b"ss", b"sf", b"sf"),
+    ],
+)
+def test_an_execution_changes_the_types_as_mysql_does(derived: bytes, values: bytes, after: bytes) -> None:
+    assert derived_after(derived, values, b"s" * len(derived)) == after
+
+
+@given(PLACES, VALUES)
+def test_values_fit_the_types_that_they_have_brought_about(at_first: bytes, values: bytes) -> None:
+    after = derived_after(at_first, values, at_first)
+
+    assert after == UNKNOWN or fits(after, values) or any(place in b"ybjg" for place in at_first)
+    assert after == UNKNOWN or derived_after(after, values, at_first) == after
+
+
+@given(PLACES, some.lists(VALUES, min_size=1))
+def test_a_rehearsal_brings_a_new_statement_where_an_old_one_has_come(at_first: bytes, history: list[bytes]) -> None:
+    derived = at_first
+    for values in history:
+        derived = derived_after(derived, values, at_first) or derived
+    body = rehearsal(7, derived, at_first, 0)
+    execution = parse_execute(body, 0, len(at_first))
+    assert execution.types is not None
+    nulls = sum(1 << index for index, value in enumerate(execution.values) if value is None)
+
+    assert execution.statement == 7
+    assert derived_after(at_first, sent(types(*execution.types), nulls, 0), at_first) == derived
