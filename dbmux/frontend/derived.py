@@ -2,12 +2,16 @@
 
 What a preparation told and what executions send comes in; the types that the server's statement has by then go out, a
 letter for each parameter. MySQL derives them from where a parameter stands, and prepares the statement anew for other
-ones when a number or a moment comes that does not fit (manual page "PREPARE Statement"). Text always fits, but when the
-statement is prepared anew for the sake of another value, it depends on what it reads like. Which fit, no page says: the
+ones when a number or a moment comes that does not fit (manual page "PREPARE Statement"). For a text it counts what
+it reads like; NULL always fits, but when the statement is prepared anew for another value, it gets the type of its
+surroundings, for which the letter NULL stands. Which fit, no page says: the
 server's counter Com_stmt_reprepare does, and tests/differential sees it in results. Nothing is sent here.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Sequence
 
 from dbmux.wire import packet
 from dbmux.wire.columns import FieldType, parse_column
@@ -15,6 +19,8 @@ from dbmux.wire.rows import Moment, Span, Value
 from dbmux.wire.statements import Execute, ParameterType, parse_types
 
 NULL, TEXT, INTEGER, UNSIGNED, DECIMAL, DOUBLE, DATE, DATETIME, TIME, YEAR, BIT, JSON, GEOMETRY = b"0siunfdmhybjg"
+# Texts that read like a whole number, like another number, and of which that is not known.
+WHOLE, NUMERAL, UNREAD = b"wxo"
 UNKNOWN = b""
 _LETTERS: dict[int, int] = {
     FieldType.TINY: INTEGER,
@@ -33,22 +39,42 @@ _LETTERS: dict[int, int] = {
 }
 # No value has one of these.
 _PLACES: dict[int, int] = {FieldType.YEAR: YEAR, FieldType.BIT: BIT, FieldType.JSON: JSON, FieldType.GEOMETRY: GEOMETRY}
-# What fits, besides NULL and text.
+_FOR_NO_VALUE = frozenset(_PLACES.values())
+_NUMBERS, _TEXTS = b"iunf", b"swxo"
+# What fits, besides NULL and text that reads like nothing or like a whole number.
 _FITS = {
-    TEXT: b"",
+    NULL: b"",
+    TEXT: b"xo",
     INTEGER: b"i",
     UNSIGNED: b"u",
-    DECIMAL: b"iun",
-    DOUBLE: b"iunf",
-    DATE: b"iunfd",
-    DATETIME: b"iunfdmh",
-    TIME: b"iunfmh",
-    YEAR: b"iu",
-    BIT: b"u",
-    JSON: b"",
-    GEOMETRY: b"iunfdmh",
+    DECIMAL: b"iunxo",
+    DOUBLE: b"iunfxo",
+    DATE: b"iunfdx",
+    DATETIME: b"iunfdmhxo",
+    TIME: b"iunfmhxo",
+    YEAR: b"iuxo",
+    BIT: b"uxo",
+    JSON: b"xo",
+    GEOMETRY: b"iunfdmhxo",
 }
-# A value of each kind that changes types, and how it is sent.
+# What a parameter of a type becomes by a text, when the statement is prepared anew.
+_MADE_OF_TEXT = {
+    (INTEGER, WHOLE): INTEGER,
+    (UNSIGNED, WHOLE): UNSIGNED,
+    (INTEGER, NUMERAL): DECIMAL,
+    (UNSIGNED, NUMERAL): DECIMAL,
+    (DECIMAL, WHOLE): DECIMAL,
+    (DECIMAL, NUMERAL): DECIMAL,
+    (DOUBLE, WHOLE): DOUBLE,
+    (DOUBLE, NUMERAL): DOUBLE,
+    (TIME, WHOLE): TIME,
+}
+_WHOLE = re.compile(rb"\s*\+?\d{1,18}\s*")
+_NUMERAL = re.compile(rb"\s*(-\d+|[+]?\d{21,}|[+-]?(\d+\.\d*|\.\d+|\d+(?=e))(e[+-]?\d+)?)\s*", re.IGNORECASE)
+# Longer texts are not looked at.
+_SHOWN = 64
+_LIKE_A_DATE = 10
+# A value of each kind, and how it is sent.
 _EXAMPLES: dict[int, tuple[int, Value]] = {
     INTEGER: (FieldType.LONGLONG, 1),
     UNSIGNED: (FieldType.LONGLONG, 1),
@@ -57,6 +83,7 @@ _EXAMPLES: dict[int, tuple[int, Value]] = {
     DATE: (FieldType.DATE, Moment(2000, 1, 1)),
     DATETIME: (FieldType.DATETIME, Moment(2000, 1, 1)),
     TIME: (FieldType.TIME, Span(False, 0, 0, 0, 0)),
+    TEXT: (FieldType.VAR_STRING, b""),
     NULL: (FieldType.NULL, None),
 }
 
@@ -68,7 +95,8 @@ def derived_at_first(answer: bytes, parameters: int) -> bytes:
         start = end + packet.HEADER
         end = start + int.from_bytes(answer[end : end + 3], "little")
         told = parse_column(answer[start:end], 0)
-        letters.append(_PLACES.get(told.type) or _letter(told.type, told.is_unsigned))
+        letter = _PLACES.get(told.type) or _letter(told.type, told.is_unsigned)
+        letters.append(TEXT if letter == UNREAD else letter)
     return bytes(letters)
 
 
@@ -78,34 +106,38 @@ def sent(types: bytes, nulls: int, capabilities: int) -> bytes:
     Raises ProtocolError for malformed types.
     """
     told = parse_types(types, capabilities)
-    return bytes(
-        NULL if nulls >> index & 1 else _letter(kind.type, kind.is_unsigned) for index, kind in enumerate(told)
-    )
+    return bytes(NULL if nulls >> at & 1 else _letter(kind.type, kind.is_unsigned) for at, kind in enumerate(told))
+
+
+def read(sent_: bytes, values: Sequence[Value]) -> bytes:
+    """The same, after a look at the texts."""
+    pairs = zip(sent_, values, strict=True)
+    return bytes(_look(value) if what == UNREAD and isinstance(value, bytes) else what for what, value in pairs)
 
 
 def fits(derived: bytes, values: bytes) -> bool:
-    """Whether MySQL takes these values without preparing the statement anew."""
-    return all(value in (NULL, TEXT) or value in _FITS[type_] for type_, value in zip(derived, values, strict=False))
+    """Whether MySQL surely takes these values without preparing the statement anew."""
+    return all(_fits(type_, value) for type_, value in zip(derived, values, strict=False))
 
 
 def derived_after(derived: bytes, values: bytes, at_first: bytes) -> bytes:
     """The types after an execution with these values, of a statement that had them `at_first`; or UNKNOWN."""
     if fits(derived, values):
         return derived
-    after = bytearray(derived)
-    for index, (type_, value) in enumerate(zip(derived, values, strict=False)):
-        if value == TEXT != type_:
-            return UNKNOWN
-        if value != TEXT:
-            after[index] = at_first[index] if value == NULL else value
+    if all(_fits(type_, value) or _is_open(type_, value) for type_, value in zip(derived, values, strict=False)):
+        return UNKNOWN
+    after = _made_anew(derived, values)
     # What no single execution brings about cannot be had again.
-    is_reachable = after == at_first or not fits(at_first, _brought_about_by(bytes(after), at_first))
-    return bytes(after) if is_reachable else UNKNOWN
+    is_reachable = after == at_first or (not fits(at_first, after) and _made_anew(at_first, after) == after)
+    return after if is_reachable else UNKNOWN
 
 
-def rehearsal(statement: int, derived: bytes, at_first: bytes, capabilities: int) -> bytes:
-    """The execution, behind its command byte, after which a statement that was just prepared has these types."""
-    examples = [_EXAMPLES[value] for value in _brought_about_by(derived, at_first)]
+def rehearsal(statement: int, derived: bytes, capabilities: int) -> bytes:
+    """The execution, behind its command byte, after which a statement that was just prepared has these types.
+
+    They are such as `derived_after` gives, and not those that it had at first.
+    """
+    examples = [_EXAMPLES[type_] for type_ in derived]
     return Execute(
         statement=statement,
         types=tuple(ParameterType(kind, type_ == UNSIGNED) for type_, (kind, _) in zip(derived, examples, strict=True)),
@@ -113,11 +145,35 @@ def rehearsal(statement: int, derived: bytes, at_first: bytes, capabilities: int
     ).build(capabilities)
 
 
-def _brought_about_by(derived: bytes, at_first: bytes) -> bytes:
-    # The values that turn the types that a statement had at first into these.
-    return bytes(NULL if type_ == first else type_ for type_, first in zip(derived, at_first, strict=True))
+def _fits(type_: int, value: int) -> bool:
+    return value in (NULL, TEXT, WHOLE) or value in _FITS[type_]
+
+
+def _is_open(type_: int, value: int) -> bool:
+    # Whether it may fit or not.
+    return type_ == NULL or value == UNREAD
+
+
+def _made_anew(derived: bytes, values: bytes) -> bytes:
+    after = bytearray()
+    for type_, value in zip(derived, values, strict=False):
+        made = TEXT if type_ == TEXT and value in _TEXTS else _MADE_OF_TEXT.get((type_, value), value)
+        if type_ in _FOR_NO_VALUE or (made in _TEXTS and type_ != TEXT) or (type_ == NULL and value in _NUMBERS):
+            return UNKNOWN
+        after.append(TIME if type_ == TIME and value in _NUMBERS else made)
+    return bytes(after)
+
+
+def _look(text: bytes) -> int:
+    if len(text) > _SHOWN:
+        return UNREAD
+    if _WHOLE.fullmatch(text):
+        return WHOLE
+    if _NUMERAL.fullmatch(text):
+        return NUMERAL
+    return UNREAD if len(text) > _LIKE_A_DATE and any(byte in b"0123456789" for byte in text) else TEXT
 
 
 def _letter(kind: int, is_unsigned: int) -> int:
-    letter = _LETTERS.get(kind, TEXT)
+    letter = _LETTERS.get(kind, UNREAD)
     return UNSIGNED if letter == INTEGER and is_unsigned else letter

@@ -15,14 +15,14 @@ from dbmux.backend.connection import Connection, StatementKey
 from dbmux.cache.cache import sizes
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import KEPT
-from dbmux.frontend.derived import sent
+from dbmux.frontend.derived import read, sent
 from dbmux.query import Access, Kind, Query, SetVariable
 from dbmux.session import SessionState, assignments
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
-from dbmux.wire.statements import BulkFlag, ExecuteFlag, Prepared
+from dbmux.wire.statements import BulkFlag, ExecuteFlag, Prepared, parse_execute, parse_types
 
 # MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
 LAST = 0xFFFFFFFF
@@ -212,7 +212,16 @@ class Statements:
         return statement.types
 
     def sent(self, statement: Statement, types: bytes, data: bytes) -> bytes:
-        """What the values of an execution are (dbmux.frontend.derived); raises ProtocolError for a malformed one."""
+        """What the values of an execution are (dbmux.frontend.derived), none of which was sent ahead.
+
+        Raises ProtocolError for a malformed one.
+        """
+        known = parse_types(types, self.capabilities)
+        values = parse_execute(data[NUMBER.start :], self.capabilities, statement.parameters, known).values
+        return read(self.sent_unread(statement, types, data), values)
+
+    def sent_unread(self, statement: Statement, types: bytes, data: bytes) -> bytes:
+        """The same without a look at the texts, which may have been sent ahead."""
         reader = Reader(data[NUMBER.stop :])
         count = self._count(statement, reader)
         return sent(types, reader.integer((count + 7) // 8), self.capabilities)

@@ -296,7 +296,7 @@ class StatementTenant(CachedTenant):
         # Which types MySQL's own statement will have for these values, after all that the session sent before.
         assert self._statements is not None
         connection, key, at_first = self.connection, statement.key, statement.derived_at_first
-        values = self._statements.sent(statement, types, data)
+        values = self._values_sent(self._statements, statement, types, data)
         is_there = connection is not None and key in connection.statements
         is_followed = is_there or statement.can_be_rehearsed
         derived = derived_after(statement.derived if is_followed else at_first, values, at_first)
@@ -309,6 +309,10 @@ class StatementTenant(CachedTenant):
             connection.rename_statement(key, statement.key)
         is_fitting = fits(statement.derived, sent(types, 0, self.capabilities))
         statement.fitting = types if is_fitting else b""
+
+    def _values_sent(self, statements: Statements, statement: Statement, types: bytes, data: bytes) -> bytes:
+        is_ahead = PinKey(PinReason.LONG_DATA, str(statement.id)) in self.carried.pins
+        return (statements.sent_unread if is_ahead else statements.sent)(statement, types, data)
 
     def _follow_derailed(self, statement: Statement, connection: Connection, now: float) -> None:
         # Nobody else may execute it, nor this session anything but it; the others do without what was before.
@@ -327,7 +331,7 @@ class StatementTenant(CachedTenant):
             return at_first
         try:
             types = statements.check_types(statement, self._pending)
-            return derived_after(at_first, statements.sent(statement, types, self._pending), at_first)
+            return derived_after(at_first, self._values_sent(statements, statement, types, self._pending), at_first)
         except (MySQLError, ProtocolError):
             return at_first
 
@@ -346,7 +350,7 @@ class StatementTenant(CachedTenant):
             statement.derived = derived
             return b""
         assert self.connection is not None
-        return rehearsal(number, statement.derived, statement.derived_at_first, self.connection.capabilities)
+        return rehearsal(number, statement.derived, self.connection.capabilities)
 
     @property
     def _has_attributes(self) -> bool:

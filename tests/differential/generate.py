@@ -12,13 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from dbmux.wire.rows import Moment
+from dbmux.wire.columns import FieldType
+from dbmux.wire.rows import Moment, Span
 from tests.differential.steps import (
     FOUND_ROWS,
     MARIADB,
     MULTI,
     MYSQL,
     TRACK,
+    Bound,
     ChangeUser,
     CloseStatement,
     Command,
@@ -28,6 +30,7 @@ from tests.differential.steps import (
     InitDb,
     Line,
     LongData,
+    Parameter,
     Prepare,
     Quit,
     Raw,
@@ -38,6 +41,7 @@ from tests.differential.steps import (
     again,
     cursor,
     execute,
+    on,
     only,
     prepare,
     step,
@@ -110,6 +114,23 @@ ALIKE: tuple[tuple[None | int | float | str | Moment, ...], ...] = (
     (Moment(2024, 2, 29, 1, 2, 3), Moment(1999, 12, 31)),
     (None,),
 )
+# Of each type, values that look different.
+TYPES: tuple[tuple[Bound, ...], ...] = (
+    (1, 3, -5),
+    (Parameter(7, FieldType.TINY), Parameter(7, FieldType.LONG, is_unsigned=True)),
+    (2.5, 2.0),
+    (Parameter(b"1.25", FieldType.NEWDECIMAL), Parameter(b"-3", FieldType.NEWDECIMAL)),
+    ("two", "2", "2.5", "", "2024-02-29", "12:00:00"),
+    (None,),
+    (Parameter(Moment(2024, 2, 29), FieldType.DATE),),
+    (Parameter(Moment(2024, 2, 29, 1, 2, 3), FieldType.DATETIME),),
+    (Parameter(Span(False, 0, 12, 30, 0), FieldType.TIME),),
+)
+TYPED_READS = (
+    "SELECT ?", "SELECT ?, ?", "SELECT ? + 1, ?", "SELECT COALESCE(?, ?)", "SELECT IF(? = 2, ?, 'other')",
+    "SELECT id, ? FROM shared WHERE name = ? ORDER BY id", "SELECT n, ? FROM shared WHERE id BETWEEN ? AND ?",
+    "SELECT name FROM shared ORDER BY id LIMIT ?", "SELECT ? IN (1, 2), ? IN ('two', 'three')", "SELECT CONCAT(?, ?)",
+)  # fmt: skip
 NAMES = (
     "utf8mb4", "latin1", "gbk", "sjis", "big5", "binary", "ascii", "utf8mb4 COLLATE utf8mb4_bin", "DEFAULT", "none",
     "latin1 COLLATE latin1_german1_ci", "utf8mb4 COLLATE latin1_bin", "'utf8mb4'", "utf16",
@@ -265,6 +286,20 @@ def generate_crowded(seed: int, length: int = 40) -> Scenario:
         steps += _owned(under_way[session].pop(0), session)
     # In gbk a text that is not ASCII pins.
     return replace(_scenario(f"crowded, seed {seed}", steps, chance), charset=chance.choice((45, 8, 46)))
+
+
+def generate_types(seed: int, length: int = 40) -> Scenario:
+    """Prepared reads on two sessions, with values of whatever type comes."""
+    chance = Random(seed)
+    texts = {f"s{number}": text for number, text in enumerate(chance.sample(TYPED_READS, 3))}
+    lines: list[Line] = [on(session, prepare(name, text)) for session in "ab" for name, text in texts.items()]
+    while len(lines) < length:
+        name = chance.choice(list(texts))
+        values = [chance.choice(chance.choice(TYPES)) for _ in range(texts[name].count("?"))]
+        lines.append(on(chance.choice("ab"), execute(name, *values)))
+        if chance.random() < 0.1:
+            lines.append(on(chance.choice("ab"), chance.choice(("BEGIN", "COMMIT"))))
+    return _scenario(f"types, seed {seed}", [step(line) for line in lines], chance)
 
 
 def shrink(scenario: Scenario, fails: Callable[[Scenario], bool], attempts: int = 400) -> Scenario:

@@ -15,13 +15,14 @@ from random import SystemRandom
 import pytest
 
 from tests.differential.conftest import CACHED, CROWDED, FORCED, SECONDS, SPLIT, Setting, Stages
-from tests.differential.generate import generate, generate_crowded, shrink
+from tests.differential.generate import generate, generate_crowded, generate_types, shrink
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, Scenario
 
 SEEDS = range(50)
 # The last one: what was counted before a change of user, when the connection is the same after it.
 CROWDED_SEEDS = (*range(15), 4148678976)
+TYPES_SEEDS = range(10)
 LONG = 80
 # For how long what fails is made shorter.
 SHRINKING_S = 20.0
@@ -65,12 +66,19 @@ def test_three_sessions_over_two_connections(server: str, seed: int, stages: Sta
 
 
 @pytest.mark.real
+@pytest.mark.parametrize("seed", TYPES_SEEDS)
+@pytest.mark.parametrize("server", sorted(ALL))
+def test_values_of_any_type(server: str, seed: int, stages: Stages) -> None:
+    assert not (difference := examine(stages(FORCED, server), generate_types(seed))), difference
+
+
+@pytest.mark.real
 @pytest.mark.skipif(not SECONDS, reason="only when DBMUX_DIFFERENTIAL_SECONDS is set")
 @pytest.mark.timeout(SECONDS + 300)
 @pytest.mark.parametrize(
     "setting, make",
-    [(FORCED, generate), (CROWDED, generate_crowded), (SPLIT, generate), (CACHED, generate)],
-    ids=["forced", "crowded", "split", "cached"],
+    [(FORCED, generate), (CROWDED, generate_crowded), (SPLIT, generate), (CACHED, generate), (FORCED, generate_types)],
+    ids=["forced", "crowded", "split", "cached", "types"],
 )
 @pytest.mark.parametrize("server", sorted(ALL))
 def test_generated_sequences_for_a_long_time(

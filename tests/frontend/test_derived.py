@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, fits, rehearsal, sent
+from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, read, rehearsal, sent
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldFlag, FieldType
 from dbmux.wire.statements import ParameterType, Prepared, parse_execute
 
-VALUES = some.binary(min_size=3, max_size=3).map(lambda data: bytes(b"0siunfdmh"[byte % 9] for byte in data))
+VALUES = some.binary(min_size=3, max_size=3).map(lambda data: bytes(b"0siunfdmhwxo"[byte % 12] for byte in data))
 PLACES = some.binary(min_size=3, max_size=3).map(lambda data: bytes(b"siunfdmhybjg"[byte % 12] for byte in data))
 
 
@@ -40,7 +40,28 @@ def test_what_is_null_is_told_by_the_map_and_not_by_the_type() -> None:
         ParameterType(FieldType.BLOB),
     )
 
-    assert sent(told, 0b0100, 0) == b"iu0s"
+    assert sent(told, 0b0100, 0) == b"iu0o"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (b"two", b"s"),
+        (b"", b"s"),
+        (b"12abc", b"s"),
+        (b"2", b"w"),
+        (b" +2 ", b"w"),
+        (b"-7", b"x"),
+        (b"2.0", b"x"),
+        (b"1E3", b"x"),
+        (b"9" * 23, b"x"),
+        (b"18446744073709551615", b"o"),
+        (b"2021-01-02 03:04:05", b"o"),
+        (b"x" * 65, b"o"),
+    ],
+)
+def test_of_a_text_it_counts_what_it_reads_like(text: bytes, what: bytes) -> None:
+    assert read(b"o", (text,)) == what
 
 
 @pytest.mark.parametrize(
@@ -56,10 +77,21 @@ def test_what_is_null_is_told_by_the_map_and_not_by_the_type() -> None:
         (b"m", b"h", b"m"),
         # Once anything does not fit, every value counts.
         (b"fs", b"if", b"if"),
-        (b"is", b"0f", b"sf"),
-        # What becomes of a text then depends on what it reads like.
+        (b"hs", b"if", b"hf"),
+        # A NULL then has the type of its surroundings: whether a number fits is not known.
+        (b"is", b"0f", b"0f"),
+        (b"0f", b"0m", b"0m"),
+        (b"0f", b"0i", b"0f"),
+        (b"0f", b"if", UNKNOWN),
+        (b"0f", b"im", UNKNOWN),
+        # What becomes of a text depends on what it reads like.
         (b"is", b"sf", UNKNOWN),
-        (b"ss", b"sf", b"sf"),
+        (b"is", b"wf", b"if"),
+        (b"is", b"xf", b"nf"),
+        (b"i", b"x", b"n"),
+        (b"i", b"o", UNKNOWN),
+        (b"f", b"o", b"f"),
+        (b"ss", b"of", b"sf"),
     ],
 )
 def test_an_execution_changes_the_types_as_mysql_does(derived: bytes, values: bytes, after: bytes) -> None:
@@ -67,19 +99,19 @@ def test_an_execution_changes_the_types_as_mysql_does(derived: bytes, values: by
 
 
 @given(PLACES, VALUES)
-def test_values_fit_the_types_that_they_have_brought_about(at_first: bytes, values: bytes) -> None:
+def test_values_change_the_types_once(at_first: bytes, values: bytes) -> None:
     after = derived_after(at_first, values, at_first)
 
-    assert after == UNKNOWN or fits(after, values) or any(place in b"ybjg" for place in at_first)
     assert after == UNKNOWN or derived_after(after, values, at_first) == after
 
 
-@given(PLACES, some.lists(VALUES, min_size=1))
+@given(PLACES.filter(lambda places: not set(places) & set(b"ybjg")), some.lists(VALUES, min_size=1))
 def test_a_rehearsal_brings_a_new_statement_where_an_old_one_has_come(at_first: bytes, history: list[bytes]) -> None:
     derived = at_first
     for values in history:
         derived = derived_after(derived, values, at_first) or derived
-    body = rehearsal(7, derived, at_first, 0)
+    assume(derived != at_first)
+    body = rehearsal(7, derived, 0)
     execution = parse_execute(body, 0, len(at_first))
     assert execution.types is not None
     nulls = sum(1 << index for index, value in enumerate(execution.values) if value is None)
