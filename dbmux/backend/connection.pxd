@@ -7,6 +7,8 @@ cdef class Exchange:
     cdef object _commands
     cdef object _done
     cdef object _failed
+    cdef bint _is_optional
+    cdef object _optional
     cdef object _protocol
     cdef object _raw
     cdef object _rows

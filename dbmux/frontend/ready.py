@@ -16,6 +16,7 @@ from time import perf_counter
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.events import CloseReason
+from dbmux.frontend.calls import COUNTERS, CallReply, count_commands
 from dbmux.frontend.carried import settlement
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import has_come, waiting
@@ -94,6 +95,7 @@ class ReadyTenant(Tenant):
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
             self._change_shelf(connection)
+            self._begin_call(connection, statements, answers[len(debts) :])
             if (self._query.needs or carried.missing) and statement is None:
                 self._substitute()
             if unprepared is not None:
@@ -122,8 +124,20 @@ class ReadyTenant(Tenant):
             carried.take_over(connection, self._query, self)
             self._not_prepared(connection, unprepared, error)
 
-        exchange = Exchange([*debts, *statements, *anew], done, failed)
+        exchange = Exchange([*debts, *statements, *anew], done, failed, optional=COUNTERS)
         exchange.begin(connection)
+
+    def _begin_call(
+        self, connection: Connection, statements: list[tuple[Command, bytes]], answers: list[Answer]
+    ) -> None:
+        # `answers` has those of the statements, and of what was prepared behind them.
+        if (Command.QUERY, COUNTERS) not in statements:
+            return
+        at = statements.index((Command.QUERY, COUNTERS))
+        counted = count_commands(answers[at])
+        if counted:
+            self.carried.begin_call(counted + len(answers) - at - 1)
+            self._call_reply = connection.client = CallReply(self.channel.write)
 
     def _debts(self, connection: Connection) -> list[tuple[Command, bytes]]:
         # What prepares it for this session destroys what it still knew, for another one or for this.

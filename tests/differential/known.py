@@ -13,13 +13,11 @@ _NO_WAY_BACK = "MariaDB warns that it does not find back into a schema that was 
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
 _FIRST_TYPES = "MySQL takes the values of later executions for the types of the first one; prepared anew it does not"
-_CALL = "MySQL answers a CALL that changes nothing with the count of the statement before"
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
     ("prepared in a schema, executed without one", MARIADB): _NO_WAY_BACK,
     ("the types of the first values", MYSQL): _FIRST_TYPES,
-    ("CALL of what changes nothing, behind a change", MYSQL): _CALL,
 }
 
 # By the other framing: without DEPRECATE_EOF where the server's own client has it, and with it where not. Only some
