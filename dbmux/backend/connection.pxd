@@ -7,7 +7,9 @@ cdef class Exchange:
     cdef object _commands
     cdef object _done
     cdef object _failed
+    cdef bint _is_optional
     cdef bint _is_text
+    cdef object _optional
     cdef object _protocol
     cdef object _raw
     cdef object _rows

@@ -184,16 +184,34 @@ class Answer:
 
 
 class Exchange:
-    """Statements of DbMux's own, one after the other; `done` is told the answers, `failed` why there are none."""
+    """Statements of DbMux's own, one after the other; `done` is told the answers, `failed` why there are none.
 
-    __slots__ = ("_answers", "_columns", "_commands", "_done", "_failed", "_is_text", "_protocol", "_raw", "_rows")
+    One that is `optional` may be refused: then its answer has no rows.
+    """
+
+    __slots__ = (
+        "_answers",
+        "_columns",
+        "_commands",
+        "_done",
+        "_failed",
+        "_is_optional",
+        "_is_text",
+        "_optional",
+        "_protocol",
+        "_raw",
+        "_rows",
+    )
 
     def __init__(
         self,
         commands: Iterable[tuple[Command, bytes]],
         done: Callable[[list[Answer]], None],
         failed: Callable[[BackendRefused | MySQLError], None],
+        optional: bytes | None = None,
     ) -> None:
+        self._optional = optional
+        self._is_optional = False
         self._commands: Iterator[tuple[Command, bytes]] = iter(commands)
         self._done = done
         self._failed = failed
@@ -231,7 +249,7 @@ class Exchange:
                     self._renewed(connection, message, data)
                     return
                 match message:
-                    case Err() as err:
+                    case Err() as err if not self._is_optional:
                         self._end(connection)
                         self._failed(BackendRefused(err.number, err.sqlstate, err.message))
                         return
@@ -274,14 +292,14 @@ class Exchange:
     def _next(self, connection: Connection) -> None:
         match next(self._commands, None):
             case (Command.QUERY, sql):
-                self._is_text = True
+                self._is_text, self._is_optional = True, sql == self._optional
                 connection.channel.write(self._protocol.query(sql))
                 return
             case (Command.RESET_CONNECTION, _) if connection.renewal is not None:
                 connection.channel.write(self._protocol.change_user(connection.renewal.request()))
                 return
             case (command, body):
-                self._is_text = False
+                self._is_text, self._is_optional = False, body == self._optional
                 connection.channel.write(self._protocol.command(command, body))
                 return
         if self._answers:

@@ -3,6 +3,7 @@
 cdef class Carried:
     cdef bint _asks_locks
     cdef bint _asks_warnings
+    cdef object _call
     cdef object _first
     cdef object _foretold
     cdef object _reset_names

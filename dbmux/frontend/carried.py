@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.errors import ErrorCode
+from dbmux.frontend.calls import COUNTERS, count_commands
 from dbmux.frontend.found_rows import AS_BEFORE, ASK, count_found_rows
 from dbmux.query import (
     AskLocks,
@@ -65,6 +66,14 @@ _OWN_IDS = frozenset((Kind.INSERT, Kind.REPLACE))
 _UNSEEN = frozenset((PinReason.ROUTINE, PinReason.UNKNOWN))
 
 
+class Call(NamedTuple):
+    """What a CALL leaves as it was where it runs nothing that counts, and the commands that were run before it."""
+
+    row_count: int
+    found_rows: int
+    commands: int
+
+
 class PinKey(NamedTuple):
     """A reason, and the table, lock or variable that is the cause."""
 
@@ -82,6 +91,7 @@ class Carried:
     __slots__ = (
         "_asks_locks",
         "_asks_warnings",
+        "_call",
         "_first",
         "_foretold",
         "_reset_names",
@@ -128,6 +138,8 @@ class Carried:
         self._foretold: Answer | None = None
         self._asks_locks = False
         self._asks_warnings = False
+        # One under way whose count may be that of before.
+        self._call: Call | None = None
 
     def count(self, rows: int) -> None:
         """ROW_COUNT() is this after a command that DbMux answered itself."""
@@ -142,6 +154,10 @@ class Carried:
     def foretell(self, warnings: Answer) -> None:
         """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
         self._foretold = warnings
+
+    def begin_call(self, counted: int) -> None:
+        """A CALL is sent that may tell the count of before: when no command is counted but those that were."""
+        self._call = Call(self.row_count, self.found_rows, counted)
 
     def keep_warnings(self, told: Answer, names: Names | None) -> None:
         """What SHOW WARNINGS said on a connection with these character sets, which says it no more."""
@@ -159,6 +175,9 @@ class Carried:
         if failed and not scanner.status & Status.AUTOCOMMIT:
             # An error tells no status: what failed may all the same have begun a transaction.
             scanner.status |= Status.IN_TRANSACTION
+        if failed or scanner.rows >= 0 or scanner.affected:
+            # Whatever was called has counted.
+            self._call = None
         self._were_warnings_asked |= query.kind is Kind.DIAGNOSTICS and bool(query.needs)
         if query.kind is not Kind.DIAGNOSTICS:
             self._follow_diagnostics(query, connection)
@@ -338,6 +357,8 @@ class Carried:
     def questions(self) -> list[bytes]:
         """What has to be asked on the connection before anything else runs on it."""
         told = []
+        if self._call is not None:
+            told.append(COUNTERS)
         if self._asks_warnings:
             told.append(b"SHOW WARNINGS")
         if not self._knows_client():
@@ -360,10 +381,14 @@ class Carried:
         self.apart |= Needs.FOUND_ROWS
         self.pins.pop(PinKey(PinReason.FOUND_ROWS, ""), None)
 
-    def learn(self, answers: list[Answer], connection: Connection) -> None:
-        """The answers to `questions`; raises ProtocolError for answers that are none."""
+    def learn(self, answers: list[Answer], connection: Connection, own: int) -> None:
+        """The answers to `questions`, `own` behind others; raises ProtocolError for answers that are none."""
         told = iter(answers)
         self.apart |= Needs.ROW_COUNT | Needs.FOUND_ROWS
+        if self._call is not None:
+            call, self._call = self._call, None
+            if count_commands(next(told)) == call.commands + own + 1:
+                self.row_count, self.found_rows = call.row_count, call.found_rows
         if self._asks_warnings:
             if (warnings := next(told)).rows:
                 self.keep_warnings(warnings, self.state.names)
@@ -460,7 +485,7 @@ class Carried:
             or self._is_apart(query, connection)
             or self._knows_found_rows(query)
         ):
-            told += [(Command.QUERY, sql) for sql in self._prelude()]
+            told += [(Command.QUERY, sql) for sql in self._prelude(query)]
         return told
 
     def _knows_found_rows(self, query: Query) -> bool:
@@ -470,6 +495,8 @@ class Carried:
     def _is_apart(self, query: Query, connection: Connection) -> bool:
         # Warnings that the connection owes are there, whatever was counted since; those that are stored never are.
         if query.needs & Needs.WARNINGS and self.warnings is not None:
+            return True
+        if self._tells_count(query) and self.apart & Needs.ROW_COUNT:
             return True
         is_owed = bool(connection.debt & Debt.WARNINGS)
         if self._keeps_warnings(query) and not is_owed:
@@ -486,7 +513,11 @@ class Carried:
 
     def is_about_counts(self, query: Query) -> bool:
         """Whether it matters what its connection counts, or which warnings it has, when it begins."""
-        return bool(query.needs & COUNTS) or self._keeps_warnings(query)
+        return bool(query.needs & COUNTS) or self._keeps_warnings(query) or self._tells_count(query)
+
+    def _tells_count(self, query: Query) -> bool:
+        # MySQL answers a CALL with the count of the last statement, be it one of the procedure's or the one before.
+        return self.is_mysql and query.kind is Kind.CALL
 
     def _keeps_warnings(self, query: Query) -> bool:
         # Afterwards those of the session before could no longer be told from its own, or not be forgotten.
@@ -494,13 +525,15 @@ class Carried:
             return False
         return _begins_xa(query) or (query.kind is Kind.MULTI and not query.tables)
 
-    def _prelude(self) -> list[bytes]:
+    def _prelude(self, query: Query) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
         if self._is_in_xa:
             # It would be refused there once XA END was said.
             return []
+        # A count of rows cannot be put in place.
+        told = [COUNTERS] if self._tells_count(query) and self.row_count > 0 else []
         # MariaDB forgets warnings only for a statement with a table.
-        told = [b"SELECT 1 FROM (SELECT 1) one WHERE FALSE"]
+        told.append(b"SELECT 1 FROM (SELECT 1) one WHERE FALSE")
         if self.row_count >= 0:
             # DO would be counted by FOUND_ROWS() on MySQL.
             told.append(b"SET sql_warnings=@@sql_warnings")

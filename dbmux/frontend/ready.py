@@ -16,6 +16,7 @@ from time import perf_counter
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.events import CloseReason
+from dbmux.frontend.calls import COUNTERS, CallReply, count_commands
 from dbmux.frontend.carried import settlement
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import has_come, waiting
@@ -110,6 +111,7 @@ class ReadyTenant(Tenant):
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
             self._change_shelf(connection)
+            self._begin_call(connection, statements, answers[len(debts) :])
             if (self._query.needs or carried.missing) and statement is None:
                 self._substitute()
             rehearsal = b""
@@ -136,7 +138,7 @@ class ReadyTenant(Tenant):
             carried.take_over(connection, self._query, self)
             self._not_prepared(connection, unprepared, error)
 
-        exchange = Exchange([*debts, *statements, *anew], done, failed)
+        exchange = Exchange([*debts, *statements, *anew], done, failed, optional=COUNTERS)
         exchange.begin(connection)
 
     def _prepared_anew(self, connection: Connection, statement: Statement, answer: Answer) -> bytes:
@@ -162,16 +164,23 @@ class ReadyTenant(Tenant):
         def done(_: list[Answer]) -> None:
             self._then()
 
-        def lost(error: BackendRefused | MySQLError) -> None:
+        def failed(error: BackendRefused | MySQLError) -> None:
             self._not_ready(connection, error)
 
-        def failed(error: BackendRefused | MySQLError) -> None:
-            if isinstance(error, MySQLError):
-                lost(error)
-            else:
-                Exchange(back, done, lost).begin(connection)
+        commands = [*there, (Command.STMT_EXECUTE, execution), *back]
+        Exchange(commands, done, failed, optional=execution).begin(connection)
 
-        Exchange([*there, (Command.STMT_EXECUTE, execution), *back], done, failed).begin(connection)
+    def _begin_call(
+        self, connection: Connection, statements: list[tuple[Command, bytes]], answers: list[Answer]
+    ) -> None:
+        # `answers` has those of the statements, and of what was prepared behind them.
+        if (Command.QUERY, COUNTERS) not in statements:
+            return
+        at = statements.index((Command.QUERY, COUNTERS))
+        counted = count_commands(answers[at])
+        if counted:
+            self.carried.begin_call(counted + len(answers) - at - 1)
+            self._call_reply = connection.client = CallReply(self.channel.write)
 
     def _debts(self, connection: Connection) -> list[tuple[Command, bytes]]:
         # What prepares it for this session destroys what it still knew, for another one or for this.

@@ -6,6 +6,7 @@ from dbmux.frontend.carried cimport Carried
 from dbmux.kernel cimport ReplyScanner
 
 cdef class Tenant:
+    cdef public object _call_reply
     cdef public int _command
     cdef public Connection _debtor
     cdef public object _debtor_backend

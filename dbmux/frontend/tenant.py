@@ -26,6 +26,7 @@ from dbmux.cache.plans import Plan
 from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, Pinned, QueryFinished, Unpinned
+from dbmux.frontend.calls import COUNTERS, CallReply
 from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
 from dbmux.frontend.course import Course, needs_primary
 from dbmux.frontend.diagnostics import LASTING
@@ -98,6 +99,7 @@ class Tenant:
     """
 
     __slots__ = (
+        "_call_reply",
         "_command",
         "_debtor",
         "_debtor_backend",
@@ -183,6 +185,8 @@ class Tenant:
         self._plan: Plan | None = None
         self._fill: Fill | None = None
         self._verdict = ""
+        # Of a CALL whose count has to be asked for.
+        self._call_reply: CallReply | None = None
         self._ended = 0.0
         # When the transaction began for which the connection is kept; 0.0 for none.
         self._transaction_since = 0.0
@@ -668,6 +672,9 @@ class Tenant:
     def _follow(self, connection: Connection, now: float) -> None:
         # What the query did to the session, and whether the connection can be given away after it.
         carried = self.carried
+        if self._call_reply is not None:
+            # Nothing of what comes now belongs to its reply.
+            connection.client = self.channel
         before = dict(carried.pins)
         sql_mode = carried.state.variable("sql_mode")
         carried.follow(self._query, connection, now)
@@ -679,17 +686,21 @@ class Tenant:
         if carried.state.variable("sql_mode") != sql_mode:
             self._read_sql_mode()
         # A session with a connection of its own never has to say elsewhere what it is.
-        questions = carried.questions() if self.shelf is not None else []
+        questions = carried.questions() if self.shelf is not None or self._call_reply is not None else []
         if questions:
             # They destroy what the connection still knows for this session.
             carried.claim_found_rows(connection)
             debts = settlement(connection)
             self.state = int(State.SETTLING)
             statements = [*debts, *((Command.QUERY, question) for question in questions)]
-            Exchange(statements, lambda answers: self._answered(answers, len(debts)), self._not_answered).begin(
-                connection
-            )
+            Exchange(
+                statements,
+                lambda answers: self._answered(answers, len(debts)),
+                self._not_answered,
+                optional=COUNTERS,
+            ).begin(connection)
         else:
+            self._release_call(0)
             self._let_go(connection, now)
 
     def _answered(self, answers: list[Answer], debts: int) -> None:
@@ -700,17 +711,25 @@ class Tenant:
             self._note(connection, answers[:debts])
             connection.debt = Debt.NONE
             before = dict(self.carried.pins)
-            self.carried.learn(answers[debts:], connection)
+            self.carried.learn(answers[debts:], connection, debts)
         except ProtocolError as error:
             self.fail(error, CloseReason.PROTOCOL_ERROR)
             return
         self._tell_pins(before, now)
         self._read_sql_mode()
+        self._release_call(max(self.carried.row_count, 0))
         self.state = IDLE
         self._let_go(connection, now)
         self._go_on()
 
+    def _release_call(self, rows: int) -> None:
+        # What of its reply was kept from the client.
+        reply, self._call_reply = self._call_reply, None
+        if reply is not None:
+            reply.release(rows)
+
     def _not_answered(self, error: BackendRefused | MySQLError) -> None:
+        self._release_call(0)
         self.end(CloseReason.BACKEND_GONE, str(error))
 
     def _tell_pins(self, before: dict[PinKey, float], now: float) -> None:

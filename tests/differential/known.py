@@ -15,13 +15,11 @@ _NO_WAY_BACK = "MariaDB warns that it does not find back into a schema that was 
 _FIRST_TYPES = (
     "MySQL takes text for a number where it got one before; a write cannot be rehearsed to make it do so elsewhere"
 )
-_CALL = "MySQL answers a CALL that changes nothing with the count of the statement before"
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
     ("prepared in a schema, executed without one", MARIADB): _NO_WAY_BACK,
     ("a number and then text for it, in a write", MYSQL): _FIRST_TYPES,
-    ("CALL of what changes nothing, behind a change", MYSQL): _CALL,
 }
 
 # By the other framing: without DEPRECATE_EOF where the server's own client has it, and with it where not. Only some

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from tests.differential.steps import MARIADB, MULTI, MYSQL, TABLE, Raw, execute, on, only, prepare, scenario
+from tests.differential.steps import MARIADB, MULTI, MYSQL, TABLE, TRACK, Raw, execute, on, only, prepare, scenario
 
 PING, RESET_CONNECTION = 14, 31
+
+# Procedures without results, by what they do; MySQL's answer to some is the count of the statement before.
+COUNTED = {
+    "nothing": "BEGIN END",
+    "branches": "IF 1 THEN BEGIN END; END IF",
+    "assigns": "BEGIN DECLARE a, i INT DEFAULT 0; SET a = (SELECT COUNT(*) FROM t); WHILE i < 3 DO SET i = i + 1; "
+    "END WHILE; END",
+    "nests": "BEGIN CALL nothing(); CALL branches(); END",
+    "asks": "BEGIN DECLARE a INT; GET DIAGNOSTICS a = ROW_COUNT; END",
+    "changes_none": "UPDATE t SET n = 5 WHERE id = 99",
+    "changes_two": "UPDATE t SET n = n + 1 WHERE id < 3",
+    "nests_changes": "BEGIN CALL changes_none(); CALL nothing(); END",
+    "sets": "SET @x = 1",
+    "does": "DO 1",
+    "finds": "BEGIN DECLARE a INT; SELECT n INTO a FROM t WHERE id = 1; END",
+    "finds_none": "BEGIN DECLARE a INT; DECLARE CONTINUE HANDLER FOR NOT FOUND BEGIN END; "
+    "SELECT n INTO a FROM t WHERE id = 99; END",
+    "prepares": "BEGIN PREPARE s FROM 'UPDATE t SET n = 5 WHERE id = 99'; EXECUTE s; DEALLOCATE PREPARE s; END",
+    "fails": "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; DELETE FROM missing; END",
+    "commits": "COMMIT",
+}
 
 SCENARIOS = (
     scenario(
@@ -12,6 +33,185 @@ SCENARIOS = (
         "UPDATE t SET n = n + 1",
         "CALL nothing()",
         setup=(*TABLE, "CREATE PROCEDURE nothing() BEGIN END"),
+    ),
+    scenario(
+        "CALL behind a change, of what is counted and of what is not",
+        *(
+            step
+            for name in COUNTED
+            for step in (
+                "UPDATE t SET n = n + 1",
+                f"CALL {name}()",
+                "SELECT ROW_COUNT()",
+                "CALL nothing()",
+                "UPDATE t SET n = n + 1",
+                "CALL nothing()",
+                Raw(RESET_CONNECTION),
+            )
+        ),
+        setup=(*TABLE, *(f"CREATE PROCEDURE {name}() {body}" for name, body in COUNTED.items())),
+    ),
+    scenario(
+        "CALL of what changes nothing, behind whatever else",
+        *(
+            step
+            for before in (
+                "INSERT INTO t (name) VALUES ('d'), ('e')",
+                "INSERT IGNORE INTO t (name, n) VALUES ('d', 'x')",
+                "SELECT id FROM t LIMIT 2",
+                "DELETE FROM t WHERE id = 99",
+                "DELETE FROM t WHERE id > 3",
+                "SELECT * FROM missing",
+                "SET @a = 1",
+                "SET NAMES latin1",
+                "DO 1",
+                "BEGIN",
+                "CALL nothing()",
+                Raw(PING),
+            )
+            for step in (
+                on("b", "UPDATE t SET n = n + 1"),
+                before,
+                "CALL nothing()",
+                "SELECT ROW_COUNT()",
+                "CALL nothing()",
+                Raw(RESET_CONNECTION),
+            )
+        ),
+        setup=(*TABLE, "CREATE PROCEDURE nothing() BEGIN END"),
+    ),
+    scenario(
+        "CALL behind a change, and what is asked afterwards",
+        "SELECT id FROM t LIMIT 2",
+        "INSERT INTO t (name) VALUES ('d'), ('e'), ('f')",
+        "CALL nothing()",
+        "SELECT LAST_INSERT_ID()",
+        only(MYSQL, "SELECT FOUND_ROWS()"),
+        Raw(RESET_CONNECTION),
+        "SELECT id FROM t LIMIT 2",
+        "DELETE FROM t WHERE id > 3",
+        "CALL warns()",
+        "SHOW WARNINGS",
+        "SELECT ROW_COUNT()",
+        Raw(RESET_CONNECTION),
+        "UPDATE t SET n = n + 1",
+        "CALL warns()",
+        "SELECT @@warning_count, ROW_COUNT()",
+        Raw(RESET_CONNECTION),
+        "UPDATE t SET n = n + 1",
+        "GET DIAGNOSTICS @n = ROW_COUNT",
+        "CALL nothing()",
+        "SELECT @n, ROW_COUNT()",
+        Raw(RESET_CONNECTION),
+        "UPDATE t SET n = n + 1",
+        "CALL takes(ROW_COUNT(), @a)",
+        "SELECT @a, ROW_COUNT()",
+        "UPDATE t SET n = n + 1",
+        "CALL missing()",
+        "CALL nothing()",
+        "CALL shows()",
+        "CALL nothing()",
+        setup=(
+            *TABLE,
+            "CREATE PROCEDURE nothing() BEGIN END",
+            "CREATE PROCEDURE shows() SELECT 1",
+            "CREATE PROCEDURE warns() BEGIN DECLARE a INT; SET a = CAST('x' AS SIGNED); END",
+            "CREATE PROCEDURE takes(a INT, OUT b INT) BEGIN SET b = a; END",
+        ),
+    ),
+    scenario(
+        "CALL behind a change, where only little may be read",
+        "SET max_join_size = 1",
+        "UPDATE t SET n = n + 1",
+        "CALL sets()",
+        "SELECT ROW_COUNT()",
+        Raw(RESET_CONNECTION),
+        "UPDATE t SET n = n + 1",
+        "CALL limits()",
+        "SELECT ROW_COUNT()",
+        *(
+            step
+            for limit in (0, 1, 150, 178)
+            for step in (
+                Raw(RESET_CONNECTION),
+                f"SET sql_select_limit = {limit}",
+                "UPDATE t SET n = n + 1",
+                "CALL changes_none()",
+                "SHOW COUNT(*) WARNINGS",
+            )
+        ),
+        setup=(
+            *TABLE,
+            "CREATE PROCEDURE sets() SET @a = 1",
+            "CREATE PROCEDURE limits() SET max_join_size = 1",
+            "CREATE PROCEDURE changes_none() UPDATE t SET n = 5 WHERE id = 99",
+        ),
+        servers=MYSQL,
+    ),
+    scenario(
+        "CALL of what changes nothing, in a transaction",
+        "BEGIN",
+        "UPDATE t SET n = n + 1",
+        "CALL nothing()",
+        "SELECT ROW_COUNT()",
+        "COMMIT",
+        "CALL nothing()",
+        Raw(RESET_CONNECTION),
+        "SET autocommit = 0",
+        "UPDATE t SET n = n + 1",
+        "COMMIT",
+        "CALL nothing()",
+        "UPDATE t SET n = n + 1",
+        "CALL nothing()",
+        "ROLLBACK",
+        setup=(*TABLE, "CREATE PROCEDURE nothing() BEGIN END"),
+    ),
+    scenario(
+        "CALL of what changes nothing, as a prepared statement",
+        prepare("c", "CALL nothing()"),
+        "UPDATE t SET n = n + 1",
+        execute("c"),
+        "SELECT ROW_COUNT()",
+        execute("c"),
+        Raw(RESET_CONNECTION),
+        "UPDATE t SET n = n + 1",
+        prepare("d", "CALL takes(?)"),
+        execute("d", 1),
+        "SELECT ROW_COUNT()",
+        Raw(RESET_CONNECTION),
+        prepare("u", "UPDATE t SET n = n + 1"),
+        prepare("s", "CALL sets(?)"),
+        execute("u"),
+        execute("s", 1),
+        "SELECT ROW_COUNT()",
+        execute("u"),
+        execute("s", 1),
+        Raw(RESET_CONNECTION),
+        prepare("u", "UPDATE t SET n = n + 1"),
+        prepare("c", "CALL nothing()"),
+        "SET sql_mode = 'ANSI_QUOTES'",
+        execute("u"),
+        execute("c"),
+        setup=(
+            *TABLE,
+            "CREATE PROCEDURE nothing() BEGIN END",
+            "CREATE PROCEDURE takes(a INT) BEGIN END",
+            "CREATE PROCEDURE sets(a INT) SET @a = a",
+        ),
+    ),
+    scenario(
+        "CALL of what changes nothing, told to who tracks",
+        "UPDATE t SET n = n + 1",
+        "CALL nothing()",
+        "SELECT ROW_COUNT()",
+        Raw(RESET_CONNECTION),
+        "SET session_track_state_change = 1",
+        "UPDATE t SET n = n + 1",
+        "CALL nothing()",
+        "CALL sets()",
+        "SELECT ROW_COUNT()",
+        capabilities=TRACK,
+        setup=(*TABLE, "CREATE PROCEDURE nothing() BEGIN END", "CREATE PROCEDURE sets() SET @a = 1"),
     ),
     scenario(
         "a PING behind what a function has set",
