@@ -23,6 +23,7 @@ cdef class ReplyScanner:
     cdef public int error
     cdef public int opens_cursor
     cdef public int marks
+    cdef public int more_warnings
     cdef public int width
     cdef public int out_parameters
     cdef public Py_ssize_t rows

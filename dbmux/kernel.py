@@ -60,6 +60,7 @@ class ReplyScanner:
         self.insert_id = 0
         self.opens_cursor = 0
         self.marks = 0
+        self.more_warnings = 0
         self.width = 0
         self.out_parameters = 0
         self.consumed = 0
@@ -68,10 +69,12 @@ class ReplyScanner:
         """A command of this shape was sent; the reply's first packet will be numbered `sequence`.
 
         `before` is from then on the status as it was told before. Who asked for a cursor sets `opens_cursor` then:
-        inside of routines servers set its flag on other results, too. Who has flags of his own to tell sets `marks`.
+        inside of routines servers set its flag on other results, too. Who has flags of his own to tell sets `marks`,
+        who has warnings `more_warnings`.
         """
         self.opens_cursor = 0
         self.marks = 0
+        self.more_warnings = 0
         self.out_parameters = 0
         self.phase = shape
         self.before = self.status
@@ -97,7 +100,7 @@ class ReplyScanner:
         were the very last that came), `width` (the columns of the last result), `affected` and `insert_id` describe it,
         `sequence` is the number that a further packet would have. INFILE: the server waits for a file. REWRITE: at
         `consumed` starts an OK packet that reports session state, which has to be looked at, or one at an end of
-        columns or rows that is to have `marks`.
+        columns or rows that is to have `marks`, or any that may have to tell `more_warnings`, as the last one does.
         BROKEN: what is at `consumed` is not a reply. TOO_MANY: at `consumed` starts a row too many; how many a result
         may have is `row_limit`, which stays until it is set again, and -2 for any number.
         """
@@ -221,8 +224,9 @@ class ReplyScanner:
         # The classic EOF packets that end definitions.
         if first != 0xFE or length != 5:
             return BROKEN
-        if self.marks:
+        if self.marks or self.more_warnings:
             return REWRITE
+        self.warnings = src[position + 1] | src[position + 2] << 8
         self.status = src[position + 3] | src[position + 4] << 8
         if phase == AT_COLUMNS_EOF:
             # A statement that opened a cursor sends its rows only when they are fetched.
@@ -251,7 +255,7 @@ class ReplyScanner:
     def _end(self, chunk: bytes, position: int, end: int, length: int) -> int:
         # An OK or EOF packet: status and warnings, and whether another result follows.
         src = chunk
-        if self.marks and src[position] == 0xFE:
+        if self.more_warnings or (self.marks and src[position] == 0xFE):
             return REWRITE
         if src[position] == 0xFE and length < 6:
             if length < 5:

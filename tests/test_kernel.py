@@ -199,27 +199,44 @@ def test_reported_state_that_was_not_asked_for_is_pointed_at() -> None:
 
 @pytest.mark.parametrize("module", KERNELS)
 @pytest.mark.parametrize("capabilities, count", [(CLASSIC, 2), (MODERN, 1)])
-def test_every_end_that_is_to_have_further_flags_is_pointed_at(module: Any, capabilities: int, count: int) -> None:
+@pytest.mark.parametrize("what", ["marks", "more_warnings"])
+def test_every_end_that_may_have_to_tell_more_is_pointed_at(
+    module: Any, capabilities: int, count: int, what: str
+) -> None:
     rest, ends = _packets(*_result(capabilities, ROWS)), []
     scanner = module.ReplyScanner(int(bool(capabilities)), 1)
     scanner.begin(Shape.RESULT, 1)
-    scanner.marks = 0x400
+    setattr(scanner, what, 0x400)
 
     while scanner.scan(rest) == scanner.REWRITE:
         rest = rest[scanner.consumed :]
         ends.append(rest[packet.HEADER])
         # As it is, it can be gone over by who has seen it.
-        scanner.marks, end = 0, packet.HEADER + rest[0]
+        setattr(scanner, what, 0)
+        end = packet.HEADER + rest[0]
         scanner.scan(rest[:end])
-        scanner.marks, rest = 0x400, rest[end:]
+        setattr(scanner, what, 0x400)
+        rest = rest[end:]
 
     assert ends == [0xFE] * count
     assert (scanner.phase, scanner.width) == (Shape.NONE, 2)
 
 
+@pytest.mark.parametrize("module", KERNELS)
+def test_an_ok_is_pointed_at_for_further_warnings_alone(module: Any) -> None:
+    scanner, ok = module.ReplyScanner(0, 1), packet.encode(Ok().build(0), 1)
+    told = []
+    for marks, more_warnings in ((0x400, 0), (0, 1)):
+        scanner.begin(Shape.RESULT, 1)
+        scanner.marks, scanner.more_warnings = marks, more_warnings
+        told.append(scanner.scan(ok))
+
+    assert told == [scanner.DONE, scanner.REWRITE]
+
+
 @pytest.mark.skipif(not kernel.COMPILED, reason="there is one kernel only")
 @settings(max_examples=500)
-@given(st.binary(max_size=120), st.sampled_from(Shape), st.integers(0, 1), st.integers(0, 2), st.data())
+@given(st.binary(max_size=120), st.sampled_from(Shape), st.integers(0, 1), st.integers(0, 7), st.data())
 def test_both_kernels_say_the_same_of_any_bytes(
     noise: bytes, shape: Shape, eof: int, rewrite: int, data: st.DataObject
 ) -> None:
@@ -234,7 +251,7 @@ def test_both_kernels_say_the_same_of_any_bytes(
     for module in (kernel, _INTERPRETED):
         scanner = module.ReplyScanner(eof, rewrite & 1)
         scanner.begin(int(shape), 1)
-        scanner.marks = rewrite & 2
+        scanner.marks, scanner.more_warnings = rewrite & 2, rewrite & 4
         told.append((_scan(scanner, pieces), scanner.status, scanner.warnings, scanner.error, scanner.sequence))
 
     assert told[0] == told[1]

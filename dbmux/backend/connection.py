@@ -48,7 +48,7 @@ from dbmux.wire.rows import TextRow, parse_text_row
 from dbmux.wire.statements import Prepared, parse_prepared
 
 MORE, DONE = ReplyScanner.MORE, ReplyScanner.DONE
-IN_TRANSACTION = int(Status.IN_TRANSACTION)
+IN_TRANSACTION, METADATA_CHANGED = int(Status.IN_TRANSACTION), int(Status.METADATA_CHANGED)
 INFILE, REWRITE, TOO_MANY = ReplyScanner.INFILE, ReplyScanner.REWRITE, ReplyScanner.TOO_MANY
 
 
@@ -142,6 +142,8 @@ class StatementKey(NamedTuple):
     columns: int = 0
 
 
+# No packet counts more.
+MOST_WARNINGS = 0xFFFF
 # An insert id that no session has.
 NOBODYS = -1
 # Statements that are kept prepared on one connection; the one unused for longest is closed for a new one.
@@ -561,7 +563,7 @@ class Connection:
                 break
             verdict = scanner.scan(data)
         if verdict == DONE and consumed == len(data):
-            holder.reply_ended()
+            self._ended(holder, data)
         elif verdict == MORE:
             self._held = data[consumed:]
         elif verdict == INFILE and consumed == len(data):
@@ -570,6 +572,11 @@ class Connection:
             holder.rows_exceeded()
         else:
             holder.reply_broke("more or other bytes than a reply has")
+
+    def _ended(self, holder: Holder, data: bytes) -> None:
+        if self.scanner.error:
+            self.error = packet.last(data)
+        holder.reply_ended()
 
     def closed(self, error: Exception | None) -> None:
         """The backend is gone."""
@@ -592,20 +599,24 @@ class Connection:
 
     def _report(self, holder: Holder, data: bytes) -> bytes | None:
         # An OK packet reports session state: the client is told what it asked for. Or the end of columns or rows is to
-        # have further flags. What follows it, or None for now.
+        # have further flags, or that of the reply to count further warnings. What follows it, or None for now.
         end = packet.HEADER + int.from_bytes(data[:3], "little")
         if len(data) < end:
             self._held = data
             return None
         whole = data[:end]
         scanner = self.scanner
-        marks = scanner.marks
-        scanner.rewrite_state = scanner.marks = 0
+        marks, more = scanner.marks, scanner.more_warnings
+        scanner.rewrite_state = scanner.marks = scanner.more_warnings = 0
         verdict = scanner.scan(whole)
-        scanner.rewrite_state, scanner.marks = 1, marks
+        scanner.rewrite_state, scanner.marks, scanner.more_warnings = 1, marks, more
         scanner.status |= marks
+        if verdict != DONE or scanner.status & METADATA_CHANGED:
+            # What the server has prepared anew does not warn of what it had warned of before.
+            more = 0
+        scanner.warnings += more
         try:
-            told = self._tell(whole[packet.HEADER :], marks)
+            told = self._tell(whole[packet.HEADER :], marks, more)
         except ProtocolError as error:
             holder.reply_broke(error.message)
             return None
@@ -616,13 +627,13 @@ class Connection:
         self.reply_bytes += end
         return data[end:]
 
-    def _tell(self, payload: bytes, marks: int) -> bytes:
+    def _tell(self, payload: bytes, marks: int, more: int) -> bytes:
         if len(payload) == EOF_PAYLOAD:
             eof = parse_eof(payload)
-            return replace(eof, status=eof.status | marks).build()
+            return replace(eof, status=eof.status | marks, warnings=min(eof.warnings + more, MOST_WARNINGS)).build()
         ok = self.note(parse_ok(payload))
-        if marks:
-            ok = replace(ok, status=ok.status | marks)
+        if marks or more:
+            ok = replace(ok, status=ok.status | marks, warnings=min(ok.warnings + more, MOST_WARNINGS))
         return ok.build(self.client_capabilities)
 
     def note(self, ok: Ok) -> Ok:

@@ -6,6 +6,7 @@ cdef class Carried:
     cdef object _call
     cdef object _first
     cdef object _foretold
+    cdef object _lost
     cdef object _reset_names
     cdef object _stand_in
     cdef object _warnings_counted

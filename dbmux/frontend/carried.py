@@ -15,6 +15,7 @@ from typing import NamedTuple
 from dbmux.backend.connection import Answer, Connection, Creditor, Debt
 from dbmux.errors import ErrorCode
 from dbmux.frontend.calls import COUNTERS, count_commands
+from dbmux.frontend.diagnostics import limited, noted
 from dbmux.frontend.found_rows import AS_BEFORE, ASK, count_found_rows
 from dbmux.query import (
     AskLocks,
@@ -50,6 +51,8 @@ Statement = tuple[Command, bytes]
 NAMES_QUESTION = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
 )
+# Whether a server keeps notes, and how many conditions at most.
+NOTES_QUESTION = b"SELECT @@sql_notes,@@max_error_count"
 BY_TRIGGER = "of a trigger or a view"
 # No literal: a variable with it is set, or reset away, before a connection is used again.
 UNKNOWN_VALUE = b"?"
@@ -94,6 +97,7 @@ class Carried:
         "_call",
         "_first",
         "_foretold",
+        "_lost",
         "_reset_names",
         "_stand_in",
         "_warnings_counted",
@@ -127,6 +131,8 @@ class Carried:
         # The session's schema, where it was dropped, and what the connection that is used has in its place.
         self.missing = b""
         self._stand_in = b""
+        # The schema that was the session's until the statement before, if its loss is yet to be noted.
+        self._lost = b""
         # The answer to SHOW WARNINGS, where it had to be fetched before the connection was given away.
         self.warnings: Answer | None = None
         # The character sets in which it was given.
@@ -172,6 +178,11 @@ class Carried:
         """A query was answered on a connection that this session holds."""
         scanner = connection.scanner
         failed = scanner.error != 0
+        is_anew = bool(scanner.status & Status.METADATA_CHANGED)
+        if self.finds_no_way_back and query.kind is not Kind.DIAGNOSTICS and not is_anew:
+            self._lost = self.missing
+            # MySQL counts it as well, but not in the reply.
+            scanner.warnings += int(self.is_mysql)
         if failed and not scanner.status & Status.AUTOCOMMIT:
             # An error tells no status: what failed may all the same have begun a transaction.
             scanner.status |= Status.IN_TRANSACTION
@@ -361,6 +372,8 @@ class Carried:
             told.append(COUNTERS)
         if self._asks_warnings:
             told.append(b"SHOW WARNINGS")
+        if self._lost:
+            told.append(NOTES_QUESTION)
         if not self._knows_client():
             told.append(NAMES_QUESTION)
         told += [b"SELECT @@session." + name.encode() for name in self._unread()]
@@ -393,6 +406,8 @@ class Carried:
             if (warnings := next(told)).rows:
                 self.keep_warnings(warnings, self.state.names)
             self._asks_warnings = False
+        if self._lost:
+            self._note_loss(next(told))
         if not self._knows_client():
             values = next(told).row(4)
             names = names_set_one_by_one(values)
@@ -412,6 +427,20 @@ class Carried:
             self._asks_locks = False
         if connection.state == self.state:
             connection.state = self.state
+
+    def _note_loss(self, told: Answer) -> None:
+        # Servers do so behind what the statement has to say, and count what they have no room for; a note that is not
+        # wanted MariaDB counts in the reply alone.
+        is_wanted, room = told.row(2)
+        assert self.warnings is not None
+        if self._warnings_counted == 1:
+            # What the connection says besides is of a statement before.
+            self.warnings = Answer((), limited(self.warnings.raw, 0, 0))
+        if is_wanted == b"0":
+            self._warnings_counted -= 1
+        elif len(self.warnings.rows) < int(room or b"0"):
+            self.warnings = noted(self.warnings, ErrorCode.UNKNOWN_SCHEMA.number, b"Unknown database '%b'" % self._lost)
+        self._lost = b""
 
     @property
     def _ran_unseen(self) -> bool:
@@ -560,6 +589,14 @@ class Carried:
         """The same, but what runs next is at home in this other schema."""
         self.do_without_schema()
         self._stand_in = stand_in
+
+    @property
+    def finds_no_way_back(self) -> bool:
+        """Whether the server would note that from this other schema it does not come back to the session's.
+
+        It would not if it had to prepare the statement anew, as for a table that was altered: that forgets the note.
+        """
+        return bool(self._stand_in and self.missing)
 
     def schema_to_tell(self, query: Query) -> bytes:
         """What DATABASE() has to say in a statement where its connection has no schema; nothing where it does."""

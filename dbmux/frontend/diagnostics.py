@@ -50,6 +50,12 @@ def added(reply: bytes, other: bytes) -> bytes:
     return _numbered([*begin, *more, end])
 
 
+def noted(stored: Answer, number: int, text: bytes) -> Answer:
+    """The answer with a note behind its rows."""
+    note = (b"Note", b"%d" % number, text)
+    return Answer((*stored.rows, note), added(stored.raw, packet.encode(build_text_row(note), 1)))
+
+
 def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
     """The rows of an answer in the columns of one without rows, and the texts in the character set of those."""
     source, target = (_codec(reply, capabilities) for reply in (stored.raw, empty))

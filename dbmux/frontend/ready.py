@@ -10,6 +10,7 @@ answered.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 
@@ -128,7 +129,8 @@ class ReadyTenant(Tenant):
             if debts and isinstance(creditor, Tenant):
                 creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
             done_of_it = len(answers) - len(debts)
-            if is_unknown(error) and statements[max(done_of_it, 0) :][:1] == [(Command.INIT_DB, carried.there.schema)]:
+            refused = [*statements, *anew][max(done_of_it, 0) :][:1]
+            if is_unknown(error) and refused == [(Command.INIT_DB, carried.there.schema)]:
                 self._do_without_schema(connection, gtid, done_of_it)
                 return
             if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
@@ -192,6 +194,8 @@ class ReadyTenant(Tenant):
         # The session's own was dropped: what was prepared in another one runs there; what names its schemas, or needs
         # none, can run where none is chosen.
         connection.forget_debt()
+        # What failed was a statement, too: it no longer counts what was done for whoever had it last.
+        connection.creditor = None
         statement, carried = self._statement, self.carried
         if statement is not None and statement.home == carried.there.schema:
             statement.is_homeless = True
@@ -226,10 +230,23 @@ class ReadyTenant(Tenant):
             why = "the session's schema was dropped, and the connection that it holds is in another one; connect again"
             self._not_ready(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
             return
+        if connection.debt and connection.creditor is self:
+            self._settle_before(connection, lambda: self._seek_without_schema(connection))
+            return
         self.connection = None
         shelf.give(connection, perf_counter())
         self._face_shelf(shelf.sibling(replace(shelf.key, has_schema=False)))
         self._get_connection()
+
+    def _settle_before(self, connection: Connection, then: Callable[[], None]) -> None:
+        # A connection that this session leaves in the middle of a command pays what it owes to it.
+        def paid(answers: list[Answer]) -> None:
+            self._note(connection, answers)
+            connection.debt, connection.creditor = Debt.NONE, None
+            then()
+
+        self.state = int(State.WAITING)
+        Exchange(settlement(connection), paid, lambda error: self._not_ready(connection, error)).begin(connection)
 
     def _is_held(self, connection: Connection) -> bool:
         # Whether no other one has what is on it.

@@ -383,6 +383,8 @@ class StatementTenant(CachedTenant):
             # As the server itself would say, had it been there before.
             connection.scanner.marks = METADATA_CHANGED
             statement.is_changed = False
+        if self.carried.finds_no_way_back and not self.carried.is_mysql:
+            connection.scanner.more_warnings = 1
         self._sent = data
 
     def _use_prepared(self, statement: Statement, data: bytes) -> None:

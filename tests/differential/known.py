@@ -5,11 +5,9 @@ A mark that is no longer true fails, so that this page can only become shorter. 
 
 from __future__ import annotations
 
-from tests.differential.steps import MARIADB, MYSQL
+from tests.differential.steps import MYSQL
 
 Where = dict[tuple[str, frozenset[str]], str]
-
-_NO_WAY_BACK = "MariaDB warns that it does not find back into a schema that was dropped; DbMux does not try to"
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
 _FIRST_TYPES = (
@@ -18,7 +16,6 @@ _FIRST_TYPES = (
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
-    ("prepared in a schema, executed without one", MARIADB): _NO_WAY_BACK,
     ("a number and then text for it, in a write", MYSQL): _FIRST_TYPES,
 }
 

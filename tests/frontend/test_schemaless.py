@@ -10,6 +10,7 @@ import pytest
 from dbmux.events import Pinned, SessionClosed
 from dbmux.wire import packet
 from dbmux.wire.buffer import lenenc_bytes
+from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
@@ -44,6 +45,10 @@ class Schemas(FakeBackend):
             case Command.STMT_EXECUTE, _:
                 there = b"\0\0" + lenenc_bytes(self._chosen.get(protocol, b""))
                 return protocol.send_rows([COLUMN], [there], self._status(protocol))
+            case Command.QUERY, [b"SHOW", b"WARNINGS"]:
+                return protocol.send_rows([COLUMN] * 3, [], self._status(protocol))
+            case Command.QUERY, [b"SELECT", b"@@sql_notes,@@max_error_count"]:
+                return protocol.send_rows([COLUMN] * 2, [row(b"1", b"64")], self._status(protocol))
             case Command.STMT_PREPARE | Command.QUERY, [b"SELECT" | b"UPDATE", *_]:
                 return self._read(protocol, command)
         return protocol.send_ok(Ok(status=self._status(protocol)))
@@ -302,6 +307,34 @@ def test_what_was_prepared_in_another_schema_runs_there_and_leaves_the_session_i
             assert [part.payload for part in reply if isinstance(part, Row)] == [b"\0\0\4shop"]
             assert await ask(one, b"SELECT * FROM w") == "1046"
             assert await ask(two, b"SELECT * FROM w") == "shop"
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+# MariaDB, which clears a flag that MySQL sets, counts it already in the reply.
+@pytest.mark.parametrize("cleared, counted", [(0, 0), (int(Capability.LONG_PASSWORD), 1)], ids=["MySQL", "MariaDB"])
+def test_that_there_is_no_way_back_is_noted_once(cleared: int, counted: int) -> None:
+    async def scenario() -> None:
+        backend = Schemas(b"shop", b"gone")
+        backend.capabilities &= ~cleared
+        async with running(backend, connections=1, users=USERS) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.INIT_DB, b"shop")
+            await one.ask(Command.STMT_PREPARE, b"SELECT * FROM w")
+            await one.ask(Command.INIT_DB, b"gone")
+            await two.ask(Command.INIT_DB, b"shop")
+            await ask(two, b"DROP DATABASE gone")
+
+            told = []
+            for _ in range(2):
+                reply = await one.ask(Command.STMT_EXECUTE, b"\x01\x00\x00\x00\x00\x01\x00\x00\x00")
+                noted = await one.ask(Command.QUERY, b"SHOW WARNINGS")
+                told.append((reply[-1], [part.payload for part in noted if isinstance(part, Row)]))
+
+            note = row(b"Note", b"1049", b"Unknown database 'gone'")
+            assert [(getattr(end, "warnings", None), rows) for end, rows in told] == [(counted, [note]), (0, [])]
             one.close()
             two.close()
 
