@@ -399,9 +399,7 @@ class Carried:
         told = iter(answers)
         self.apart |= Needs.ROW_COUNT | Needs.FOUND_ROWS
         if self._call is not None:
-            call, self._call = self._call, None
-            if count_commands(next(told)) == call.commands + own + 1:
-                self.row_count, self.found_rows = call.row_count, call.found_rows
+            self._end_call(self._call, next(told), own)
         if self._asks_warnings:
             if (warnings := next(told)).rows:
                 self.keep_warnings(warnings, self.state.names)
@@ -427,6 +425,11 @@ class Carried:
             self._asks_locks = False
         if connection.state == self.state:
             connection.state = self.state
+
+    def _end_call(self, call: Call, counters: Answer, own: int) -> None:
+        self._call = None
+        if count_commands(counters) == call.commands + own + 1:
+            self.row_count, self.found_rows = call.row_count, call.found_rows
 
     def _note_loss(self, told: Answer) -> None:
         # Servers do so behind what the statement has to say, and count what they have no room for; a note that is not
