@@ -2,10 +2,10 @@
 
 What a preparation told and what executions send comes in; the types that the server's statement has by then go out, a
 letter for each parameter. MySQL derives them from where a parameter stands, and prepares the statement anew for other
-ones when a number or a moment comes that does not fit (manual page "PREPARE Statement"). For a text it counts what
-it reads like; NULL always fits, but when the statement is prepared anew for another value, it gets the type of its
-surroundings, for which the letter NULL stands. Which fit, no page says: the
-server's counter Com_stmt_reprepare does, and tests/differential sees it in results. Nothing is sent here.
+ones when a number or a moment comes that does not fit (manual page "PREPARE Statement"). For a text it counts what it
+reads like. NULL always fits, but when the statement is prepared anew for another value, it gets the type of its
+surroundings, for which the letter NULL stands. Which values fit, no page says: the server's counter Com_stmt_reprepare
+does, and tests/differential sees it in results. Nothing is sent here.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from collections.abc import Sequence
 
 from dbmux.wire import packet
 from dbmux.wire.columns import FieldType, parse_column
-from dbmux.wire.rows import Moment, Span, Value
+from dbmux.wire.rows import Moment, Span, Typed, Value
 from dbmux.wire.statements import Execute, ParameterType, parse_types
 
 NULL, TEXT, INTEGER, UNSIGNED, DECIMAL, DOUBLE, DATE, DATETIME, TIME, YEAR, BIT, JSON, GEOMETRY = b"0siunfdmhybjg"
 # Texts that read like a whole number, like another number, and of which that is not known.
 WHOLE, NUMERAL, UNREAD = b"wxo"
+# Instead of letters.
 UNKNOWN = b""
 _LETTERS: dict[int, int] = {
     FieldType.TINY: INTEGER,
@@ -70,9 +71,9 @@ _MADE_OF_TEXT = {
     (TIME, WHOLE): TIME,
 }
 _WHOLE = re.compile(rb"\s*\+?\d{1,18}\s*")
-_NUMERAL = re.compile(rb"\s*(-\d+|[+]?\d{21,}|[+-]?(\d+\.\d*|\.\d+|\d+(?=e))(e[+-]?\d+)?)\s*", re.IGNORECASE)
-# Longer texts are not looked at.
-_SHOWN = 64
+_NUMERAL = re.compile(rb"\s*(-\d+|\+?\d{21,}|[+-]?(\d+\.\d*|\.\d+|\d+(?=e))(e[+-]?\d+)?)\s*", re.IGNORECASE)
+# Longer texts are not looked at; of shorter ones, those with a digit may be moments.
+_LONGEST_READ = 64
 _LIKE_A_DATE = 10
 # A value of each kind, and how it is sent.
 _EXAMPLES: dict[int, tuple[int, Value]] = {
@@ -95,7 +96,7 @@ def derived_at_first(answer: bytes, parameters: int) -> bytes:
         start = end + packet.HEADER
         end = start + int.from_bytes(answer[end : end + 3], "little")
         told = parse_column(answer[start:end], 0)
-        letter = _PLACES.get(told.type) or _letter(told.type, told.is_unsigned)
+        letter = _PLACES.get(told.type) or _letter(told)
         letters.append(TEXT if letter == UNREAD else letter)
     return bytes(letters)
 
@@ -106,7 +107,7 @@ def sent(types: bytes, nulls: int, capabilities: int) -> bytes:
     Raises ProtocolError for malformed types.
     """
     told = parse_types(types, capabilities)
-    return bytes(NULL if nulls >> at & 1 else _letter(kind.type, kind.is_unsigned) for at, kind in enumerate(told))
+    return bytes(NULL if nulls >> at & 1 else _letter(kind) for at, kind in enumerate(told))
 
 
 def read(sent_: bytes, values: Sequence[Value]) -> bytes:
@@ -165,7 +166,7 @@ def _made_anew(derived: bytes, values: bytes) -> bytes:
 
 
 def _look(text: bytes) -> int:
-    if len(text) > _SHOWN:
+    if len(text) > _LONGEST_READ:
         return UNREAD
     if _WHOLE.fullmatch(text):
         return WHOLE
@@ -174,6 +175,6 @@ def _look(text: bytes) -> int:
     return UNREAD if len(text) > _LIKE_A_DATE and any(byte in b"0123456789" for byte in text) else TEXT
 
 
-def _letter(kind: int, is_unsigned: int) -> int:
-    letter = _LETTERS.get(kind, UNREAD)
-    return UNSIGNED if letter == INTEGER and is_unsigned else letter
+def _letter(what: Typed) -> int:
+    letter = _LETTERS.get(what.type, UNREAD)
+    return UNSIGNED if letter == INTEGER and what.is_unsigned else letter
