@@ -616,7 +616,7 @@ class Carried:
             told[b"FOUND_ROWS"] = self.found_rows
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             told[b"@@WARNING_COUNT"] = self.count_warnings(self.warnings)
-            told[b"@@ERROR_COUNT"] = count_errors(self.warnings)
+            told[b"@@ERROR_COUNT"] = self.count_errors(self.warnings)
         return told
 
     def warnings_in_pings(self) -> int:
@@ -627,7 +627,11 @@ class Carried:
 
     def count_warnings(self, stored: Answer) -> int:
         """How many there were: perhaps more than the server kept."""
-        return max(self._warnings_counted, len(stored.rows))
+        return max(self._warnings_counted, len(stored.rows), self.count_errors(stored))
+
+    def count_errors(self, stored: Answer) -> int:
+        """How many of them are errors: at least the one that a statement failed with, which may not have been kept."""
+        return max(sum(row[0] == b"Error" for row in stored.rows), int(bool(self.failure)))
 
     def _has_insert_id(self, connection: Connection, owner: Creditor) -> bool:
         if connection.insert_id is None:
@@ -667,11 +671,6 @@ class Carried:
             connection.creditor, connection.debt = creditor, owed
         if connection.state == self.state:
             connection.state = self.state
-
-
-def count_errors(stored: Answer) -> int:
-    """How many of the stored warnings are errors."""
-    return sum(row[0] == b"Error" for row in stored.rows)
 
 
 def _needs_no_schema(query: Query) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
-from dbmux.frontend.carried import count_errors
 from dbmux.frontend.conditions import Known
 from dbmux.frontend.diagnostics import added, limited, only_errors, translated, with_status
 from dbmux.frontend.statements import StatementTenant
@@ -53,7 +52,8 @@ class WarnedTenant(StatementTenant):
                     self._request(TRANSLATION, data, lambda: self._translate(stored, what, window))
             case [b"SHOW", b"COUNT(*)", what]:
                 name = b"@@session.warning_count" if what == b"WARNINGS" else b"@@session.error_count"
-                count = self.carried.count_warnings(stored) if what == b"WARNINGS" else count_errors(stored)
+                carried = self.carried
+                count = carried.count_warnings(stored) if what == b"WARNINGS" else carried.count_errors(stored)
                 text = b"SELECT GREATEST(%b,CAST(%d AS UNSIGNED)) AS `%b`" % (name, count, name)
                 statement = packet.encode(data[packet.HEADER : start] + text, 0)
                 self._relay(COUNT_WARNINGS, RESULT, statement)

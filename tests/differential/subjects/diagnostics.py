@@ -50,6 +50,26 @@ OF_EACH_NUMBER = (
 
 SCENARIOS = (
     scenario(
+        "an error that is not kept is counted",
+        "SET max_error_count = 0",
+        "SELECT * FROM missing",
+        "SELECT @@warning_count, @@error_count",
+        "SELECT * FROM missing",
+        "SHOW COUNT(*) ERRORS",
+        "SELECT * FROM missing",
+        "SHOW COUNT(*) WARNINGS",
+        prepare("s", "SELECT * FROM missing"),
+        "SELECT @@warning_count, @@error_count",
+        "SHOW WARNINGS",
+        "SELECT * FROM missing",
+        Raw(PING),
+        "SET max_error_count = 1",
+        "SELECT CAST('x' AS SIGNED), missing",
+        "SELECT @@warning_count, @@error_count",
+        "SELECT CAST('x' AS SIGNED)",
+        "SELECT @@warning_count, @@error_count",
+    ),
+    scenario(
         "SHOW WARNINGS after a statement with warnings",
         WARNS,
         "SHOW WARNINGS",
