@@ -74,7 +74,8 @@ def test_what_only_another_session_told_the_server_of_a_statement_is_not_this_on
 
 def test_mysql_never_takes_values_for_the_types_that_anothers_had() -> None:
     async def scenario() -> None:
-        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+        backend = Preparing()
+        async with running(backend, connections=1, users={"app": PASSWORD.decode()}) as proxy:
             one, two = await client(proxy.port), await client(proxy.port)
             number, text = bytes((FieldType.LONGLONG, 0)), bytes((FieldType.VAR_STRING, 0))
             for each, types, value in ((one, number, b"\x05" + bytes(7)), (two, text, b"\x01x")):
@@ -84,8 +85,9 @@ def test_mysql_never_takes_values_for_the_types_that_anothers_had() -> None:
             await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + text + b"\x01x")
             await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + number + b"\x05" + bytes(7))
 
-            prepared = [number for number, _ in proxy.backend.commands if number == Command.STMT_PREPARE]
-            assert len(prepared) == 2
+            executed = [body[: len(ONE)] for number, body in backend.commands if number == Command.STMT_EXECUTE]
+            assert executed == [ONE, TWO, ONE, ONE]
+            assert backend.prepared == 2
             one.close()
             two.close()
 
