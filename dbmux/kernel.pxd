@@ -7,6 +7,8 @@ cdef int AT_PARAMETERS, AT_PARAMETERS_EOF, AT_PREPARED_COLUMNS, AT_PREPARED_EOF,
 cdef int MORE, DONE, INFILE, REWRITE, BROKEN, TOO_MANY
 cdef int MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED, PREFIX
 cdef Py_ssize_t UNCOUNTED
+cdef bytes MATCHED
+cdef Py_ssize_t DIGITS
 
 cdef class ReplyScanner:
     cdef public int deprecate_eof
@@ -28,6 +30,8 @@ cdef class ReplyScanner:
     cdef public int out_parameters
     cdef public Py_ssize_t rows
     cdef public int has_rows
+    cdef public int reads_matched
+    cdef public Py_ssize_t matched
     cdef public Py_ssize_t row_limit
     cdef public unsigned long long affected
     cdef public unsigned long long insert_id
@@ -43,6 +47,8 @@ cdef class ReplyScanner:
     cdef _after_definitions(self)
     @cython.locals(src=cython.p_uchar, at=Py_ssize_t, status=int)
     cdef int _end(self, bytes chunk, Py_ssize_t position, Py_ssize_t end, Py_ssize_t length)
+    @cython.locals(src=cython.p_uchar, at=Py_ssize_t)
+    cdef _read_matched(self, bytes chunk, Py_ssize_t position, Py_ssize_t end)
     @cython.locals(src=cython.p_uchar, first=int)
     cdef Py_ssize_t _after_integer(self, bytes chunk, Py_ssize_t position, Py_ssize_t end)
     @cython.locals(src=cython.p_uchar, first=int, size=int, value=cython.ulonglong)

@@ -22,8 +22,12 @@ MORE_RESULTS, CURSOR_EXISTS, OUT_PARAMETERS, STATE_CHANGED = 0x0008, 0x0040, 0x1
 # The rows of a cursor, or of COM_FIELD_LIST, are no result's: counted from here, they never look like one's.
 UNCOUNTED = -(1 << 62)
 
-# As much of a packet as is ever looked at: header, first byte, two length-encoded integers, status, warnings.
-PREFIX = 4 + 1 + 9 + 9 + 4
+# How MySQL's words for an UPDATE begin, if it speaks English; a number follows.
+MATCHED, DIGITS = b"Rows matched: ", 18
+
+# As much of a packet as is ever looked at: header, first byte, two length-encoded integers, status, warnings; of the
+# words behind them the length, and what an UPDATE matched.
+PREFIX = 4 + 1 + 9 + 9 + 4 + 1 + len(MATCHED) + DIGITS
 
 
 class ReplyScanner:
@@ -43,6 +47,7 @@ class ReplyScanner:
     def __init__(self, deprecate_eof: int, rewrite_state: int) -> None:
         self.deprecate_eof = deprecate_eof
         self.rewrite_state = rewrite_state
+        self.reads_matched = 0
         self.phase = AT_END
         self.columns = 0
         self.columns_after_parameters = 0
@@ -55,6 +60,7 @@ class ReplyScanner:
         self.error = 0
         self.rows = -1
         self.has_rows = 0
+        self.matched = -1
         self.row_limit = -2
         self.affected = 0
         self.insert_id = 0
@@ -85,6 +91,7 @@ class ReplyScanner:
         self.warnings = 0
         self.rows = UNCOUNTED if shape == AT_ROWS else -1
         self.has_rows = shape == AT_ROWS
+        self.matched = -1
         self.affected = 0
         self.insert_id = 0
 
@@ -97,7 +104,8 @@ class ReplyScanner:
 
         MORE: the reply goes on. DONE: it ends at `consumed`; `status`, `warnings`, `error` (the number of an ERR
         packet, or 0), `rows` (of the last result that has some, negative when there was none), `has_rows` (whether rows
-        were the very last that came), `width` (the columns of the last result), `affected` and `insert_id` describe it,
+        were the very last that came), `matched` (if `reads_matched`: the rows that an UPDATE found, and no result came
+        behind it; else -1), `width` (the columns of the last result), `affected` and `insert_id` describe it,
         `sequence` is the number that a further packet would have. INFILE: the server waits for a file. REWRITE: at
         `consumed` starts an OK packet that reports session state, which has to be looked at, or one at an end of
         columns or rows that is to have `marks`, or any that may have to tell `more_warnings`, as the last one does.
@@ -205,6 +213,7 @@ class ReplyScanner:
             self.columns = self.width = value
             self.rows = 0
             self.has_rows = 1
+            self.matched = -1
             self.phase = AT_COLUMNS
             return MORE
         if phase == AT_PREPARED:
@@ -273,10 +282,23 @@ class ReplyScanner:
             self.warnings = src[at + 2] | src[at + 3] << 8
             self.affected = self._unsigned(chunk, position + 1)
             self.insert_id = self._unsigned(chunk, self._after_integer(chunk, position + 1, end))
+            if self.reads_matched and at + 4 < end and src[position] == 0x00:
+                self._read_matched(chunk, at + 4, end)
         self.status = status
         self.phase = AT_RESULT if status & MORE_RESULTS or self.out_parameters else AT_END
         self.out_parameters = 0
         return MORE
+
+    def _read_matched(self, chunk: bytes, position: int, end: int) -> None:
+        # The words stand behind their length.
+        src = chunk
+        at = position + 1 + len(MATCHED)
+        if chunk[position + 1 : at] == MATCHED:
+            end = at + DIGITS if at + DIGITS < end else end
+            self.matched = 0
+            while at < end and 0x30 <= src[at] <= 0x39:
+                self.matched = self.matched * 10 + src[at] - 0x30
+                at += 1
 
     def _after_integer(self, chunk: bytes, position: int, end: int) -> int:
         # Where the length-encoded integer at `position` ends, or -1.

@@ -68,7 +68,7 @@ class FoundRows(StrEnum):
     """What FOUND_ROWS() is after a statement, as it was seen on the servers."""
 
     ITS_ROWS = auto()
-    """The number of its rows; after a statement that has none, what it was."""
+    """The number of its rows, and on MySQL of those that an UPDATE matched; after other statements, what it was."""
     AS_BEFORE = auto()
     """What it was, though there may be rows."""
     ONE_ON_MYSQL = auto()
@@ -83,6 +83,8 @@ class FoundRows(StrEnum):
     """Only the server knows."""
     ASKED_ON_MARIADB = auto()
     """Only the server knows, if it is a MariaDB; on MySQL what it was."""
+    ASKED_ON_MYSQL = auto()
+    """The same the other way round."""
 
 
 class PinReason(StrEnum):

@@ -234,6 +234,40 @@ def test_an_ok_is_pointed_at_for_further_warnings_alone(module: Any) -> None:
     assert told == [scanner.DONE, scanner.REWRITE]
 
 
+@pytest.mark.parametrize("module", KERNELS)
+@pytest.mark.parametrize(
+    ("words", "matched"),
+    [
+        (b"Rows matched: 0  Changed: 0  Warnings: 0", 0),
+        (b"Rows matched: 1234567  Changed: 3  Warnings: 0", 1234567),
+        (b"Rows matched: ", 0),
+        (b"Records: 3  Duplicates: 0  Warnings: 0", -1),
+        (b"Row", -1),
+        (b"", -1),
+    ],
+)
+def test_the_rows_that_an_update_matched_are_read_however_it_is_cut(module: Any, words: bytes, matched: int) -> None:
+    scanner, ok = module.ReplyScanner(0, 0), packet.encode(Ok(affected_rows=300, info=words).build(0), 1)
+    scanner.reads_matched = 1
+    for cut in range(len(ok)):
+        scanner.begin(Shape.RESULT, 1)
+
+        assert _scan(scanner, [ok[:cut], ok[cut:]]) == (scanner.DONE, len(ok), b"")
+        assert scanner.matched == matched
+
+
+@pytest.mark.parametrize("module", KERNELS)
+def test_rows_behind_an_update_count_instead_of_what_it_matched(module: Any) -> None:
+    scanner = module.ReplyScanner(0, 0)
+    scanner.reads_matched = 1
+    updated = Ok(status=Status.MORE_RESULTS, info=b"Rows matched: 7  Changed: 0  Warnings: 0").build(0)
+    scanner.begin(Shape.RESULT, 1)
+
+    scanner.scan(_packets(updated, *_result(CLASSIC, ROWS)))
+
+    assert (scanner.matched, scanner.rows) == (-1, len(ROWS))
+
+
 @pytest.mark.skipif(not kernel.COMPILED, reason="there is one kernel only")
 @settings(max_examples=500)
 @given(st.binary(max_size=120), st.sampled_from(Shape), st.integers(0, 1), st.integers(0, 7), st.data())
@@ -241,7 +275,8 @@ def test_both_kernels_say_the_same_of_any_bytes(
     noise: bytes, shape: Shape, eof: int, rewrite: int, data: st.DataObject
 ) -> None:
     # Packets with right numbers and any contents, so that the scan goes deep.
-    payloads, sequence = data.draw(st.lists(st.binary(max_size=30), max_size=6)), 1
+    updated = st.builds(lambda words: Ok(info=b"Rows matched: " + words).build(0), st.binary(max_size=30))
+    payloads, sequence = data.draw(st.lists(st.binary(max_size=30) | updated, max_size=6)), 1
     stream = b""
     for payload in payloads:
         stream += packet.encode(payload, sequence)
@@ -250,9 +285,12 @@ def test_both_kernels_say_the_same_of_any_bytes(
     told = []
     for module in (kernel, _INTERPRETED):
         scanner = module.ReplyScanner(eof, rewrite & 1)
+        scanner.reads_matched = 1
         scanner.begin(int(shape), 1)
         scanner.marks, scanner.more_warnings = rewrite & 2, rewrite & 4
-        told.append((_scan(scanner, pieces), scanner.status, scanner.warnings, scanner.error, scanner.sequence))
+        told.append(
+            (_scan(scanner, pieces), scanner.status, scanner.warnings, scanner.error, scanner.sequence, scanner.matched)
+        )
 
     assert told[0] == told[1]
 

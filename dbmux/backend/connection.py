@@ -360,6 +360,7 @@ class Connection:
         self.capabilities = capabilities
         self.state = state
         self.scanner = ReplyScanner(int(bool(capabilities & Capability.DEPRECATE_EOF)), 1)
+        self.scanner.reads_matched = int(not greeting.is_mariadb)
         self.holder: Holder | None = None
         self.client: Sink = channel
         self.client_capabilities = 0

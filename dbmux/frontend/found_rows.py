@@ -19,11 +19,13 @@ def count_found_rows(query: Query, scanner: ReplyScanner, *, is_mysql: bool) -> 
     """The number that FOUND_ROWS() is from now on; AS_BEFORE when the statement leaves it, ASK when it is not known."""
     found = AS_BEFORE
     # Those of a cursor and of COM_FIELD_LIST are below it.
-    rows = max(scanner.rows, AS_BEFORE)
+    rows = max(scanner.rows, AS_BEFORE) if scanner.matched < 0 else scanner.matched
     match query.found_rows:
         case FoundRows.ASKED if query.kind is Kind.MULTI or not scanner.error:
             found = ASK
         case FoundRows.ASKED_ON_MARIADB if not is_mysql and not scanner.error:
+            found = ASK
+        case FoundRows.ASKED_ON_MYSQL if is_mysql and not scanner.error:
             found = ASK
         case FoundRows.ITS_ROWS if query.kind is not Kind.PREPARED and not (is_mysql and scanner.error):
             # An open cursor's rows stay counted while they are fetched.

@@ -291,8 +291,8 @@ class Session(WarnedTenant):
         ):
             # What `_follow` would do.
             carried.row_count = -1 if scanner.has_rows else scanner.affected
-            if scanner.rows >= 0:
-                carried.found_rows = scanner.rows
+            if scanner.rows >= 0 or scanner.matched >= 0:
+                carried.found_rows = scanner.rows if scanner.matched < 0 else scanner.matched
             course = self.course
             if course is not None and (
                 self._query.access is not Access.READ

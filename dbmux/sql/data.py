@@ -25,8 +25,27 @@ def _values(statement: Statement) -> Query:
 
 
 def _changes(query: Query, statement: Statement) -> Query:
+    words = statement.words
+    is_many = len(query.tables) > 1 or (query.kind is Kind.DELETE and _is_for_many(statement))
+    if _is_outside(statement, "SELECT") or ("SELECT" not in words and is_many):
+        return replace(query, found_rows=FoundRows.ASKED)
+    if "SELECT" in words:
+        return replace(query, found_rows=FoundRows.ASKED_ON_MYSQL)
     # Rows that MariaDB returns of what was changed are not counted.
-    return replace(query, found_rows=FoundRows.AS_BEFORE) if "RETURNING" in statement.words else query
+    return replace(query, found_rows=FoundRows.AS_BEFORE) if "RETURNING" in words else query
+
+
+def _is_for_many(statement: Statement) -> bool:
+    # DELETE in one of its forms for several tables, even if there is only one.
+    at = statement.outside(0, "FROM")
+    return statement.word(at - 1) not in _BEFORE_FROM or _is_outside(statement, "USING")
+
+
+def _is_outside(statement: Statement, word: str) -> bool:
+    return statement.outside(0, word) < len(statement)
+
+
+_BEFORE_FROM = ("DELETE", "LOW_PRIORITY", "QUICK", "IGNORE", "")
 
 
 def _with(statement: Statement) -> Query:
@@ -40,7 +59,8 @@ def _with(statement: Statement) -> Query:
     found.at_least(access)
     if kind is Kind.OTHER:
         found.effects.append(Pin(PinReason.UNKNOWN, "WITH"))
-    return found.query(kind)
+    query = found.query(kind)
+    return query if kind is Kind.SELECT else _changes(query, statement)
 
 
 _AFTER_WITH = {
@@ -85,7 +105,7 @@ def _insert(statement: Statement) -> Query:
 def _update(statement: Statement) -> Query:
     found = read_expressions(statement)
     found.at_least(Access.WRITE)
-    return found.query(Kind.UPDATE)
+    return _changes(found.query(Kind.UPDATE), statement)
 
 
 def _delete(statement: Statement) -> Query:

@@ -435,6 +435,48 @@ COUNTS = (
         ),
     ),
     scenario(
+        "FOUND_ROWS behind writes",
+        *(
+            line
+            for write in (
+                "UPDATE t SET n = 5",
+                "UPDATE t SET n = 5 WHERE id < 3",
+                "UPDATE t SET n = 5 WHERE id = 99",
+                "UPDATE t SET n = 6 ORDER BY name LIMIT 2",
+                "UPDATE t SET n = 'none' WHERE missing = 1",
+                "UPDATE t, o SET t.n = 7 WHERE t.id = o.id",
+                "UPDATE t JOIN o USING (id) SET t.n = 8, o.n = 8",
+                "INSERT INTO t (name) VALUES ('a'), ('b')",
+                "INSERT INTO t (name) SELECT name FROM o WHERE id < 3",
+                "INSERT INTO t (name) SELECT name FROM o WHERE id = 99",
+                "INSERT INTO t (name, n) SELECT 'one', 1",
+                "REPLACE INTO t SELECT id, name, n FROM o",
+                "DELETE FROM t WHERE id = 3",
+                "DELETE FROM t ORDER BY id LIMIT 1",
+                "DELETE t FROM t WHERE id = 2",
+                "DELETE t FROM t JOIN o USING (id) WHERE t.id = 1",
+                "DELETE FROM t USING t, o WHERE t.id = o.id",
+                "UPDATE t SET n = 1; UPDATE t SET n = 2 WHERE id = 1",
+                "UPDATE t SET n = 3; INSERT INTO t (name) VALUES ('c')",
+                # The following are counted by MariaDB now and then.
+                only(MYSQL, "UPDATE t SET n = 9 WHERE id IN (SELECT id FROM o)"),
+                only(MYSQL, "UPDATE t SET n = (SELECT COUNT(*) FROM o)"),
+                only(MYSQL, "UPDATE t SET n = 9 WHERE id = (SELECT MAX(id) FROM o)"),
+                only(MYSQL, "WITH w AS (SELECT 1 AS id) UPDATE t SET n = 4 WHERE id IN (SELECT id FROM w)"),
+                only(MYSQL, "DELETE FROM t WHERE id IN (SELECT MAX(id) FROM o)"),
+                only(MYSQL, "INSERT INTO t (n) VALUES ((SELECT MAX(id) FROM o))"),
+            )
+            for line in ("SELECT id FROM o WHERE id < 4", write, "SELECT FOUND_ROWS(), 1")
+        ),
+        prepare("u", "UPDATE t SET n = ? WHERE id > ?"),
+        execute("u", 3, 1),
+        "SELECT FOUND_ROWS()",
+        execute("u", 3, 99),
+        "SELECT FOUND_ROWS()",
+        capabilities=MULTI,
+        setup=(*TABLE, "CREATE TABLE o LIKE t", "INSERT INTO o SELECT * FROM t"),
+    ),
+    scenario(
         "FOUND_ROWS over rows that are not counted",
         *(
             line
