@@ -42,6 +42,7 @@ _LETTERS: dict[int, int] = {
 _PLACES: dict[int, int] = {FieldType.YEAR: YEAR, FieldType.BIT: BIT, FieldType.JSON: JSON, FieldType.GEOMETRY: GEOMETRY}
 _FOR_NO_VALUE = frozenset(_PLACES.values())
 _NUMBERS, _TEXTS = b"iunf", b"swxo"
+_LIKE_NUMBERS = b"iunfwx"
 # What fits, besides NULL and text that reads like nothing or like a whole number.
 _FITS = {
     NULL: b"",
@@ -110,10 +111,9 @@ def sent(types: bytes, nulls: int, capabilities: int) -> bytes:
     return bytes(NULL if nulls >> at & 1 else _letter(kind) for at, kind in enumerate(told))
 
 
-def read(sent_: bytes, values: Sequence[Value]) -> bytes:
+def read(told: Sequence[ParameterType], values: Sequence[Value]) -> bytes:
     """The same, after a look at the texts."""
-    pairs = zip(sent_, values, strict=True)
-    return bytes(_look(value) if what == UNREAD and isinstance(value, bytes) else what for what, value in pairs)
+    return bytes(map(_what, told, values))
 
 
 def fits(derived: bytes, values: bytes) -> bool:
@@ -144,6 +144,36 @@ def rehearsal(statement: int, derived: bytes, capabilities: int) -> bytes:
         types=tuple(ParameterType(kind, type_ == UNSIGNED) for type_, (kind, _) in zip(derived, examples, strict=True)),
         values=tuple(value for _, value in examples),
     ).build(capabilities)
+
+
+def recast(told: Sequence[ParameterType], values: Sequence[Value], derived: bytes) -> list[tuple[ParameterType, Value]]:
+    """The numbers that MySQL makes of these values where it has derived types of numbers; the others as they are.
+
+    Attributes may stand behind the values.
+    """
+    letters = derived.ljust(len(values), bytes((TEXT,)))
+    return [_recast(kind, value, type_) for kind, value, type_ in zip(told, values, letters, strict=True)]
+
+
+def _recast(told: ParameterType, value: Value, type_: int) -> tuple[ParameterType, Value]:
+    what = _what(told, value)
+    if what == type_ or what not in _LIKE_NUMBERS or type_ not in _NUMBERS:
+        return told, value
+    text = value if isinstance(value, bytes) else str(value).encode()
+    if type_ == DECIMAL:
+        return ParameterType(FieldType.NEWDECIMAL, name=told.name), text
+    if type_ == DOUBLE:
+        return ParameterType(FieldType.DOUBLE, name=told.name), float(text)
+    return (
+        (ParameterType(FieldType.LONGLONG, type_ == UNSIGNED, told.name), int(text)) if what == WHOLE else (told, value)
+    )
+
+
+def _what(told: ParameterType, value: Value) -> int:
+    if value is None:
+        return NULL
+    letter = _letter(told)
+    return _look(value) if letter == UNREAD and isinstance(value, bytes) else letter
 
 
 def _fits(type_: int, value: int) -> bool:

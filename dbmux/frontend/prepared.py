@@ -15,14 +15,15 @@ from dbmux.backend.connection import Connection, StatementKey
 from dbmux.cache.cache import sizes
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import KEPT
-from dbmux.frontend.derived import read, sent
+from dbmux.frontend.derived import derived_after, read, recast, sent
 from dbmux.query import Access, Kind, Query, SetVariable
 from dbmux.session import SessionState, assignments
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
-from dbmux.wire.statements import BulkFlag, ExecuteFlag, Prepared, parse_execute, parse_types
+from dbmux.wire.rows import Value
+from dbmux.wire.statements import BulkFlag, Execute, ExecuteFlag, ParameterType, Prepared, parse_execute, parse_types
 
 # MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
 LAST = 0xFFFFFFFF
@@ -216,15 +217,32 @@ class Statements:
 
         Raises ProtocolError for a malformed one.
         """
-        known = parse_types(types, self.capabilities)
-        values = parse_execute(data[NUMBER.start :], self.capabilities, statement.parameters, known).values
-        return read(self.sent_unread(statement, types, data), values)
+        return read(*self._parse(statement, types, data))
 
     def sent_unread(self, statement: Statement, types: bytes, data: bytes) -> bytes:
         """The same without a look at the texts, which may have been sent ahead."""
         reader = Reader(data[NUMBER.stop :])
         count = self._count(statement, reader)
         return sent(types, reader.integer((count + 7) // 8), self.capabilities)
+
+    def recast(self, statement: Statement, types: bytes, data: bytes) -> bytes:
+        """The execution by which a statement that was just prepared is as the session's is by now; nothing if none is.
+
+        Raises ProtocolError for a malformed one.
+        """
+        anew = recast(*self._parse(statement, types, data), statement.derived)
+        told, values = tuple(kind for kind, _ in anew), tuple(value for _, value in anew)
+        at_first = statement.derived_at_first
+        if derived_after(at_first, read(told, values), at_first) != statement.derived:
+            return b""
+        execution = Execute(statement=0, flags=data[NUMBER.stop], types=told, values=values)
+        return bytes(packet.HEADER) + data[4:5] + execution.build(self.capabilities)
+
+    def _parse(
+        self, statement: Statement, types: bytes, data: bytes
+    ) -> tuple[tuple[ParameterType, ...], tuple[Value, ...]]:
+        told = parse_types(types, self.capabilities)
+        return told, parse_execute(data[NUMBER.start :], self.capabilities, statement.parameters, told).values
 
     def _count(self, statement: Statement, reader: Reader) -> int:
         # How many values there are; the reader goes from the flags to behind the number.

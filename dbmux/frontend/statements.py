@@ -299,7 +299,9 @@ class StatementTenant(CachedTenant):
         values = self._values_sent(self._statements, statement, types, data)
         is_there = connection is not None and key in connection.statements
         is_followed = is_there or statement.can_be_rehearsed
-        derived = derived_after(statement.derived if is_followed else at_first, values, at_first)
+        derived = derived_after(statement.derived, values, at_first)
+        if derived == UNKNOWN and not is_followed:
+            derived = derived_after(at_first, values, at_first)
         statement.is_derailed = derived == UNKNOWN
         if not statement.is_derailed:
             statement.derived = derived
@@ -341,16 +343,25 @@ class StatementTenant(CachedTenant):
             return b""
         if derived == UNKNOWN:
             derived = statement.derived_at_first
-        if (
-            statement.derived == UNKNOWN
-            or not statement.can_be_rehearsed
-            or PinKey(PinReason.NEXT_TRANSACTION, "") in self.carried.pins
-        ):
-            # What it does would be done twice, so that it takes the values that come as they are.
+        is_next = PinKey(PinReason.NEXT_TRANSACTION, "") in self.carried.pins
+        if statement.can_be_rehearsed and statement.derived != UNKNOWN and not is_next:
+            assert self.connection is not None
+            return rehearsal(number, statement.derived, self.connection.capabilities)
+        # What it does would be done twice: instead the values are sent as what they become, or as they came.
+        if not self._recast(statement, self._pending):
             statement.derived = derived
+        return b""
+
+    def _recast(self, statement: Statement, data: bytes) -> bytes:
+        statements = self._statements
+        assert statements is not None
+        is_as_it_was = statement.derived in (statement.derived_at_first, UNKNOWN)
+        if is_as_it_was or statement.can_be_rehearsed or self._is_in_use(str(statement.id)):
             return b""
-        assert self.connection is not None
-        return rehearsal(number, statement.derived, self.connection.capabilities)
+        try:
+            return statements.recast(statement, statements.check_types(statement, data), data)
+        except (MySQLError, ProtocolError):
+            return b""
 
     @property
     def _has_attributes(self) -> bool:
@@ -369,7 +380,12 @@ class StatementTenant(CachedTenant):
         key = statement.key
         number = connection.statements[key]
         connection.statements.move_to_end(key)
-        if is_usual and (not statement.parameters or connection.bound.get(number) == statement.types):
+        recast = self._recast(statement, data) if number not in connection.bound else b""
+        if recast:
+            types = statements.check_types(statement, data)
+            self._pending = statements.execution(statement, recast, connection, number)
+            statement.types = types
+        elif is_usual and (not statement.parameters or connection.bound.get(number) == statement.types):
             self._pending = in_packets(renumbered(data, number))
         else:
             try:

@@ -11,12 +11,12 @@ Where = dict[tuple[str, frozenset[str]], str]
 
 # What servers remember by accident; without it, what DbMux's clients get is what they asked for.
 _FIRST_TYPES = (
-    "MySQL takes text for a number where it got one before; a write cannot be rehearsed to make it do so elsewhere"
+    "MySQL takes any text for a number where it got one before; a write cannot be rehearsed to make it do so elsewhere"
 )
 
 # By the framing that each server's own client speaks.
 KNOWN: Where = {
-    ("a number and then text for it, in a write", MYSQL): _FIRST_TYPES,
+    ("a number and then text that is none, in a write", MYSQL): _FIRST_TYPES,
 }
 
 # By the other framing: without DEPRECATE_EOF where the server's own client has it, and with it where not. Only some

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, read, rehearsal, sent
+from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, read, recast, rehearsal, sent
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldFlag, FieldType
 from dbmux.wire.statements import ParameterType, Prepared, parse_execute
@@ -61,7 +61,7 @@ def test_what_is_null_is_told_by_the_map_and_not_by_the_type() -> None:
     ],
 )
 def test_of_a_text_it_counts_what_it_reads_like(text: bytes, what: bytes) -> None:
-    assert read(b"o", (text,)) == what
+    assert read((ParameterType(FieldType.BLOB),), (text,)) == what
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,31 @@ def test_a_rehearsal_brings_a_new_statement_where_an_old_one_has_come(at_first: 
 
     assert execution.statement == 7
     assert derived_after(at_first, sent(types(*execution.types), nulls, 0), at_first) == derived
+
+
+@pytest.mark.parametrize(
+    ("derived", "value", "becomes"),
+    [
+        (b"i", b"02", (ParameterType(FieldType.LONGLONG), 2)),
+        (b"u", b" +7", (ParameterType(FieldType.LONGLONG, is_unsigned=True), 7)),
+        (b"n", b"2.50", (ParameterType(FieldType.NEWDECIMAL), b"2.50")),
+        (b"f", b"2.50", (ParameterType(FieldType.DOUBLE), 2.5)),
+        (b"n", 3, (ParameterType(FieldType.NEWDECIMAL), b"3")),
+        (b"f", 3, (ParameterType(FieldType.DOUBLE), 3.0)),
+    ],
+)
+def test_a_text_or_number_is_sent_as_the_number_that_mysql_makes_of_it(
+    derived: bytes, value: bytes | int, becomes: tuple[ParameterType, object]
+) -> None:
+    told = ParameterType(FieldType.LONG if isinstance(value, int) else FieldType.VAR_STRING)
+
+    assert recast((told,), (value,), derived) == [becomes]
+
+
+@pytest.mark.parametrize(
+    ("derived", "value"), [(b"i", b"two"), (b"i", b"2.5"), (b"s", b"2"), (b"m", b"2"), (b"i", None)]
+)
+def test_what_mysql_makes_no_number_of_is_sent_as_it_came(derived: bytes, value: bytes | None) -> None:
+    told, attribute = ParameterType(FieldType.VAR_STRING), ParameterType(FieldType.VAR_STRING, name=b"trace")
+
+    assert recast((told, attribute), (value, b"1"), derived) == [(told, value), (attribute, b"1")]

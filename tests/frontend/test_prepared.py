@@ -125,6 +125,31 @@ def test_a_read_gets_the_types_of_before_on_a_connection_that_never_ran_it() -> 
     run(scenario)
 
 
+def test_a_write_gets_numbers_for_text_where_numbers_came_before_on_a_connection_that_never_ran_it() -> None:
+    async def scenario() -> None:
+        number, text = bytes((FieldType.LONGLONG, 0)), bytes((FieldType.VAR_STRING, 0))
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"DELETE FROM t WHERE a = ?")
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + number + b"\x05" + bytes(7))
+            await two.ask(Command.RESET_CONNECTION, b"")
+            already_asked = len(proxy.backend.commands)
+
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + text + b"\x0207")
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x00" + b"\x0208")
+
+            executed = [body for asked, body in proxy.backend.commands[already_asked:] if asked == Command.STMT_EXECUTE]
+            assert [body[len(EXECUTION) :] for body in executed] == [
+                # The server's statement has the type of before by then, and makes a number of the second text itself.
+                b"\x00\x01" + number + b"\x07" + bytes(7),
+                b"\x00\x01" + text + b"\x0208",
+            ]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_a_read_whose_types_cannot_be_had_elsewhere_keeps_its_connection() -> None:
     async def scenario() -> None:
         place = Column(name=b"?", type=FieldType.LONGLONG)

@@ -182,11 +182,40 @@ STATEMENTS = (
     scenario(
         "a number and then text for it, in a write",
         "SET sql_mode = ''",
+        *(
+            line
+            for first in (2, Parameter(2, T.LONGLONG, is_unsigned=True), 2.5, Parameter(b"2.5", T.NEWDECIMAL))
+            for line in (
+                prepare("u", "UPDATE t SET n = n + 1 WHERE name = ?"),
+                prepare("s", "UPDATE t SET name = ? WHERE id = ?"),
+                prepare("i", "INSERT INTO t (name, n) VALUES (?, ?)"),
+                prepare("d", "DELETE FROM t WHERE name IN (?, 'none')"),
+                execute("u", first),
+                execute("u", "2"),
+                again("u", "2.50"),
+                execute("s", first, 1),
+                execute("s", "007", 1),
+                execute("s", " 2.50", "1"),
+                execute("s", 5, 1),
+                execute("i", first, first),
+                execute("i", "+4", "05"),
+                execute("i", "4e1", 5),
+                execute("i", "four", 5),
+                execute("d", first),
+                execute("d", "2"),
+                "SELECT name, n FROM t ORDER BY id",
+                "SHOW WARNINGS",
+            )
+        ),
+        setup=(*TABLE, "INSERT INTO t (name, n) VALUES ('02', 0), ('2.5', 0)"),
+    ),
+    scenario(
+        "a number and then text that is none, in a write",
+        "SET sql_mode = ''",
         prepare("w", "UPDATE t SET n = n + 1 WHERE name = ?"),
         execute("w", 2),
-        execute("w", "2"),
+        execute("w", "two"),
         "SELECT * FROM t ORDER BY id",
-        setup=(*TABLE, "INSERT INTO t (name, n) VALUES ('02', 0)"),
     ),
     scenario(
         "text for numbers, as a statement is prepared anew for another value",
