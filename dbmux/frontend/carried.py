@@ -178,7 +178,7 @@ class Carried:
         """A query was answered on a connection that this session holds."""
         scanner = connection.scanner
         failed = scanner.error != 0
-        is_anew = bool(scanner.status & Status.METADATA_CHANGED)
+        is_anew = not failed and bool(scanner.status & Status.METADATA_CHANGED)
         if self.finds_no_way_back and query.kind is not Kind.DIAGNOSTICS and not is_anew:
             self._lost = self.missing
             # MySQL counts it as well, but not in the reply.

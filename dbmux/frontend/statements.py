@@ -192,10 +192,19 @@ class StatementTenant(CachedTenant):
             self.carried.foretell(replace(answers[0], raw=told))
             answer()
 
+        def lost(other: BackendRefused | MySQLError) -> None:
+            if is_unknown(other) and not self._is_held(connection):
+                # As the server itself, which would not find back either.
+                self._is_plain = False
+                self.carried.do_in_schema(statement.state.schema)
+                returned(exchange.answers)
+            else:
+                self._not_ready(connection, other)
+
         if back:
             # What the way back clears is asked for before.
-            commands = [(Command.QUERY, b"SHOW WARNINGS"), *back]
-            Exchange(commands, returned, lambda other: self._not_ready(connection, other)).begin(connection)
+            exchange = Exchange([(Command.QUERY, b"SHOW WARNINGS"), *back], returned, lost)
+            exchange.begin(connection)
         else:
             answer()
 

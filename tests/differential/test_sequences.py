@@ -13,13 +13,11 @@ from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, MYSQL, TRACK, Scenario, scenario
-from tests.differential.subjects import binary, diagnostics, ids, routines
+from tests.differential.subjects import binary, routines
 
 NAMES = [scenario.name for scenario in SCENARIOS]
 # Framing matters most where replies have many parts; all scenarios have their turn in a long run.
 FRAMED = SCENARIOS if SECONDS else (*binary.SCENARIOS, *routines.SCENARIOS)
-# What stays at the server until it is needed.
-OWED = (*ids.SCENARIOS, *diagnostics.SCENARIOS)
 
 
 def cases(scenarios: Sequence[Scenario], known: Where) -> list[object]:
@@ -54,7 +52,7 @@ def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str,
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(OWED, KNOWN))
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, {}))
 def test_the_same_when_connections_are_given_away_only_if_needed(
     scenario: Scenario, server: str, stages: Stages
 ) -> None:

@@ -538,6 +538,8 @@ STATEMENTS = (
         on("b", "DROP TABLE t"),
         execute("q"),
         "SHOW WARNINGS",
+        "SELECT DATABASE()",
+        execute("d"),
     ),
     scenario(
         "no way back to a schema, and no room to say so",
