@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -88,21 +90,21 @@ def _answer(_: bytes) -> bytes:
 
 
 def test_a_backend_that_hangs_up_at_any_byte_leaks_nothing() -> None:
-    async def scenario() -> None:
-        async with running() as proxy:
-            whole = len(await _raw_conversation(proxy.port))
-            await _clean(proxy)
-        assert whole > 150
-        answered = 0
-        # Behind what the client sees come the answers to what is said when it has gone.
-        for cut in range(whole + 200):
-            async with running(CutBackend(cut)) as proxy:
-                told = await _raw_conversation(proxy.port)
-                answered += told.endswith(packet.encode(b"\xfe\x00\x00\x02\x00", 5))
-                await _clean(proxy)
-        assert 0 < answered < whole
+    told: list[bytes] = []
 
-    run(scenario)
+    async def talk(backend: FakeBackend) -> None:
+        async with running(backend) as proxy:
+            told.append(await _raw_conversation(proxy.port))
+            await _clean(proxy)
+
+    run(partial(talk, FakeBackend()))
+    whole = len(told.pop())
+    assert whole > 150
+    # Behind what the client sees come the answers to what is said when it has gone.
+    for cut in range(whole + 200):
+        run(partial(talk, CutBackend(cut)))
+
+    assert 0 < sum(each.endswith(packet.encode(b"\xfe\x00\x00\x02\x00", 5)) for each in told) < whole
 
 
 def test_a_client_that_hangs_up_at_any_byte_leaks_nothing() -> None:
@@ -133,7 +135,10 @@ def test_garbage_instead_of_a_login_is_refused_and_forgotten(garbage: bytes) -> 
             reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
             await reader.readexactly(4)
             writer.write(packet.encode(garbage, 1))
-            told = await reader.read()
+            told = b""
+            # On a slow machine the time for it is over before it is read, and nobody reads it then.
+            with suppress(ConnectionResetError):
+                told = await reader.read()
             assert b"DbMux: " in told or not told.count(b"\xff")
             writer.close()
             await _clean(proxy)
