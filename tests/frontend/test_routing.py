@@ -243,6 +243,19 @@ def test_what_was_just_written_is_not_read_from_a_replica_that_may_not_have_it()
     run(scenario)
 
 
+def test_what_an_analyzed_statement_wrote_is_the_sessions_own_write_too() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"ANALYZE UPDATE t SET a = 1")
+
+            assert await served_by(session) == "primary"
+            assert found.reasons[-1] == Reason.OWN_WRITES
+            session.close()
+
+    run(scenario)
+
+
 def test_a_transaction_that_only_read_keeps_its_session_at_the_replicas() -> None:
     async def scenario() -> None:
         async with group() as found:
@@ -603,7 +616,7 @@ class Switchable(Member):
 
     def _refuse(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         message = b"The MariaDB server is running with the --read-only option so it cannot execute this statement"
-        if self.is_read_only and command.body.startswith(b"UPDATE"):
+        if self.is_read_only and command.body.startswith((b"UPDATE", b"CALL")):
             return protocol.send_err(Err(number=1290, message=message))
         if self.is_read_only and b"; UPDATE" in command.body:
             done = protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.MORE_RESULTS))
