@@ -389,7 +389,7 @@ class Tenant:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
         course, connection = self.course, self.connection
         is_refused = course is not None and error in _READ_ONLY and b"read" in reply and b"only" in reply
-        if not is_refused or course is None or connection is None or self.shelf is None:
+        if not is_refused or course is None or connection is None or self.shelf is None or self._may_be_half_done:
             return False
         if course.group.config.roles is not Roles.AUTO or not self._is_retriable or not self._sent:
             return False
@@ -401,6 +401,12 @@ class Tenant:
         self._resend()
         self._await_primary(course)
         return True
+
+    @property
+    def _may_be_half_done(self) -> bool:
+        # A procedure, or one of many rows' values, may have come to its second write; what is behind it is not known.
+        is_bulk = self._command == Command.MARIADB_STMT_BULK_EXECUTE
+        return is_bulk or any(effect.survives_errors for effect in self._query.effects)
 
     @abstractmethod
     def _resend(self) -> None:

@@ -667,6 +667,22 @@ def test_of_several_statements_of_which_one_was_done_none_is_sent_again() -> Non
     run(scenario)
 
 
+def test_a_call_whose_first_statements_may_have_been_carried_out_is_not_sent_again() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"CALL transfer(1)")
+
+            assert isinstance(told, Err)
+            assert told.message.startswith(b"The MariaDB server is running")
+            assert found.members["primary"].statements.count(b"CALL transfer(1)") == 1
+            session.close()
+
+    run(scenario)
+
+
 def test_a_write_does_not_wait_for_ever_and_says_that_nothing_was_sent() -> None:
     async def scenario() -> None:
         async with switchable(failover_wait="10ms") as found:
