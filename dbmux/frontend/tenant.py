@@ -782,13 +782,18 @@ class Tenant:
 
     def _end_reading(self, connection: Connection) -> None:
         # What was read of an implicit transaction that has not written yet: the next read may go to another server.
+        # Behind the COMMIT the connection knows nothing any more of the statement before.
+        debts = settlement(connection)
+
         def ended(answers: list[Answer]) -> None:
+            self._note(connection, answers[: len(debts)])
+            connection.debt, connection.creditor = Debt.NONE, None
             self.state = IDLE
             self._let_go(connection, perf_counter())
             self._go_on()
 
         self.state = int(State.SETTLING)
-        Exchange([(Command.QUERY, b"COMMIT")], ended, self._not_answered).begin(connection)
+        Exchange([*debts, (Command.QUERY, b"COMMIT")], ended, self._not_answered).begin(connection)
 
     def _settle_now(self, connection: Connection) -> None:
         def paid(answers: list[Answer]) -> None:

@@ -344,6 +344,22 @@ def test_without_autocommit_reads_are_balanced_until_the_first_write_if_that_is_
     run(scenario)
 
 
+def test_the_warnings_of_such_a_read_are_fetched_before_its_transaction_ends() -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one"), implicit_transactions="until_write") as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SET autocommit=0")
+
+            await session.ask(Command.QUERY, b"SELECT * FROM missing")
+            await session.ask(Command.QUERY, b"SELECT 1")
+
+            asked = found.members["one"].statements
+            assert asked[asked.index(b"SELECT * FROM missing") + 1 :][:2] == [b"SHOW WARNINGS", b"COMMIT"]
+            session.close()
+
+    run(scenario)
+
+
 def test_what_a_session_set_holds_at_every_server() -> None:
     async def scenario() -> None:
         async with group() as found:
