@@ -175,10 +175,13 @@ class Frontend:
             session.regroup(group, self.settings.rules.lens(session.user, host))
 
     def leave_hanging(self, backend: Backend) -> None:
-        """A server is down: reads that hang there go to others where they can."""
+        """A server is down: reads that hang there go to others where they can, and nobody waits for what it owes."""
         for session in list(self.sessions.values()):
             if session.backend is backend:
                 session.leave_hanging()
+        for connection in list(backend.pool.connections()):
+            if connection.holder is None and connection.exchange is not None:
+                connection.channel.abort()
 
     def count_rule(self, name: str) -> None:
         """A rule has matched a statement."""

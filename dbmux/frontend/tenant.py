@@ -792,8 +792,17 @@ class Tenant:
             self._let_go(connection, perf_counter())
             self._go_on()
 
+        def lost(error: BackendRefused | MySQLError) -> None:
+            # With the connection the transaction ends as well, in which nothing was written.
+            if self.state == State.CLOSED:
+                return
+            self.connection = None
+            connection.abort()
+            self.state = IDLE
+            self._go_on()
+
         self.state = int(State.SETTLING)
-        Exchange([*debts, (Command.QUERY, b"COMMIT")], ended, self._not_answered).begin(connection)
+        Exchange([*debts, (Command.QUERY, b"COMMIT")], ended, lost).begin(connection)
 
     def _settle_now(self, connection: Connection) -> None:
         def paid(answers: list[Answer]) -> None:

@@ -1028,6 +1028,34 @@ def test_a_read_that_hangs_at_a_server_which_is_down_goes_to_another() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "before, read, question",
+    [
+        (b"SELECT 1", b"SELECT * FROM missing", b"SHOW WARNINGS"),
+        (b"SET autocommit=0", b"SELECT 1", b"COMMIT"),
+    ],
+    ids=["what it owes", "the end of its transaction"],
+)
+def test_nor_is_anything_else_waited_for_at_a_server_which_is_down(before: bytes, read: bytes, question: bytes) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one"), implicit_transactions="until_write") as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, before)
+            found.members["one"].hears_nothing_of = question
+            await session.ask(Command.QUERY, read)
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while question not in found.members["one"].statements:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            found.engine.frontend.leave_hanging(found.backend("one"))
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
 def test_the_primary_takes_its_share_of_reads_if_that_is_wished() -> None:
     async def scenario() -> None:
         async with group(reads="all", balance="round_robin") as found:
