@@ -17,6 +17,7 @@ from typing import Self
 
 from dbmux.address import Address
 from dbmux.backend import health, monitor
+from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_shared
@@ -307,6 +308,8 @@ class Engine:
         for name, known in self._backends.items():
             if backends.get(name) is not known:
                 self._watches.pop(name).cancel()
+                if known.is_usable and (paying := known.pool.have_paid()):
+                    self._start(_wait_no_longer(paying, config.timeouts.connect), f"last of {name}")
                 known.pool.close()
         caps = _caps(config.users)
         for name, backend in backends.items():
@@ -405,6 +408,13 @@ class Engine:
                 self.emit(Warned(time.time(), told))
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
+
+
+async def _wait_no_longer(paying: list[Connection], seconds: float) -> None:
+    # Nobody asks the server any more how it is, so that sessions would wait for ever for one that hangs.
+    await asyncio.sleep(seconds)
+    for connection in paying:
+        connection.abort()
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")

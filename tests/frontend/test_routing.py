@@ -25,6 +25,7 @@ from tests.fakes import COLUMN, PASSWORD, PLAIN, FakeBackend, TestClient, client
 from tests.net.loopback import until
 
 NAMES = ("primary", "one", "two")
+INSERT = b"INSERT INTO t VALUES (NULL)"
 
 
 class Member(FakeBackend):
@@ -873,6 +874,24 @@ def test_a_session_goes_on_when_its_servers_are_removed() -> None:
             assert await served_by(session) == "two"
             assert (Command.QUERY, b"SET @`a`=7") in found.members["two"].commands
             assert (Command.QUERY, b"UPDATE t SET a = 2") in found.members["two"].commands
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("before", "after"), [([INSERT], []), ([b"BEGIN", INSERT], [b"COMMIT"])])
+def test_the_insert_id_is_right_after_its_server_was_removed(before: list[bytes], after: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one")) as found:
+            session = await client(found.port)
+            for statement in before:
+                await session.ask(Command.QUERY, statement)
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+            for statement in [*after, b"SELECT LAST_INSERT_ID()"]:
+                await session.ask(Command.QUERY, statement)
+
+            assert (Command.QUERY, b"SET last_insert_id=500") in found.members["one"].commands
             session.close()
 
     run(scenario)
