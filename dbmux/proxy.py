@@ -140,9 +140,10 @@ class Engine:
             self.cache.configure(config.cache)
         self.frontend.take(settings)
         leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
-        self._take(config, backends, opened)
+        kept = _needed(leaving, settings.topology)
+        self._take(config, backends, opened, kept)
         if leaving:
-            self._start(self._retire_later(leaving, config.timeouts.drain), "retire")
+            self._start(self._retire_later(leaving, kept, config.timeouts.drain), "retire")
         self.emit(ConfigApplied(time.time(), source, changes))
 
     async def drain(self) -> None:
@@ -299,7 +300,13 @@ class Engine:
         # was closed, accepted just before.
         return lambda channel: self.frontend.accept(channel, str(configured), self._groups[configured])
 
-    def _take(self, config: Config, backends: dict[str, Backend], opened: dict[Address, tuple[Listener, str]]) -> None:
+    def _take(
+        self,
+        config: Config,
+        backends: dict[str, Backend],
+        opened: dict[Address, tuple[Listener, str]],
+        kept: frozenset[Backend] = frozenset(),
+    ) -> None:
         for address, (listener, group) in opened.items():
             self.listeners[address] = listener
             self.emit(ListenerOpened(time.time(), str(listener.address), group))
@@ -308,6 +315,8 @@ class Engine:
         for name, known in self._backends.items():
             if backends.get(name) is not known:
                 self._watches.pop(name).cancel()
+                if known in kept:
+                    continue
                 if known.is_usable and (paying := known.pool.have_paid()):
                     self._start(_wait_no_longer(paying, config.timeouts.connect), f"last of {name}")
                 known.pool.close()
@@ -393,10 +402,14 @@ class Engine:
         else:
             backend.pool.connected(shelf, connection, time.perf_counter())
 
-    async def _retire_later(self, sessions: list[Session], seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        error = MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
-        self.frontend.retire(sessions, error)
+    async def _retire_later(self, sessions: list[Session], kept: frozenset[Backend], seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+            error = MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
+            self.frontend.retire(sessions, error)
+        finally:
+            for backend in kept:
+                backend.pool.close()
 
     async def _sweep(self) -> None:
         while True:
@@ -436,6 +449,13 @@ def _must_leave(session: Session, topology: Topology, old: Config, new: Config) 
         return False
     user = new.users.get(session.user)
     return user is None or old.users.get(session.user, user).proofs != user.proofs
+
+
+def _needed(leaving: list[Session], topology: Topology) -> frozenset[Backend]:
+    # The servers of which sessions of groups that are gone take connections as long as they may go on.
+    groups = [s.group for s in leaving if s.group is not None and s.group.name not in topology.groups]
+    members = {member for group in groups for member in group.members}
+    return frozenset(members.difference(topology.backends.values()))
 
 
 def _caps(users: Mapping[str, User]) -> dict[bytes, Cap]:
