@@ -139,11 +139,12 @@ class Engine:
         if _is_stored_otherwise(config, self.config):
             self.cache.configure(config.cache)
         self.frontend.take(settings)
-        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
+        before = self.config
+        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, before, config)]
         kept = _needed(leaving, settings.topology)
         self._take(config, backends, opened, kept)
         if leaving:
-            self._start(self._retire_later(leaving, kept, config.timeouts.drain), "retire")
+            self._start(self._retire_later(leaving, before, kept, config.timeouts.drain), "retire")
         self.emit(ConfigApplied(time.time(), source, changes))
 
     async def drain(self) -> None:
@@ -402,11 +403,15 @@ class Engine:
         else:
             backend.pool.connected(shelf, connection, time.perf_counter())
 
-    async def _retire_later(self, sessions: list[Session], kept: frozenset[Backend], seconds: float) -> None:
+    async def _retire_later(
+        self, sessions: list[Session], before: Config, kept: frozenset[Backend], seconds: float
+    ) -> None:
         try:
             await asyncio.sleep(seconds)
+            # What was removed may be back by now.
+            leaving = [s for s in sessions if _must_leave(s, self.frontend.topology, before, self.config)]
             error = MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
-            self.frontend.retire(sessions, error)
+            self.frontend.retire(leaving, error)
         finally:
             for backend in kept:
                 backend.pool.close()

@@ -209,6 +209,24 @@ class TestUsers:
 
         run(scenario)
 
+    def test_a_user_who_is_back_before_the_drain_time_is_over_stays(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            a, users = FakeBackend(), {"one": PASSWORD.decode(), "two": PASSWORD.decode()}
+            async with servers(a) as (at_a,):
+                begin = {"backends": {"db": at_a}, "users": users, "timeouts": {"drain": "100ms"}}
+                async with serving(tmp_path / "c", begin) as proxy:
+                    leaving, staying = [await connect(proxy.port(), user=user) for user in (b"one", b"two")]
+                    assert isinstance(leaving, TestClient)
+                    assert isinstance(staying, TestClient)
+
+                    await proxy.reload({**begin, "users": {"other": "password"}})
+                    await proxy.reload({**begin, "users": {"two": users["two"]}})
+
+                    assert (await farewell(leaving))[0] == 1053
+                    assert await works(staying)
+
+        run(scenario)
+
     def test_a_user_whose_limits_change_stays(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             a, password = FakeBackend(), PASSWORD.decode()
