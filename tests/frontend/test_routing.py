@@ -21,7 +21,7 @@ from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
-from tests.fakes import COLUMN, PASSWORD, PLAIN, FakeBackend, TestClient, client, row, run
+from tests.fakes import COLUMN, PASSWORD, PLAIN, FakeBackend, TestClient, client, connect, row, run
 from tests.net.loopback import until
 
 NAMES = ("primary", "one", "two")
@@ -929,6 +929,29 @@ def test_who_waits_for_a_server_that_is_removed_goes_to_another() -> None:
             await found.engine.apply(without(found, "primary", primary="one"), "test", ())
 
             assert isinstance((await waiting)[0], Ok)
+            assert found.members["one"].statements == [b"UPDATE t SET a = 2"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_login_that_waits_for_a_server_that_is_removed_goes_to_another() -> None:
+    async def scenario() -> None:
+        async with group(max_connections=1) as found:
+            one = await client(found.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(
+                connect(found.port, capabilities=PLAIN | Capability.CONNECT_WITH_DB, schema=b"shop")
+            )
+            while not found.backend("primary").pool.queue:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+            two = await waiting
+
+            assert isinstance(two, TestClient)
+            await two.ask(Command.QUERY, b"UPDATE t SET a = 2")
             assert found.members["one"].statements == [b"UPDATE t SET a = 2"]
             one.close()
             two.close()
