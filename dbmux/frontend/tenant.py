@@ -313,12 +313,14 @@ class Tenant:
         if backend is None:
             self._answer_error(course.refusal or _nobody(course))
             return False
-        if backend is course.group.primary and needs_primary(query) and course.must_wait_for_primary:
-            self._await_primary(course)
+        must_wait = backend is course.group.primary and needs_primary(query) and course.must_wait_for_primary
+        if debtor is not None and (must_wait or backend is not self._debtor_backend):
+            # What the other server still knows is asked for first: a session has one debtor at most, and is free to be
+            # paid only while nothing is under way.
+            self._settle_debtor(debtor, self._get_connection)
             return False
-        if debtor is not None and backend is not self._debtor_backend:
-            # What the other server still knows is asked for first: a session has one debtor at most.
-            self._settle_debtor(debtor)
+        if must_wait:
+            self._await_primary(course)
             return False
         if backend is not self.backend:
             self._face(course, backend)
@@ -396,10 +398,16 @@ class Tenant:
         self._is_retriable = False
         self.connection = None
         self._lift_limits(connection)
+        # Of the statement before it knows the id alone; the rest was cleared by the one that it refused.
+        connection.debt &= Debt.INSERT_ID
+        self._debtor, self._debtor_backend = (connection, self.backend) if connection.debt else (None, None)
         self.shelf.give(connection, perf_counter())
         course.group.doubt()
         self._resend()
-        self._await_primary(course)
+        if self._debtor is None:
+            self._await_primary(course)
+        else:
+            self._settle_debtor(self._debtor, lambda: self._await_primary(course))
         return True
 
     @property
@@ -412,31 +420,31 @@ class Tenant:
     def _resend(self) -> None:
         """Have the command that was sent ready to be sent again."""
 
-    def _settle_debtor(self, debtor: Connection) -> None:
+    def _settle_debtor(self, debtor: Connection, then: Callable[[], None]) -> None:
         shelf = debtor.home
         assert isinstance(shelf, Shelf)
         self._debtor = None
         self.state = int(State.SETTLING)
+
+        def go_on() -> None:
+            if self.state != State.CLOSED:
+                then()
 
         def paid(answers: list[Answer]) -> None:
             self._note(debtor, answers)
             debtor.forget_debt()
             debtor.creditor = None
             shelf.give(debtor, perf_counter())
-            self._go_ahead()
+            go_on()
 
         def lost(error: BackendRefused | MySQLError) -> None:
             debtor.abort()
-            self._go_ahead()
+            go_on()
 
         if shelf.claim(debtor):
             Exchange(settlement(debtor), paid, lost).begin(debtor)
         else:
-            self._go_ahead()
-
-    def _go_ahead(self) -> None:
-        if self.state != State.CLOSED:
-            self._get_connection()
+            go_on()
 
     def _take(self) -> Connection | None:
         # One that is free, if there is; the one that owes this session something before all others.

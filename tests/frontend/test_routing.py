@@ -717,6 +717,28 @@ def test_a_write_does_not_wait_for_ever_and_says_that_nothing_was_sent() -> None
     run(scenario)
 
 
+def test_what_the_old_primary_owes_is_fetched_before_a_write_waits_for_the_new_one() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, INSERT)
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].is_read_only = True
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            main.promote(found.backend("two"))
+            main.found_writable()
+            await waiting
+            await session.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
+
+            assert (Command.QUERY, b"SET last_insert_id=500") in found.members["two"].commands
+            session.close()
+
+    run(scenario)
+
+
 def test_no_more_writes_wait_than_are_allowed_to() -> None:
     async def scenario() -> None:
         async with switchable(failover_queue=0) as found:
