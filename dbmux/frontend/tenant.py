@@ -596,6 +596,9 @@ class Tenant:
             # It has had no replicas until now: whatever it wrote, it may not have been told so.
             self.course.written_at = perf_counter()
             self.course.autocommit = self.status & AUTOCOMMIT
+        if self.connection is not None:
+            # Nothing that is under way is a read of which the transaction may be ended.
+            self.course.stay(self.backend, self.connection)
 
     # Following what was answered.
 

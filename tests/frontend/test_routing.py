@@ -939,6 +939,30 @@ def test_a_transaction_ends_where_it_began_though_its_server_was_removed() -> No
     run(scenario)
 
 
+@pytest.mark.parametrize("sql", [b"UPDATE t SET a = 1", b"SELECT 1"])
+def test_a_transaction_goes_on_when_its_group_gets_replicas_in_the_middle_of_a_statement(sql: bytes) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one")) as found:
+            full = found.engine.config
+            await found.engine.apply(without(found, "one"), "test", ())
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"BEGIN")
+            gate = found.members["primary"].gates[sql] = asyncio.Event()
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, sql))
+            while sql not in found.members["primary"].statements:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(full, "test", ())
+            gate.set()
+            await waiting
+            await session.ask(Command.QUERY, b"ROLLBACK")
+
+            assert found.members["primary"].statements == [b"BEGIN", sql, b"ROLLBACK"]
+            session.close()
+
+    run(scenario)
+
+
 def test_who_waits_for_a_server_that_is_removed_goes_to_another() -> None:
     async def scenario() -> None:
         async with group(max_connections=1) as found:
