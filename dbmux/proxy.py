@@ -17,6 +17,7 @@ from typing import Self
 
 from dbmux.address import Address
 from dbmux.backend import health, monitor
+from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.opening import open_shared
@@ -138,10 +139,12 @@ class Engine:
         if _is_stored_otherwise(config, self.config):
             self.cache.configure(config.cache)
         self.frontend.take(settings)
-        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, self.config, config)]
-        self._take(config, backends, opened)
+        before = self.config
+        leaving = [s for s in self.frontend.sessions.values() if _must_leave(s, settings.topology, before, config)]
+        kept = _needed(leaving, settings.topology)
+        self._take(config, backends, opened, kept)
         if leaving:
-            self._start(self._retire_later(leaving, config.timeouts.drain), "retire")
+            self._start(self._retire_later(leaving, before, kept, config.timeouts.drain), "retire")
         self.emit(ConfigApplied(time.time(), source, changes))
 
     async def drain(self) -> None:
@@ -298,7 +301,13 @@ class Engine:
         # was closed, accepted just before.
         return lambda channel: self.frontend.accept(channel, str(configured), self._groups[configured])
 
-    def _take(self, config: Config, backends: dict[str, Backend], opened: dict[Address, tuple[Listener, str]]) -> None:
+    def _take(
+        self,
+        config: Config,
+        backends: dict[str, Backend],
+        opened: dict[Address, tuple[Listener, str]],
+        kept: frozenset[Backend] = frozenset(),
+    ) -> None:
         for address, (listener, group) in opened.items():
             self.listeners[address] = listener
             self.emit(ListenerOpened(time.time(), str(listener.address), group))
@@ -307,6 +316,10 @@ class Engine:
         for name, known in self._backends.items():
             if backends.get(name) is not known:
                 self._watches.pop(name).cancel()
+                if known in kept:
+                    continue
+                if known.is_usable and (paying := known.pool.have_paid()):
+                    self._start(_wait_no_longer(paying, config.timeouts.connect), f"last of {name}")
                 known.pool.close()
         caps = _caps(config.users)
         for name, backend in backends.items():
@@ -390,10 +403,18 @@ class Engine:
         else:
             backend.pool.connected(shelf, connection, time.perf_counter())
 
-    async def _retire_later(self, sessions: list[Session], seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        error = MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
-        self.frontend.retire(sessions, error)
+    async def _retire_later(
+        self, sessions: list[Session], before: Config, kept: frozenset[Backend], seconds: float
+    ) -> None:
+        try:
+            await asyncio.sleep(seconds)
+            # What was removed may be back by now.
+            leaving = [s for s in sessions if _must_leave(s, self.frontend.topology, before, self.config)]
+            error = MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
+            self.frontend.retire(leaving, error)
+        finally:
+            for backend in kept:
+                backend.pool.close()
 
     async def _sweep(self) -> None:
         while True:
@@ -405,6 +426,13 @@ class Engine:
                 self.emit(Warned(time.time(), told))
             for backend in self._backends.values():
                 backend.pool.tend(now, self.config.timeouts.pool_idle, self.config.timeouts.pool_lifetime)
+
+
+async def _wait_no_longer(paying: list[Connection], seconds: float) -> None:
+    # Nobody asks the server any more how it is, so that sessions would wait for ever for one that hangs.
+    await asyncio.sleep(seconds)
+    for connection in paying:
+        connection.abort()
 
 
 _SHUTTING_DOWN = MySQLError(ErrorCode.SHUTDOWN, "the proxy is shutting down; connect again")
@@ -426,6 +454,13 @@ def _must_leave(session: Session, topology: Topology, old: Config, new: Config) 
         return False
     user = new.users.get(session.user)
     return user is None or old.users.get(session.user, user).proofs != user.proofs
+
+
+def _needed(leaving: list[Session], topology: Topology) -> frozenset[Backend]:
+    # The servers of which sessions of groups that are gone take connections as long as they may go on.
+    groups = [s.group for s in leaving if s.group is not None and s.group.name not in topology.groups]
+    members = {member for group in groups for member in group.members}
+    return frozenset(members.difference(topology.backends.values()))
 
 
 def _caps(users: Mapping[str, User]) -> dict[bytes, Cap]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable
 from random import random
 
-from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.memory import GreetingMemory
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.turn import run
@@ -97,12 +96,12 @@ async def _problem(backend: Backend) -> str | None:
 
 async def answers_ping(backend: Backend) -> bool:
     """Whether a connection that lies idle answers; servers log the refused login that `meet` ends with."""
-    shelf = next(
-        (shelf for shelf in backend.pool.shelves.values() if shelf.idle and _can_be_pinged(shelf.idle[-1])), None
-    )
-    connection = shelf.idle.pop() if shelf is not None else None
+    # Of one that owes something its session may ask for that at any moment, and must find it there.
+    free = ((shelf, one) for shelf in backend.pool.shelves.values() for one in reversed(shelf.idle) if not one.debt)
+    shelf, connection = next(free, (None, None))
     if shelf is None or connection is None:
         return False
+    shelf.idle.remove(connection)
     try:
         async with asyncio.timeout(backend.connect_timeout_s):
             await run(connection, [(Command.PING, b"")])
@@ -114,8 +113,3 @@ async def answers_ping(backend: Backend) -> bool:
         connection.creditor.forget_row_count()
     shelf.give(connection, connection.idle_since)
     return True
-
-
-def _can_be_pinged(connection: Connection) -> bool:
-    # What only the server has counted would be lost.
-    return not connection.debt & Debt.ROW_COUNT

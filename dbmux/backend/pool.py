@@ -200,10 +200,8 @@ class Shelf:
         if connection.holder is not None:
             connection.holder = None
             pool.busy -= 1
-        if pool.is_closing:
-            connection.quit()
-            return
-        if (pool.worn and connection in pool.worn) or (pool.queue and pool.is_wanted_elsewhere(self)):
+        is_worn = pool.is_closing or (bool(pool.worn) and connection in pool.worn)
+        if is_worn or (pool.queue and pool.is_wanted_elsewhere(self)):
             if connection.debt and connection.creditor is not None:
                 connection.creditor.collect(connection, self._has_paid)
             else:
@@ -485,6 +483,13 @@ class Pool:
         """A place is free again that was this account's; that of a relayed login is not known."""
         self._count_out(account)
         self.decide()
+
+    def have_paid(self) -> list[Connection]:
+        """Before they are closed, sessions get what only idle connections know for them; the connections that pay."""
+        owing = [(shelf, one) for shelf in self.shelves.values() for one in shelf.idle if one.debt and one.creditor]
+        for shelf, connection in owing:
+            shelf.have_paid(connection)
+        return [connection for _, connection in owing]
 
     def close(self) -> None:
         """Keep nothing any more: idle connections end now, the others when they come back; nobody waits longer."""

@@ -267,7 +267,9 @@ class Course:
     def follow(self, query: Query, command: int, connection: Connection, now: float) -> None:
         """A query was answered: what the session wrote is to be seen by what it reads next."""
         self.autocommit = connection.scanner.status & Status.AUTOCOMMIT
-        if query.access is not Access.READ and query.kind not in _WRITES_NOTHING and command in _STATEMENTS:
+        # EXPLAIN, too, may be of a statement that is carried out.
+        may_write = query.kind not in _WRITES_NOTHING or query.access is Access.WRITE
+        if may_write and query.access is not Access.READ and command in _STATEMENTS:
             self.wrote = True
         if self.wrote and not connection.is_in_transaction:
             self.wrote = False

@@ -175,10 +175,13 @@ class Frontend:
             session.regroup(group, self.settings.rules.lens(session.user, host))
 
     def leave_hanging(self, backend: Backend) -> None:
-        """A server is down: reads that hang there go to others where they can."""
+        """A server is down: reads that hang there go to others where they can, and nobody waits for what it owes."""
         for session in list(self.sessions.values()):
             if session.backend is backend:
                 session.leave_hanging()
+        for connection in list(backend.pool.connections()):
+            if connection.holder is None and connection.exchange is not None:
+                connection.channel.abort()
 
     def count_rule(self, name: str) -> None:
         """A rule has matched a statement."""
@@ -350,7 +353,7 @@ class Frontend:
         try:
             if session.state != 0 or door.client.is_gone:
                 raise ConnectionClosed("the client went away during the login")
-            self._check_still_welcome(session, admitted.backend)
+            self._check_still_welcome(session, group, admitted)
             self._check_user(session, session.user)
         except (ConnectionClosed, MySQLError):
             if admitted.connection is not None:
@@ -401,11 +404,13 @@ class Frontend:
             self.emit(Warned(time.time(), f"{session.id} the SQL door failed for an unforeseen reason: {error!r}"))
             session.end(CloseReason.PROTOCOL_ERROR, "the SQL door failed")
 
-    def _check_still_welcome(self, session: Session, backend: Backend) -> None:
-        # The configuration may have changed while the client logged in under the old one.
+    def _check_still_welcome(self, session: Session, group: Group, admitted: Admitted) -> None:
+        # The configuration may have changed while the client logged in under the old one. A session of shared
+        # connections goes on at its group's other servers, as those do that were there already.
         now = self.settings
         is_known = not now.users or session.user in now.users
-        if backend not in now.topology.backends.values() or not is_known:
+        is_led_on = admitted.shelf is not None and group.name in now.topology.groups
+        if not (is_led_on or admitted.backend in now.topology.backends.values()) or not is_known:
             raise MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
 
     @contextmanager
@@ -435,7 +440,8 @@ class Frontend:
         deadline = time.perf_counter() + settings.pool_wait_s
 
         def entrance() -> Backend:
-            return _entrance(group, settings)
+            # While it waits for a connection, the group may get other servers.
+            return _entrance(self.topology.groups.get(group.name, group), settings)
 
         if settings.users:
             return await admission.by_users(door, entrance, settings.users, self.learnt, deadline)

@@ -388,8 +388,9 @@ class Session(WarnedTenant):
         if connection is None or self.course is None or not self._is_retriable:
             return
         is_read = self._query.access is Access.READ and self.state == REPLYING and bool(self._sent)
-        # While it is made ready, nothing of the command was sent.
-        if self.state == State.WAITING or (is_read and not connection.reply_bytes):
+        # While it is made ready, nothing of the command was sent; what it read for a transaction that ends is told.
+        is_over = self.state == State.SETTLING and self._query.access is Access.READ and not self.carried.pins
+        if self.state == State.WAITING or (is_read and not connection.reply_bytes) or is_over:
             # As if the server had closed it, which it cannot do any more.
             connection.channel.abort()
 

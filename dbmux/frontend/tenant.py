@@ -313,12 +313,14 @@ class Tenant:
         if backend is None:
             self._answer_error(course.refusal or _nobody(course))
             return False
-        if backend is course.group.primary and needs_primary(query) and course.must_wait_for_primary:
-            self._await_primary(course)
+        must_wait = backend is course.group.primary and needs_primary(query) and course.must_wait_for_primary
+        if debtor is not None and (must_wait or backend is not self._debtor_backend):
+            # What the other server still knows is asked for first: a session has one debtor at most, and is free to be
+            # paid only while nothing is under way.
+            self._settle_debtor(debtor, self._get_connection)
             return False
-        if debtor is not None and backend is not self._debtor_backend:
-            # What the other server still knows is asked for first: a session has one debtor at most.
-            self._settle_debtor(debtor)
+        if must_wait:
+            self._await_primary(course)
             return False
         if backend is not self.backend:
             self._face(course, backend)
@@ -389,48 +391,60 @@ class Tenant:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
         course, connection = self.course, self.connection
         is_refused = course is not None and error in _READ_ONLY and b"read" in reply and b"only" in reply
-        if not is_refused or course is None or connection is None or self.shelf is None:
+        if not is_refused or course is None or connection is None or self.shelf is None or self._may_be_half_done:
             return False
         if course.group.config.roles is not Roles.AUTO or not self._is_retriable or not self._sent:
             return False
         self._is_retriable = False
         self.connection = None
         self._lift_limits(connection)
+        # Of the statement before it knows the id alone; the rest was cleared by the one that it refused.
+        connection.debt &= Debt.INSERT_ID
+        self._debtor, self._debtor_backend = (connection, self.backend) if connection.debt else (None, None)
         self.shelf.give(connection, perf_counter())
         course.group.doubt()
         self._resend()
-        self._await_primary(course)
+        if self._debtor is None:
+            self._await_primary(course)
+        else:
+            self._settle_debtor(self._debtor, lambda: self._await_primary(course))
         return True
+
+    @property
+    def _may_be_half_done(self) -> bool:
+        # A procedure, or one of many rows' values, may have come to its second write; what is behind it is not known.
+        is_bulk = self._command == Command.MARIADB_STMT_BULK_EXECUTE
+        return is_bulk or any(effect.survives_errors for effect in self._query.effects)
 
     @abstractmethod
     def _resend(self) -> None:
         """Have the command that was sent ready to be sent again."""
 
-    def _settle_debtor(self, debtor: Connection) -> None:
+    def _settle_debtor(self, debtor: Connection, then: Callable[[], None]) -> None:
         shelf = debtor.home
         assert isinstance(shelf, Shelf)
         self._debtor = None
         self.state = int(State.SETTLING)
+
+        def go_on() -> None:
+            if self.state != State.CLOSED:
+                then()
 
         def paid(answers: list[Answer]) -> None:
             self._note(debtor, answers)
             debtor.forget_debt()
             debtor.creditor = None
             shelf.give(debtor, perf_counter())
-            self._go_ahead()
+            go_on()
 
         def lost(error: BackendRefused | MySQLError) -> None:
             debtor.abort()
-            self._go_ahead()
+            go_on()
 
         if shelf.claim(debtor):
             Exchange(settlement(debtor), paid, lost).begin(debtor)
         else:
-            self._go_ahead()
-
-    def _go_ahead(self) -> None:
-        if self.state != State.CLOSED:
-            self._get_connection()
+            go_on()
 
     def _take(self) -> Connection | None:
         # One that is free, if there is; the one that owes this session something before all others.
@@ -582,6 +596,9 @@ class Tenant:
             # It has had no replicas until now: whatever it wrote, it may not have been told so.
             self.course.written_at = perf_counter()
             self.course.autocommit = self.status & AUTOCOMMIT
+        if self.connection is not None:
+            # Nothing that is under way is a read of which the transaction may be ended.
+            self.course.stay(self.backend, self.connection)
 
     # Following what was answered.
 
@@ -776,13 +793,27 @@ class Tenant:
 
     def _end_reading(self, connection: Connection) -> None:
         # What was read of an implicit transaction that has not written yet: the next read may go to another server.
+        # Behind the COMMIT the connection knows nothing any more of the statement before.
+        debts = settlement(connection)
+
         def ended(answers: list[Answer]) -> None:
+            self._note(connection, answers[: len(debts)])
+            connection.debt, connection.creditor = Debt.NONE, None
             self.state = IDLE
             self._let_go(connection, perf_counter())
             self._go_on()
 
+        def lost(error: BackendRefused | MySQLError) -> None:
+            # With the connection the transaction ends as well, in which nothing was written.
+            if self.state == State.CLOSED:
+                return
+            self.connection = None
+            connection.abort()
+            self.state = IDLE
+            self._go_on()
+
         self.state = int(State.SETTLING)
-        Exchange([(Command.QUERY, b"COMMIT")], ended, self._not_answered).begin(connection)
+        Exchange([*debts, (Command.QUERY, b"COMMIT")], ended, lost).begin(connection)
 
     def _settle_now(self, connection: Connection) -> None:
         def paid(answers: list[Answer]) -> None:

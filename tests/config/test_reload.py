@@ -99,6 +99,23 @@ class TestBackends:
 
         run(scenario)
 
+    def test_a_removed_backends_sessions_may_go_on_also_over_shared_connections(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            a, b, users = FakeBackend(), FakeBackend(), {"app": PASSWORD.decode()}
+            async with servers(a, b) as (at_a, at_b):
+                begin = {"backends": {"a": at_a}, "users": users}
+                async with serving(tmp_path / "c", begin) as proxy:
+                    old = await client(proxy.port())
+                    assert await works(old)
+
+                    await proxy.reload({"backends": {"b": at_b}, "users": users, "timeouts": {"drain": "100ms"}})
+
+                    assert await works(old)
+                    assert (await farewell(old))[0] == 1053
+                    await proxy.until(lambda: a.open == 0)
+
+        run(scenario)
+
     def test_a_transaction_may_end_although_its_backend_was_removed(self, tmp_path: Path) -> None:
         async def scenario() -> None:
             a, b = FakeBackend(answer=in_transactions), FakeBackend()
@@ -186,6 +203,24 @@ class TestUsers:
                     assert isinstance(staying, TestClient)
 
                     await proxy.reload({"backends": {"db": at_a}, "users": {"two": users["two"]}, "timeouts": SHORT})
+
+                    assert (await farewell(leaving))[0] == 1053
+                    assert await works(staying)
+
+        run(scenario)
+
+    def test_a_user_who_is_back_before_the_drain_time_is_over_stays(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            a, users = FakeBackend(), {"one": PASSWORD.decode(), "two": PASSWORD.decode()}
+            async with servers(a) as (at_a,):
+                begin = {"backends": {"db": at_a}, "users": users, "timeouts": {"drain": "100ms"}}
+                async with serving(tmp_path / "c", begin) as proxy:
+                    leaving, staying = [await connect(proxy.port(), user=user) for user in (b"one", b"two")]
+                    assert isinstance(leaving, TestClient)
+                    assert isinstance(staying, TestClient)
+
+                    await proxy.reload({**begin, "users": {"other": "password"}})
+                    await proxy.reload({**begin, "users": {"two": users["two"]}})
 
                     assert (await farewell(leaving))[0] == 1053
                     assert await works(staying)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from dbmux.backend.health import answers_ping
@@ -242,7 +244,7 @@ def test_who_altered_the_schema_has_its_new_defaults_on_every_connection() -> No
 
 
 class Counting(FakeBackend):
-    """An UPDATE changes three rows."""
+    """An UPDATE changes three rows, and an INSERT gives its row an id."""
 
     def __init__(self) -> None:
         super().__init__(answer=self._answer)
@@ -250,6 +252,8 @@ class Counting(FakeBackend):
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         if command.body.startswith(b"UPDATE"):
             return protocol.send_ok(Ok(affected_rows=3, status=2))
+        if command.body.startswith(b"INSERT"):
+            return protocol.send_ok(Ok(affected_rows=1, last_insert_id=500, status=2))
         if command.body == b"BEGIN":
             return protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.IN_TRANSACTION))
         return select(protocol, command)
@@ -285,6 +289,23 @@ def test_what_a_ping_counts_is_not_told_for_the_count_of_a_statement() -> None:
             await one.ask(Command.QUERY, b"SELECT ROW_COUNT()")
 
             assert proxy.backend.commands[-1] == (Command.QUERY, b"SELECT GREATEST(ROW_COUNT(),3) AS `ROW_COUNT()`")
+            one.close()
+
+    run(scenario)
+
+
+def test_a_session_whose_connection_might_be_pinged_still_finds_its_insert_id_there() -> None:
+    async def scenario() -> None:
+        async with running(Counting(), users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+            pinging = asyncio.ensure_future(answers_ping(proxy.engine.frontend.settings.topology.backends["db"]))
+            await asyncio.sleep(0)
+
+            await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
+
+            assert proxy.backend.commands[-1] == (Command.QUERY, b"SELECT LAST_INSERT_ID()")
+            assert not await pinging
             one.close()
 
     run(scenario)

@@ -21,10 +21,11 @@ from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
-from tests.fakes import COLUMN, PASSWORD, PLAIN, FakeBackend, TestClient, client, row, run
+from tests.fakes import COLUMN, PASSWORD, PLAIN, FakeBackend, TestClient, client, connect, row, run
 from tests.net.loopback import until
 
 NAMES = ("primary", "one", "two")
+INSERT = b"INSERT INTO t VALUES (NULL)"
 
 
 class Member(FakeBackend):
@@ -243,6 +244,19 @@ def test_what_was_just_written_is_not_read_from_a_replica_that_may_not_have_it()
     run(scenario)
 
 
+def test_what_an_analyzed_statement_wrote_is_the_sessions_own_write_too() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"ANALYZE UPDATE t SET a = 1")
+
+            assert await served_by(session) == "primary"
+            assert found.reasons[-1] == Reason.OWN_WRITES
+            session.close()
+
+    run(scenario)
+
+
 def test_a_transaction_that_only_read_keeps_its_session_at_the_replicas() -> None:
     async def scenario() -> None:
         async with group() as found:
@@ -326,6 +340,22 @@ def test_without_autocommit_reads_are_balanced_until_the_first_write_if_that_is_
             assert sorted(before) == ["one", "two"]
             assert after == "primary"
             assert [member.statements[-1] for member in (found.members["one"], found.members["two"])] == [b"COMMIT"] * 2
+            session.close()
+
+    run(scenario)
+
+
+def test_the_warnings_of_such_a_read_are_fetched_before_its_transaction_ends() -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one"), implicit_transactions="until_write") as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"SET autocommit=0")
+
+            await session.ask(Command.QUERY, b"SELECT * FROM missing")
+            await session.ask(Command.QUERY, b"SELECT 1")
+
+            asked = found.members["one"].statements
+            assert asked[asked.index(b"SELECT * FROM missing") + 1 :][:2] == [b"SHOW WARNINGS", b"COMMIT"]
             session.close()
 
     run(scenario)
@@ -603,7 +633,7 @@ class Switchable(Member):
 
     def _refuse(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         message = b"The MariaDB server is running with the --read-only option so it cannot execute this statement"
-        if self.is_read_only and command.body.startswith(b"UPDATE"):
+        if self.is_read_only and command.body.startswith((b"UPDATE", b"CALL")):
             return protocol.send_err(Err(number=1290, message=message))
         if self.is_read_only and b"; UPDATE" in command.body:
             done = protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.MORE_RESULTS))
@@ -654,6 +684,22 @@ def test_of_several_statements_of_which_one_was_done_none_is_sent_again() -> Non
     run(scenario)
 
 
+def test_a_call_whose_first_statements_may_have_been_carried_out_is_not_sent_again() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            found.members["primary"].is_read_only = True
+
+            (told,) = await session.ask(Command.QUERY, b"CALL transfer(1)")
+
+            assert isinstance(told, Err)
+            assert told.message.startswith(b"The MariaDB server is running")
+            assert found.members["primary"].statements.count(b"CALL transfer(1)") == 1
+            session.close()
+
+    run(scenario)
+
+
 def test_a_write_does_not_wait_for_ever_and_says_that_nothing_was_sent() -> None:
     async def scenario() -> None:
         async with switchable(failover_wait="10ms") as found:
@@ -666,6 +712,28 @@ def test_a_write_does_not_wait_for_ever_and_says_that_nothing_was_sent() -> None
             assert told.number == 1290
             assert b"nothing was sent" in told.message
             assert await served_by(session) in ("one", "two")
+            session.close()
+
+    run(scenario)
+
+
+def test_what_the_old_primary_owes_is_fetched_before_a_write_waits_for_the_new_one() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, INSERT)
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].is_read_only = True
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            main.promote(found.backend("two"))
+            main.found_writable()
+            await waiting
+            await session.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
+
+            assert (Command.QUERY, b"SET last_insert_id=500") in found.members["two"].commands
             session.close()
 
     run(scenario)
@@ -833,6 +901,24 @@ def test_a_session_goes_on_when_its_servers_are_removed() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(("before", "after"), [([INSERT], []), ([b"BEGIN", INSERT], [b"COMMIT"])])
+def test_the_insert_id_is_right_after_its_server_was_removed(before: list[bytes], after: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one")) as found:
+            session = await client(found.port)
+            for statement in before:
+                await session.ask(Command.QUERY, statement)
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+            for statement in [*after, b"SELECT LAST_INSERT_ID()"]:
+                await session.ask(Command.QUERY, statement)
+
+            assert (Command.QUERY, b"SET last_insert_id=500") in found.members["one"].commands
+            session.close()
+
+    run(scenario)
+
+
 def test_a_transaction_ends_where_it_began_though_its_server_was_removed() -> None:
     async def scenario() -> None:
         async with group() as found:
@@ -853,6 +939,30 @@ def test_a_transaction_ends_where_it_began_though_its_server_was_removed() -> No
     run(scenario)
 
 
+@pytest.mark.parametrize("sql", [b"UPDATE t SET a = 1", b"SELECT 1"])
+def test_a_transaction_goes_on_when_its_group_gets_replicas_in_the_middle_of_a_statement(sql: bytes) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one")) as found:
+            full = found.engine.config
+            await found.engine.apply(without(found, "one"), "test", ())
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"BEGIN")
+            gate = found.members["primary"].gates[sql] = asyncio.Event()
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, sql))
+            while sql not in found.members["primary"].statements:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(full, "test", ())
+            gate.set()
+            await waiting
+            await session.ask(Command.QUERY, b"ROLLBACK")
+
+            assert found.members["primary"].statements == [b"BEGIN", sql, b"ROLLBACK"]
+            session.close()
+
+    run(scenario)
+
+
 def test_who_waits_for_a_server_that_is_removed_goes_to_another() -> None:
     async def scenario() -> None:
         async with group(max_connections=1) as found:
@@ -865,6 +975,29 @@ def test_who_waits_for_a_server_that_is_removed_goes_to_another() -> None:
             await found.engine.apply(without(found, "primary", primary="one"), "test", ())
 
             assert isinstance((await waiting)[0], Ok)
+            assert found.members["one"].statements == [b"UPDATE t SET a = 2"]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_login_that_waits_for_a_server_that_is_removed_goes_to_another() -> None:
+    async def scenario() -> None:
+        async with group(max_connections=1) as found:
+            one = await client(found.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            waiting = asyncio.ensure_future(
+                connect(found.port, capabilities=PLAIN | Capability.CONNECT_WITH_DB, schema=b"shop")
+            )
+            while not found.backend("primary").pool.queue:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            await found.engine.apply(without(found, "primary", primary="one"), "test", ())
+            two = await waiting
+
+            assert isinstance(two, TestClient)
+            await two.ask(Command.QUERY, b"UPDATE t SET a = 2")
             assert found.members["one"].statements == [b"UPDATE t SET a = 2"]
             one.close()
             two.close()
@@ -978,6 +1111,34 @@ def test_a_read_that_hangs_at_a_server_which_is_down_goes_to_another() -> None:
 
             (told,) = [message for message in await waiting if isinstance(message, Row)]
             assert told.payload[1:].decode() == ({"one", "two"} - {name}).pop()
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    "before, read, question",
+    [
+        (b"SELECT 1", b"SELECT * FROM missing", b"SHOW WARNINGS"),
+        (b"SET autocommit=0", b"SELECT 1", b"COMMIT"),
+    ],
+    ids=["what it owes", "the end of its transaction"],
+)
+def test_nor_is_anything_else_waited_for_at_a_server_which_is_down(before: bytes, read: bytes, question: bytes) -> None:
+    async def scenario() -> None:
+        async with group(("primary", "one"), implicit_transactions="until_write") as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, before)
+            found.members["one"].hears_nothing_of = question
+            await session.ask(Command.QUERY, read)
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            while question not in found.members["one"].statements:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            found.engine.frontend.leave_hanging(found.backend("one"))
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["primary"].statements == [b"UPDATE t SET a = 1"]
             session.close()
 
     run(scenario)
