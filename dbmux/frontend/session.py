@@ -745,19 +745,12 @@ class Session(WarnedTenant):
             self._misbehaved(ProtocolError(ErrorCode.TOO_BIG, "this command cannot be so long"))
             return
         self._held = None
-        self._query = self._read_head(held)
-        if self._cache is not None:
-            # What stands further behind is not looked at.
-            self._consult(self._cache, replace(self._query, footprint=ANYWHERE, is_digest_wide=False))
-        self._is_plain = False
-        self._command = held[4]
-        self._started = perf_counter()
-        self._is_retriable = self.connection is None
+        # What stands further behind is not looked at.
+        query = replace(self._read_head(held), footprint=ANYWHERE, is_digest_wide=False)
+        self._orders = None
         self._shape = plan.shape
         self._upload = Upload(UploadKind.STATEMENT, 0)
-        self._pending = held
-        self._then = self._begin_stream
-        self._get_connection()
+        self._request(query, held, self._begin_stream)
         if self.state == State.WAITING:
             self.channel.pause()
 

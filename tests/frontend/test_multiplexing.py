@@ -797,6 +797,26 @@ def test_the_rest_of_a_long_statement_that_got_no_connection_is_not_read_as_comm
             one.close()
 
 
+def test_for_a_long_statement_the_prepared_one_before_is_not_prepared_anew() -> None:
+    async def scenario() -> None:
+        config: Any = {"limits": {"inspect_max": 4096}, "users": {"app": PASSWORD.decode()}}
+        async with running(FakeBackend(answer=prepares), connections=2, **config) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"DELETE FROM gone")
+            await one.ask(Command.STMT_EXECUTE, b"\x01\0\0\0\0\x01\0\0\0")
+            await two.ask(Command.QUERY, b"LOCK TABLES t WRITE")
+
+            (told,) = await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('%b')" % (b"x" * 1_000_000))
+
+            assert isinstance(told, Ok)
+            assert proxy.backend.logins == 2
+            assert [number for number, _ in proxy.backend.commands].count(Command.STMT_PREPARE) == 1
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_a_client_that_reads_slowly_leaves_no_connection_that_is_never_read_again() -> None:
     async def scenario() -> None:
         async with shared() as proxy:

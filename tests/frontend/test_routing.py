@@ -994,3 +994,37 @@ def test_the_primary_takes_its_share_of_reads_if_that_is_wished() -> None:
             session.close()
 
     run(scenario)
+
+
+def test_what_was_ordered_for_the_statement_before_does_not_hold_for_one_that_is_too_long_to_be_held() -> None:
+    async def scenario() -> None:
+        async with group(top={"limits": {"inspect_max": 4096}}) as found:
+            session = await client(found.port)
+            assert await served_by(session, b"SELECT /* dbmux: route=one */ 1") == "one"
+            insert = b"INSERT INTO t VALUES ('%b')" % (b"x" * 1_000_000)
+
+            await session.ask(Command.QUERY, insert)
+
+            assert found.members["primary"].statements == [insert]
+            assert found.members["one"].statements == [b"SELECT /* dbmux: route=one */ 1"]
+            session.close()
+
+    run(scenario)
+
+
+def test_servers_that_failed_the_statement_before_are_asked_for_one_that_is_too_long_to_be_held() -> None:
+    async def scenario() -> None:
+        async with group(names=("primary", "one"), top={"limits": {"inspect_max": 4096}}) as found:
+            session = await client(found.port)
+            for member in found.members.values():
+                member.hangs_up_on = b"SELECT"
+            await session.ask(Command.QUERY, b"SELECT 1")
+            for member in found.members.values():
+                member.hangs_up_on = b""
+
+            (told,) = await session.ask(Command.QUERY, b"INSERT INTO t VALUES ('%b')" % (b"x" * 1_000_000))
+
+            assert isinstance(told, Ok)
+            session.close()
+
+    run(scenario)
