@@ -497,6 +497,8 @@ class Frontend:
                     fingerprint=self._fingerprint(session.channel, greeting, settings),
                 )
                 admitted = await self._readmit(session, door, group, backend)
+                if session.state != 0 or client.is_gone:
+                    raise ConnectionClosed("the client went away during the change of user")
                 self._check_user(session, change.user.decode("utf-8", "replace"))
         except (TimeoutError, MySQLError, BackendRefused, ConnectionClosed, ssl.SSLError) as error:
             if _is_denial(error):
