@@ -326,6 +326,16 @@ class Session(WarnedTenant):
         if scope is KillScope.QUERY or error:
             victim.spare(connection)
 
+    def _give_up_killing(self, victim: Session, connection: Connection, scope: KillScope) -> None:
+        self._killing = None
+        is_sent = self.state != State.WAITING
+        if is_sent and scope is KillScope.CONNECTION:
+            return
+        if is_sent and isinstance(connection.home, Shelf) and not connection.is_closed:
+            # The server may get to it at any later time: it must hit no other session.
+            connection.home.pool.worn.add(connection)
+        victim.spare(connection)
+
     def _go_on(self) -> None:
         if self._retiring is not None:
             self.retire(self._retiring)
@@ -543,6 +553,8 @@ class Session(WarnedTenant):
         was_idle = self.state == IDLE
         if self.state == State.WAITING and self.connection is None and self.shelf is not None:
             self._leave_queues(self.shelf)
+        if self._killing is not None:
+            self._give_up_killing(*self._killing)
         self._leave_cache()
         self.state = int(State.CLOSED)
         self._upload = None

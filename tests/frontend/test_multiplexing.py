@@ -892,3 +892,51 @@ def test_a_connection_that_was_killed_goes_to_no_other_session() -> None:
             victim.close()
 
     run(scenario)
+
+
+def test_a_kill_whose_client_leaves_before_it_is_sent_leaves_its_victim_as_it_was() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            victim, killer = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
+            await victim.ask(Command.QUERY, b"BEGIN")
+            killer.conversation.send(killer.protocol.command(Command.QUERY, b"KILL %d" % session.id))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+
+            killer.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+            await victim.ask(Command.QUERY, b"COMMIT")
+
+            assert session.connection is None
+            assert proxy.backend.open == 1
+            victim.close()
+
+    run(scenario)
+
+
+class Slow(Transactions):
+    """A server that never gets to a KILL."""
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        return b"" if command.body.startswith(b"KILL") else super()._answer(protocol, command)
+
+
+def test_a_connection_that_a_kill_may_still_hit_goes_to_no_other_session_and_is_not_held_for_ever() -> None:
+    async def scenario() -> None:
+        async with running(Slow(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            victim, killer = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
+            await victim.ask(Command.QUERY, b"BEGIN")
+            killer.conversation.send(killer.protocol.command(Command.QUERY, b"KILL QUERY %d" % session.id))
+            await proxy.until(lambda: any(body.startswith(b"KILL") for _, body in proxy.backend.commands))
+
+            killer.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+            await victim.ask(Command.QUERY, b"COMMIT")
+
+            assert session.connection is None
+            assert proxy.engine.frontend.settings.topology.backends["db"].pool.taken == 0
+            victim.close()
+
+    run(scenario)
