@@ -10,6 +10,7 @@ in `end`.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from time import perf_counter, time
 from typing import Protocol
@@ -62,6 +63,8 @@ from dbmux.wire.statements import parse_query
 
 # What a client may send ahead while it is not listened to.
 HELD_LIMIT = 64 * 1024
+# So many of them are run before others have their turn: what is answered at once never waits.
+TURN = 64
 # As much of a statement that is streamed as is looked at.
 HEAD = 4096
 
@@ -212,7 +215,7 @@ class Session(WarnedTenant):
 
     def received(self, data: bytes) -> None:
         """The client sent something."""
-        if self.state == IDLE and not self._held:
+        if self.state == IDLE and not self._held and not self._is_congested:
             size = len(data)
             if size > 4 and data[0] | data[1] << 8 | data[2] << 16 == size - 4 and data[3] == 0:
                 is_text = data[4] == QUERY and (self._text_at == 5 or size > 7 and data[5] == 0)
@@ -271,6 +274,7 @@ class Session(WarnedTenant):
         self._is_congested = False
         if self.connection is not None:
             self.connection.resume()
+        self.resume_commands()
 
     # What the connection tells.
 
@@ -588,18 +592,25 @@ class Session(WarnedTenant):
 
     def _advance(self) -> None:
         # A command that is answered at once comes back here: the loop that runs it goes on, however many there are.
-        if self._is_advancing:
-            return
-        self._is_advancing = True
-        try:
-            self._run_held()
-        finally:
-            self._is_advancing = False
+        if not self._is_advancing:
+            self._take_turn()
 
-    def _run_held(self) -> None:
-        # Commands that came in pieces or ahead of time, one after the other.
+    def _take_turn(self) -> None:
+        self._is_advancing = True
+        has_more = False
+        try:
+            has_more = self._run_held()
+        finally:
+            self._is_advancing = has_more
+        if has_more:
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _run_held(self) -> bool:
+        # Commands that came in pieces or ahead of time, one after the other; whether it is others' turn now.
         held = self._held
-        while self.state == IDLE and held and len(held) >= packet.HEADER:
+        left = TURN
+        while self.state == IDLE and held and len(held) >= packet.HEADER and left and not self._is_congested:
+            left -= 1
             length = held[0] | held[1] << 8 | held[2] << 16
             if held[3] != 0:
                 self._misbehaved(ProtocolError(ErrorCode.PACKET_ORDER, f"packet 0 expected, {held[3]} came"))
@@ -614,7 +625,7 @@ class Session(WarnedTenant):
                 else:
                     self._stream(bytes(held))
                     if self.state != IDLE:
-                        return
+                        return False
                     held = self._held
             elif len(held) < packet.HEADER + length:
                 break
@@ -624,8 +635,16 @@ class Session(WarnedTenant):
                 self._run(command)
         if not held:
             self._held = None
-        is_listening = held is None or len(held) <= HELD_LIMIT or self.state == IDLE
-        if is_listening and self.state != State.CLOSED and not self._is_backend_congested:
+        if self.state not in (State.CLOSED, State.LOGIN):
+            # Of a command that is not whole the rest is wanted, however long it is.
+            self._read_on(HELD_LIMIT if self.state != IDLE or self._is_congested or not left else None)
+        return not left
+
+    def _read_on(self, limit: int | None) -> None:
+        # Unless more than that came ahead.
+        if limit is not None and self._held is not None and len(self._held) > limit:
+            self.channel.pause()
+        elif not self._is_backend_congested:
             self.channel.resume()
 
     def _run_whole(self, held: bytearray) -> bool:
