@@ -16,6 +16,7 @@ from dbmux.config.model import Config
 from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
 from dbmux.routes import Reason
+from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
@@ -368,6 +369,27 @@ def test_a_read_is_repeated_elsewhere_when_its_server_hangs_up() -> None:
         async with group() as found:
             session = await client(found.port)
             found.members["one"].hangs_up_on = b"SELECT"
+
+            told = [await served_by(session) for _ in range(4)]
+
+            assert told == ["two"] * 4
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_is_repeated_that_crosses_with_the_word_of_a_server_that_has_waited_too_long_for_one() -> None:
+    class Impatient(Member):
+        """It was about to close the connection, and says so in the packet of number 0 that MySQL sends."""
+
+        def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+            if self.name == "one" and command.body.startswith(b"SELECT"):
+                return packet.encode(Err(number=4031, sqlstate=b"HY000", message=b"disconnected").build(), 0)
+            return super()._answer(protocol, command)
+
+    async def scenario() -> None:
+        async with group(kind=Impatient) as found:
+            session = await client(found.port)
 
             told = [await served_by(session) for _ in range(4)]
 
