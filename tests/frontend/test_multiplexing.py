@@ -941,3 +941,28 @@ def test_a_connection_that_a_kill_may_still_hit_goes_to_no_other_session_and_is_
             victim.close()
 
     run(scenario)
+
+
+@pytest.mark.parametrize("under_way", [b"BEGIN", b"UPDATE t SET a = 1"])
+def test_a_transaction_goes_on_when_its_server_is_replaced_in_the_middle_of_a_statement(under_way: bytes) -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            session = await client(proxy.port)
+            if under_way != b"BEGIN":
+                await session.ask(Command.QUERY, b"BEGIN")
+            gate = proxy.backend.gates[under_way] = asyncio.Event()
+            asking = asyncio.ensure_future(session.ask(Command.QUERY, under_way))
+            await proxy.until(lambda: (Command.QUERY, under_way) in proxy.backend.commands)
+            config = proxy.engine.config
+            db = config.backends["db"].model_copy(update={"max_connections": 2})
+
+            await proxy.engine.apply(config.model_copy(update={"backends": {"db": db}}), "test", ())
+            gate.set()
+            await asking
+            await session.ask(Command.QUERY, b"ROLLBACK")
+
+            assert (Command.QUERY, b"COMMIT") not in proxy.backend.commands
+            assert proxy.backend.commands[-1] == (Command.QUERY, b"ROLLBACK")
+            session.close()
+
+    run(scenario)
