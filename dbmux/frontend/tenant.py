@@ -821,7 +821,8 @@ class Tenant:
     def is_being_settled(self) -> None:
         """Another session got the connection that owes this one something: nothing may run until it has paid."""
         self._debtor = None
-        self.state = int(State.SETTLING)
+        if self.state == IDLE:
+            self.state = int(State.SETTLING)
 
     def settle(self, connection: Connection, answers: list[Answer]) -> None:
         """What the connection still knew for this session; nothing, when it was lost."""

@@ -11,11 +11,12 @@ import pytest
 from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.net.conversation import ConnectionClosed
-from dbmux.wire import packet
+from dbmux.wire import auth, packet
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
+from dbmux.wire.handshake import AuthSwitch, ChangeUser
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from dbmux.wire.statements import Prepared
@@ -964,5 +965,29 @@ def test_a_transaction_goes_on_when_its_server_is_replaced_in_the_middle_of_a_st
             assert (Command.QUERY, b"COMMIT") not in proxy.backend.commands
             assert proxy.backend.commands[-1] == (Command.QUERY, b"ROLLBACK")
             session.close()
+
+    run(scenario)
+
+
+def test_a_change_of_user_goes_on_while_another_session_takes_the_connection_that_owes_something() -> None:
+    async def scenario() -> None:
+        async with shared(Numbered()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (1)")
+            app = ChangeUser(user=b"app", answer=b"", schema=b"", charset=45, plugin=auth.NATIVE)
+            one.conversation.send(one.protocol.change_user(app))
+            asked = await one.conversation.next()
+            assert isinstance(asked, AuthSwitch)
+
+            await two.ask(Command.QUERY, b"SELECT 2")
+            activity = session.activity
+            answer = auth.answer_to(asked.plugin, PASSWORD, asked.scramble) or b""
+            one.conversation.send(one.protocol.answer(answer))
+
+            assert activity == "login"
+            assert isinstance(await one.conversation.next(), Ok)
+            one.close()
+            two.close()
 
     run(scenario)
