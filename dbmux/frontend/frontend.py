@@ -435,7 +435,8 @@ class Frontend:
         deadline = time.perf_counter() + settings.pool_wait_s
 
         def entrance() -> Backend:
-            return _entrance(group, settings)
+            # A reload may have replaced it since the login began.
+            return _entrance(self.topology.groups.get(group.name, group), settings)
 
         if settings.users:
             return await admission.by_users(door, entrance, settings.users, self.learnt, deadline)

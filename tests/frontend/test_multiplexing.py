@@ -991,3 +991,27 @@ def test_a_change_of_user_goes_on_while_another_session_takes_the_connection_tha
             two.close()
 
     run(scenario)
+
+
+def test_a_login_that_waits_for_a_connection_is_let_in_when_a_reload_gives_its_server_more() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            logging_in = asyncio.ensure_future(
+                connect(proxy.port, capabilities=PLAIN | Capability.CONNECT_WITH_DB, schema=b"shop")
+            )
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+            config = proxy.engine.config
+            db = config.backends["db"].model_copy(update={"max_connections": 2})
+
+            await proxy.engine.apply(config.model_copy(update={"backends": {"db": db}}), "test", ())
+            two = await logging_in
+
+            assert isinstance(two, TestClient)
+            assert isinstance((await two.ask(Command.QUERY, b"UPDATE t SET a = 2"))[0], Ok)
+            one.close()
+            two.close()
+
+    run(scenario)
