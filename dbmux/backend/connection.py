@@ -142,6 +142,8 @@ class StatementKey(NamedTuple):
     columns: int = 0
 
 
+# Of no reply: an ERR with the number 0, which MySQL sends to a client that was idle for `wait_timeout`.
+FAREWELL = bytes((0, ERR))
 # No packet counts more.
 MOST_WARNINGS = 0xFFFF
 # An insert id that no session has.
@@ -538,6 +540,9 @@ class Connection:
         elif not consumed and verdict in (DONE, INFILE):
             # Nothing was owed: no command, or only a file of the client's, is under way.
             holder.unasked(data)
+        elif not self.reply_bytes and data[3:5] == FAREWELL:
+            # It has crossed with the command, which a server that is about to close does not read any more.
+            self.channel.abort()
         else:
             self._relay(holder, data, verdict)
 

@@ -90,7 +90,8 @@ class Course:
         self.group = group
         self._home = home
         self._key = home.key
-        self.route: Route = READ
+        # Of the one under way nothing was chosen: a session may get its course in the middle of it.
+        self.route: Route = ONLY
         self.tried: tuple[Backend, ...] = ()
         self.refusal: BackendRefused | None = None
         # The bit of the status that the server told last.

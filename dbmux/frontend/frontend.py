@@ -440,7 +440,7 @@ class Frontend:
         deadline = time.perf_counter() + settings.pool_wait_s
 
         def entrance() -> Backend:
-            # While it waits for a connection, the group may get other servers.
+            # A reload may have replaced it since the login began.
             return _entrance(self.topology.groups.get(group.name, group), settings)
 
         if settings.users:
@@ -503,6 +503,8 @@ class Frontend:
                     fingerprint=self._fingerprint(session.channel, greeting, settings),
                 )
                 admitted = await self._readmit(session, door, group, backend)
+                if session.state != 0 or client.is_gone:
+                    raise ConnectionClosed("the client went away during the change of user")
                 self._check_user(session, change.user.decode("utf-8", "replace"))
         except (TimeoutError, MySQLError, BackendRefused, ConnectionClosed, ssl.SSLError) as error:
             if _is_denial(error):

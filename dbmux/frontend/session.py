@@ -10,6 +10,7 @@ in `end`.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from time import perf_counter, time
 from typing import Protocol
@@ -62,6 +63,8 @@ from dbmux.wire.statements import parse_query
 
 # What a client may send ahead while it is not listened to.
 HELD_LIMIT = 64 * 1024
+# So many of them are run before others have their turn: what is answered at once never waits.
+TURN = 64
 # As much of a statement that is streamed as is looked at.
 HEAD = 4096
 
@@ -212,7 +215,7 @@ class Session(WarnedTenant):
 
     def received(self, data: bytes) -> None:
         """The client sent something."""
-        if self.state == IDLE and not self._held:
+        if self.state == IDLE and not self._held and not self._is_congested:
             size = len(data)
             if size > 4 and data[0] | data[1] << 8 | data[2] << 16 == size - 4 and data[3] == 0:
                 is_text = data[4] == QUERY and (self._text_at == 5 or size > 7 and data[5] == 0)
@@ -271,6 +274,7 @@ class Session(WarnedTenant):
         self._is_congested = False
         if self.connection is not None:
             self.connection.resume()
+        self.resume_commands()
 
     # What the connection tells.
 
@@ -325,6 +329,16 @@ class Session(WarnedTenant):
         # A connection that was killed is closed in a moment: until then no other session may have it.
         if scope is KillScope.QUERY or error:
             victim.spare(connection)
+
+    def _give_up_killing(self, victim: Session, connection: Connection, scope: KillScope) -> None:
+        self._killing = None
+        is_sent = self.state != State.WAITING
+        if is_sent and scope is KillScope.CONNECTION:
+            return
+        if is_sent and isinstance(connection.home, Shelf) and not connection.is_closed:
+            # The server may get to it at any later time: it must hit no other session.
+            connection.home.pool.worn.add(connection)
+        victim.spare(connection)
 
     def _go_on(self) -> None:
         if self._retiring is not None:
@@ -544,6 +558,8 @@ class Session(WarnedTenant):
         was_idle = self.state == IDLE
         if self.state == State.WAITING and self.connection is None and self.shelf is not None:
             self._leave_queues(self.shelf)
+        if self._killing is not None:
+            self._give_up_killing(*self._killing)
         self._leave_cache()
         self.state = int(State.CLOSED)
         self._upload = None
@@ -577,18 +593,25 @@ class Session(WarnedTenant):
 
     def _advance(self) -> None:
         # A command that is answered at once comes back here: the loop that runs it goes on, however many there are.
-        if self._is_advancing:
-            return
-        self._is_advancing = True
-        try:
-            self._run_held()
-        finally:
-            self._is_advancing = False
+        if not self._is_advancing:
+            self._take_turn()
 
-    def _run_held(self) -> None:
-        # Commands that came in pieces or ahead of time, one after the other.
+    def _take_turn(self) -> None:
+        self._is_advancing = True
+        has_more = False
+        try:
+            has_more = self._run_held()
+        finally:
+            self._is_advancing = has_more
+        if has_more:
+            asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _run_held(self) -> bool:
+        # Commands that came in pieces or ahead of time, one after the other; whether it is others' turn now.
         held = self._held
-        while self.state == IDLE and held and len(held) >= packet.HEADER:
+        left = TURN
+        while self.state == IDLE and held and len(held) >= packet.HEADER and left and not self._is_congested:
+            left -= 1
             length = held[0] | held[1] << 8 | held[2] << 16
             if held[3] != 0:
                 self._misbehaved(ProtocolError(ErrorCode.PACKET_ORDER, f"packet 0 expected, {held[3]} came"))
@@ -603,7 +626,7 @@ class Session(WarnedTenant):
                 else:
                     self._stream(bytes(held))
                     if self.state != IDLE:
-                        return
+                        return False
                     held = self._held
             elif len(held) < packet.HEADER + length:
                 break
@@ -613,8 +636,16 @@ class Session(WarnedTenant):
                 self._run(command)
         if not held:
             self._held = None
-        is_listening = held is None or len(held) <= HELD_LIMIT or self.state == IDLE
-        if is_listening and self.state != State.CLOSED and not self._is_backend_congested:
+        if self.state not in (State.CLOSED, State.LOGIN):
+            # Of a command that is not whole the rest is wanted, however long it is.
+            self._read_on(HELD_LIMIT if self.state != IDLE or self._is_congested or not left else None)
+        return not left
+
+    def _read_on(self, limit: int | None) -> None:
+        # Unless more than that came ahead.
+        if limit is not None and self._held is not None and len(self._held) > limit:
+            self.channel.pause()
+        elif not self._is_backend_congested:
             self.channel.resume()
 
     def _run_whole(self, held: bytearray) -> bool:
@@ -746,19 +777,12 @@ class Session(WarnedTenant):
             self._misbehaved(ProtocolError(ErrorCode.TOO_BIG, "this command cannot be so long"))
             return
         self._held = None
-        self._query = self._read_head(held)
-        if self._cache is not None:
-            # What stands further behind is not looked at.
-            self._consult(self._cache, replace(self._query, footprint=ANYWHERE, is_digest_wide=False))
-        self._is_plain = False
-        self._command = held[4]
-        self._started = perf_counter()
-        self._is_retriable = self.connection is None
+        # What stands further behind is not looked at.
+        query = replace(self._read_head(held), footprint=ANYWHERE, is_digest_wide=False)
+        self._orders = None
         self._shape = plan.shape
         self._upload = Upload(UploadKind.STATEMENT, 0)
-        self._pending = held
-        self._then = self._begin_stream
-        self._get_connection()
+        self._request(query, held, self._begin_stream)
         if self.state == State.WAITING:
             self.channel.pause()
 

@@ -596,9 +596,6 @@ class Tenant:
             # It has had no replicas until now: whatever it wrote, it may not have been told so.
             self.course.written_at = perf_counter()
             self.course.autocommit = self.status & AUTOCOMMIT
-        if self.connection is not None:
-            # Nothing that is under way is a read of which the transaction may be ended.
-            self.course.stay(self.backend, self.connection)
 
     # Following what was answered.
 
@@ -852,7 +849,8 @@ class Tenant:
     def is_being_settled(self) -> None:
         """Another session got the connection that owes this one something: nothing may run until it has paid."""
         self._debtor = None
-        self.state = int(State.SETTLING)
+        if self.state == IDLE:
+            self.state = int(State.SETTLING)
 
     def settle(self, connection: Connection, answers: list[Answer]) -> None:
         """What the connection still knew for this session; nothing, when it was lost."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dbmux.events import AddressBlocked, LoginFailed, SessionClosed, SessionOpened
+from dbmux.frontend.tenant import State
 from dbmux.wire import auth
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, ChangeUser
@@ -104,6 +105,38 @@ def test_changes_of_user_that_fail_count_too() -> None:
                     await one.conversation.next()
 
             assert [event.code for event in proxy.of(LoginFailed)] == [1045, 1045, 1129]
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("end", ["gone", "killed"])
+def test_of_a_client_that_ends_during_its_change_of_user_nothing_is_left(end: str) -> None:
+    async def scenario() -> None:
+        users = {"app": APP, "other": {**APP, "max_clients": 1}}
+        async with running(connections=1, users=users) as proxy:
+            holder, leaver = await connect(proxy.port), await connect(proxy.port)
+            assert isinstance(holder, TestClient)
+            assert isinstance(leaver, TestClient)
+            session = max(proxy.engine.frontend.sessions.items())[1]
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await holder.ask(Command.QUERY, b"LOCK TABLES t WRITE")
+            other = ChangeUser(user=b"other", answer=b"", schema=b"shop", charset=45, plugin=auth.NATIVE)
+            leaver.conversation.send(leaver.protocol.change_user(other))
+            asked = await leaver.conversation.next()
+            assert isinstance(asked, AuthSwitch)
+            answer = auth.answer_to(asked.plugin, PASSWORD, asked.scramble) or b""
+            leaver.conversation.send(leaver.protocol.answer(answer))
+            await proxy.until(lambda: bool(pool.queue))
+
+            if end == "gone":
+                leaver.close()
+            else:
+                await holder.ask(Command.QUERY, b"KILL %d" % session.id)
+            await holder.ask(Command.QUERY, b"UNLOCK TABLES")
+            await proxy.until(lambda: session.id not in proxy.engine.frontend.sessions)
+
+            assert session.state == State.CLOSED
+            assert isinstance(await connect(proxy.port, user=b"other"), TestClient)
 
     run(scenario)
 

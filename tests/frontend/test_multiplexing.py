@@ -11,11 +11,12 @@ import pytest
 from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.net.conversation import ConnectionClosed
-from dbmux.wire import packet
+from dbmux.wire import auth, packet
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
+from dbmux.wire.handshake import AuthSwitch, ChangeUser
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from dbmux.wire.statements import Prepared
@@ -797,6 +798,26 @@ def test_the_rest_of_a_long_statement_that_got_no_connection_is_not_read_as_comm
             one.close()
 
 
+def test_for_a_long_statement_the_prepared_one_before_is_not_prepared_anew() -> None:
+    async def scenario() -> None:
+        config: Any = {"limits": {"inspect_max": 4096}, "users": {"app": PASSWORD.decode()}}
+        async with running(FakeBackend(answer=prepares), connections=2, **config) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"DELETE FROM gone")
+            await one.ask(Command.STMT_EXECUTE, b"\x01\0\0\0\0\x01\0\0\0")
+            await two.ask(Command.QUERY, b"LOCK TABLES t WRITE")
+
+            (told,) = await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('%b')" % (b"x" * 1_000_000))
+
+            assert isinstance(told, Ok)
+            assert proxy.backend.logins == 2
+            assert [number for number, _ in proxy.backend.commands].count(Command.STMT_PREPARE) == 1
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_a_client_that_reads_slowly_leaves_no_connection_that_is_never_read_again() -> None:
     async def scenario() -> None:
         async with shared() as proxy:
@@ -820,22 +841,23 @@ def test_a_client_that_reads_slowly_leaves_no_connection_that_is_never_read_agai
     run(scenario)
 
 
-def test_a_connection_taken_for_a_client_that_reads_slowly_waits_until_it_has_caught_up() -> None:
+def test_no_connection_is_taken_for_a_client_that_reads_slowly_until_it_has_caught_up() -> None:
     async def scenario() -> None:
         async with shared() as proxy:
-            slow = await client(proxy.port)
-            (session,) = proxy.engine.frontend.sessions.values()
+            slow, other = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
             await slow.ask(Command.QUERY, b"SELECT 1")
             session.channel.pause_writing()
             slow.conversation.send(slow.protocol.command(Command.QUERY, b"SELECT 2"))
-            await proxy.until(lambda: session.connection is not None)
+            await other.ask(Command.PING)
 
-            is_read = session.connection is not None and not session.connection.is_paused
+            is_sent = (Command.QUERY, b"SELECT 2") in proxy.backend.commands
             session.channel.resume_writing()
 
-            assert not is_read
+            assert not is_sent
             assert Row(row(b"SELECT 2")) in await slow.reply()
             slow.close()
+            other.close()
 
     run(scenario)
 
@@ -870,5 +892,126 @@ def test_a_connection_that_was_killed_goes_to_no_other_session() -> None:
             assert session.connection is not None
             killer.close()
             victim.close()
+
+    run(scenario)
+
+
+def test_a_kill_whose_client_leaves_before_it_is_sent_leaves_its_victim_as_it_was() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            victim, killer = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
+            await victim.ask(Command.QUERY, b"BEGIN")
+            killer.conversation.send(killer.protocol.command(Command.QUERY, b"KILL %d" % session.id))
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+
+            killer.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+            await victim.ask(Command.QUERY, b"COMMIT")
+
+            assert session.connection is None
+            assert proxy.backend.open == 1
+            victim.close()
+
+    run(scenario)
+
+
+class Slow(Transactions):
+    """A server that never gets to a KILL."""
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        return b"" if command.body.startswith(b"KILL") else super()._answer(protocol, command)
+
+
+def test_a_connection_that_a_kill_may_still_hit_goes_to_no_other_session_and_is_not_held_for_ever() -> None:
+    async def scenario() -> None:
+        async with running(Slow(), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            victim, killer = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
+            await victim.ask(Command.QUERY, b"BEGIN")
+            killer.conversation.send(killer.protocol.command(Command.QUERY, b"KILL QUERY %d" % session.id))
+            await proxy.until(lambda: any(body.startswith(b"KILL") for _, body in proxy.backend.commands))
+
+            killer.close()
+            await proxy.until(lambda: bool(proxy.of(SessionClosed)))
+            await victim.ask(Command.QUERY, b"COMMIT")
+
+            assert session.connection is None
+            assert proxy.engine.frontend.settings.topology.backends["db"].pool.taken == 0
+            victim.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("under_way", [b"BEGIN", b"UPDATE t SET a = 1"])
+def test_a_transaction_goes_on_when_its_server_is_replaced_in_the_middle_of_a_statement(under_way: bytes) -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            session = await client(proxy.port)
+            if under_way != b"BEGIN":
+                await session.ask(Command.QUERY, b"BEGIN")
+            gate = proxy.backend.gates[under_way] = asyncio.Event()
+            asking = asyncio.ensure_future(session.ask(Command.QUERY, under_way))
+            await proxy.until(lambda: (Command.QUERY, under_way) in proxy.backend.commands)
+            config = proxy.engine.config
+            db = config.backends["db"].model_copy(update={"max_connections": 2})
+
+            await proxy.engine.apply(config.model_copy(update={"backends": {"db": db}}), "test", ())
+            gate.set()
+            await asking
+            await session.ask(Command.QUERY, b"ROLLBACK")
+
+            assert (Command.QUERY, b"COMMIT") not in proxy.backend.commands
+            assert proxy.backend.commands[-1] == (Command.QUERY, b"ROLLBACK")
+            session.close()
+
+    run(scenario)
+
+
+def test_a_change_of_user_goes_on_while_another_session_takes_the_connection_that_owes_something() -> None:
+    async def scenario() -> None:
+        async with shared(Numbered()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (1)")
+            app = ChangeUser(user=b"app", answer=b"", schema=b"", charset=45, plugin=auth.NATIVE)
+            one.conversation.send(one.protocol.change_user(app))
+            asked = await one.conversation.next()
+            assert isinstance(asked, AuthSwitch)
+
+            await two.ask(Command.QUERY, b"SELECT 2")
+            activity = session.activity
+            answer = auth.answer_to(asked.plugin, PASSWORD, asked.scramble) or b""
+            one.conversation.send(one.protocol.answer(answer))
+
+            assert activity == "login"
+            assert isinstance(await one.conversation.next(), Ok)
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_a_login_that_waits_for_a_connection_is_let_in_when_a_reload_gives_its_server_more() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+            logging_in = asyncio.ensure_future(
+                connect(proxy.port, capabilities=PLAIN | Capability.CONNECT_WITH_DB, schema=b"shop")
+            )
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            await proxy.until(lambda: bool(pool.queue))
+            config = proxy.engine.config
+            db = config.backends["db"].model_copy(update={"max_connections": 2})
+
+            await proxy.engine.apply(config.model_copy(update={"backends": {"db": db}}), "test", ())
+            two = await logging_in
+
+            assert isinstance(two, TestClient)
+            assert isinstance((await two.ask(Command.QUERY, b"UPDATE t SET a = 2"))[0], Ok)
+            one.close()
+            two.close()
 
     run(scenario)

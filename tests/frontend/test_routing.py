@@ -16,6 +16,7 @@ from dbmux.config.model import Config
 from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
 from dbmux.routes import Reason
+from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
@@ -398,6 +399,27 @@ def test_a_read_is_repeated_elsewhere_when_its_server_hangs_up() -> None:
         async with group() as found:
             session = await client(found.port)
             found.members["one"].hangs_up_on = b"SELECT"
+
+            told = [await served_by(session) for _ in range(4)]
+
+            assert told == ["two"] * 4
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_is_repeated_that_crosses_with_the_word_of_a_server_that_has_waited_too_long_for_one() -> None:
+    class Impatient(Member):
+        """It was about to close the connection, and says so in the packet of number 0 that MySQL sends."""
+
+        def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+            if self.name == "one" and command.body.startswith(b"SELECT"):
+                return packet.encode(Err(number=4031, sqlstate=b"HY000", message=b"disconnected").build(), 0)
+            return super()._answer(protocol, command)
+
+    async def scenario() -> None:
+        async with group(kind=Impatient) as found:
+            session = await client(found.port)
 
             told = [await served_by(session) for _ in range(4)]
 
@@ -1152,6 +1174,40 @@ def test_the_primary_takes_its_share_of_reads_if_that_is_wished() -> None:
             told = [await served_by(session) for _ in range(9)]
 
             assert sorted(told) == ["one"] * 3 + ["primary"] * 3 + ["two"] * 3
+            session.close()
+
+    run(scenario)
+
+
+def test_what_was_ordered_for_the_statement_before_does_not_hold_for_one_that_is_too_long_to_be_held() -> None:
+    async def scenario() -> None:
+        async with group(top={"limits": {"inspect_max": 4096}}) as found:
+            session = await client(found.port)
+            assert await served_by(session, b"SELECT /* dbmux: route=one */ 1") == "one"
+            insert = b"INSERT INTO t VALUES ('%b')" % (b"x" * 1_000_000)
+
+            await session.ask(Command.QUERY, insert)
+
+            assert found.members["primary"].statements == [insert]
+            assert found.members["one"].statements == [b"SELECT /* dbmux: route=one */ 1"]
+            session.close()
+
+    run(scenario)
+
+
+def test_servers_that_failed_the_statement_before_are_asked_for_one_that_is_too_long_to_be_held() -> None:
+    async def scenario() -> None:
+        async with group(names=("primary", "one"), top={"limits": {"inspect_max": 4096}}) as found:
+            session = await client(found.port)
+            for member in found.members.values():
+                member.hangs_up_on = b"SELECT"
+            await session.ask(Command.QUERY, b"SELECT 1")
+            for member in found.members.values():
+                member.hangs_up_on = b""
+
+            (told,) = await session.ask(Command.QUERY, b"INSERT INTO t VALUES ('%b')" % (b"x" * 1_000_000))
+
+            assert isinstance(told, Ok)
             session.close()
 
     run(scenario)

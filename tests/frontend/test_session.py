@@ -16,6 +16,8 @@ from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.fakes import COLUMN, FakeBackend, Running, TestClient, client, connect, row, run, running, select
 
+UNKNOWN = b"\x20"
+
 
 def test_a_query_is_relayed_and_counted() -> None:
     async def scenario() -> None:
@@ -319,6 +321,46 @@ def test_a_slow_reader_stops_the_backend() -> None:
             one.conversation.channel.resume()
             assert len([m for m in await one.reply() if isinstance(m, Row)]) == 200_000
             one.close()
+
+    run(scenario)
+
+
+def test_what_dbmux_answers_itself_waits_too_for_a_client_that_reads_slowly() -> None:
+    async def scenario() -> None:
+        async with running() as proxy:
+            slow, other = await client(proxy.port), await client(proxy.port)
+            session = min(proxy.engine.frontend.sessions.items())[1]
+            session.channel.pause_writing()
+            slow.conversation.channel.write(packet.encode(UNKNOWN, 0))
+            slow.conversation.channel.write(packet.encode(UNKNOWN, 0) * 20_000)
+            await proxy.until(lambda: not session.channel.transport.is_reading())
+            await other.ask(Command.PING)
+            answered = len(proxy.of(QueryFinished))
+
+            session.channel.resume_writing()
+
+            assert answered == 1
+            for _ in range(20_001):
+                slow.protocol.command(Command.PING)
+                assert isinstance((await slow.reply())[0], Err)
+            slow.close()
+            other.close()
+
+    run(scenario)
+
+
+def test_a_client_that_sends_ahead_what_is_answered_at_once_leaves_others_their_turn() -> None:
+    async def scenario() -> None:
+        async with running() as proxy:
+            greedy, other = await client(proxy.port), await client(proxy.port)
+            greedy.conversation.channel.write(packet.encode(UNKNOWN, 0) * 20_000)
+            await proxy.until(lambda: bool(proxy.of(QueryFinished)))
+
+            await other.ask(Command.PING)
+
+            assert len(proxy.of(QueryFinished)) < 10_000
+            greedy.close()
+            other.close()
 
     run(scenario)
 
