@@ -115,6 +115,9 @@ class Creditor(Protocol):
     def forget_row_count(self) -> None:
         """The connection does not know ROW_COUNT() of the session's last statement any more."""
 
+    def miss(self, debt: Debt) -> None:
+        """A connection was closed that still owed this."""
+
 
 class Debt(IntFlag):
     """What a connection still knows for the session that used it last, and nobody else does."""
@@ -146,8 +149,8 @@ class StatementKey(NamedTuple):
 FAREWELL = bytes((0, ERR))
 # No packet counts more.
 MOST_WARNINGS = 0xFFFF
-# An insert id that no session has.
-NOBODYS = -1
+# Insert ids that no session has, and of which it is not known any more which it was.
+NOBODYS, LOST = -1, -2
 # Statements that are kept prepared on one connection; the one unused for longest is closed for a new one.
 PREPARED_LIMIT = 100
 
@@ -505,6 +508,8 @@ class Connection:
         if self.home is not None:
             self.home.lost(self)
         self.holder = None
+        if self.debt and self.creditor is not None:
+            self.creditor.miss(self.debt)
         if exchange is not None:
             # Somebody waits for its answers, perhaps not the one who closed the connection.
             exchange.abandoned()

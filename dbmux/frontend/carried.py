@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from dbmux.backend.connection import Answer, Connection, Creditor, Debt
+from dbmux.backend.connection import LOST, Answer, Connection, Creditor, Debt
 from dbmux.errors import ErrorCode
 from dbmux.frontend.calls import COUNTERS, count_commands
 from dbmux.frontend.diagnostics import limited, noted
@@ -510,7 +510,7 @@ class Carried:
         told += [(Command.QUERY, sql) for sql in assignments(have, wants, spelling)]
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
-            told.append((Command.QUERY, b"SET last_insert_id=%d" % self.insert_id))
+            told.append((Command.QUERY, b"SET last_insert_id=%d" % max(self.insert_id, 0)))
         if self.is_about_counts(query) and (
             told
             or connection.creditor is not owner
@@ -633,6 +633,13 @@ class Carried:
         """How many of them are errors: at least the one that a statement failed with, which may not have been kept."""
         return max(sum(row[0] == b"Error" for row in stored.rows), int(bool(self.failure)))
 
+    def has_lost(self, query: Query, connection: Connection, owner: Creditor) -> bool:
+        """Whether it asks for an insert id that only a connection knew which is closed."""
+        if self.insert_id != LOST or not query.needs & Needs.LAST_INSERT_ID or self._has_insert_id(connection, owner):
+            return False
+        # Hardly any routine does.
+        return not any(isinstance(effect, Pin) and effect.reason is PinReason.ROUTINE for effect in query.effects)
+
     def _has_insert_id(self, connection: Connection, owner: Creditor) -> bool:
         if connection.insert_id is None:
             return connection.creditor is owner
@@ -643,7 +650,7 @@ class Carried:
         if needs_reset(connection.state, self.state):
             connection.forget_session()
         if _asks_insert_id(query) and not self._has_insert_id(connection, owner):
-            connection.insert_id = self.insert_id
+            connection.insert_id = max(self.insert_id, 0)
         if connection.creditor is owner and not self.is_about_counts(query):
             # A SET leaves what was found.
             self.apart |= Needs.ROW_COUNT | Needs.WARNINGS

@@ -56,6 +56,9 @@ class ReadyTenant(Tenant):
         if is_wasted and not self._is_held(connection):
             self._replace(connection)
             return
+        if carried.has_lost(self._query, connection, self):
+            self._refuse_lost(connection)
+            return
         if statement is not None and statement.is_astray:
             statement.go_with(carried.state)
         is_prepared = statement is None or self._is_there(statement, connection)
@@ -72,6 +75,14 @@ class ReadyTenant(Tenant):
             self._seek_without_schema(connection)
         else:
             self._carry_over(connection, gtid)
+
+    def _refuse_lost(self, connection: Connection) -> None:
+        if not self._is_held(connection):
+            assert self.shelf is not None
+            self.connection = None
+            self.shelf.give(connection, perf_counter())
+        why = "the connection that knew this session's LAST_INSERT_ID() was lost; connect again"
+        self._answer_error(MySQLError(ErrorCode.LOST_IN_REPLY, why))
 
     def _replace(self, connection: Connection) -> None:
         # What its login brought about would be gone with a reset.
@@ -127,7 +138,9 @@ class ReadyTenant(Tenant):
         def failed(error: BackendRefused | MySQLError) -> None:
             answers = exchange.answers
             if debts and isinstance(creditor, Tenant):
-                creditor.settle(connection, answers[: len(debts)] if len(answers) >= len(debts) else [])
+                is_paid = len(answers) >= len(debts)
+                creditor.settle(connection, answers[: len(debts)] if is_paid else [])
+                connection.debt = Debt.NONE if is_paid else connection.debt
             done_of_it = len(answers) - len(debts)
             refused = [*statements, *anew][max(done_of_it, 0) :][:1]
             if is_unknown(error) and refused == [(Command.INIT_DB, carried.there.schema)]:

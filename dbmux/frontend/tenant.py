@@ -16,7 +16,7 @@ from enum import IntEnum
 from time import perf_counter, time
 from typing import Protocol
 
-from dbmux.backend.connection import Answer, Connection, Debt, Exchange
+from dbmux.backend.connection import LOST, Answer, Connection, Debt, Exchange
 from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf
@@ -822,6 +822,11 @@ class Tenant:
 
         self.state = int(State.SETTLING)
         Exchange(settlement(connection), paid, self._not_answered).begin(connection)
+
+    def miss(self, debt: Debt) -> None:
+        """A connection was closed that still owed this: rather nothing is told than the number of before."""
+        if debt & Debt.INSERT_ID:
+            self.carried.insert_id = LOST
 
     def forget_row_count(self) -> None:
         """The connection has counted something else since: only this session knows it."""

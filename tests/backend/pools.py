@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from dbmux.backend.connection import Connection, Holder
+from dbmux.backend.connection import Connection, Debt, Holder
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Pool, Shelf, ShelfKey
 from dbmux.errors import BackendRefused, MySQLError
@@ -48,6 +48,9 @@ class Client:
 
     def forget_row_count(self) -> None:
         """It never had one."""
+
+    def miss(self, debt: Debt) -> None:
+        """It is owed nothing."""
 
     def granted(self, connection: Connection | None) -> None:
         """Note it."""

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from dbmux.backend.health import answers_ping
+from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.query import FoundRows, PinReason, Query, SetNames, SetUserVariable, SetVariable
 from dbmux.session import SessionState, assignments, names_of
@@ -306,6 +307,32 @@ def test_a_session_whose_connection_might_be_pinged_still_finds_its_insert_id_th
 
             assert proxy.backend.commands[-1] == (Command.QUERY, b"SELECT LAST_INSERT_ID()")
             assert not await pinging
+            one.close()
+
+    run(scenario)
+
+
+def test_an_insert_id_that_only_a_lost_connection_knew_is_an_error_and_not_the_one_of_before() -> None:
+    async def scenario() -> None:
+        async with running(Counting(), users={"app": PASSWORD.decode()}) as proxy:
+            pool = proxy.engine.frontend.settings.topology.backends["db"].pool
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+            for connection in list(pool.connections()):
+                connection.channel.abort()
+            await proxy.until(lambda: not pool.taken)
+
+            await one.ask(Command.QUERY, b"SELECT 1")
+            for _ in range(2):
+                (lost,) = await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
+                assert isinstance(lost, Err)
+                assert lost.number == ErrorCode.LOST_IN_REPLY.number
+                assert b"was lost; connect again" in lost.message
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+            await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
+
+            assert proxy.backend.commands[-1] == (Command.QUERY, b"SELECT LAST_INSERT_ID()")
+            assert pool.figures().idle == pool.taken == 1
             one.close()
 
     run(scenario)
