@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 
 from dbmux.wire import packet
 from dbmux.wire.columns import FieldType, parse_column
@@ -162,11 +163,11 @@ def _recast(told: ParameterType, value: Value, type_: int) -> tuple[ParameterTyp
     text = value if isinstance(value, bytes) else str(value).encode()
     if type_ == DECIMAL:
         return ParameterType(FieldType.NEWDECIMAL, name=told.name), text
-    if type_ == DOUBLE:
-        return ParameterType(FieldType.DOUBLE, name=told.name), float(text)
-    return (
-        (ParameterType(FieldType.LONGLONG, type_ == UNSIGNED, told.name), int(text)) if what == WHOLE else (told, value)
-    )
+    if type_ == DOUBLE and isfinite(number := float(text)):
+        return ParameterType(FieldType.DOUBLE, name=told.name), number
+    if type_ != DOUBLE and what == WHOLE:
+        return ParameterType(FieldType.LONGLONG, type_ == UNSIGNED, told.name), int(text)
+    return told, value
 
 
 def _what(told: ParameterType, value: Value) -> int:

@@ -140,7 +140,7 @@ def test_a_text_or_number_is_sent_as_the_number_that_mysql_makes_of_it(
 
 
 @pytest.mark.parametrize(
-    ("derived", "value"), [(b"i", b"two"), (b"i", b"2.5"), (b"s", b"2"), (b"m", b"2"), (b"i", None)]
+    ("derived", "value"), [(b"i", b"two"), (b"i", b"2.5"), (b"f", b"1e999"), (b"s", b"2"), (b"m", b"2"), (b"i", None)]
 )
 def test_what_mysql_makes_no_number_of_is_sent_as_it_came(derived: bytes, value: bytes | None) -> None:
     told, attribute = ParameterType(FieldType.VAR_STRING), ParameterType(FieldType.VAR_STRING, name=b"trace")
