@@ -135,7 +135,7 @@ class Engine:
         """
         backends = self._new_backends(config)
         settings = self._settings(config, backends)
-        opened = await self._open_listeners(config)
+        opened = {} if self.is_draining else await self._open_listeners(config)
         if _is_stored_otherwise(config, self.config):
             self.cache.configure(config.cache)
         self.frontend.take(settings)

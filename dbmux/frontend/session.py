@@ -61,6 +61,8 @@ from dbmux.wire.replies import Err, Ok, err_from
 from dbmux.wire.server import ServerProtocol
 from dbmux.wire.statements import parse_query
 
+INTERRUPTED = BackendRefused(1317, b"70100", b"Query execution was interrupted")
+KILLED = BackendRefused(1927, b"70100", b"Connection was killed")
 # What a client may send ahead while it is not listened to.
 HELD_LIMIT = 64 * 1024
 # So many of them are run before others have their turn: what is answered at once never waits.
@@ -314,9 +316,7 @@ class Session(WarnedTenant):
                 if self.state != IDLE:
                     return
         else:
-            if self._killing is not None:
-                self._end_killing(*self._killing, scanner.error)
-            self._follow(connection, now)
+            self._follow_all(connection, now)
             if self.state != IDLE:
                 return
         if self._retiring is not None:
@@ -324,10 +324,18 @@ class Session(WarnedTenant):
         elif self._held:
             self._advance()
 
+    def _follow_all(self, connection: Connection, now: float) -> None:
+        if self._killing is not None:
+            self._end_killing(*self._killing, connection.scanner.error)
+        if self.state == IDLE:
+            self._follow(connection, now)
+
     def _end_killing(self, victim: Session, connection: Connection, scope: KillScope, error: int) -> None:
         self._killing = None
         # A connection that was killed is closed in a moment: until then no other session may have it.
-        if scope is KillScope.QUERY or error:
+        if victim is self and scope is KillScope.CONNECTION and error in (INTERRUPTED.number, KILLED.number):
+            self.end(CloseReason.KILLED, "by itself")
+        elif scope is KillScope.QUERY or error:
             victim.spare(connection)
 
     def _give_up_killing(self, victim: Session, connection: Connection, scope: KillScope) -> None:
@@ -886,12 +894,22 @@ class Session(WarnedTenant):
                 MySQLError(ErrorCode.UNKNOWN_THREAD, f"connection {victim.id} is another user's; kill it as that user")
             )
             return
+        if victim is self:
+            self._kill_itself(scope)
+            return
         self.carried.count(0)
         self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
         if scope is KillScope.QUERY:
             victim.wait_no_longer()
-        elif victim is not self:
+        else:
             victim.end(CloseReason.KILLED, f"by {self.id}")
+
+    def _kill_itself(self, scope: KillScope) -> None:
+        # In the servers' own words: the statement that says so is the one that is interrupted.
+        is_mariadb = self.backend is not None and self.backend.is_mariadb
+        self._answer_error(KILLED if is_mariadb and scope is KillScope.CONNECTION else INTERRUPTED)
+        if scope is KillScope.CONNECTION:
+            self.end(CloseReason.KILLED, "by itself")
 
     def wait_no_longer(self) -> bool:
         """End a statement that waits for a connection, or for a primary; whether there was one."""

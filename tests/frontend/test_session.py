@@ -267,6 +267,8 @@ def test_draining_tells_idle_sessions_1053_and_lets_transactions_end() -> None:
             assert (told.number, told.sqlstate) == (1053, b"08S01")
 
             assert not draining.done()
+            await proxy.engine.apply(proxy.engine.config, "a file that is saved meanwhile", ())
+            assert not proxy.engine.listeners
             assert isinstance((await busy.ask(Command.QUERY, b"COMMIT"))[0], Ok)
             await draining
             assert not proxy.engine.frontend.sessions
