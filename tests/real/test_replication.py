@@ -236,13 +236,18 @@ def test_what_it_is_said_to_have_can_be_read_there(pair: Pair) -> None:
     written: list[tuple[str, float]] = []
     lags = set[float | None]()
 
+    def was_late() -> bool:
+        # A server may count whole seconds, and find the first ones too few.
+        return any(lag is not None and lag > 0.5 for lag in lags)
+
     async def scenario(watched: Watched) -> None:
         replica = watched.replica
         await watched.until(lambda: replica.applied_until > 0)
         with pair.client(pair.primary) as primary, pair.client(pair.replica) as reader:
             checked = 0
-            while checked < 50:
-                if len(written) < 50:
+            # Until then nothing has been proved.
+            while checked < 50 or not was_late():
+                if len(written) < 50 or not was_late():
                     primary.query("INSERT INTO test.written VALUES ()")
                     (row,) = primary.query("SELECT MAX(id) FROM test.written").rows
                     written.append((str(row[0]), perf_counter()))
@@ -257,8 +262,6 @@ def test_what_it_is_said_to_have_can_be_read_there(pair: Pair) -> None:
         watch(pair, scenario)
     finally:
         pair.on_replica("STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY=0; START REPLICA")
-
-    assert max(lag for lag in lags if lag is not None) > 0.5
 
 
 def test_a_replica_says_how_far_it_is_behind_to_who_has_the_right_of_the_printed_grants(pair: Pair) -> None:
