@@ -61,6 +61,7 @@ from dbmux.wire.replies import Err, Ok, err_from
 from dbmux.wire.server import ServerProtocol
 from dbmux.wire.statements import parse_query
 
+# What servers say to a session that kills itself: MySQL always the first, MariaDB the second where it is ended.
 INTERRUPTED = BackendRefused(1317, b"70100", b"Query execution was interrupted")
 KILLED = BackendRefused(1927, b"70100", b"Connection was killed")
 # What a client may send ahead while it is not listened to.

@@ -18,7 +18,7 @@ from dbmux.proxy import Engine
 from dbmux.routes import Reason
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.client import Row
+from dbmux.wire.client import Row, ServerMessage
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
 from dbmux.wire.server import CommandReceived, ServerProtocol
@@ -670,20 +670,24 @@ async def switchable(top: dict[str, Any] | None = None, **config: Any) -> AsyncI
         yield found
 
 
+async def written_in_a_switch_over(found: Group, session: TestClient) -> list[ServerMessage]:
+    """The answer to a write that waited until "two" was the primary."""
+    main = found.engine.frontend.topology.groups["main"]
+    found.members["primary"].is_read_only = True
+    waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+    while not main.writers:  # noqa: ASYNC110 - there is no event for it
+        await asyncio.sleep(0)
+    main.promote(found.backend("two"))
+    main.found_writable()
+    return await waiting
+
+
 def test_writes_wait_for_the_new_primary_in_a_switch_over() -> None:
     async def scenario() -> None:
         async with switchable() as found:
             session = await client(found.port)
-            main = found.engine.frontend.topology.groups["main"]
-            found.members["primary"].is_read_only = True
-            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
-            while not main.writers:  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0)
 
-            main.promote(found.backend("two"))
-            main.found_writable()
-
-            assert isinstance((await waiting)[0], Ok)
+            assert isinstance((await written_in_a_switch_over(found, session))[0], Ok)
             assert found.members["two"].statements == [b"UPDATE t SET a = 1"]
             session.close()
 
@@ -744,15 +748,8 @@ def test_what_the_old_primary_owes_is_fetched_before_a_write_waits_for_the_new_o
         async with switchable() as found:
             session = await client(found.port)
             await session.ask(Command.QUERY, INSERT)
-            main = found.engine.frontend.topology.groups["main"]
-            found.members["primary"].is_read_only = True
-            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
-            while not main.writers:  # noqa: ASYNC110 - there is no event for it
-                await asyncio.sleep(0)
 
-            main.promote(found.backend("two"))
-            main.found_writable()
-            await waiting
+            await written_in_a_switch_over(found, session)
             await session.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
 
             assert (Command.QUERY, b"SET last_insert_id=500") in found.members["two"].commands
