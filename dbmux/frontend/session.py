@@ -440,7 +440,9 @@ class Session(WarnedTenant):
         self._leave_cache()
         self._finish(connection)
         self.surroundings.end_statement(self)
-        if self.shelf is None or self.carried.pins or connection.is_in_transaction:
+        # What else a write tells, such as its number, is behind the rows that nobody reads any more.
+        is_read = self._query.access is Access.READ
+        if not is_read or self.shelf is None or self.carried.pins or connection.is_in_transaction:
             self.fail(error, CloseReason.LIMIT)
             return
         self.channel.write(packet.encode(err_from(error).build(), connection.scanner.sequence))

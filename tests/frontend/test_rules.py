@@ -16,6 +16,7 @@ from dbmux.events import QueryFinished
 from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.rules import Rules
 from dbmux.lexer import digest
+from dbmux.net.conversation import ConnectionClosed
 from dbmux.net.dial import dial
 from dbmux.routes import Reason
 from dbmux.sql.classify import classify
@@ -177,6 +178,23 @@ def test_a_result_with_too_many_rows_ends_with_an_error_and_the_session_goes_on(
             assert await served_by(session)
             assert len([message for message in await session.ask(Command.QUERY, b"SELECT 'three rows'")]) > 3
             session.close()
+
+    run(scenario)
+
+
+def test_too_many_rows_of_a_write_end_the_session_whose_number_they_hide() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+
+            told = await session.ask(
+                Command.QUERY, b"INSERT /* dbmux: max_rows=2 */ INTO t VALUES (1) RETURNING 'three rows'"
+            )
+
+            assert isinstance(told[-1], Err)
+            assert told[-1].number == 1104
+            with pytest.raises(ConnectionClosed):
+                await session.ask(Command.PING)
 
     run(scenario)
 
