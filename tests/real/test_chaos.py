@@ -137,7 +137,7 @@ def _disturbed(server: Server, proxy: Proxy, seconds: float, errors: Counter[int
     return _together(proxy.listen, until, errors, disturb)
 
 
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 600)
 def test_money_is_neither_made_nor_lost(server: Server, proxy: Proxy) -> None:
     values = ", ".join(f"({number}, {EACH})" for number in range(1, ACCOUNTS + 1))
     server.node.run(
