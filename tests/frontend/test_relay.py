@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from dbmux.backend.pool import Pool
+from dbmux.backend.vacancy import NO_ROLE
 from dbmux.wire import auth, packet
-from dbmux.wire.capabilities import Capability
+from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, ChangeUser, LoginRequest
@@ -65,6 +66,26 @@ def test_the_next_client_changes_the_user_on_the_connection_that_was_left() -> N
             assert (figures.unshared, figures.idle, figures.busy) == (1, 0, 0)
             await _leave(proxy, other)
             assert _pool(proxy).figures().idle == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("takes_it", [True, False], ids=["taken off", "refused"])
+def test_the_role_of_the_former_user_is_taken_off_on_mariadb_which_keeps_it(takes_it: bool) -> None:
+    def says(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.body == NO_ROLE and not takes_it:
+            return protocol.send_err(Err(number=1064, sqlstate=b"42000", message=b"no roles here"))
+        return select(protocol, command)
+
+    async def scenario() -> None:
+        backend = FakeBackend(
+            answer=says, version=b"10.11.19-MariaDB", capabilities=OFFERED & ~Capability.LONG_PASSWORD
+        )
+        async with running(backend) as proxy:
+            await _leave(proxy, await client(proxy.port))
+
+            assert backend.commands[:2] == [(Command.RESET_CONNECTION, b""), (Command.QUERY, NO_ROLE)]
+            assert _pool(proxy).figures().idle == int(takes_it)
 
     run(scenario)
 

@@ -34,6 +34,12 @@ def relay_in_tls(server: Server, tmp_path: Path) -> Iterator[int]:
     yield from _relay(tmp_path, {"address": f"127.0.0.1:{server.port}", "tls": "required"})
 
 
+@pytest.fixture
+def relay_over_one(server: Server, tmp_path: Path) -> Iterator[int]:
+    """The same, with one connection for all."""
+    yield from _relay(tmp_path, {"address": f"127.0.0.1:{server.port}", "max_connections": 1})
+
+
 def _relay(folder: Path, backend: dict[str, object]) -> Iterator[int]:
     port = next_free_port()
     process = serve(folder, {"listen": f"127.0.0.1:{port}", "backends": {"db": backend}})
@@ -161,6 +167,27 @@ def test_the_next_user_has_its_own_rights_and_schema(server: Server, relay: int)
         _ask(lesser, "SELECT * FROM mysql.user")
     assert refused.value.args[0] == 1142
     lesser.close()
+
+
+def test_the_next_user_has_not_the_former_ones_role(server: Server, relay_over_one: int) -> None:
+    _account(server, "lesser", "its own")
+    _account(server, "greater", "its own")
+    server.node.run(
+        "CREATE DATABASE IF NOT EXISTS hidden; CREATE TABLE IF NOT EXISTS hidden.t (a INT); DROP ROLE IF EXISTS seer;"
+        "CREATE ROLE seer; GRANT SELECT ON hidden.* TO seer; GRANT seer TO greater;"
+        f"SET DEFAULT ROLE seer {'TO' if server.is_mysql else 'FOR'} greater"
+    )
+    for _ in range(2):
+        with closing(_connect(relay_over_one, "greater", "its own", autocommit=True)) as greater:
+            assert _ask(greater, "SELECT COUNT(*) FROM hidden.t") == (0,)
+            number = _ask(greater, "SELECT CONNECTION_ID()")
+
+        with closing(_connect(relay_over_one, "lesser", "its own", autocommit=True)) as lesser:
+            assert _ask(lesser, "SELECT CONNECTION_ID()") == number
+            assert _ask(lesser, "SELECT CURRENT_ROLE()") == ("NONE" if server.is_mysql else None,)
+            with pytest.raises(pymysql.err.MySQLError) as refused:
+                _ask(lesser, "SELECT * FROM hidden.t")
+        assert refused.value.args[0] == 1142
 
 
 def test_a_wrong_password_after_a_right_one_is_refused_by_the_server(server: Server, relay: int) -> None:
