@@ -230,7 +230,10 @@ class Shelf:
     def sibling(self, key: ShelfKey) -> Shelf:
         """The shelf of the same pool and account with another key."""
         found = self.pool.shelf(key)
-        found.account = self.account
+        mine, its = self.account, found.account
+        # Somebody may have brought that one a newer password, and this one's may not hold any more.
+        if its is None or (mine is not None and its.since < mine.since):
+            found.account = mine
         return found
 
     def move(self, connection: Connection) -> None:

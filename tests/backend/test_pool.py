@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from dbmux.backend.connection import Connection
 from dbmux.backend.occupation import Occupation
-from dbmux.backend.pool import FULL_S, PATIENCE, Cap, Choice, Shelf
+from dbmux.backend.pool import FULL_S, PATIENCE, Account, Cap, Choice, Shelf
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.query import PinReason
 from dbmux.session import SessionState
@@ -406,6 +406,20 @@ def test_a_connection_that_got_a_schema_lies_among_those_that_have_one() -> None
 
     assert (without.idle, stage.shelf("ann").idle) == ([], [connection])
     assert connection.home is stage.shelf("ann")
+
+
+@pytest.mark.parametrize("own, others, holds", [(1.0, 2.0, b"its"), (2.0, 1.0, b"own"), (1.0, None, b"own")])
+def test_of_two_passwords_of_an_account_the_newer_one_holds(own: float, others: float | None, holds: bytes) -> None:
+    stage = Stage()
+    without, with_schema = stage.shelf("ann", has_schema=False), stage.shelf("ann")
+    without.account = Account(b"own", 45, own)
+    with_schema.account = Account(b"its", 45, others) if others is not None else None
+
+    sibling = without.sibling(with_schema.key)
+
+    assert sibling is with_schema
+    assert sibling.account is not None
+    assert sibling.account.password == holds
 
 
 def test_who_waits_in_a_pool_that_closes_is_told_to_connect_again() -> None:
