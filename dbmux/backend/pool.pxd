@@ -23,6 +23,7 @@ cdef class Pool:
     cdef object _dial
     cdef object _full_at
     cdef dict _kept
+    cdef dict _met
     cdef dict _passed
     cdef object _taken_by
     cdef double _waited_s

@@ -30,6 +30,9 @@ CHOICE = 8
 PATIENCE = 16
 # For so long a server that had no place for one more is not asked for one again.
 FULL_S = 1.0
+# What a server says to an account that has all the connections that it may have, and where that is set.
+_TOO_MANY_OF_ACCOUNT = {1203: b"", 1226: b"max_user_connections"}
+_SERVERS_SETTING = "max_user_connections of the account at the server,"
 WAIT_BOUNDS_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
@@ -75,6 +78,13 @@ class Cap(NamedTuple):
 
     limit: int
     setting: str
+
+
+class Met(NamedTuple):
+    """A limit of an account that the server has shown by a refusal, and when, by the pool's clock."""
+
+    cap: Cap
+    at: float
 
 
 class Waiter(Protocol):
@@ -265,7 +275,8 @@ class Pool:
     forgotten, but for those that once had a connection where some are to be kept idle. `worn` are too old and end when
     they come back.
     A server may have fewer places than the limit says, or others may have taken them: then `limit` is what there was,
-    and grows again with every connection that succeeds, and by one a second.
+    and grows again with every connection that succeeds, and by one a second. So it is with an account that may have no
+    more there, for that account alone.
     `busy` is how many sessions hold, and `carried` counts how often a connection had to be made ready for another one.
     """
 
@@ -274,6 +285,7 @@ class Pool:
         "_dial",
         "_full_at",
         "_kept",
+        "_met",
         "_passed",
         "_taken_by",
         "_waited_s",
@@ -328,6 +340,7 @@ class Pool:
         # How many connections of another kind went to those behind him.
         self._passed: dict[Waiter, int] = {}
         self._taken_by: Counter[bytes] = Counter()
+        self._met: dict[bytes, Met] = {}
         self._waits = [0] * (len(WAIT_BOUNDS_S) + 1)
         self._waited_s = 0.0
 
@@ -410,13 +423,20 @@ class Pool:
         return self._passed[first] > PATIENCE
 
     def _is_above(self, account: bytes) -> bool:
-        cap = self.caps.get(account)
+        cap = self._cap_of(account)
         is_above_cap = cap is not None and self._taken_by[account] > cap.limit
         return is_above_cap or (self.limit is not None and self.taken > self.limit)
 
     def _is_capped(self, account: bytes) -> bool:
-        cap = self.caps.get(account)
+        cap = self._cap_of(account)
         return cap is not None and self._taken_by[account] >= cap.limit
+
+    def _cap_of(self, account: bytes) -> Cap | None:
+        # The smaller one, where both the configuration and the server bound it.
+        cap, met = self.caps.get(account), self._met.get(account) if self._met else None
+        if met is None:
+            return cap
+        return met.cap if cap is None or met.cap.limit < cap.limit else cap
 
     def _first_helped(self, account: bytes, is_full: bool) -> Waiter | None:
         # By the end of one of this account's connections.
@@ -444,6 +464,8 @@ class Pool:
         shelf.has_failed = False
         self.admit(shelf, connection, now)
         shelf.give(connection, now)
+        if shelf.key.user in self._met:
+            self._ask_for_one_more(shelf.key.user)
         self._grow()
 
     def admit(self, shelf: Shelf, connection: Connection, now: float) -> None:
@@ -458,16 +480,42 @@ class Pool:
             self._kept[shelf] = None
 
     def failed(self, shelf: Shelf, error: MySQLError | BackendRefused) -> None:
-        """A dial failed: the first who waits for it is told."""
+        """A dial failed: the first who waits for it is told, unless he may have another connection of his account."""
         shelf.connecting -= 1
         shelf.has_failed = True
         shelf.failed_at = self._clock()
-        self._count_out(shelf.key.user)
+        if self.refused(shelf.key.user, error):
+            return
         if isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number and self.taken:
             self.limit, self._full_at = self.taken, self._clock()
         if (waiter := self.first(shelf)) is not None:
             waiter.denied(error)
         self.decide()
+
+    def refused(self, account: bytes, error: MySQLError | BackendRefused) -> bool:
+        """A place is free again: whether because the server lets this account have no more than those it has here.
+
+        If not, whoever is told of the error has to have the pool decide after it.
+        """
+        self._count_out(account)
+        if not isinstance(error, BackendRefused):
+            return False
+        setting = _TOO_MANY_OF_ACCOUNT.get(error.number)
+        # What was closed here a moment ago may still count there.
+        has_some = self._taken_by[account] > 0 or account in self._met
+        if setting is None or setting not in error.message or not has_some:
+            return False
+        self._met[account] = Met(Cap(self._taken_by[account], _SERVERS_SETTING), self._clock())
+        self.decide()
+        return True
+
+    def _ask_for_one_more(self, account: bytes) -> None:
+        # If anybody wants it; else the next who does will find out.
+        if any(waiter.account == account for waiter in self.queue):
+            self._met[account] = Met(Cap(self._taken_by[account] + 1, _SERVERS_SETTING), self._clock())
+            self.decide()
+        else:
+            del self._met[account]
 
     @property
     def is_refused_more(self) -> bool:
@@ -543,6 +591,8 @@ class Pool:
         if self._full_at is not None and now - self._full_at >= FULL_S:
             self._full_at = now
             self._grow()
+        for account in [account for account, met in self._met.items() if now - met.at >= FULL_S]:
+            self._ask_for_one_more(account)
         for shelf in list(self._kept):
             self._refill(shelf)
 
@@ -652,7 +702,7 @@ class Pool:
 
     def _state(self, now: float, account: bytes) -> tuple[str, str]:
         # Where the connections are that this account waits for, and what to do about it.
-        cap = self.caps.get(account)
+        cap = self._cap_of(account)
         if cap is not None and self._is_capped(account):
             shelves, taken = self._shelves_of(account), self._taken_by[account]
             whose, setting = f"{account.decode('utf-8', 'replace')}'s ", cap.setting

@@ -46,6 +46,8 @@ Entrance = Callable[[], Backend]
 FAREWELL_S = 5.0
 # For so long a learnt password is believed without asking the server again.
 BELIEVED_S = 60.0
+# How often a connection is opened for an account that may have no more at the server, after one of its own made room.
+TRIES = 3
 
 
 @dataclass(slots=True)
@@ -338,12 +340,22 @@ async def _check(door: Door, backend: Backend, who: Credentials, learnt: Learnt,
 
 async def _open(shelf: Shelf, backend: Backend, account: Account, deadline: float) -> None:
     pool = backend.pool
-    await Turn(pool, None, deadline, shelf.key.user).wait()
-    try:
-        connection = await open_shared(backend, shelf.key, account)
-    except BaseException:
-        pool.release(shelf.key.user)
-        raise
+    connection = None
+    for tries_left in reversed(range(TRIES)):
+        await Turn(pool, None, deadline, shelf.key.user).wait()
+        try:
+            connection = await open_shared(backend, shelf.key, account)
+            break
+        except BackendRefused as refused:
+            if not pool.refused(shelf.key.user, refused):
+                pool.decide()
+                raise
+            if not tries_left:
+                raise
+        except BaseException:
+            pool.release(shelf.key.user)
+            raise
+    assert connection is not None
     # Not before: with one that the server refuses no connection of the others must be dialled.
     shelf.account = account
     pool.admit(shelf, connection, time.perf_counter())

@@ -19,6 +19,10 @@ from tests.backend.pools import STATE, Client, Stage
 
 REFUSED = BackendRefused(1045, b"28000", b"no")
 FULL = BackendRefused(1040, b"08004", b"Too many connections")
+CROWDED = (
+    BackendRefused(1226, b"42000", b"User 'ann' has exceeded the 'max_user_connections' resource (current value: 1)"),
+    BackendRefused(1203, b"42000", b"User ann already has more than 'max_user_connections' active connections"),
+)
 ANN = {b"ann": Cap(1, "users.ann.max_connections")}
 
 
@@ -273,6 +277,81 @@ def test_a_dial_that_fails_is_told_to_one_and_tried_again_for_the_next() -> None
 
     assert (first.errors, second.errors) == ([REFUSED], [])
     assert stage.dials == [shelf]
+
+
+@pytest.mark.parametrize("crowded", CROWDED, ids=["one account", "all accounts"])
+class TestAccountWithoutAPlace:
+    """An account that may have fewer connections at the server than DbMux may take."""
+
+    def test_who_waits_gets_the_next_one_of_the_account_that_comes_back(self, crowded: BackendRefused) -> None:
+        stage = Stage(limit=9)
+        connection = stage.held(stage.shelf("ann"))
+        waiting = Client(stage.shelf("ann"))
+        stage.pool.wait(waiting)
+
+        stage.pool.failed(stage.dials.pop(), crowded)
+        assert (waiting.errors, stage.dials) == ([], [])
+        stage.give(connection)
+
+        assert waiting.connection is connection
+
+    def test_others_are_served(self, crowded: BackendRefused) -> None:
+        stage = Stage(limit=9)
+        stage.held(stage.shelf("ann"))
+        stage.pool.wait(Client(stage.shelf("ann")))
+        stage.pool.failed(stage.dials.pop(), crowded)
+
+        stage.pool.wait(Client(stage.shelf("bob")))
+
+        assert stage.dials == [stage.shelf("bob")]
+
+    def test_one_of_another_kind_that_lies_idle_makes_room(self, crowded: BackendRefused) -> None:
+        stage = Stage(limit=9)
+        idle = stage.held(stage.shelf("ann", has_schema=False))
+        stage.give(idle)
+        stage.pool.wait(Client(stage.shelf("ann")))
+
+        stage.pool.failed(stage.dials.pop(), crowded)
+
+        assert idle.is_closed
+        assert stage.dials == [stage.shelf("ann")]
+
+    def test_one_more_is_asked_for_after_a_second_also_where_what_was_closed_still_counted(
+        self, crowded: BackendRefused
+    ) -> None:
+        stage = Stage(limit=9)
+        stage.give(stage.held(stage.shelf("ann", has_schema=False)))
+        waiting = Client(stage.shelf("ann"))
+        stage.pool.wait(waiting)
+        for _ in range(2):
+            stage.pool.failed(stage.dials.pop(), crowded)
+        assert (waiting.errors, stage.dials) == ([], [])
+
+        stage.now = FULL_S
+        stage.pool.tend(stage.now, idle_s=60.0, lifetime_s=1e6)
+        stage.dialled()
+
+        assert waiting.connection is not None
+
+    def test_where_dbmux_has_none_of_it_who_waits_is_told(self, crowded: BackendRefused) -> None:
+        stage = Stage(limit=9)
+        waiting = Client(stage.shelf("ann"))
+        stage.pool.wait(waiting)
+
+        stage.pool.failed(stage.dials.pop(), crowded)
+
+        assert waiting.errors == [crowded]
+
+    def test_who_waits_in_vain_is_told_that_it_is_the_account(self, crowded: BackendRefused) -> None:
+        stage = Stage(limit=9)
+        stage.held(stage.shelf("ann"))
+        waiting = Client(stage.shelf("ann"), deadline=1.0)
+        stage.pool.wait(waiting)
+        stage.pool.failed(stage.dials.pop(), crowded)
+
+        stage.pool.expire(2.0)
+
+        assert "raise max_user_connections of the account at the server, or" in str(waiting.errors[0])
 
 
 class TestServerWithoutAPlace:

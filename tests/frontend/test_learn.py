@@ -10,6 +10,8 @@ from dbmux.errors import BackendRefused
 from dbmux.wire import auth
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
+from dbmux.wire.replies import Err
+from dbmux.wire.server import ServerProtocol
 from tests.fakes import PASSWORD, FakeBackend, row, run, running
 from tests.frontend.test_password_hash import log_in
 
@@ -31,6 +33,31 @@ def test_a_wrong_password_opens_no_connection_for_sessions_that_have_the_right_o
             await held
             one.close()
             two.close()
+
+    run(scenario)
+
+
+class Crowded(FakeBackend):
+    """A server at which an account may have one connection."""
+
+    def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+        if self.open > 1:
+            said = b"User 'app' has exceeded the 'max_user_connections' resource (current value: 1)"
+            return protocol.send_err(Err(number=1226, sqlstate=b"42000", message=said))
+        return super()._check(protocol, answer)
+
+
+def test_a_password_is_checked_over_the_only_connection_that_the_account_may_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dbmux.frontend.admission.BELIEVED_S", 0.0)
+
+    async def scenario() -> None:
+        async with running(Crowded(), login="learn") as proxy:
+            for _ in range(3):
+                one = await log_in(proxy, PASSWORD)
+                assert Row(row(b"SELECT 1")) in await one.ask(Command.QUERY, b"SELECT 1")
+                one.close()
 
     run(scenario)
 
