@@ -65,6 +65,8 @@ class FakeBackend:
     capabilities: int = OFFERED
     version: bytes = b"8.0.36-fake"
     init_connect: bytes = b""
+    # Whether the account has a time limit of its own.
+    is_limited: bytes = b"0"
     greets: bool = True
     logins: int = 0
     open: int = 0
@@ -137,7 +139,8 @@ class FakeBackend:
                 self.changes.append(body.partition(b"\0")[0])
                 return protocol.switch(AuthSwitch(plugin=auth.NATIVE, scramble=SCRAMBLE + b"\0"))
             case CommandReceived(command=3, body=body) if body.startswith(b"SELECT @@character_set_client"):
-                values = (b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_general_ci", b"", b"151", self.init_connect)
+                values = (b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_general_ci", b"", b"151", self.init_connect,
+                          self.is_limited)  # fmt: skip
                 wanted = values[: body.count(b"@@")]
                 return protocol.send_rows([COLUMN] * len(wanted), [row(*wanted)], Status.AUTOCOMMIT)
             case CommandReceived(command=3, body=body) if body == TRACK_CHANGES:

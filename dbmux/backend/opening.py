@@ -33,6 +33,8 @@ STATE_QUERY = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection,"
     b"@@sql_mode,@@max_connections,@@init_connect"
 )
+# An account's own limit (CREATE USER … WITH MAX_STATEMENT_TIME) is the session's variable from its login on.
+LIMIT_QUESTION = b",@@max_statement_time<>@@global.max_statement_time"
 
 
 async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> Connection:
@@ -41,7 +43,11 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
     conversation = await backend.reach(wish)
     try:
         ok = await log_in(backend, conversation, wish, Credentials(user=key.user, password=account.password))
-        row = (await ask(conversation, STATE_QUERY))[0]
+        protocol = conversation.protocol
+        assert isinstance(protocol, ClientProtocol)
+        assert protocol.greeting is not None
+        asks_for_limit = protocol.greeting.is_mariadb and can_reset(protocol.greeting)
+        row = (await ask(conversation, STATE_QUERY + LIMIT_QUESTION if asks_for_limit else STATE_QUERY))[0]
     except ConnectionClosed as error:
         raise MySQLError(
             ErrorCode.UNREACHABLE, f"backend {backend.name} closed the connection during the login; see its error log"
@@ -51,12 +57,11 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
         raise
     names = names_of(row[:4])
     backend.learn(account.charset, names, ok.state, row[4] or b"", int(row[5] or b"0"))
-    protocol = conversation.protocol
-    assert isinstance(protocol, ClientProtocol)
-    assert protocol.greeting is not None
     connection = Connection(conversation.channel, protocol.greeting, protocol.capabilities, SessionState(names=names))
     connection.scanner.status = protocol.status
-    connection.can_be_reset = not is_lost_by_reset(protocol.greeting, protocol.capabilities, row[6] or b"")
+    is_limited = b"1" in row[7:]
+    is_lost = is_limited or is_lost_by_reset(protocol.greeting, protocol.capabilities, row[6] or b"")
+    connection.can_be_reset = not is_lost
     if not can_reset(protocol.greeting):
         connection.renewal = Renewal(key.user, account.charset, account.password)
     conversation.channel.resume()

@@ -13,7 +13,7 @@ from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.net.conversation import ConnectionClosed
 from dbmux.wire import auth, packet
 from dbmux.wire.buffer import lenenc_bytes
-from dbmux.wire.capabilities import Capability
+from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, ChangeUser
@@ -567,6 +567,32 @@ def test_a_connection_that_a_reset_would_not_leave_as_its_login_made_it_is_repla
 
             assert proxy.backend.logins == 2
             assert Command.RESET_CONNECTION not in [number for number, _ in proxy.backend.commands]
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("is_limited, logins", [(b"0", 1), (b"1", 2)], ids=["the server's limit", "its own limit"])
+def test_on_mariadb_a_connection_is_not_reset_where_the_account_has_a_time_limit_of_its_own(
+    is_limited: bytes, logins: int
+) -> None:
+    fake = FakeBackend(
+        answer=select,
+        version=b"11.8.6-MariaDB",
+        capabilities=OFFERED & ~Capability.LONG_PASSWORD,
+        is_limited=is_limited,
+    )
+
+    async def scenario() -> None:
+        async with shared(fake) as proxy:
+            one, two = [await client(proxy.port) for _ in range(2)]
+            await one.ask(Command.QUERY, b"SET @a = 1")
+
+            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+
+            assert proxy.backend.logins == logins
+            assert (Command.RESET_CONNECTION in [number for number, _ in fake.commands]) == (logins == 1)
             one.close()
             two.close()
 

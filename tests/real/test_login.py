@@ -168,3 +168,20 @@ def test_mariadb_11_takes_the_self_made_certificate_where_the_password_is_known(
     assert wrong.returncode != 0
     if not admitted:
         assert "certificate" in done.stderr.lower()
+
+
+@pytest.mark.parametrize("way", ["relay", "learn"])
+def test_an_accounts_own_time_limit_holds_for_each_of_its_sessions(way: str, server: Server) -> None:
+    if server.is_mysql:
+        pytest.skip("its accounts have no such limit")
+    server.node.run("CREATE OR REPLACE USER hasty IDENTIFIED BY 'hasty' WITH MAX_STATEMENT_TIME 7")
+
+    for _ in range(3):
+        connection = pymysql.connect(
+            host="127.0.0.1", port=server.ports[way], user="hasty", password="hasty", autocommit=True
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT @@max_statement_time")
+            assert cursor.fetchone() == (7,)
+            # What another session has to have reset.
+            cursor.execute("SET @a = 1, max_statement_time = 5")
