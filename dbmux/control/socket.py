@@ -87,7 +87,10 @@ class ControlSocket:
                     what = str(body["what"])
                     if reader.access is Access.LOOKING and what not in QUESTIONS:
                         raise Refused(LOOKS_ONLY)
-                    value = await self._feed.ask(what, body.get("given") or {})
+                    given = body.get("given") or {}
+                    if not isinstance(given, dict):
+                        raise TypeError("what is given must be a JSON object")
+                    value = await self._feed.ask(what, given)
                     reader.say({"answer": {"id": number, "value": value}})
                 case "subscribe":
                     found = await self._feed.subscribe(str(body.get("filter", "")), int(body.get("since", 0)))
@@ -97,8 +100,14 @@ class ControlSocket:
                     reader.unsubscribe(number)
                 case _:
                     raise DbMuxError(f"{verb!r} is not known; there are hello, ask, subscribe, unsubscribe")
-        except (DbMuxError, ValueError, TypeError, KeyError) as error:
+        except (DbMuxError, ValueError, TypeError, KeyError, OverflowError) as error:
             reader.say({"refusal": {"id": number, "message": str(error) or repr(error)}})
+        except Exception as error:
+            # One request fails by what nobody foresaw, not the proxy.
+            told = {"message": f"a request to {verb} failed for an unforeseen reason", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(told)
+            message = f"it failed for a reason that nobody foresaw ({error!r}); see DbMux's log, and please report it"
+            reader.say({"refusal": {"id": number, "message": message}})
 
 
 class _Reader:

@@ -64,6 +64,10 @@ async def _refuse(given: Mapping[str, Any]) -> Any:
     raise Refused("not today")
 
 
+async def _stumble(given: Mapping[str, Any]) -> Any:
+    raise AttributeError("a mistake")
+
+
 @dataclass(frozen=True)
 class Engine:
     """What happens in it, and a feed of it."""
@@ -76,7 +80,7 @@ class Engine:
 async def direct(folder: Path, kept: int = 100, hello: Hello = HELLO) -> AsyncIterator[Engine]:
     """The feed within the process."""
     observer = Observer(None, kept)
-    answers = {"twice": _twice, "refuse": _refuse, "status": _status}
+    answers = {"twice": _twice, "refuse": _refuse, "status": _status, "stumble": _stumble}
     yield Engine(observer, DirectFeed(hello, observer, notes(), compiled, answers, asyncio.get_running_loop()))
 
 

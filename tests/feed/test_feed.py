@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,7 +172,7 @@ def test_questions_are_answered_or_refused(transport: Transport, tmp_path: Path)
             assert await engine.feed.ask("twice", {"number": 21}) == 42
             with pytest.raises(Refused, match="not today"):
                 await engine.feed.ask("refuse")
-            with pytest.raises(Refused, match="'nonsense' cannot be asked; there are refuse, status, twice"):
+            with pytest.raises(Refused, match="'nonsense' cannot be asked; there are refuse, status, stumble, twice"):
                 await engine.feed.ask("nonsense")
 
     run(scenario)
@@ -305,7 +306,19 @@ def test_the_engine_itself_takes_no_orders_from_who_only_looks(hellos: list[byte
     run(scenario)
 
 
-@pytest.mark.parametrize("line", [b"hello\n", b"[]\n", b'{"ask": 3}\n', b'{"a": {}, "b": {}}\n', b'{"dance": {}}\n'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"hello\n",
+        b"[]\n",
+        b'{"ask": 3}\n',
+        b'{"a": {}, "b": {}}\n',
+        b'{"dance": {}}\n',
+        b'{"ask": {"id": 1, "what": "twice", "given": [2]}}\n',
+        b'{"ask": {"id": 1, "what": "twice", "given": {"number": 1e999}}}\n',
+        b'{"subscribe": {"id": 1, "since": 1e999}}\n',
+    ],
+)
 def test_what_is_no_request_is_refused_and_the_connection_stands(line: bytes, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with over_the_socket(tmp_path):
@@ -315,6 +328,20 @@ def test_what_is_no_request_is_refused_and_the_connection_stands(line: bytes, tm
             writer.write(b'{"ask": {"id": 5, "what": "twice", "given": {"number": 2}}}\n')
             assert await reader.readline() == b'{"answer": {"id": 5, "value": 4}}\n'
             writer.close()
+
+    run(scenario)
+
+
+def test_a_mistake_in_an_answer_is_told_and_ends_that_request_alone(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+        async with over_the_socket(tmp_path) as engine:
+            with pytest.raises(Refused, match=r"nobody foresaw \(AttributeError\('a mistake'\)\)"):
+                await engine.feed.ask("stumble")
+            assert await engine.feed.ask("twice", {"number": 2}) == 4
+
+        assert [str(context["exception"]) for context in told] == ["a mistake"]
 
     run(scenario)
 
