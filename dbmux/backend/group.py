@@ -39,8 +39,8 @@ class Group:
     """A configured group.
 
     `primary` is the one that takes writes now, which with `"roles": "auto"` may change; `is_writable` tells whether it
-    does. `writers` wait until it does again, in their order. `observed` counts the reads that a replica would have
-    taken if the group did not only observe.
+    does, and `doubted_at` when it last seemed not to. `writers` wait until it does again, in their order. `observed`
+    counts the reads that a replica would have taken if the group did not only observe.
     """
 
     __slots__ = (
@@ -49,6 +49,7 @@ class Group:
         "_random",
         "_turn",
         "config",
+        "doubted_at",
         "is_followed",
         "is_timed",
         "is_writable",
@@ -78,6 +79,7 @@ class Group:
         # Whether how long answers take is of any account.
         self.is_timed = config.balance is Balance.FASTEST
         self.is_writable = True
+        self.doubted_at = 0.0
         self.is_followed = True
         self.observed = 0
         self.writers: dict[Writer, None] = {}
@@ -110,6 +112,7 @@ class Group:
     def doubt(self) -> None:
         """The primary refused a write, or cannot be reached: whether another server is it has to be found out."""
         self.is_writable = False
+        self.doubted_at = self._clock()
         self.primary.suspect()
 
     def found_writable(self) -> None:

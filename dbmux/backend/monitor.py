@@ -171,7 +171,7 @@ class Monitor:
             asked = [(replica, tasks.create_task(self._standing(replica))) for replica in group.replicas]
         standings = {group.primary: primary} | {replica: task.result() for replica, task in asked}
         if group.config.roles is Roles.AUTO:
-            self._assign(standings)
+            self._assign(standings, asked_at)
         async with asyncio.TaskGroup() as tasks:
             for replica in group.replicas:
                 tasks.create_task(self._measure(replica, standings[replica]))
@@ -186,7 +186,7 @@ class Monitor:
 
     # Who is the primary.
 
-    def _assign(self, standings: dict[Backend, Standing | None]) -> None:
+    def _assign(self, standings: dict[Backend, Standing | None], asked_at: float) -> None:
         group = self._group
         writable = [backend for backend, standing in standings.items() if standing and not standing.is_read_only]
         is_mute = standings[group.primary] is None and group.primary.is_usable
@@ -202,6 +202,9 @@ class Monitor:
             after.lag_s = None
             self._history.forget()
             self._emit(PrimaryChanged(time.time(), group.name, before.name, after.name))
+        elif group.doubted_at > asked_at:
+            # It took writes when it was asked, and has refused one since.
+            return
         if not group.is_writable:
             group.found_writable()
 

@@ -292,6 +292,29 @@ def test_the_primary_is_who_takes_writes() -> None:
     run(scenario)
 
 
+def test_a_primary_that_refused_a_write_since_it_was_asked_is_asked_again() -> None:
+    async def scenario() -> None:
+        async with monitored(roles="auto", top={"service": {"user": "nobody"}}) as (found, monitor):
+            main, one = found.engine.frontend.topology.groups["main"], found.members["one"]
+            tell = one.answer
+
+            def refused_meanwhile(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+                # The replicas are asked when the primary has answered.
+                main.doubt()
+                told: bytes | None = tell(protocol, command)
+                return told
+
+            one.answer = refused_meanwhile
+            await monitor.look()
+            assert not main.is_writable
+
+            one.answer = tell
+            await monitor.look()
+            assert main.is_writable
+
+    run(scenario)
+
+
 def test_of_two_that_take_writes_the_present_primary_stays_and_it_is_told_once() -> None:
     async def scenario() -> None:
         async with monitored(roles="auto", top={"service": {"user": "nobody"}}) as (found, monitor):
