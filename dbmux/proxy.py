@@ -10,7 +10,7 @@ import asyncio
 import secrets
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
 from random import Random
 from typing import Self
@@ -249,10 +249,12 @@ class Engine:
             known = known_groups.get(name)
             if known is not None:
                 group.observed = known.observed
-            if wanted.roles is Roles.AUTO and known is not None and known.primary in group.members:
-                # Who is the primary was found out, and is not found out anew.
-                group.promote(known.primary)
-                group.is_writable = known.is_writable
+            if wanted.roles is Roles.AUTO and known is not None:
+                primary = _same_server(known.primary, group.members)
+                if primary is not None:
+                    # Who is the primary was found out, and is not found out anew.
+                    group.promote(primary)
+                    group.is_writable = known.is_writable
         return Topology(backends, groups)
 
     def _server_tls(self, config: Config) -> ServerTls | None:
@@ -461,6 +463,12 @@ def _needed(leaving: list[Session], topology: Topology) -> frozenset[Backend]:
     groups = [s.group for s in leaving if s.group is not None and s.group.name not in topology.groups]
     members = {member for group in groups for member in group.members}
     return frozenset(members.difference(topology.backends.values()))
+
+
+def _same_server(known: Backend, members: Iterable[Backend]) -> Backend | None:
+    # Of those of another configuration, which may have given it other limits.
+    place = known.name, known.config.address
+    return next((member for member in members if (member.name, member.config.address) == place), None)
 
 
 def _caps(users: Mapping[str, User]) -> dict[bytes, Cap]:

@@ -902,6 +902,47 @@ def test_who_was_sent_to_a_server_that_is_removed_goes_to_another_or_is_told(rou
     run(scenario)
 
 
+def limited(found: Group, name: str) -> Config:
+    """The configuration with another limit for one of the servers."""
+    config = found.engine.config
+    changed = config.backends[name].model_copy(update={"max_connections": 7})
+    return config.model_copy(update={"backends": {**config.backends, name: changed}})
+
+
+def test_the_primary_that_was_found_stays_it_when_its_configuration_changes() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            found.engine.frontend.topology.groups["main"].promote(found.backend("two"))
+
+            await found.engine.apply(limited(found, "two"), "test", ())
+            main = found.engine.frontend.topology.groups["main"]
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert main.primary is found.backend("two")
+            assert main.primary.config.max_connections == 7
+            assert {replica.name for replica in main.replicas} == {"primary", "one"}
+            assert found.members["two"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
+def test_another_server_under_the_name_of_the_primary_that_was_found_is_not_it() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            found.engine.frontend.topology.groups["main"].promote(found.backend("two"))
+            config = found.engine.config
+            moved = config.backends["two"].model_copy(update={"address": TcpAddress("127.0.0.2", 3306)})
+
+            backends = {**config.backends, "two": moved}
+            await found.engine.apply(config.model_copy(update={"backends": backends}), "test", ())
+
+            assert found.engine.frontend.topology.groups["main"].primary is found.backend("primary")
+
+    run(scenario)
+
+
 def test_a_session_goes_on_when_its_servers_are_removed() -> None:
     async def scenario() -> None:
         async with group() as found:
