@@ -216,6 +216,8 @@ class Engine:
                 connect_timeout_s=config.timeouts.connect,
             )
             backends[name].greeting = self._memory.recall(str(wanted.address))
+            if known is not None and known.is_drained:
+                backends[name].drain()
         return backends
 
     def _settings(self, config: Config, backends: dict[str, Backend]) -> Settings:

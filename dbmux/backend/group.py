@@ -203,7 +203,7 @@ class Group:
         if replica.is_suspect:
             return "it is suspected"
         if not replica.weight:
-            return "it is drained" if replica.config.weight else "its weight is 0"
+            return "it is drained" if replica.is_drained else "its weight is 0"
         limit = self.config.max_lag
         if limit is None or not self.is_behind(replica):
             return ""

@@ -155,6 +155,15 @@ class Backend:
         """Whether nothing is known against it."""
         return self.state is not BackendState.DOWN and not self.is_suspect
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether it takes no reads by order, and not by its configuration."""
+        return not self.weight and bool(self.config.weight)
+
+    def drain(self) -> None:
+        """Take no more reads."""
+        self.weight = 0
+
     def note(self, seconds: float) -> None:
         """An answer took so long: one more for the moving average."""
         self.latency_s += (seconds - self.latency_s) * LATENCY_SHARE if self.latency_s else seconds

@@ -24,7 +24,7 @@ def drain(topology: Topology, name: str | None, stop: Callable[[], None]) -> dic
         raise ValueError(f"{name} is the primary of {', '.join(writable)}: make another server the primary first")
     if not any(backend in group.replicas for group in topology.groups.values()):
         raise ValueError(f"{name} is in no group with another server, which could take its statements")
-    backend.weight = 0
+    backend.drain()
     return {"backend": name, "busy": backend.pool.busy}
 
 

@@ -12,7 +12,7 @@ from dbmux.control.draining import drain, resume
 from dbmux.control.http import ControlServer, Pages, Readiness
 from dbmux.wire.commands import Command
 from tests.fakes import client, run
-from tests.frontend.test_routing import group
+from tests.frontend.test_routing import group, limited
 
 
 def nothing() -> None:
@@ -33,6 +33,21 @@ def test_a_drained_replica_takes_no_reads_until_it_is_resumed() -> None:
             assert resume(topology, "one") == {"backends": ["one"]}
             assert main.can_read(found.backend("one"))
             assert resume(topology, None) == {"backends": []}
+
+    run(scenario)
+
+
+def test_a_drained_replica_stays_so_when_its_configuration_changes() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            drain(found.engine.frontend.topology, "one", nothing)
+
+            await found.engine.apply(limited(found, "one"), "test", ())
+            topology = found.engine.frontend.topology
+
+            assert found.backend("one").config.max_connections == 7
+            assert topology.groups["main"].why_unread(found.backend("one")) == "it is drained"
+            assert resume(topology, "one") == {"backends": ["one"]}
 
     run(scenario)
 
