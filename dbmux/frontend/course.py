@@ -12,7 +12,7 @@ from time import perf_counter
 from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.pool import Shelf
-from dbmux.backend.server import Backend
+from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Target
 from dbmux.config.model import ImplicitTransactions, ReadYourWrites, Roles
 from dbmux.errors import BackendRefused
@@ -70,8 +70,10 @@ class Course:
         "_has_waited",
         "_home",
         "_is_ordered_read",
+        "_is_told",
         "_key",
         "_shelves",
+        "_was_sent_again",
         "autocommit",
         "chosen",
         "deadline",
@@ -109,6 +111,9 @@ class Course:
         # Whether it wrote something that others do not see yet.
         self.wrote = False
         self._has_waited = False
+        # Whether a hint names what the query under way must see, and whether the primary got that once more.
+        self._is_told = False
+        self._was_sent_again = False
         # Whether a rule or a hint sends the query under way, a SELECT, to a replica.
         self._is_ordered_read = False
         self._shelves = {backend: home}
@@ -129,7 +134,7 @@ class Course:
                 return reader
         self.route = route
         primary = group.primary
-        if primary not in self.tried and (primary.is_usable or needs_primary(query)):
+        if primary not in self.tried and (primary.is_usable or needs_primary(query) or self._is_bound(query)):
             return primary
         self.route = ROUTES[Role.REPLICA, Reason.NO_PRIMARY]
         return None if needs_primary(query) else group.any_reader(self.tried)
@@ -141,6 +146,8 @@ class Course:
         """
         group = self.group
         if self.tried or self.wait_for or self._has_waited or not self.autocommit or group.config.observe:
+            return None
+        if self._was_sent_again:
             return None
         if query.access is Access.READ:
             is_bound = self.written_at and group.config.read_your_writes is not ReadYourWrites.OFF
@@ -162,12 +169,32 @@ class Course:
         self.wait_for = b""
         self.deadline = 0.0
         self._has_waited = False
+        self._is_told = False
+        self._was_sent_again = False
         self._is_ordered_read = False
 
     def has_waited_in_vain(self) -> None:
         """The replica did not get in time what the session wrote: the primary has it."""
         self.wait_for = b""
         self._has_waited = True
+
+    def is_sent_again(self, query: Query, backend: Backend) -> bool:
+        """Whether a read that this server lost goes there once more: others may lack what it must see."""
+        if self._was_sent_again or backend is not self.group.primary or not self._is_bound(query):
+            return False
+        self._was_sent_again = True
+        return True
+
+    def _is_bound(self, query: Query) -> bool:
+        # Whether a read must see what the primary has, which may have lost a connection when it is only suspected.
+        if query.access is not Access.READ or self.group.primary.state is BackendState.DOWN:
+            return False
+        return self._is_told or bool(self._written_before)
+
+    @property
+    def _written_before(self) -> float:
+        # What a read must see of the session's own writes: all up to this moment, or 0.0 for nothing.
+        return 0.0 if self.group.config.read_your_writes is ReadYourWrites.OFF else self.written_at
 
     def _as_ordered(self, target: Target, route: Route, gtid: bytes, query: Query) -> Backend | None:
         # A statement that waits through a reload was ordered to a group that is followed no more.
@@ -192,6 +219,8 @@ class Course:
         group, config = self.group, self.group.config
         if not group.has_choice:
             return ONLY, None
+        wanted, written_at = orders.gtid if orders is not None else b"", self._written_before
+        self._is_told = bool(wanted)
         is_implicit = not self.autocommit and route is READ
         if is_implicit and config.implicit_transactions is ImplicitTransactions.PRIMARY:
             return ROUTES[Role.PRIMARY, Reason.IMPLICIT_TRANSACTION], None
@@ -201,8 +230,6 @@ class Course:
         if self._has_waited:
             return _OWN_WRITES, None
         self.tried += tuple(replica for replica in group.replicas if self._is_refused(replica))
-        wanted = orders.gtid if orders is not None else b""
-        written_at = 0.0 if config.read_your_writes is ReadYourWrites.OFF else self.written_at
         reader = None if wanted else group.reader(written_at, self.tried)
         if reader is None and (written_at or wanted):
             behind = group.reader(0.0, self.tried)

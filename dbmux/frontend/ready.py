@@ -310,9 +310,7 @@ class ReadyTenant(Tenant):
             return
         if was_closed and self._is_retriable:
             # Nothing of the command was sent: another connection is as good, and perhaps one of another server.
-            self._is_retriable = False
-            if not self._go_elsewhere():
-                self._get_connection()
+            self._try_again()
             return
         self._answer_error(error)
 

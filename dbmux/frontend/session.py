@@ -481,12 +481,10 @@ class Session(WarnedTenant):
 
     def _retry(self) -> None:
         # A read of which nothing came yet, once at the same server, and at each other one of the group.
-        self._is_retriable = False
         self._resend()
         if self.course is not None and self.backend is not None:
             self.backend.suspect()
-        if not self._go_elsewhere():
-            self._get_connection()
+        self._try_again()
 
     def backend_congested(self) -> None:
         """The backend reads slowly: the client must wait."""

@@ -524,6 +524,13 @@ class Tenant:
         is_there = self.backend is course.group.primary and self._query.access is not Access.READ
         return is_there and course.group.config.roles is Roles.AUTO
 
+    def _try_again(self) -> None:
+        # After a connection was lost: over another one, and rather at another server unless that lacks something.
+        course, backend = self.course, self.backend
+        self._is_retriable = course is not None and backend is not None and course.is_sent_again(self._query, backend)
+        if self._is_retriable or not self._go_elsewhere():
+            self._get_connection()
+
     def _go_elsewhere(self) -> bool:
         # After a server failed to take a query of which nothing was sent, or a read that it had not begun to answer.
         course, failed = self.course, self.backend

@@ -465,6 +465,61 @@ def test_reads_go_to_the_primary_when_no_replica_can_take_them() -> None:
     run(scenario)
 
 
+def test_own_writes_are_read_at_the_primary_though_it_is_suspected() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            await until(lambda: found.backend("primary").state is BackendState.UP)
+            session, other = await client(found.port), await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            found.backend("primary").is_suspect = True
+
+            assert await served_by(session) == "primary"
+            assert await served_by(other) != "primary"
+
+            found.backend("primary").state = BackendState.DOWN
+            assert await served_by(session) != "primary"
+            session.close()
+            other.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("reads", ["replicas", "all"])
+@pytest.mark.parametrize(("times", "servers"), [("once", {"primary"}), ("always", {"one", "two"})])
+def test_own_writes_are_read_at_the_primary_once_more_when_it_hangs_up(
+    times: str, servers: set[str], reads: str
+) -> None:
+    async def scenario() -> None:
+        async with group(reads=reads) as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            primary = found.members["primary"]
+            primary.hangs_up_once_on, primary.hangs_up_on = (b"SELECT", b"") if times == "once" else (b"", b"SELECT")
+
+            assert await served_by(session) in servers
+            assert len(primary.statements) == 3
+            session.close()
+
+    run(scenario)
+
+
+def test_own_writes_are_read_at_the_primary_though_a_connection_is_lost_while_it_is_made_ready() -> None:
+    async def scenario() -> None:
+        async with group() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            await session.ask(Command.QUERY, b"SET time_zone = '+01:00'")
+            other = await client(found.port)
+            await other.ask(Command.QUERY, b"UPDATE t SET a = 2")
+            found.members["primary"].hangs_up_once_on = b"time_zone"
+
+            assert await served_by(session) == "primary"
+            session.close()
+            other.close()
+
+    run(scenario)
+
+
 def test_clients_log_in_and_read_while_the_primary_is_away() -> None:
     async def scenario() -> None:
         async with group() as found:
