@@ -298,9 +298,8 @@ class Tenant:
             self._make_ready(connection)
         elif self.shelf is not None:
             self.state = int(State.WAITING)
-            # The time that it waited for a primary is another one.
-            since = perf_counter() if self.course is not None and self.course.deadline else self._started
-            self.deadline = since + self.surroundings.pool_wait_s
+            # The time that it waited for a primary, or for the answer of a server that is down by now, is another one.
+            self.deadline = perf_counter() + self.surroundings.pool_wait_s
             self.shelf.pool.wait(self)
 
     def _turn(self, course: Course, query: Query) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -1226,6 +1227,30 @@ def test_a_read_that_hangs_at_a_server_which_is_down_goes_to_another() -> None:
 
             (told,) = [message for message in await waiting if isinstance(message, Row)]
             assert told.payload[1:].decode() == ({"one", "two"} - {name}).pop()
+            session.close()
+
+    run(scenario)
+
+
+def test_a_read_that_has_hung_for_long_waits_for_a_connection_to_another_server_like_any() -> None:
+    async def scenario() -> None:
+        top = {"timeouts": {"pool_wait": "500ms"}}
+        async with group(("primary", "one"), max_connections=1, top=top) as found:
+            holder, session = await client(found.port), await client(found.port)
+            await holder.ask(Command.QUERY, b"BEGIN")
+            found.members["one"].is_deaf = True
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"SELECT 1"))
+            await until(lambda: b"SELECT 1" in found.members["one"].statements)
+            await asyncio.sleep(0.6)
+
+            found.engine.frontend.leave_hanging(found.backend("one"))
+            await until(lambda: bool(found.backend("primary").pool.queue))
+            found.engine.frontend.end_overdue(perf_counter())
+            await holder.ask(Command.QUERY, b"COMMIT")
+
+            (told,) = [message for message in await waiting if isinstance(message, Row)]
+            assert told.payload[1:].decode() == "primary"
+            holder.close()
             session.close()
 
     run(scenario)
