@@ -21,7 +21,7 @@ from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED
 from dbmux.wire.capabilities import Capability as C
 from dbmux.wire.client import ClientProtocol, ServerMessage
-from dbmux.wire.handshake import AuthSwitch, Greeting, LoginRequest
+from dbmux.wire.handshake import UTF8MB4, AuthSwitch, Greeting, LoginRequest
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import AuthAnswer, CommandReceived, ServerProtocol
 
@@ -195,6 +195,7 @@ async def connect(
     user: bytes = b"app",
     header: bytes = b"",
     schema: bytes = b"",
+    charset: int = UTF8MB4,
 ) -> TestClient | Err:
     """Log in at a port, as a balancer would after a PROXY header; the server's refusal is returned."""
     protocol = ClientProtocol()
@@ -216,7 +217,7 @@ async def connect(
     request = LoginRequest(
         capabilities=capabilities & greeting.capabilities,
         max_packet=1 << 24,
-        charset=45,
+        charset=charset,
         user=user,
         answer=answer,
         plugin=greeting.plugin,

@@ -101,6 +101,7 @@ async def by_users(
     door: Door, entrance: Entrance, users: Mapping[str, User], learnt: Learnt, deadline: float
 ) -> Admitted:
     """A user of the configuration; what one of whom only a hash is there has shown is remembered under that hash."""
+    door.refuse_ambiguous_name()
     name = door.claim.user
     user = users.get(name.decode("utf-8", "replace"))
     stored = user.password_hash if user is not None else None
@@ -113,6 +114,7 @@ async def by_users(
 
 async def by_learning(door: Door, entrance: Entrance, learnt: Learnt, deadline: float) -> Admitted:
     """Anybody whose password the server accepts, which is then known."""
+    door.refuse_ambiguous_name()
     who, proof = await login.show_password(door, learnt.credentials.get((entrance().name, door.claim.user)))
 
     async def admit(backend: Backend) -> Admitted:

@@ -22,7 +22,7 @@ from dbmux.frontend.entry import Entry
 from dbmux.net.conversation import Conversation
 from dbmux.wire import auth
 from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
-from dbmux.wire.handshake import AuthSwitch
+from dbmux.wire.handshake import AuthSwitch, is_utf8
 from dbmux.wire.replies import Err, Ok
 from dbmux.wire.rows import TextRow
 from dbmux.wire.server import AuthAnswer, ClientMessage, ServerProtocol
@@ -81,6 +81,15 @@ class Door:
         protocol = self.client.protocol
         assert isinstance(protocol, ServerProtocol)
         return protocol
+
+    def refuse_ambiguous_name(self) -> None:
+        """Raise MySQLError where the same bytes are another account's name in another character set."""
+        if not self.claim.user.isascii() and not is_utf8(self.charset):
+            raise MySQLError(
+                ErrorCode.ACCESS_DENIED,
+                "a user's name with letters beyond ASCII is only taken from clients whose character set is utf8mb4 or "
+                "utf8; connect with one of these",
+            )
 
     async def switch(self, request: AuthSwitch) -> bytes:
         """Have the client answer another plugin."""

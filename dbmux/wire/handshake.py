@@ -20,6 +20,10 @@ SCRAMBLE_LENGTH = 20
 AUTH_SWITCH = 0xFE
 # The collation with which DbMux itself logs in: every server has it.
 UTF8MB4 = 45
+# The collations of utf8mb3 and utf8mb4, by information_schema.collations of MariaDB 11.8 and MySQL 9.7.
+_UTF8 = frozenset(
+    (33, 45, 46, 76, 83, *range(192, 216), *range(223, 248), *range(255, 324), *range(576, 580), *range(608, 612))
+)
 # Plugins whose answers are made of a scramble.
 SCRAMBLED = frozenset((NATIVE, CACHING_SHA2, SHA256))
 
@@ -265,3 +269,8 @@ def _optional_string(reader: Reader) -> bytes:
     if reader.data.find(b"\0", reader.position) < 0:
         return reader.rest()
     return reader.until_nul()
+
+
+def is_utf8(collation: int) -> bool:
+    """Whether a client with this collation writes its user's name in UTF-8."""
+    return collation in _UTF8

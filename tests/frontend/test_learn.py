@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err
 from dbmux.wire.server import ServerProtocol
-from tests.fakes import PASSWORD, FakeBackend, row, run, running
+from tests.fakes import PASSWORD, FakeBackend, TestClient, connect, row, run, running
 from tests.frontend.test_password_hash import log_in
 
 
@@ -74,5 +75,32 @@ def test_a_wrong_password_does_not_make_it_forget_the_right_one() -> None:
 
             assert proxy.backend.logins == opened
             again.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("way", [{"users": {"\u00e9": PASSWORD.decode()}}, {"login": "learn"}])
+def test_a_name_that_is_another_accounts_in_the_clients_character_set_is_refused(way: dict[str, Any]) -> None:
+    latin1 = 8
+
+    async def scenario() -> None:
+        async with running(**way) as proxy:
+            refused = await connect(proxy.port, user="\u00e9".encode(), charset=latin1)
+
+            assert isinstance(refused, Err)
+            assert refused.number == 1045
+            assert b"utf8mb4" in refused.message
+            assert proxy.backend.logins == 0
+
+    run(scenario)
+
+
+def test_a_name_beyond_ascii_is_taken_in_utf8() -> None:
+    async def scenario() -> None:
+        async with running(users={"\u00e9": PASSWORD.decode()}) as proxy:
+            taken = await connect(proxy.port, user="\u00e9".encode())
+
+            assert isinstance(taken, TestClient)
+            taken.close()
 
     run(scenario)

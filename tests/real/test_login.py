@@ -10,6 +10,7 @@ import pymysql
 import pytest
 
 from dbmux.playground.node import Node, next_free_port
+from dbmux.wire.handshake import is_utf8
 from tests.real.conftest import ACCOUNT, PASSWORD, Server, serve, wait_until_served
 
 pytestmark = pytest.mark.real
@@ -42,6 +43,14 @@ def _make_socket_account(node: Node, is_mysql: bool) -> None:
         node.run("CREATE USER IF NOT EXISTS by_socket IDENTIFIED WITH auth_socket")
     else:
         node.run("CREATE USER IF NOT EXISTS by_socket IDENTIFIED VIA unix_socket")
+
+
+def test_the_collations_in_which_names_are_utf8_are_the_servers_own(server: Server) -> None:
+    told = server.node.run("SELECT id, character_set_name FROM information_schema.collations WHERE id < 1024")
+    named = [line.split() for line in told.splitlines() if line[:1].isdigit()]
+
+    assert named
+    assert [name for number, name in named if is_utf8(int(number)) != name.startswith("utf8")] == []
 
 
 def test_an_account_of_the_unix_socket_is_refused_over_tcp_with_what_to_do(server: Server) -> None:
