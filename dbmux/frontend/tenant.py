@@ -394,7 +394,6 @@ class Tenant:
             return False
         if course.group.config.roles is not Roles.AUTO or not self._is_retriable or not self._sent:
             return False
-        self._is_retriable = False
         self.connection = None
         self._lift_limits(connection)
         # Of the statement before it knows the id alone; the rest was cleared by the one that it refused.

@@ -750,6 +750,26 @@ def test_writes_wait_for_the_new_primary_in_a_switch_over() -> None:
     run(scenario)
 
 
+def test_a_write_that_the_new_primary_refuses_as_well_waits_on() -> None:
+    async def scenario() -> None:
+        async with switchable() as found:
+            session = await client(found.port)
+            main = found.engine.frontend.topology.groups["main"]
+            found.members["primary"].is_read_only = found.members["one"].is_read_only = True
+            waiting = asyncio.ensure_future(session.ask(Command.QUERY, b"UPDATE t SET a = 1"))
+            for name in ("one", "two"):
+                while not main.writers:  # noqa: ASYNC110 - there is no event for it
+                    await asyncio.sleep(0)
+                main.promote(found.backend(name))
+                main.found_writable()
+
+            assert isinstance((await waiting)[0], Ok)
+            assert found.members["two"].statements == [b"UPDATE t SET a = 1"]
+            session.close()
+
+    run(scenario)
+
+
 def test_of_several_statements_of_which_one_was_done_none_is_sent_again() -> None:
     async def scenario() -> None:
         async with switchable() as found:
