@@ -38,7 +38,7 @@ from dbmux.config.model import CachePolicy
 from dbmux.events import KEPT, MEMORY, QueryFinished
 from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.orders import Orders
-from dbmux.frontend.prepared import HELD, Statement
+from dbmux.frontend.prepared import EXECUTE, HELD, Statement
 from dbmux.frontend.ready import ReadyTenant
 from dbmux.frontend.tenant import (
     AUTOCOMMIT,
@@ -59,7 +59,7 @@ from dbmux.routes import CACHED
 from dbmux.session import SessionState
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.commands import Command, Shape
+from dbmux.wire.commands import Shape
 from dbmux.wire.replies import Ok, Status, tells_only_charsets
 
 # A reply with a flag of these says something of the moment or of the session.
@@ -72,7 +72,6 @@ OTHER_STATUS = ~int(
     | Status.SESSION_STATE_CHANGED
 )
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
-EXECUTE = int(Command.STMT_EXECUTE)
 HIT, MISS = Verdict.HIT, Verdict.MISS
 # A command was sent, or will be.
 _UNDER_WAY = frozenset((State.FILE_UPLOAD, State.REPLYING, State.STATEMENT_UPLOAD, State.WAITING))

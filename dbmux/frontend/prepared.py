@@ -1,3 +1,4 @@
+# cython: annotation_typing=False, language_level=3, nonecheck=True
 """A session's prepared statements, whose numbers are the session's own.
 
 At the server a statement is prepared on each connection that runs it, when it first does. Commands with the session's
@@ -27,50 +28,71 @@ from dbmux.wire.statements import BulkFlag, Execute, ExecuteFlag, ParameterType,
 
 # MariaDB's clients name by it the statement that was prepared last, whose number they do not know yet.
 LAST = 0xFFFFFFFF
-NUMBER = slice(5, 9)
+NUMBER_AT, NUMBER_END = 5, 9
+# A plain number, which is quickly compared.
+EXECUTE = int(Command.STMT_EXECUTE)
 # Variables that hold for a statement as they were when it was prepared; all but the first on MySQL alone.
 HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
 # Behind the number of an execution: its flags, and how often it is to be done.
-_BEHIND_HEAD = NUMBER.stop + 5
+_BEHIND_HEAD = NUMBER_END + 5
 
 
-@dataclass(slots=True)
 class Statement:
     """One statement, prepared when the session was in `state`; `types` as they were last told, as in the command."""
 
-    id: int
-    text: bytes
-    query: Query
-    parameters: int
-    # Of its results, as the client was told last.
-    columns: int
-    state: SessionState
-    types: bytes = b""
-    # Those that MySQL has derived for the parameters: at first, and by now; empty elsewhere.
-    derived_at_first: bytes = b""
-    derived: bytes = b""
-    # The types of values by which these do not change.
-    fitting: bytes = b""
-    # Whether the execution under way leaves the server's statement with types that are not known.
-    is_derailed: bool = False
-    # Whether it shares no server's statement: one with the same text has long data or an open cursor.
-    is_apart: bool = False
-    # Whether it is prepared without a schema, because the session has none to come back to.
-    is_astray: bool = False
-    # Whether the schema in which it was prepared is not there any more.
-    is_homeless: bool = False
-    # Whether nothing can be ordered for it, and an execution leaves nothing behind.
-    is_bare: bool = False
-    # Whether the next execution must tell the client that there are other columns than it knows.
-    is_changed: bool = False
-    # For the cache's keys.
-    sizes: bytes = b""
-    _key: StatementKey | None = None
-    _shown: bytes | None = None
+    __slots__ = (
+        "_key",
+        "_shown",
+        "columns",
+        "derived",
+        "derived_at_first",
+        "fitting",
+        "id",
+        "is_apart",
+        "is_astray",
+        "is_bare",
+        "is_changed",
+        "is_derailed",
+        "is_homeless",
+        "parameters",
+        "query",
+        "sizes",
+        "state",
+        "text",
+        "types",
+    )
 
-    def __post_init__(self) -> None:
-        self.sizes = sizes(self.text, self.columns)
-        self.is_bare = self.query.is_plain and self.query.is_digest_wide and b"dbmux" not in self.text
+    def __init__(
+        self, id: int, text: bytes, query: Query, parameters: int, columns: int, state: SessionState, derived: bytes
+    ) -> None:
+        self.id = id
+        self.text = text
+        self.query = query
+        self.parameters = parameters
+        # Of its results, as the client was told last.
+        self.columns = columns
+        self.state = state
+        self.types = b""
+        # Those that MySQL has derived for the parameters: at first, and by now; empty elsewhere.
+        self.derived_at_first = self.derived = derived
+        # The types of values by which these do not change.
+        self.fitting = b""
+        # Whether the execution under way leaves the server's statement with types that are not known.
+        self.is_derailed = False
+        # Whether it shares no server's statement: one with the same text has long data or an open cursor.
+        self.is_apart = False
+        # Whether it is prepared without a schema, because the session has none to come back to.
+        self.is_astray = False
+        # Whether the schema in which it was prepared is not there any more.
+        self.is_homeless = False
+        # Whether nothing can be ordered for it, and an execution leaves nothing behind.
+        self.is_bare = query.is_plain and query.is_digest_wide and b"dbmux" not in text
+        # Whether the next execution must tell the client that there are other columns than it knows.
+        self.is_changed = False
+        # For the cache's keys.
+        self.sizes = sizes(text, columns)
+        self._key: StatementKey | None = None
+        self._shown: bytes | None = None
 
     @property
     def shown(self) -> bytes:
@@ -120,7 +142,7 @@ class Statement:
         """
         count = self.parameters
         flag_at = _BEHIND_HEAD + (count + 7) // 8
-        if data[4] != Command.STMT_EXECUTE or len(data) < flag_at or data[9]:
+        if len(data) < flag_at or data[4] != EXECUTE or data[9]:
             return False
         return not count or (len(data) > flag_at and not data[flag_at] and bool(self.types))
 
@@ -171,9 +193,7 @@ class Statements:
         """A statement was prepared; `derived` are the types that MySQL gave to its parameters."""
         self.last += 1
         self.latest = self.last
-        statement = Statement(
-            self.last, text, query, told.parameters, told.columns, state, derived_at_first=derived, derived=derived
-        )
+        statement = Statement(self.last, text, query, told.parameters, told.columns, state, derived)
         self.by_id[self.last] = statement
         return statement
 
@@ -184,9 +204,9 @@ class Statements:
 
     def find(self, data: bytes) -> Statement:
         """The statement that a command is about; raises MySQLError 1243."""
-        number = int.from_bytes(data[NUMBER], "little")
+        number = number_in(data)
         statement = self.by_id.get(self.latest if number == LAST else number)
-        if statement is None or len(data) < NUMBER.stop:
+        if statement is None:
             raise MySQLError(
                 ErrorCode.UNKNOWN_STATEMENT, f"no prepared statement has the number {number} here; prepare it again"
             )
@@ -200,14 +220,14 @@ class Statements:
         """
         if data[4] != Command.STMT_EXECUTE:
             return statement.types
-        reader = Reader(data[NUMBER.stop :])
+        reader = Reader(data[NUMBER_END:])
         count = self._count(statement, reader)
         if count:
             reader.take((count + 7) // 8)
             if reader.integer(1):
                 begin = reader.position
                 end = _types_end(reader, count, bool(self.capabilities & Capability.QUERY_ATTRIBUTES))
-                return data[NUMBER.stop + begin : NUMBER.stop + end]
+                return data[NUMBER_END + begin : NUMBER_END + end]
             if not statement.types:
                 raise MySQLError(ErrorCode.NO_TYPES, "values came whose types were never sent; send both together")
         return statement.types
@@ -221,7 +241,7 @@ class Statements:
 
     def sent_unread(self, statement: Statement, types: bytes, data: bytes) -> bytes:
         """The same without a look at the texts, which may have been sent ahead."""
-        reader = Reader(data[NUMBER.stop :])
+        reader = Reader(data[NUMBER_END:])
         count = self._count(statement, reader)
         return sent(types, reader.integer((count + 7) // 8), self.capabilities)
 
@@ -235,14 +255,14 @@ class Statements:
         at_first = statement.derived_at_first
         if derived_after(at_first, read(told, values), at_first) != statement.derived:
             return b""
-        execution = Execute(statement=0, flags=data[NUMBER.stop], types=told, values=values)
+        execution = Execute(statement=0, flags=data[NUMBER_END], types=told, values=values)
         return bytes(packet.HEADER) + data[4:5] + execution.build(self.capabilities)
 
     def _parse(
         self, statement: Statement, types: bytes, data: bytes
     ) -> tuple[tuple[ParameterType, ...], tuple[Value, ...]]:
         told = parse_types(types, self.capabilities)
-        return told, parse_execute(data[NUMBER.start :], self.capabilities, statement.parameters, told).values
+        return told, parse_execute(data[NUMBER_AT:], self.capabilities, statement.parameters, told).values
 
     def _count(self, statement: Statement, reader: Reader) -> int:
         # How many values there are; the reader goes from the flags to behind the number.
@@ -257,7 +277,7 @@ class Statements:
         """The command to execute it on a connection; raises ProtocolError for a malformed one."""
         if not statement.parameters and not self.capabilities & Capability.QUERY_ATTRIBUTES:
             return in_packets(renumbered(data, server_id))
-        head, tail = data[4:5] + server_id.to_bytes(4, "little"), data[NUMBER.stop :]
+        head, tail = data[4:5] + server_id.to_bytes(4, "little"), data[NUMBER_END:]
         if data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
             tail = self._bulk_types(statement, tail, connection, server_id)
         else:
@@ -306,9 +326,21 @@ def key_of(text: bytes, state: SessionState) -> StatementKey:
     return StatementKey(text, state.schema, state.names, tuple(map(state.variable, HELD)))
 
 
+def number_in(data: bytes) -> int:
+    """The number of the statement that a command is about; 0, which none has, where it is cut short."""
+    if len(data) < NUMBER_END:
+        return 0
+    return data[5] | data[6] << 8 | data[7] << 16 | data[8] << 24
+
+
 def renumbered(data: bytes, number: int) -> bytes:
     """A command about a statement, or the answer to its preparation, with another number in the same place."""
-    return data[: NUMBER.start] + number.to_bytes(4, "little") + data[NUMBER.stop :]
+    anew = bytearray(data)
+    anew[5] = number & 0xFF
+    anew[6] = number >> 8 & 0xFF
+    anew[7] = number >> 16 & 0xFF
+    anew[8] = number >> 24
+    return bytes(anew)
 
 
 def in_packets(command: bytes) -> bytes:

@@ -26,11 +26,12 @@ from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, CloseReason, SessionClosed
 from dbmux.footprint import ANYWHERE
-from dbmux.frontend.cached import EXECUTE, switches_cache
+from dbmux.frontend.cached import switches_cache
 from dbmux.frontend.carried import Carried, PinKey
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.orders import Orders, orders
+from dbmux.frontend.prepared import EXECUTE
 from dbmux.frontend.statements import PREPARED
 from dbmux.frontend.tenant import (
     AUTOCOMMIT,

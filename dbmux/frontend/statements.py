@@ -11,15 +11,16 @@ from __future__ import annotations
 from abc import abstractmethod
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.frontend.cached import EXECUTE, CachedTenant
+from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
 from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, fits, rehearsal, sent
 from dbmux.frontend.diagnostics import with_status, with_warnings
-from dbmux.frontend.prepared import NUMBER, Statement, Statements, in_packets, renumbered
+from dbmux.frontend.prepared import EXECUTE, Statement, Statements, in_packets, number_in, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State
 from dbmux.net.channel import Channel
@@ -234,8 +235,7 @@ class StatementTenant(CachedTenant):
 
     def _execute_bare(self, data: bytes) -> bool:
         """The fast lane of executions, and all of it: what `_run_prepared` would do for most; False for the others."""
-        number = int.from_bytes(data[NUMBER], "little")
-        statement = self._statements.by_id.get(number) if self._statements is not None else None
+        statement = self._statements.by_id.get(number_in(data)) if self._statements is not None else None
         # Only a login that was relayed is a pin that makes no difference here.
         is_tied = len(self.carried.pins) > (self.shelf is None)
         is_bare = statement is not None and statement.is_bare and not statement.is_astray
@@ -256,15 +256,15 @@ class StatementTenant(CachedTenant):
                 return True
             if self._consult(cache, query):
                 self._command = EXECUTE
-                self._resume = lambda: self._request_alone(
-                    query, data, lambda: self._send_execution(statement, data, is_usual=True), statement
-                )
+                send = partial(self._send_execution, statement, data, is_usual=True)
+                self._resume = partial(self._request_alone, query, data, send, statement)
                 return True
         connection, key = self._take_bare(query), statement.key
         there = None if connection is None else connection.statements.get(key)
         if connection is None or there is None or (types and connection.bound.get(there) != types):
             self._shape = RESULT
-            self._request_on(query, data, lambda: self._send_execution(statement, data, is_usual=True), statement)
+            send = partial(self._send_execution, statement, data, is_usual=True)
+            self._request_on(query, data, send, statement)
             return True
         connection.statements.move_to_end(key)
         self._command = EXECUTE

@@ -3,6 +3,7 @@ cimport cython
 from dbmux.backend.connection cimport Connection
 from dbmux.backend.pool cimport Shelf
 from dbmux.frontend.carried cimport Carried
+from dbmux.frontend.prepared cimport Statement
 from dbmux.kernel cimport ReplyScanner
 
 cdef class Tenant:
@@ -27,7 +28,7 @@ cdef class Tenant:
     cdef public double _sent_at
     cdef public int _shape
     cdef public double _started
-    cdef public object _statement
+    cdef public Statement _statement
     cdef public Py_ssize_t _text_at
     cdef public object _then
     cdef public double _transaction_since
