@@ -77,8 +77,17 @@ async def run(connection: Connection, commands: list[tuple[Command, bytes]]) -> 
     if connection.is_closed:
         raise MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection; try again")
     future: asyncio.Future[list[Answer]] = asyncio.get_running_loop().create_future()
-    exchange = Exchange(commands, future.set_result, future.set_exception)
-    exchange.begin(connection)
+
+    # Between the moment in which who waits is cancelled and the one in which it hears of that, both may still come.
+    def done(answers: list[Answer]) -> None:
+        if not future.done():
+            future.set_result(answers)
+
+    def failed(error: BackendRefused | MySQLError) -> None:
+        if not future.done():
+            future.set_exception(error)
+
+    Exchange(commands, done, failed).begin(connection)
     try:
         return await future
     except asyncio.CancelledError:

@@ -11,9 +11,12 @@ from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.pool import Shelf
 from dbmux.backend.turn import Turn, run
 from dbmux.errors import ErrorCode, MySQLError
+from dbmux.wire import packet
 from dbmux.wire.commands import Command
 from tests import fakes
 from tests.backend.pools import Client, Stage
+
+OK = b"\x00\x00\x00\x02\x00\x00\x00"
 
 
 def test_who_leaves_the_queue_leaves_no_trace() -> None:
@@ -93,6 +96,25 @@ def test_nothing_is_asked_on_a_connection_that_is_closed() -> None:
             await run(connection, [(Command.QUERY, b"SELECT 1")])
 
         assert caught.value.code is ErrorCode.LOST_IN_REPLY
+
+    fakes.run(scenario)
+
+
+@pytest.mark.parametrize("comes", [lambda one: one.received(packet.encode(OK, 1)), lambda one: one.closed(None)])
+def test_an_answer_that_comes_in_the_moment_in_which_nobody_waits_any_more_is_dropped(
+    comes: Callable[[Connection], None],
+) -> None:
+    async def scenario() -> None:
+        connection = Stage().new_connection()
+        waiting = asyncio.create_task(run(connection, [(Command.PING, b"")]))
+        await asyncio.sleep(0)
+
+        waiting.cancel()
+        comes(connection)
+        await asyncio.gather(waiting, return_exceptions=True)
+
+        assert waiting.cancelled()
+        assert connection.is_closed
 
     fakes.run(scenario)
 
