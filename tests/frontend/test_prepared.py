@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dbmux.errors import ErrorCode
 from dbmux.events import Pinned, Unpinned
+from dbmux.frontend.prepared import number_in, renumbered
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.commands import Command
@@ -14,6 +17,7 @@ from dbmux.wire.server import CommandReceived, ServerProtocol
 from dbmux.wire.statements import Prepared
 from tests.fakes import COLUMN, PASSWORD, FakeBackend, client, row, run, running
 
+NUMBERS = st.integers(0, 2**32 - 1)
 TEXT = Column(name=b"?", type=FieldType.VAR_STRING)
 
 
@@ -246,3 +250,16 @@ def test_only_the_server_knows_the_row_count_of_many_rows_at_once() -> None:
             two.close()
 
     run(scenario)
+
+
+@given(number=NUMBERS, other=NUMBERS, rest=st.binary())
+def test_a_command_with_another_number_is_the_same_but_for_that(number: int, other: int, rest: bytes) -> None:
+    data = b"\x0a\x00\x00\x00\x17" + number.to_bytes(4, "little") + rest
+
+    assert number_in(data) == number
+    assert number_in(renumbered(data, other)) == other
+    assert renumbered(renumbered(data, other), number) == data
+
+
+def test_a_command_that_is_cut_short_has_no_number() -> None:
+    assert number_in(b"\x04\x00\x00\x00\x19\x01\x00\x00") == 0
