@@ -281,7 +281,7 @@ class Answers:
 
     def kill(self, number: int, what: str) -> dict[str, Any]:
         """End a session, or have its server stop what runs for it."""
-        session = self._engine.frontend.find(number)
+        session = self._engine.frontend.sessions.get(number)
         if session is None:
             raise Refused(f"no session has the number {number}; see `dbmux clients`")
         match what:

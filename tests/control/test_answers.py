@@ -16,7 +16,7 @@ from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.config.serving import Serving, run, servers, serving, write
-from tests.fakes import PASSWORD, FakeBackend, TestClient, client, row, select
+from tests.fakes import PASSWORD, FakeBackend, TestClient, client, connect, row, select
 
 USERS = {"app": PASSWORD.decode()}
 
@@ -153,6 +153,24 @@ def test_a_session_can_be_ended(tmp_path: Path) -> None:
             assert await asked(served, "clients") == []
             with pytest.raises(Refused, match="no session has the number"):
                 await served.feed.ask("kill", {"session": session["id"]})
+
+    run(scenario)
+
+
+def test_an_admin_at_the_sql_door_can_be_sent_away(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with (
+            servers(FakeBackend()) as (db,),
+            serving(tmp_path / "a.json", {"backends": {"db": db}, "admins": {"ops": "topsecret"}}) as served,
+        ):
+            await connect(served.port(), b"topsecret", user=b"ops")
+            (session,) = await asked(served, "clients")
+            with pytest.raises(Refused, match="nothing runs for"):
+                await served.feed.ask("kill", {"session": session["id"], "what": "query"})
+
+            await asked(served, "kill", session=session["id"], what="connection")
+
+            assert await asked(served, "clients") == []
 
     run(scenario)
 
