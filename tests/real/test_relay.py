@@ -190,16 +190,21 @@ def test_the_next_user_has_not_the_former_ones_role(server: Server, relay_over_o
         assert refused.value.args[0] == 1142
 
 
+def _refusal(port: int, user: str) -> str:
+    # MariaDB asks for a name that is not there as for one of its accounts, which may have a plugin that PyMySQL lacks.
+    with pytest.raises((pymysql.err.OperationalError, RuntimeError)) as refused:
+        _connect(port, user, "wrong")
+    return str(refused.value.args[0])
+
+
 def test_a_wrong_password_after_a_right_one_is_refused_by_the_server(server: Server, relay: int) -> None:
     number = _leave(_connect(relay), server)
 
-    refused = [_error(relay, user, "wrong") for user in (ACCOUNT, "nobody_at_all")]
+    refused = [_refusal(relay, user) for user in (ACCOUNT, "nobody_at_all")]
     fine = _connect(relay)
 
-    # For a name that is not there MariaDB asks as for one of its accounts, whichever that is.
-    number_for_nobody, _ = _error(server.port, "nobody_at_all", "wrong")
-    assert [number for number, _ in refused] == [1045, number_for_nobody]
-    assert all("Access denied for user" in message for _, message in refused)
+    assert refused == [_refusal(server.port, user) for user in (ACCOUNT, "nobody_at_all")]
+    assert refused[0] == "1045"
     # A connection on which a change of user failed is closed.
     assert _ask(fine, "SELECT CONNECTION_ID()") != (number,)
     fine.close()
