@@ -1,12 +1,14 @@
 """The loads: each is put on one target once, and gives its figures.
 
-A target and options come in, metrics by name go out. sysbench makes the queries; the rest are small clients of our own.
+A target and options come in, metrics by name go out. sysbench makes the queries and mariadb-slap the logins; the
+rest are small clients of our own.
 """
 
 from __future__ import annotations
 
 import contextlib
 import resource
+import shutil
 import socket
 import ssl
 import subprocess
@@ -41,6 +43,7 @@ from dbmux.wire.replies import Err, Ok
 
 ROWS, ROW_BYTES = 100_000, 185
 CONNECTS = 300
+LOGINS = 4_000
 CROWD = 64
 THRONG_CLIENTS = 1_000
 POINT_SELECT = "oltp_point_select"
@@ -158,6 +161,23 @@ def connect(target: Target, options: Options) -> dict[str, float]:
     return {"connections/s": CONNECTS / seconds, "p99 ms": waits[int(CONNECTS * 0.99)] * 1e3}
 
 
+def logins(target: Target, options: Options) -> dict[str, float]:
+    """The same by several clients at once, which cost too little to hide what is measured."""
+    program = shutil.which("mariadb-slap")
+    if program is None:
+        return {}
+    account = [f"--user={USER}", f"--password={PASSWORD}", f"--create-schema={SCHEMA}", "--no-drop", "--skip-ssl"]
+    run = [program, "--no-defaults", "--host=127.0.0.1", f"--port={target.port}", *account, "--query=SELECT 1"]
+    run += [f"--concurrency={options.threads}", f"--number-of-queries={LOGINS}", "--detach=1"]
+    before = cpu_seconds(target.pid) if target.pid else 0.0
+    begun = time.perf_counter()
+    subprocess.run(run, capture_output=True, check=True)
+    seconds = time.perf_counter() - begun
+    used = cpu_seconds(target.pid) - before if target.pid else 0.0
+    per_core = {"logins/s of a whole core": LOGINS / used} if target.pid else {}
+    return {"logins/s": LOGINS / seconds} | per_core
+
+
 def idle_clients(target: Target, options: Options) -> dict[str, float]:
     """Memory of the proxy per idle logged-in client, plain and in TLS."""
     if target.pid is None:
@@ -187,6 +207,7 @@ LOADS: dict[str, Load] = {
     "read-write": sysbench("oltp_read_write", "--db-ps-mode=disable"),
     "large-result": elsewhere(large_result),
     "connect": elsewhere(connect),
+    "logins": elsewhere(logins),
     "idle-clients": elsewhere(idle_clients),
 }
 

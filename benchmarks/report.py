@@ -63,6 +63,7 @@ TARGETS = (
     Goal("throng-2ms", "dbmux-throng", "queries/s", 0.95, "direct"),
     Goal("large-result", "dbmux", "MB/s", 0.9, REFERENCE),
     Goal("large-result", "dbmux", "slow reader MB", 16.0, is_ceiling=True),
+    Goal("logins", "dbmux-shared", "logins/s of a whole core", 1_000.0),
     Goal("idle-clients", "dbmux", "kB/client", 8.0, is_ceiling=True),
     Goal("idle-clients", "dbmux-shared", "kB/client", 5.0, is_ceiling=True),
 )

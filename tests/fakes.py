@@ -27,7 +27,7 @@ from dbmux.wire.server import AuthAnswer, CommandReceived, ServerProtocol
 
 SCRAMBLE = b"abcdefghijklmnopqrst"
 PASSWORD = b"right"
-PLAIN = int(C.LONG_PASSWORD | C.PROTOCOL_41 | C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.TRANSACTIONS | C.MULTI_RESULTS)
+PLAIN = C.LONG_PASSWORD | C.PROTOCOL_41 | C.SECURE_CONNECTION | C.PLUGIN_AUTH | C.TRANSACTIONS | C.MULTI_RESULTS
 
 Answer = Callable[[ServerProtocol, CommandReceived], bytes | None]
 
@@ -155,7 +155,7 @@ class FakeBackend:
         if not auth.is_right(auth.NATIVE, PASSWORD, SCRAMBLE, answer):
             return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
         self.logins += 1
-        changed = Status.SESSION_STATE_CHANGED if self.report else Status(0)
+        changed = Status.SESSION_STATE_CHANGED if self.report else 0
         return protocol.accept(Ok(status=Status.AUTOCOMMIT | changed, state=self.report))
 
 

@@ -22,7 +22,7 @@ from dbmux.wire.statements import Prepared
 from tests.wire.chunks import chunks
 
 COLUMN = Column(name=b"a", type=FieldType.VAR_STRING).build(0)
-CLASSIC, MODERN = 0, int(Capability.DEPRECATE_EOF | Capability.SESSION_TRACK)
+CLASSIC, MODERN = 0, Capability.DEPRECATE_EOF | Capability.SESSION_TRACK
 
 
 def _interpreted() -> ModuleType:

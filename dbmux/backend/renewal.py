@@ -17,7 +17,7 @@ from dbmux.wire.handshake import AuthSwitch, ChangeUser, Greeting
 
 # From these a server derives at a login what a reset takes away again: wait_timeout, and on MariaDB the sql_mode.
 LOST_BY_RESET = int(Capability.INTERACTIVE)
-LOST_BY_RESET_ON_MARIADB = int(Capability.INTERACTIVE | Capability.IGNORE_SPACE)
+LOST_BY_RESET_ON_MARIADB = Capability.INTERACTIVE | Capability.IGNORE_SPACE
 _RESETS_SINCE_MYSQL, _RESETS_SINCE_MARIADB = (5, 7, 3), (10, 2, 4)
 
 

@@ -24,7 +24,7 @@ from dbmux.net.channel import Channel, Owner
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.net.tls import TlsLayer
 from dbmux.session import Names, SessionState
-from dbmux.wire.capabilities import NEEDED, OFFERED, Capability
+from dbmux.wire.capabilities import NEEDED, OFFERED, Capability, names
 from dbmux.wire.client import AuthMore, ClientProtocol, ServerMessage
 from dbmux.wire.handshake import UTF8MB4, AuthSwitch, Greeting, LoginRequest, TlsRequest
 from dbmux.wire.replies import Err
@@ -300,10 +300,10 @@ class Backend:
         if missing := wish.capabilities & (OFFERED & ~ALWAYS) & ~greeting.capabilities & _MEANINGFUL:
             raise MySQLError(
                 ErrorCode.HANDSHAKE,
-                f"backend {self.name} is no longer the server it was (it lacks {Capability(missing)}); connect again",
+                f"backend {self.name} is no longer the server it was (it lacks {names(missing)}); connect again",
             )
         flags = wish.capabilities & OFFERED | ALWAYS
-        return flags & greeting.capabilities & ~int(Capability.CONNECT_WITH_DB) | NEEDED
+        return flags & greeting.capabilities & ~Capability.CONNECT_WITH_DB | NEEDED
 
     async def _reach(self, wish: Wish, origin: Origin | None) -> Conversation[ServerMessage]:
         protocol = ClientProtocol()
@@ -361,7 +361,7 @@ class Backend:
 
 
 # Bits that change what a statement means or how a reply is framed: they cannot be dropped behind a client's back.
-_MEANINGFUL = int(
+_MEANINGFUL = (
     Capability.FOUND_ROWS | Capability.IGNORE_SPACE | Capability.MULTI_STATEMENTS | Capability.MULTI_RESULTS
     | Capability.DEPRECATE_EOF | Capability.QUERY_ATTRIBUTES | Capability.LOCAL_FILES
     | Capability.MARIADB_EXTENDED_METADATA

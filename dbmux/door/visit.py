@@ -30,7 +30,7 @@ from dbmux.wire.server import ClientMessage, CommandReceived, ServerProtocol
 from dbmux.wire.statements import Prepared, parse_long_data, parse_query, parse_statement
 
 # Clients escape strings by it, and SQLite knows no backslash.
-STATUS = int(Status.AUTOCOMMIT | Status.NO_BACKSLASH_ESCAPES)
+STATUS = Status.AUTOCOMMIT | Status.NO_BACKSLASH_ESCAPES
 
 
 class Host(Protocol):

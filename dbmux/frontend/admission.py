@@ -33,13 +33,13 @@ from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status, Track
 
 # What must be the same for two sessions that share a connection: framing, and what statements mean.
-CLASS = int(
+CLASS = (
     C.LONG_PASSWORD | C.FOUND_ROWS | C.LONG_FLAG | C.NO_SCHEMA | C.ODBC | C.LOCAL_FILES | C.IGNORE_SPACE
     | C.PROTOCOL_41 | C.INTERACTIVE | C.TRANSACTIONS | C.MULTI_STATEMENTS | C.MULTI_RESULTS | C.PS_MULTI_RESULTS
     | C.EXPIRED_PASSWORDS | C.DEPRECATE_EOF | C.QUERY_ATTRIBUTES | C.MARIADB_BULK | C.MARIADB_EXTENDED_METADATA
 )  # fmt: skip
 # The server takes these into account at a login and forgets them in a change of user (wait_timeout, sql_mode).
-LOST_BY_CHANGE = int(C.INTERACTIVE | C.IGNORE_SPACE)
+LOST_BY_CHANGE = C.INTERACTIVE | C.IGNORE_SPACE
 Start = Callable[[Coroutine[None, None, None], str], None]
 # The server at which a login is proved now.
 Entrance = Callable[[], Backend]
@@ -326,7 +326,7 @@ def _ok(proof: bytes, state: SessionState, report: bytes) -> Ok:
     # As the server would say it, which reports the schema that the login chose.
     if state.schema:
         report += bytes((Track.SCHEMA,)) + lenenc_bytes(lenenc_bytes(state.schema))
-    changed = Status.SESSION_STATE_CHANGED if report else Status(0)
+    changed = Status.SESSION_STATE_CHANGED if report else 0
     return Ok(status=Status.AUTOCOMMIT | changed, info=proof, state=report)
 
 

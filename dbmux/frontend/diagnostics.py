@@ -116,7 +116,7 @@ def _numbered(payloads: Iterable[bytes]) -> bytes:
 
 def _with_lasting(end: bytes, status: int) -> bytes:
     # In an EOF and in an OK that counts nothing the flags have the same place; no other packet begins so.
-    flags = int.from_bytes(end[3:5], "little") & ~int(LASTING) | status & LASTING
+    flags = int.from_bytes(end[3:5], "little") & ~LASTING | status & LASTING
     return end[:3] + flags.to_bytes(2, "little") + end[5:]
 
 

@@ -673,8 +673,7 @@ class Frontend:
         return await asyncio.shield(self._rsa_key)
 
     def _scramble(self) -> bytes:
-        # Printable, as servers send it: a zero byte would end it early in some clients.
-        return bytes(33 + byte % 94 for byte in self._randomness.bytes(20))
+        return self._randomness.bytes(20).translate(_PRINTABLE)
 
     def _next_id(self) -> int:
         number = next(self._ids)
@@ -686,6 +685,8 @@ class Frontend:
         return number
 
 
+# Scrambles are printable, as servers send them: a zero byte would end one early in some clients.
+_PRINTABLE = bytes(33 + byte % 94 for byte in range(256))
 _UNKNOWN_SERVER = Greeting(
     server_version=b"", connection_id=0, scramble=b"", capabilities=OFFERED, charset=0, status=0, plugin=auth.NATIVE
 )
@@ -709,6 +710,8 @@ def _is_denial(error: Exception) -> bool:
 
 
 def _is_balancer(channel: Channel, proxies: tuple[Network, ...]) -> bool:
+    if not proxies:
+        return False
     name = channel.transport.get_extra_info("peername")
     if not isinstance(name, tuple):
         return False

@@ -909,9 +909,9 @@ class Tenant:
     def status(self) -> int:
         """The flags that last, for a reply that no server gives."""
         if self.connection is not None:
-            return self.connection.scanner.status & int(LASTING)
+            return self.connection.scanner.status & LASTING
         autocommit = self.carried.state.variable("autocommit")
-        status = Status(0) if autocommit is not None and autocommit.strip(b"'").upper() in _OFF else Status.AUTOCOMMIT
+        status = 0 if autocommit is not None and autocommit.strip(b"'").upper() in _OFF else Status.AUTOCOMMIT
         if self._flags & NO_BACKSLASH_ESCAPES:
             status |= Status.NO_BACKSLASH_ESCAPES
         if self._flags & ANSI_QUOTES and self.backend is not None and self.backend.is_mariadb:

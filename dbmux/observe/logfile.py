@@ -63,7 +63,7 @@ class Log:
             return
         match self._form:
             case LogFormat.TEXT:
-                moment = datetime.datetime.fromtimestamp(event.at).strftime("%H:%M:%S.%f")[:-3]
+                moment = datetime.datetime.fromtimestamp(event.at).time().isoformat("milliseconds")
                 line = f"{moment} {sentence(event)}"
             case LogFormat.JSON:
                 fields = {"event": type(event).__name__} | event._asdict()

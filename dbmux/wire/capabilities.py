@@ -6,10 +6,10 @@ it too; every other flag is known by name and refused by leaving it out of the g
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntEnum
 
 
-class Capability(IntFlag):
+class Capability(IntEnum):
     """One bit of the agreement."""
 
     LONG_PASSWORD = 1 << 0
@@ -53,17 +53,17 @@ class Capability(IntFlag):
 
 
 C = Capability
-OFFERED = int(
+OFFERED = (
     C.LONG_PASSWORD | C.FOUND_ROWS | C.LONG_FLAG | C.CONNECT_WITH_DB | C.NO_SCHEMA | C.ODBC | C.LOCAL_FILES
     | C.IGNORE_SPACE | C.PROTOCOL_41 | C.INTERACTIVE | C.IGNORE_SIGPIPE | C.TRANSACTIONS | C.RESERVED
     | C.SECURE_CONNECTION | C.MULTI_STATEMENTS | C.MULTI_RESULTS | C.PS_MULTI_RESULTS | C.PLUGIN_AUTH
     | C.CONNECT_ATTRS | C.PLUGIN_AUTH_LENENC | C.EXPIRED_PASSWORDS | C.SESSION_TRACK | C.DEPRECATE_EOF
     | C.QUERY_ATTRIBUTES | C.REMEMBER_OPTIONS | C.MARIADB_BULK | C.MARIADB_EXTENDED_METADATA
 )  # fmt: skip
-NEEDED = int(C.PROTOCOL_41 | C.SECURE_CONNECTION | C.PLUGIN_AUTH)
-REFRAMING = int(C.COMPRESS | C.ZSTD | C.OPTIONAL_METADATA | C.MARIADB_CACHE_METADATA)
+NEEDED = C.PROTOCOL_41 | C.SECURE_CONNECTION | C.PLUGIN_AUTH
+REFRAMING = C.COMPRESS | C.ZSTD | C.OPTIONAL_METADATA | C.MARIADB_CACHE_METADATA
 
 
 def names(flags: int) -> str:
     """The flags by name, for messages to people."""
-    return ", ".join(flag.name or hex(flag) for flag in Capability if flags & flag)
+    return ", ".join(flag.name for flag in Capability if flags & flag)

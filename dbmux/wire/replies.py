@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.wire.buffer import Reader, lenenc, lenenc_bytes
@@ -24,7 +24,7 @@ _REDIRECT = lenenc_bytes(b"redirect_url")
 _NO_REDIRECT = _REDIRECT + lenenc_bytes(b"")
 
 
-class Status(IntFlag):
+class Status(IntEnum):
     """The server's status flags."""
 
     IN_TRANSACTION = 0x0001
@@ -74,7 +74,7 @@ class Ok:
         """The payload for a peer with these capabilities; state is left out for a peer that did not ask."""
         tracked = bool(capabilities & Capability.SESSION_TRACK)
         # As a number: the flags' own complement knows only those that have a name.
-        status = self.status if tracked else self.status & ~int(Status.SESSION_STATE_CHANGED)
+        status = self.status if tracked else self.status & ~Status.SESSION_STATE_CHANGED
         head = b"%c%b%b" % (self.header, lenenc(self.affected_rows), lenenc(self.last_insert_id))
         tail = status.to_bytes(2, "little") + self.warnings.to_bytes(2, "little")
         if tracked and status & Status.SESSION_STATE_CHANGED:
@@ -198,8 +198,8 @@ def without(ok: Ok, kind: Track) -> Ok:
         # MySQL may raise the flag and report nothing.
         return ok
     state = b"".join(bytes((other,)) + lenenc_bytes(data) for other, data in changes(ok.state) if other != kind)
-    kept = Status.SESSION_STATE_CHANGED if state else Status(0)
-    return replace(ok, state=state, status=ok.status & ~int(Status.SESSION_STATE_CHANGED) | int(kept))
+    kept = Status.SESSION_STATE_CHANGED if state else 0
+    return replace(ok, state=state, status=ok.status & ~Status.SESSION_STATE_CHANGED | kept)
 
 
 def staying(state: bytes) -> bytes:

@@ -45,7 +45,7 @@ from dbmux.wire.statements import ExecuteFlag, Prepared
 from tests.differential.client import Message, Reply
 from tests.differential.steps import Elsewhere, Execute, FieldList, InitDb, Parameter, Prepare, Raw, Sql, Step
 
-INCIDENTAL = int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)
+INCIDENTAL = Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
 OWN_WORDS = {
     code.number

@@ -41,7 +41,7 @@ from tests.differential.steps import (
 # Each server is spoken to as its own programs do.
 OWN_CLIENT = {
     MARIADB_10: PLAIN,
-    MARIADB_11: PLAIN | int(C.DEPRECATE_EOF | C.MARIADB_EXTENDED_METADATA),
+    MARIADB_11: PLAIN | C.DEPRECATE_EOF | C.MARIADB_EXTENDED_METADATA,
     MYSQL_9: PLAIN | int(C.DEPRECATE_EOF),
 }
 
@@ -269,7 +269,7 @@ def _without_state(message: Message) -> Message:
     # What a login tells of the state has a test of its own.
     if not isinstance(message, Ok):
         return message
-    return replace(message, info=b"", state=b"", status=message.status & ~int(Status.SESSION_STATE_CHANGED))
+    return replace(message, info=b"", state=b"", status=message.status & ~Status.SESSION_STATE_CHANGED)
 
 
 def _no_others(session: str) -> int:

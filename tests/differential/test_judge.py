@@ -65,7 +65,7 @@ def test_every_status_flag_that_clients_act_on_counts(flag: Status) -> None:
 @pytest.mark.parametrize(
     "one, other",
     [
-        (replace(OK, status=0), replace(OK, status=int(Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY))),
+        (replace(OK, status=0), replace(OK, status=Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)),
         (Prepared(1, columns=1, parameters=2), Prepared(5, columns=1, parameters=2)),
         (Row(b"\x08" + SCHEMA), Row(b"\x08" + OTHER_SCHEMA)),
         (Definition(COLUMN.build(0)), Definition(replace(COLUMN, schema=OTHER_SCHEMA).build(0))),
@@ -84,7 +84,7 @@ def test_what_is_incidental_is_not_seen(one: Message, other: Message) -> None:
 
 
 def test_a_client_that_does_not_track_is_not_told_of_changes() -> None:
-    changed = replace(OK, status=int(Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED))
+    changed = replace(OK, status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED)
 
     assert not is_seen(OK, changed, capabilities=0)
     assert is_seen(OK, changed, capabilities=TRACK)

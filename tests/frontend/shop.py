@@ -34,7 +34,7 @@ class Shop(FakeBackend):
         self.odd = dict(odd or {})
         self.autocommit = Status.AUTOCOMMIT
         self._answers = 0
-        self._statuses: dict[int, Status] = {}
+        self._statuses: dict[int, int] = {}
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         status = self._statuses.get(id(protocol), self.autocommit)
@@ -72,13 +72,13 @@ class Shop(FakeBackend):
         return [body for command, body in self.commands if command == Command.QUERY and not body.startswith(b"SET ")]
 
 
-def rows(protocol: ServerProtocol, status: Status, warnings: int = 0) -> bytes:
+def rows(protocol: ServerProtocol, status: int, warnings: int = 0) -> bytes:
     """A result of one row that ends so, for clients that know EOF."""
     parts = (b"\x01", COLUMN, Eof(status=status).build(), row(b"odd"), Eof(status=status, warnings=warnings).build())
     return b"".join(protocol.send(part) for part in parts)
 
 
-def ok(protocol: ServerProtocol, status: Status) -> bytes:
+def ok(protocol: ServerProtocol, status: int) -> bytes:
     return protocol.send_ok(Ok(status=status))
 
 

@@ -228,7 +228,7 @@ def test_a_waiter_that_kills_another_as_soon_as_it_is_served_does_not_bring_it_b
     "odd",
     [
         pytest.param(lambda p: p.send_err(Err(number=1205, sqlstate=b"HY000", message=b"no")), id="an error"),
-        pytest.param(lambda p: rows(p, Status(0)), id="autocommit off"),
+        pytest.param(lambda p: rows(p, 0), id="autocommit off"),
         pytest.param(lambda p: rows(p, Status.AUTOCOMMIT | Status.IN_TRANSACTION), id="a transaction"),
         pytest.param(
             lambda p: rows(p, Status.AUTOCOMMIT | Status.MORE_RESULTS) + p.send_ok(Ok(status=Status.AUTOCOMMIT)),

@@ -35,7 +35,7 @@ class Altered(FakeBackend):
         self.columns = 2
         # What each connection's statements know of it, by their numbers.
         self._known: dict[int, dict[int, int]] = defaultdict(dict)
-        self._statuses: dict[int, Status] = {}
+        self._statuses: dict[int, int] = {}
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         known, status = self._known[id(protocol)], self._statuses.get(id(protocol), Status.AUTOCOMMIT)
@@ -53,7 +53,7 @@ class Altered(FakeBackend):
             case Command.STMT_CLOSE:
                 return b""
             case Command.STMT_EXECUTE:
-                changed = Status.METADATA_CHANGED if known[number] != self.columns else Status(0)
+                changed = Status.METADATA_CHANGED if known[number] != self.columns else 0
                 known[number] = self.columns
                 return protocol.send_rows([COLUMN] * self.columns, [row(b"x") * self.columns], status | changed)
             case Command.QUERY if command.body == b"BEGIN":

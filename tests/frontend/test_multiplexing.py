@@ -51,7 +51,7 @@ class Transactions(FakeBackend):
 
     def __init__(self) -> None:
         super().__init__(answer=self._answer)
-        self._status = Status.AUTOCOMMIT
+        self._status: int = Status.AUTOCOMMIT
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         match command.body:
@@ -792,7 +792,7 @@ def test_a_connection_that_a_client_reset_with_an_xa_transaction_is_nobody_elses
 
 def test_a_savepoint_without_autocommit_keeps_the_connection() -> None:
     async def scenario() -> None:
-        status = Status(0)
+        status = 0
         async with shared(FakeBackend(answer=lambda protocol, _: protocol.send_ok(Ok(status=status)))) as proxy:
             one = await client(proxy.port)
 

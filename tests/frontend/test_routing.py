@@ -43,7 +43,7 @@ class Member(FakeBackend):
         self.is_deaf = False
         # The same for whatever has this in it.
         self.hears_nothing_of = b""
-        self._status = Status.AUTOCOMMIT
+        self._status: int = Status.AUTOCOMMIT
 
     def _hangs_up(self, command: CommandReceived) -> bool:
         if command.command == Command.QUIT or (self.hangs_up_on and self.hangs_up_on in command.body):
@@ -1146,7 +1146,7 @@ class ImplicitByDefault(Member):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._status = Status(0)
+        self._status = 0
 
 
 def test_where_autocommit_is_off_by_default_no_transaction_is_left_open_at_a_replica() -> None:

@@ -27,7 +27,7 @@ class Schemas(FakeBackend):
         super().__init__(answer=self._answer)
         self.there = set(there)
         self._chosen: dict[ServerProtocol, bytes] = {}
-        self._statuses: dict[ServerProtocol, Status] = {}
+        self._statuses: dict[ServerProtocol, int] = {}
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         match command.command, command.body.split():
@@ -40,7 +40,7 @@ class Schemas(FakeBackend):
             case Command.QUERY, [b"DROP", b"DATABASE", name]:
                 return self._drop(protocol, name)
             case Command.QUERY, [b"BEGIN" | b"COMMIT" as word]:
-                begins = Status.IN_TRANSACTION if word == b"BEGIN" else Status(0)
+                begins = Status.IN_TRANSACTION if word == b"BEGIN" else 0
                 self._statuses[protocol] = Status.AUTOCOMMIT | begins
             case Command.STMT_EXECUTE, _:
                 there = b"\0\0" + lenenc_bytes(self._chosen.get(protocol, b""))
@@ -53,7 +53,7 @@ class Schemas(FakeBackend):
                 return self._read(protocol, command)
         return protocol.send_ok(Ok(status=self._status(protocol)))
 
-    def _status(self, protocol: ServerProtocol) -> Status:
+    def _status(self, protocol: ServerProtocol) -> int:
         return self._statuses.get(protocol, Status.AUTOCOMMIT)
 
     def _drop(self, protocol: ServerProtocol, name: bytes) -> bytes:

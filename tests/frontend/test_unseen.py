@@ -86,7 +86,7 @@ def test_what_the_server_sets_and_sets_back_is_nothing(state: bytes, is_pinned: 
     def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         if command.body[:6] != b"DELETE":
             return select(protocol, command)
-        changed = Status.SESSION_STATE_CHANGED if state else Status(0)
+        changed = Status.SESSION_STATE_CHANGED if state else 0
         return protocol.send_ok(Ok(status=Status.AUTOCOMMIT | changed, state=state))
 
     async def scenario() -> None:

@@ -251,7 +251,7 @@ class TestClients:
                 tls.do_handshake()
 
             process.send_signal(signal.SIGSTOP)
-            flags = int(Capability.SSL | Capability.PROTOCOL_41 | Capability.SECURE_CONNECTION | Capability.PLUGIN_AUTH)
+            flags = Capability.SSL | Capability.PROTOCOL_41 | Capability.SECURE_CONNECTION | Capability.PLUGIN_AUTH
             client.sendall(protocol.request_tls(TlsRequest(capabilities=flags, max_packet=1 << 24, charset=45)))
             client.sendall(outgoing.read())
             process.send_signal(signal.SIGCONT)
