@@ -166,7 +166,8 @@ class Answer:
         """The only row, of so many columns; raises ProtocolError for anything else."""
         if len(self.rows) != 1 or len(self.rows[0]) != width:
             raise ProtocolError(ErrorCode.MALFORMED_REPLY, "the server answered a question of DbMux's with other rows")
-        return self.rows[0]
+        # A session may have its results in UTF-16 or UTF-32, where ASCII stands between zeros.
+        return tuple(value and value.replace(b"\0", b"") for value in self.rows[0])
 
     def names(self) -> tuple[bytes, ...]:
         """The names of its columns; raises ProtocolError. Not for connections with extended metadata."""
@@ -243,40 +244,52 @@ class Exchange:
         if connection.is_paused:
             # However slowly a client reads, these answers are not for it.
             connection.resume()
-        self._next(connection)
+        if not self._send_next(connection):
+            self._done(self._answers)
 
     def received(self, connection: Connection, data: bytes) -> None:
         """The backend sent something; it is kept, so only short answers are asked for."""
         self._raw += data
-        protocol = self._protocol
-        protocol.receive(data)
+        self._protocol.receive(data)
         try:
-            while (message := protocol.next()) is not None:
-                if protocol.phase is Phase.AUTH:
-                    self._renewed(connection, message, data)
-                    return
-                match message:
-                    case Err() as err if not self._is_optional:
-                        self._end(connection)
-                        self._failed(BackendRefused(err.number, err.sqlstate, err.message))
-                        return
-                    case ColumnCount(count):
-                        self._columns = count
-                    case Row(payload) if self._is_text:
-                        self._rows.append(parse_text_row(payload, self._columns))
-                if protocol.is_reply_whole:
-                    self._answers.append(Answer(tuple(self._rows), self._raw))
-                    self._rows, self._raw = [], b""
-                    self._next(connection)
-                    return
+            goes_on = self._read(connection, data)
+        except BackendRefused as refused:
+            connection.exchange = None
+            self._failed(refused)
+            return
         except MySQLError as error:
-            self._broke(connection, error)
+            connection.exchange = None
+            connection.abort()
+            self._failed(error)
+            return
+        # Whoever asked has been told once, and is told nothing else, whatever comes of that.
+        if not goes_on:
+            self._done(self._answers)
 
     def abandoned(self) -> None:
         """The connection was closed before the last answer."""
         self._failed(MySQLError(ErrorCode.LOST_IN_REPLY, "the backend closed the connection; try again"))
 
-    def _renewed(self, connection: Connection, message: ServerMessage, data: bytes) -> None:
+    def _read(self, connection: Connection, data: bytes) -> bool:
+        # Whether more is to come.
+        protocol = self._protocol
+        while (message := protocol.next()) is not None:
+            if protocol.phase is Phase.AUTH:
+                return self._renewed(connection, message, data)
+            match message:
+                case Err() as err if not self._is_optional:
+                    raise BackendRefused(err.number, err.sqlstate, err.message)
+                case ColumnCount(count):
+                    self._columns = count
+                case Row(payload) if self._is_text:
+                    self._rows.append(parse_text_row(payload, self._columns))
+            if protocol.is_reply_whole:
+                self._answers.append(Answer(tuple(self._rows), self._raw))
+                self._rows, self._raw = [], b""
+                return self._send_next(connection)
+        return True
+
+    def _renewed(self, connection: Connection, message: ServerMessage, data: bytes) -> bool:
         # What stands in for a reset goes on, or has come to its end: each word of the server waits for an answer.
         renewal = connection.renewal
         answer = renewal.answer(message) if renewal is not None and isinstance(message, AuthSwitch) else None
@@ -284,38 +297,31 @@ class Exchange:
         if isinstance(message, Ok):
             self._protocol = ClientProtocol.logged_in(connection.greeting, connection.capabilities, message.status)
             self._answers.append(Answer((), data))
-            self._next(connection)
-        elif answer is not None:
-            connection.channel.write(self._protocol.answer(answer))
-        else:
+            return self._send_next(connection)
+        if answer is None:
             why = "the backend does not take the password any more with which it was reached; try again"
-            self._broke(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
+            raise MySQLError(ErrorCode.LOST_IN_REPLY, why)
+        connection.channel.write(self._protocol.answer(answer))
+        return True
 
-    def _broke(self, connection: Connection, error: MySQLError) -> None:
-        self._end(connection)
-        connection.abort()
-        self._failed(error)
-
-    def _next(self, connection: Connection) -> None:
+    def _send_next(self, connection: Connection) -> bool:
+        # Whether there was one.
         match next(self._commands, None):
             case (Command.QUERY, sql):
                 self._is_text, self._is_optional = True, sql == self._optional
                 connection.channel.write(self._protocol.query(sql))
-                return
+                return True
             case (Command.RESET_CONNECTION, _) if connection.renewal is not None:
                 connection.channel.write(self._protocol.change_user(connection.renewal.request()))
-                return
+                return True
             case (command, body):
                 self._is_text, self._is_optional = False, body == self._optional
                 connection.channel.write(self._protocol.command(command, body))
-                return
+                return True
         if self._answers:
             connection.scanner.status = self._protocol.status
-        self._end(connection)
-        self._done(self._answers)
-
-    def _end(self, connection: Connection) -> None:
         connection.exchange = None
+        return False
 
 
 class Connection:

@@ -126,9 +126,9 @@ class Group:
         self._call_writers()
 
     def _call_writers(self) -> None:
-        waiting, self.writers = list(self.writers), {}
-        for writer in waiting:
-            writer.primary_found()
+        for writer in list(self.writers):
+            if self._has_called(writer):
+                writer.primary_found()
 
     def wait(self, writer: Writer) -> bool:
         """Queue until the primary can be written to; False when too many wait already, or nobody looks for one."""
@@ -146,8 +146,15 @@ class Group:
     def expire(self, now: float) -> None:
         """Deny those whose time is over."""
         for writer in [writer for writer in self.writers if writer.deadline <= now]:
-            self.writers.pop(writer, None)
-            writer.denied(self.no_primary())
+            if self._has_called(writer):
+                writer.denied(self.no_primary())
+
+    def _has_called(self, writer: Writer) -> bool:
+        # What was told to another may have made him leave.
+        if writer not in self.writers:
+            return False
+        del self.writers[writer]
+        return True
 
     def no_primary(self) -> MySQLError:
         """The error of a write that found no primary."""

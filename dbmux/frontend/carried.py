@@ -49,10 +49,10 @@ from dbmux.wire.replies import Status
 Statement = tuple[Command, bytes]
 
 NAMES_QUESTION = (
-    b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection"
+    b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection LIMIT 1"
 )
 # Whether a server keeps notes, and how many conditions at most.
-NOTES_QUESTION = b"SELECT @@sql_notes,@@max_error_count"
+NOTES_QUESTION = b"SELECT @@sql_notes,@@max_error_count LIMIT 1"
 BY_TRIGGER = "of a trigger or a view"
 # No literal: a variable with it is set, or reset away, before a connection is used again.
 UNKNOWN_VALUE = b"?"
@@ -376,10 +376,11 @@ class Carried:
             told.append(NOTES_QUESTION)
         if not self._knows_client():
             told.append(NAMES_QUESTION)
-        told += [b"SELECT @@session." + name.encode() for name in self._unread()]
+        told += [b"SELECT @@session.%b LIMIT 1" % name.encode() for name in self._unread()]
         if self._asks_locks:
             told += [
-                b"SELECT IS_USED_LOCK(x'%b')=CONNECTION_ID()" % name.encode().hex().encode() for name in self._locks()
+                b"SELECT IS_USED_LOCK(x'%b')=CONNECTION_ID() LIMIT 1" % name.encode().hex().encode()
+                for name in self._locks()
             ]
         return told
 
@@ -713,15 +714,18 @@ def _asks_insert_id(query: Query) -> bool:
 
 
 def settlement(connection: Connection) -> list[Statement]:
-    """The questions by which a connection pays its debt; warnings first, because every other statement clears them."""
+    """The questions by which a connection pays its debt; warnings first, because every other statement clears them.
+
+    Like all of DbMux's own they say their LIMIT, which holds over a session's `sql_select_limit`.
+    """
     told: list[Statement] = []
     if connection.debt & Debt.ROW_COUNT:
         # MariaDB's alone, which keeps warnings over this one.
-        told.append((Command.QUERY, b"SELECT ROW_COUNT()"))
+        told.append((Command.QUERY, b"SELECT ROW_COUNT() LIMIT 1"))
     if connection.debt & Debt.WARNINGS:
         told.append((Command.QUERY, b"SHOW WARNINGS"))
     if connection.debt & Debt.FOUND_ROWS:
-        told.append((Command.QUERY, b"SELECT FOUND_ROWS()"))
+        told.append((Command.QUERY, b"SELECT FOUND_ROWS() LIMIT 1"))
     if connection.debt & Debt.INSERT_ID:
-        told.append((Command.QUERY, b"SELECT LAST_INSERT_ID()"))
+        told.append((Command.QUERY, b"SELECT LAST_INSERT_ID() LIMIT 1"))
     return told

@@ -36,12 +36,12 @@ def is_gtid(text: bytes) -> bool:
 def waiting(backend: Backend, gtid: bytes, seconds: float) -> bytes:
     """The question that a replica answers when it has what this GTID stands for, or after so many seconds."""
     function = b"MASTER_GTID_WAIT" if backend.is_mariadb else b"WAIT_FOR_EXECUTED_GTID_SET"
-    return b"SELECT %b('%b',%g)" % (function, gtid, seconds)
+    return b"SELECT %b('%b',%g) LIMIT 1" % (function, gtid, seconds)
 
 
 def has_come(answer: Answer) -> bool:
     """Whether the answer to that question is that it has it."""
-    return answer.row(1) == (b"0",)
+    return bool(answer.rows) and answer.row(1) == (b"0",)
 
 
 def asks_for_gtid(text: bytes) -> bool:

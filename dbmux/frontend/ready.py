@@ -12,7 +12,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
@@ -79,8 +78,7 @@ class ReadyTenant(Tenant):
     def _refuse_lost(self, connection: Connection) -> None:
         if not self._is_held(connection):
             assert self.shelf is not None
-            self.connection = None
-            self.shelf.give(connection, perf_counter())
+            self._part_with(connection, self.shelf)
         why = "the connection that knew this session's LAST_INSERT_ID() was lost; connect again"
         self._answer_error(MySQLError(ErrorCode.LOST_IN_REPLY, why))
 
@@ -89,8 +87,7 @@ class ReadyTenant(Tenant):
         shelf = self.shelf
         assert shelf is not None
         shelf.pool.worn.add(connection)
-        self.connection = None
-        shelf.give(connection, perf_counter())
+        self._part_with(connection, shelf)
         self._get_connection()
 
     def _is_there(self, statement: Statement, connection: Connection) -> bool:
@@ -246,8 +243,7 @@ class ReadyTenant(Tenant):
         if connection.debt and connection.creditor is self:
             self._settle_before(connection, lambda: self._seek_without_schema(connection))
             return
-        self.connection = None
-        shelf.give(connection, perf_counter())
+        self._part_with(connection, shelf)
         self._face_shelf(shelf.sibling(replace(shelf.key, has_schema=False)))
         self._get_connection()
 
@@ -276,9 +272,14 @@ class ReadyTenant(Tenant):
 
     def _wait_no_longer(self, course: Course, connection: Connection) -> None:
         assert self.shelf is not None
+        is_killed = bool(connection.kills)
+        self._part_with(connection, self.shelf)
+        if is_killed:
+            self._answer_error(
+                MySQLError(ErrorCode.INTERRUPTED, "the statement was killed while it waited for its data")
+            )
+            return
         course.has_waited_in_vain()
-        self.connection = None
-        self.shelf.give(connection, perf_counter())
         self._get_connection()
 
     def _substitute(self) -> None:

@@ -437,6 +437,8 @@ class Session(WarnedTenant):
             f"add a LIMIT or raise max_rows",
         )
         connection.scanner.error = error.code.number
+        self.carried.count(-1)
+        self.carried.warnings = None
         # The server may go on for a while.
         self._leave_cache()
         self._finish(connection)

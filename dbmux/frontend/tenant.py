@@ -51,6 +51,8 @@ IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
 METADATA_CHANGED = int(Status.METADATA_CHANGED)
 # With these servers refuse writes while they are read-only.
 _READ_ONLY = (1290, 1836)
+# With which a server refuses everybody: it shuts down, has blocked this host, or is in offline mode.
+_OF_SERVER = (1053, 1129, 3032)
 _ON = (b"1", b"ON", b"TRUE")
 _OFF = (b"0", b"OFF", b"FALSE")
 # A connection that is reset with an XA transaction loses it on MariaDB, and InnoDB's tables with it, for good.
@@ -394,12 +396,11 @@ class Tenant:
             return False
         if course.group.config.roles is not Roles.AUTO or not self._is_retriable or not self._sent:
             return False
-        self.connection = None
         self._lift_limits(connection)
         # Of the statement before it knows the id alone; the rest was cleared by the one that it refused.
         connection.debt &= Debt.INSERT_ID
         self._debtor, self._debtor_backend = (connection, self.backend) if connection.debt else (None, None)
-        self.shelf.give(connection, perf_counter())
+        self._part_with(connection, self.shelf)
         course.group.doubt()
         self._resend()
         if self._debtor is None:
@@ -503,7 +504,7 @@ class Tenant:
             # still name it.
             course.tried += (self.backend,)
             self._get_connection()
-        elif course is not None and self._needs_primary(course):
+        elif course is not None and not _is_of_account(error) and self._needs_primary(course):
             course.group.doubt()
             self._get_connection()
         elif not self._go_elsewhere():
@@ -772,6 +773,13 @@ class Tenant:
 
     # Letting it go.
 
+    def _part_with(self, connection: Connection, shelf: Shelf) -> None:
+        # In the middle of a command. A KILL that is on its way to it must hit no other session.
+        if connection.kills:
+            shelf.pool.worn.add(connection)
+        self.connection = None
+        shelf.give(connection, perf_counter())
+
     def _let_go(self, connection: Connection, now: float) -> None:
         if not connection.is_in_transaction:
             self._transaction_since = 0.0
@@ -871,6 +879,13 @@ class Tenant:
         self._go_on()
 
     def _note(self, connection: Connection, answers: list[Answer]) -> None:
+        # Of an answer that is none, nothing is known: that is no reason to keep anybody waiting.
+        try:
+            self._learn_debt(connection, answers)
+        except ProtocolError:
+            self.miss(connection.debt)
+
+    def _learn_debt(self, connection: Connection, answers: list[Answer]) -> None:
         debt = connection.debt if answers else Debt.NONE
         told = iter(answers)
         if debt & Debt.ROW_COUNT:
@@ -940,6 +955,11 @@ def _asks_for_no_data(query: Query) -> bool:
     # Only for what the statement before left behind, which whoever ran that one knows best.
     is_read = query.access is Access.READ and not query.tables
     return bool(query.needs) and (is_read or query.kind is Kind.DIAGNOSTICS)
+
+
+def _is_of_account(error: MySQLError | BackendRefused) -> bool:
+    # A server that refuses an account, or one more connection, is as well as before.
+    return isinstance(error, BackendRefused) and error.number not in _OF_SERVER
 
 
 def _nobody(course: Course) -> MySQLError:

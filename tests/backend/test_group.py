@@ -11,6 +11,7 @@ import pytest
 from dbmux.backend.group import FIRST_PART, Group
 from dbmux.backend.server import Backend, BackendState
 from dbmux.config.model import BackendConfig, GroupConfig
+from dbmux.errors import BackendRefused, MySQLError
 from dbmux.net.dial import dial
 
 
@@ -153,3 +154,37 @@ def test_when_nothing_seems_to_answer_one_that_was_not_tried_is_better_than_none
     assert found.any_reader(()) is not None
     assert found.any_reader((found.primary, a)) is b
     assert found.any_reader(found.members) is None
+
+
+class Rival:
+    """Waits for a primary, and makes another one leave as soon as it is told anything."""
+
+    deadline = 100.0
+
+    def __init__(self, found: Group) -> None:
+        self._found = found
+        self.other: Rival | None = None
+        self.told = 0
+
+    def primary_found(self) -> None:
+        self.told += 1
+        if self.other is not None:
+            self._found.cancel(self.other)
+
+    def denied(self, error: MySQLError | BackendRefused) -> None:
+        self.primary_found()
+
+
+@pytest.mark.parametrize("tell", [lambda found: found.expire(100.0), Group.found_writable], ids=["too late", "found"])
+def test_who_left_when_another_was_told_is_told_nothing(tell: Callable[[Group], None]) -> None:
+    found = group(backend("a"), roles="auto")
+    found.is_followed = True
+    first, second = Rival(found), Rival(found)
+    first.other = second
+    assert found.wait(first)
+    assert found.wait(second)
+
+    tell(found)
+
+    assert (first.told, second.told) == (1, 0)
+    assert not found.writers

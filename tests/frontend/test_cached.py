@@ -293,7 +293,7 @@ def test_the_last_insert_id_is_the_same_after_an_answer_from_memory() -> None:
         ids = iter((b"77", b"78"))
         numbered = {
             insert: lambda p: p.send_ok(Ok(status=Status.AUTOCOMMIT, last_insert_id=77, affected_rows=1)),
-            b"SELECT LAST_INSERT_ID()": lambda p: p.send_rows([COLUMN], [row(next(ids))], Status.AUTOCOMMIT),
+            b"SELECT LAST_INSERT_ID() LIMIT 1": lambda p: p.send_rows([COLUMN], [row(next(ids))], Status.AUTOCOMMIT),
         }
         async with shop(Shop(numbered), connections=1) as proxy:
             one, two = await clients(proxy, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -497,11 +498,65 @@ class Numbered(FakeBackend):
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         match command.body:
-            case b"SELECT LAST_INSERT_ID()":
+            case b"SELECT LAST_INSERT_ID() LIMIT 1":
                 return protocol.send_rows([COLUMN], [row(b"77")], Status.AUTOCOMMIT)
             case b"INSERT INTO t VALUES (NULL)":
                 return protocol.send_ok(Ok(last_insert_id=77, warnings=1))
         return select(protocol, command)
+
+
+NO_ANSWERS: dict[str, Callable[[ServerProtocol], bytes]] = {
+    "no row": lambda protocol: protocol.send_rows([COLUMN], [], Status.AUTOCOMMIT),
+    "no number": lambda protocol: protocol.send_rows([COLUMN], [row(b"many")], Status.AUTOCOMMIT),
+    "an OK": lambda protocol: protocol.send_ok(Ok(status=Status.AUTOCOMMIT)),
+}
+
+
+@pytest.mark.parametrize("what", NO_ANSWERS)
+def test_a_question_of_dbmux_that_is_not_answered_as_it_should_be_keeps_nobody_waiting(what: str) -> None:
+    class Vague(Numbered):
+        def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+            is_asked = command.body == b"SELECT LAST_INSERT_ID() LIMIT 1"
+            return NO_ANSWERS[what](protocol) if is_asked else super()._answer(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(Vague()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+
+            assert Row(row(b"SELECT 2")) in await two.ask(Command.QUERY, b"SELECT 2")
+            assert Row(row(b"SELECT 1")) in await one.ask(Command.QUERY, b"SELECT 1")
+
+            # Rather nothing than the number of before.
+            (lost,) = await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
+            assert isinstance(lost, Err)
+            assert b"LAST_INSERT_ID() was lost" in lost.message
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_results_in_utf_16_do_not_hide_what_a_connection_owes() -> None:
+    class Wide(Numbered):
+        def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+            if command.body == b"SELECT LAST_INSERT_ID() LIMIT 1":
+                return protocol.send_rows([COLUMN], [row("77".encode("utf-16-be"))], Status.AUTOCOMMIT)
+            return super()._answer(protocol, command)
+
+    async def scenario() -> None:
+        async with shared(Wide()) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES (NULL)")
+
+            await two.ask(Command.QUERY, b"SELECT 2")
+            told = await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID(), 'mine'")
+
+            assert Row(row(b"SELECT LAST_INSERT_ID(), 'mine'")) in told
+            one.close()
+            two.close()
+
+    run(scenario)
 
 
 @pytest.mark.parametrize("waits", [False, True], ids=["an idle one", "one that comes back"])
@@ -524,7 +579,7 @@ def test_a_connection_that_makes_room_for_another_kind_of_client_pays_its_debt_f
             await one.ask(Command.QUERY, b"SELECT LAST_INSERT_ID(), 'mine'")
 
             asked = [body for number, body in proxy.backend.commands if number == Command.QUERY]
-            assert asked[1:3] == [b"SHOW WARNINGS", b"SELECT LAST_INSERT_ID()"]
+            assert asked[1:3] == [b"SHOW WARNINGS", b"SELECT LAST_INSERT_ID() LIMIT 1"]
             assert b"SET last_insert_id=77" in asked[3:]
             one.close()
             two.close()

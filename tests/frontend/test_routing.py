@@ -626,6 +626,38 @@ def test_a_read_for_which_no_replica_is_recent_enough_goes_to_the_primary() -> N
     run(scenario)
 
 
+def test_a_read_that_is_killed_while_it_waits_for_its_data_ends_and_the_kill_hits_nobody_else() -> None:
+    async def scenario() -> None:
+        async with group(NAMES[:2], kind=Positioned, read_your_writes="gtid") as found:
+            victim, other = await client(found.port), await client(found.port)
+            await victim.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            one, pool = found.members["one"], found.backend("one").pool
+            asked, killed = asyncio.Event(), asyncio.Event()
+            one.gates = {b"SELECT WAIT_FOR_EXECUTED_GTID_SET('a:2',1) LIMIT 1": asked, b"KILL QUERY 7": killed}
+            reading = asyncio.ensure_future(victim.ask(Command.QUERY, b"SELECT 1"))
+            while not one.commands:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            (session,) = (each for each in found.engine.frontend.sessions.values() if each.connection is not None)
+            waited_on = session.connection
+            assert waited_on is not None
+            killing = asyncio.ensure_future(other.ask(Command.QUERY, b"KILL QUERY %d" % session.id))
+            while not waited_on.kills:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+
+            asked.set()
+            (told,) = await reading
+
+            assert isinstance(told, Err)
+            assert told.number == 1317
+            assert waited_on not in [each for shelf in pool.shelves.values() for each in shelf.idle]
+            killed.set()
+            await killing
+            victim.close()
+            other.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("has, server", [({b"a:2"}, "one"), (set(), "primary")])
 def test_a_token_holds_also_in_a_hint_that_names_a_replica(has: set[bytes], server: str) -> None:
     async def scenario() -> None:
@@ -829,6 +861,33 @@ def test_what_the_old_primary_owes_is_fetched_before_a_write_waits_for_the_new_o
             await session.ask(Command.QUERY, b"SELECT LAST_INSERT_ID()")
 
             assert (Command.QUERY, b"SET last_insert_id=500") in found.members["two"].commands
+            session.close()
+
+    run(scenario)
+
+
+def test_an_account_that_is_refused_is_no_reason_to_doubt_the_primary() -> None:
+    class Choosy(Switchable):
+        refuses = False
+
+        def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+            if self.refuses:
+                return protocol.send_err(Err(number=1045, sqlstate=b"28000", message=b"Access denied"))
+            return super()._check(protocol, answer)
+
+    async def scenario() -> None:
+        async with group(kind=Choosy, roles="auto", top={"service": {"user": "nobody"}}) as found:
+            main = found.engine.frontend.topology.groups["main"]
+            session = await client(found.port)
+            found.members["primary"].refuses = True
+            for connection in list(main.primary.pool.connections()):
+                connection.quit()
+
+            (told,) = await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert isinstance(told, Err)
+            assert told.number == 1045
+            assert main.is_writable
             session.close()
 
     run(scenario)

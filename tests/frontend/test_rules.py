@@ -168,6 +168,7 @@ def test_a_result_with_too_many_rows_ends_with_an_error_and_the_session_goes_on(
     async def scenario() -> None:
         async with group() as found:
             session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
 
             told = await session.ask(Command.QUERY, b"SELECT /* dbmux: max_rows=2 */ 'three rows'")
 
@@ -175,6 +176,8 @@ def test_a_result_with_too_many_rows_ends_with_an_error_and_the_session_goes_on(
             assert isinstance(told[-1], Err)
             assert told[-1].number == 1104
             assert b"2 rows that its hint allows" in told[-1].message
+            (served,) = found.engine.frontend.sessions.values()
+            assert served.carried.row_count == -1
             assert await served_by(session)
             assert len([message for message in await session.ask(Command.QUERY, b"SELECT 'three rows'")]) > 3
             session.close()

@@ -47,7 +47,7 @@ class Schemas(FakeBackend):
                 return protocol.send_rows([COLUMN], [there], self._status(protocol))
             case Command.QUERY, [b"SHOW", b"WARNINGS"]:
                 return protocol.send_rows([COLUMN] * 3, [], self._status(protocol))
-            case Command.QUERY, [b"SELECT", b"@@sql_notes,@@max_error_count"]:
+            case Command.QUERY, [b"SELECT", b"@@sql_notes,@@max_error_count", *_]:
                 return protocol.send_rows([COLUMN] * 2, [row(b"1", b"64")], self._status(protocol))
             case Command.STMT_PREPARE | Command.QUERY, [b"SELECT" | b"UPDATE", *_]:
                 return self._read(protocol, command)

@@ -154,7 +154,7 @@ class Numbered(Warns):
         self._id = b"0"
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
-        if command.body == b"SELECT LAST_INSERT_ID()":
+        if command.body.startswith(b"SELECT LAST_INSERT_ID()"):
             return protocol.send_rows([COLUMN], [row(self._id)], Status.AUTOCOMMIT)
         if command.body.startswith(b"INSERT"):
             self._id, self._warnings = b"7", [TRUNCATED]

@@ -87,6 +87,30 @@ SCENARIOS = (
         "SELECT @@character_set_server, @@collation_server",
         setup=TEXTS,
     ),
+    *(
+        scenario(
+            f"results in {wide}",
+            f"SET character_set_results = {wide}",
+            STATE,
+            "INSERT INTO t (name) VALUES ('numbered')",
+            "SELECT LAST_INSERT_ID()",
+            "SELECT 1 / 0",
+            "SHOW WARNINGS",
+            "SELECT SQL_CALC_FOUND_ROWS 1 UNION SELECT 2 LIMIT 1",
+            "SELECT FOUND_ROWS()",
+            "UPDATE t SET name = CONCAT(name, '!')",
+            "SELECT ROW_COUNT()",
+            "SELECT GET_LOCK('{u}', 0) AS got",
+            "SELECT RELEASE_LOCK('{u}') AS given",
+            "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+            "SET lc_time_names = (SELECT 'de_DE')",
+            "SELECT @@sql_mode, MONTHNAME('2024-03-05')",
+            "SELECT missing FROM t",
+            "SHOW WARNINGS",
+            "SET character_set_results = utf8mb4",
+        )
+        for wide in ("utf16", "ucs2", "utf32", "utf16le")
+    ),
     scenario(
         "results in the client's character set",
         "SELECT v, HEX(v) FROM t",
