@@ -14,7 +14,6 @@ from dbmux.backend.server import Backend, Wish
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.net.conversation import ConnectionClosed, Conversation
 from dbmux.wire import auth
-from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import AuthMore, ClientProtocol, Phase, ServerMessage
 from dbmux.wire.handshake import AuthSwitch, LoginRequest
 from dbmux.wire.replies import Err, Ok
@@ -36,11 +35,8 @@ class Credentials:
 def login_request(backend: Backend, wish: Wish, who: Credentials, answer: bytes, plugin: bytes) -> LoginRequest:
     """The login request for an already greeted connection."""
     assert backend.greeting is not None
-    flags = backend.agreed(wish, backend.greeting)
-    if who.schema:
-        flags |= Capability.CONNECT_WITH_DB
     return LoginRequest(
-        capabilities=flags,
+        capabilities=backend.agreed(wish, backend.greeting),
         max_packet=wish.max_packet,
         charset=wish.charset,
         user=who.user,

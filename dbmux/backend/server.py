@@ -67,7 +67,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a login will ask of the server."""
+    """What a login will ask of the server; CONNECT_WITH_DB is among it where it names a schema.
+
+    Servers hold by what stands in the request for TLS.
+    """
 
     capabilities: int
     charset: int
@@ -303,7 +306,7 @@ class Backend:
                 f"backend {self.name} is no longer the server it was (it lacks {names(missing)}); connect again",
             )
         flags = wish.capabilities & OFFERED | ALWAYS
-        return flags & greeting.capabilities & ~Capability.CONNECT_WITH_DB | NEEDED
+        return flags & greeting.capabilities | NEEDED
 
     async def _reach(self, wish: Wish, origin: Origin | None) -> Conversation[ServerMessage]:
         protocol = ClientProtocol()

@@ -269,7 +269,9 @@ def _home(door: Door, backend: Backend) -> Shelf:
 
 
 def _wish(door: Door) -> Wish:
-    return Wish(capabilities=door.protocol.capabilities, charset=door.charset, max_packet=door.max_packet)
+    named = C.CONNECT_WITH_DB if door.claim.schema else 0
+    flags = door.protocol.capabilities & ~C.CONNECT_WITH_DB | named
+    return Wish(capabilities=flags, charset=door.charset, max_packet=door.max_packet)
 
 
 async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, deadline: float) -> Admitted:

@@ -312,6 +312,7 @@ class Frontend:
                 protocol = ServerProtocol(await self._greeting(session, backend, settings))
                 protocol.receive(client.protocol.unread())
                 client.protocol = session.greeter = protocol
+                session.scramble = protocol.greeting.scramble
                 client.send(protocol.greet())
                 door = await self._door(session, client, protocol, settings)
                 await self._enter(session, door, home, settings)
@@ -410,7 +411,10 @@ class Frontend:
         now = self.settings
         is_known = not now.users or session.user in now.users
         is_led_on = admitted.shelf is not None and group.name in now.topology.groups
-        if not (is_led_on or admitted.backend in now.topology.backends.values()) or not is_known:
+        # Of one whose limits alone have changed, those that are there already may stay for a while, too.
+        there = now.topology.backends.get(admitted.backend.name)
+        is_there = there is not None and there.config.address == admitted.backend.config.address
+        if not (is_led_on or is_there) or not is_known:
             raise MySQLError(ErrorCode.SHUTDOWN, "this connection's backend or user was removed; connect again")
 
     @contextmanager
@@ -475,7 +479,8 @@ class Frontend:
             why = f"backend {backend.name} was not reached yet, and only it knows how its users log in; connect again"
             session.fail(MySQLError(ErrorCode.UNREACHABLE, why), CloseReason.BACKEND_GONE)
             return
-        greeting = self._dressed(session.id, backend.greeting, settings)
+        # As servers do: whatever the client answers with the command itself, it is asked.
+        greeting = replace(self._dressed(session.id, backend.greeting, settings), plugin=auth.UNKNOWN)
         protocol = ServerProtocol.changing_user(greeting, session.capabilities)
         client: Conversation[ClientMessage] = Conversation(session.channel, protocol)
         session.channel.owner = client
@@ -490,15 +495,13 @@ class Frontend:
                         schema=change.schema,
                         host=session.peer.rpartition(":")[0],
                         answer=change.answer,
-                        # Which scramble the answer was made of cannot be known: the client is always asked anew.
-                        plugin=b"",
-                        scramble=b"",
+                        plugin=change.plugin,
+                        scramble=session.scramble,
                         attributes=change.attributes,
                     ),
                     charset=change.charset,
                     max_packet=0,
                     is_private=_is_private(session.channel),
-                    scramble=self._scramble,
                     rsa_key=self._key,
                     fingerprint=self._fingerprint(session.channel, greeting, settings),
                 )
@@ -524,8 +527,8 @@ class Frontend:
         # A session of its own connection changes the user on it; one of the pool just takes others.
         connection = session.connection
         if session.shelf is not None or connection is None:
-            admitted = await self._admit(session, door, group, self.settings)
             session.leave_connections()
+            admitted = await self._admit(session, door, group, self.settings)
             return admission.readmitted(admitted)
         if session.is_spoiled:
             # What even a reset leaves behind, a change of user may leave too.
@@ -563,7 +566,6 @@ class Frontend:
             charset=request.charset,
             max_packet=request.max_packet,
             is_private=_is_private(client.channel),
-            scramble=self._scramble,
             rsa_key=self._key,
             fingerprint=self._fingerprint(client.channel, protocol.greeting, settings),
         )

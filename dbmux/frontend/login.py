@@ -39,7 +39,11 @@ _OWN_PLUGINS = (auth.NATIVE, auth.CACHING_SHA2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """Who a client says it is, and its first answer, which `plugin` made of `scramble`."""
+    """Who a client says it is, and its first answer, which `plugin` made of `scramble`.
+
+    That one is the connection's for as long as it lasts, as servers have it: MariaDB's client answers a change of user
+    with what it made of it before.
+    """
 
     user: bytes
     schema: bytes
@@ -70,7 +74,6 @@ class Door:
     charset: int
     max_packet: int
     is_private: bool
-    scramble: Callable[[], bytes]
     rsa_key: Callable[[], Awaitable[RSAPrivateKey]]
     # Of DbMux's certificate, where the client is inside TLS and of the kind that takes a proof of it.
     fingerprint: bytes | None
@@ -165,7 +168,6 @@ async def _prove_by_hash(door: Door, stored: str, known: Credentials | None) -> 
     claim, scramble, answer = door.claim, door.claim.scramble, door.claim.answer
     if auth.is_native_hash(stored) and not (door.is_private and claim.plugin == auth.CACHING_SHA2):
         if not (_answers_greeting(door) and claim.plugin == auth.NATIVE):
-            scramble = door.scramble()
             answer = await door.switch(AuthSwitch(plugin=auth.NATIVE, scramble=scramble + b"\0"))
         key = auth.native_key(stored, scramble, answer)
         if key is None:
@@ -194,7 +196,6 @@ async def show_password(door: Door, known: Credentials | None) -> tuple[Credenti
             return claim.credentials(known.password), proof
     answer = claim.answer
     if not (_answers_greeting(door) and claim.plugin == auth.CACHING_SHA2):
-        scramble = door.scramble()
         answer = await door.switch(AuthSwitch(plugin=auth.CACHING_SHA2, scramble=scramble + b"\0"))
     password = await door.clear_password(scramble) if answer.rstrip(b"\0") else b""
     return claim.credentials(password), b""
@@ -316,9 +317,8 @@ async def _prove_client(door: Door, password: bytes) -> bytes | None:
     if _answers_greeting(door):
         return _verdict(door, claim.plugin, password, claim.scramble, claim.answer)
     plugin = claim.plugin if claim.plugin in _OWN_PLUGINS else auth.NATIVE
-    scramble = door.scramble()
-    answer = await door.switch(AuthSwitch(plugin=plugin, scramble=scramble + b"\0"))
-    return _verdict(door, plugin, password, scramble, answer)
+    answer = await door.switch(AuthSwitch(plugin=plugin, scramble=claim.scramble + b"\0"))
+    return _verdict(door, plugin, password, claim.scramble, answer)
 
 
 def _answers_greeting(door: Door) -> bool:

@@ -22,6 +22,7 @@ from dbmux.session import SessionState, assignments
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
+from dbmux.wire.columns import FieldType as T
 from dbmux.wire.commands import Command
 from dbmux.wire.rows import Value
 from dbmux.wire.statements import BulkFlag, Execute, ExecuteFlag, ParameterType, Prepared, parse_execute, parse_types
@@ -33,6 +34,12 @@ NUMBER_AT, NUMBER_END = 5, 9
 EXECUTE = int(Command.STMT_EXECUTE)
 # Variables that hold for a statement as they were when it was prepared; all but the first on MySQL alone.
 HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
+_TEXTS = frozenset(
+    (
+        T.NULL, T.VARCHAR, T.ENUM, T.SET, T.TINY_BLOB, T.MEDIUM_BLOB, T.LONG_BLOB, T.BLOB, T.VAR_STRING, T.STRING,
+        T.GEOMETRY, T.JSON,
+    )
+)  # fmt: skip
 # Behind the number of an execution: its flags, and how often it is to be done.
 _BEHIND_HEAD = NUMBER_END + 5
 
@@ -324,6 +331,11 @@ def _types_end(reader: Reader, count: int, has_names: bool) -> int:
 def key_of(text: bytes, state: SessionState) -> StatementKey:
     """The key of a statement that is prepared in this state."""
     return StatementKey(text, state.schema, state.names, tuple(map(state.variable, HELD)))
+
+
+def are_texts(types: bytes) -> bool:
+    """Whether parameters of these types, without names, are all texts, bytes or NULL."""
+    return _TEXTS.issuperset(types[::2])
 
 
 def number_in(data: bytes) -> int:

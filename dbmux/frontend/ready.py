@@ -48,6 +48,10 @@ class ReadyTenant(Tenant):
     def _rehearsal(self, statement: Statement, number: int) -> bytes:
         """The execution by which a statement that was just prepared gets the types that it is to have; or nothing."""
 
+    @abstractmethod
+    def _is_misread(self, statement: Statement, connection: Connection) -> bool:
+        """Whether the server's statement would take the command under way for something else than the client says."""
+
     def _make_ready(self, connection: Connection) -> None:
         carried, course, statement = self.carried, self.course, self._statement
         carried.expect_schema()
@@ -98,6 +102,8 @@ class ReadyTenant(Tenant):
             first = key._replace(derived=statement.derived_at_first)
             if first in there and self._derived_anew(statement) == statement.derived:
                 connection.rename_statement(first, key)
+        if key in there and self._is_misread(statement, connection):
+            connection.close_statement(key)
         return key in there
 
     def _carry_over(self, connection: Connection, gtid: bytes) -> None:

@@ -23,6 +23,7 @@ cdef class Session(WarnedTenant):
     cdef public object peer
     cdef public object place
     cdef public object program
+    cdef public object scramble
 
     @cython.locals(size=Py_ssize_t, is_text=bint)
     cpdef received(self, bytes data)

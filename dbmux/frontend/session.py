@@ -140,6 +140,7 @@ class Session(WarnedTenant):
         "peer",
         "place",
         "program",
+        "scramble",
     )
 
     def __init__(self, session_id: int, channel: Channel, peer: str, listener: str, surroundings: Surroundings) -> None:
@@ -152,6 +153,8 @@ class Session(WarnedTenant):
         # What the client says that it is.
         self.program = ""
         self.origin: Origin | None = None
+        # Of which the client makes its proofs.
+        self.scramble = b""
         self.greeter: ServerProtocol | None = None
         self._is_advancing = False
         self._is_backend_congested = False
@@ -177,7 +180,8 @@ class Session(WarnedTenant):
         self.carried.found_rows = found_rows
         # As a number: a flag's own arithmetic would be felt in each execution.
         self.capabilities = int(capabilities)
-        self._statements = None
+        if self._statements is not None:
+            self._statements.forget()
         self._text_at = 7 if capabilities & Capability.QUERY_ATTRIBUTES else 5
         if self.course is not None and group.config.read_your_writes is ReadYourWrites.GTID:
             self.carried.begin_with(tracking(backend))
@@ -291,11 +295,10 @@ class Session(WarnedTenant):
         now = self._ended = self._finish(connection)
         carried = self.carried
         shelf = self.shelf
-        if self._is_plain and shelf is None:
-            # It keeps its connection, and the connection knows all the rest.
-            pass
-        elif self._is_plain and not (
-            scanner.error or scanner.warnings or connection.debt > AN_ID or carried.warnings or carried.pins
+        # Only a login that was relayed is a pin that makes no difference here.
+        is_tied = bool(carried.pins) and (shelf is not None or len(carried.pins) > 1)
+        if self._is_plain and not (
+            is_tied or scanner.error or scanner.warnings or connection.debt > AN_ID or carried.warnings
         ):
             # What `_follow` would do.
             carried.row_count = -1 if scanner.has_rows else scanner.affected
@@ -308,9 +311,12 @@ class Session(WarnedTenant):
                 or scanner.status & AUTOCOMMIT != course.autocommit
             ):
                 course.follow(self._query, self._command, connection, now)
-            if not (scanner.status & _NOTABLE or connection.kills or connection.debt):
+            if shelf is None:
+                # It keeps its connection.
+                pass
+            elif not (scanner.status & _NOTABLE or connection.kills or connection.debt):
                 self.connection = None
-                shelf.give(connection, now)  # type: ignore[union-attr]  # the case above has none
+                shelf.give(connection, now)
             else:
                 if scanner.status & METADATA_CHANGED:
                     self._note_columns(connection)

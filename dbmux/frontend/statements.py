@@ -20,7 +20,7 @@ from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
 from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, fits, rehearsal, sent
 from dbmux.frontend.diagnostics import with_status, with_warnings
-from dbmux.frontend.prepared import EXECUTE, Statement, Statements, in_packets, number_in, renumbered
+from dbmux.frontend.prepared import EXECUTE, Statement, Statements, are_texts, in_packets, number_in, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State
 from dbmux.net.channel import Channel
@@ -435,6 +435,12 @@ class StatementTenant(CachedTenant):
             case _:
                 self._shape = Shape.ROWS
                 self._request(USE, data, lambda: self._send_use(statement, data), statement)
+
+    def _is_misread(self, statement: Statement, connection: Connection) -> bool:
+        # MariaDB reads what is sent ahead as a value of the type that was there last, whoever told that one.
+        if self._command != Command.STMT_SEND_LONG_DATA or self.carried.is_mysql or self._is_in_use(str(statement.id)):
+            return False
+        return not are_texts(connection.bound.get(connection.statements[statement.key], b""))
 
     def _send_use(self, statement: Statement, data: bytes) -> None:
         connection = self.connection

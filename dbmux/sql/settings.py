@@ -28,7 +28,7 @@ from dbmux.sql.expressions import Expressions, read_expressions
 from dbmux.sql.functions import VOLATILE_WORDS
 from dbmux.sql.names import NAME, is_literal, quote, read_literal, read_string, show, unquote, variable_name
 from dbmux.sql.statement import Statement
-from dbmux.sql.variables import CARRIED, NEXT_TRANSACTION, SYNONYMS, is_at_rest, is_carried
+from dbmux.sql.variables import CARRIED, NEXT_TRANSACTION, SYNONYMS, WATCHING, is_at_rest, is_carried
 
 _SESSION = frozenset(("SESSION", "LOCAL"))
 _SERVER = frozenset(("GLOBAL", "PERSIST", "PERSIST_ONLY"))
@@ -175,6 +175,9 @@ def _assign_variable(name: str, value: Statement, found: Expressions) -> None:
     is_default = value.words == ("DEFAULT",)
     is_known = is_default or literal is not None
     found.is_digest_wide &= not is_literal(value)
+    if name in WATCHING:
+        found.effects.append(Pin(PinReason.UNKNOWN, name))
+        return
     if name == "character_set_client" and not is_default and not _is_readable(literal):
         found.effects.append(Pin(PinReason.UNKNOWN, "character set"))
         if literal is not None:

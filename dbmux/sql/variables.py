@@ -4,7 +4,9 @@ Carried are those that `SET name = value` gives the value again, with nothing el
 on MariaDB 10.11 and 11.8 and MySQL 9.7. Not carried, so that setting one pins:
 
 - what belongs to one connection or one statement: timestamp, insert_id, rand_seed1, the pseudo variables, gtid_next,
-  skip_replication; what watches the connection: profiling, optimizer_trace, debug;
+  skip_replication, debug;
+- what keeps the texts of statements: profiling, optimizer_trace. Neither a reset nor a change of user clears these, so
+  that such a connection is closed in the end and never another session's;
 - what changes the server's logs for others if it is ever left behind: sql_log_bin, sql_log_off, binlog_format and its
   like, gtid_domain_id, server_id;
 - what changes with another variable, so that the order would matter: max_join_size with sql_big_selects, some of the
@@ -70,10 +72,11 @@ _OTHER_MODES = (b"ORACLE", b"EMPTY_STRING_IS_NULL")
 # next row the number 0.
 _AT_REST = {
     "gtid_next": frozenset((b"'AUTOMATIC'", None)),
-    "profiling": frozenset((b"0", b"FALSE", b"'OFF'")),
     "sql_log_bin": frozenset((b"1", b"TRUE", b"'ON'")),
     "timestamp": frozenset((b"0", None)),
 }
+
+WATCHING = frozenset(("profiling", "optimizer_trace"))
 
 # Old and new names of the same variable. The names of the transaction's are those of MySQL 8 and MariaDB 11.
 SYNONYMS = {

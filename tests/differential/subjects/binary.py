@@ -814,6 +814,29 @@ LONG = (
         "SELECT 2",
     ),
     scenario(
+        "long data behind another session's values of other types",
+        on("b", prepare("s", "INSERT INTO t (name, n) VALUES (?, ?)")),
+        prepare("s", "INSERT INTO t (name, n) VALUES (?, ?)"),
+        *(
+            step
+            for value in (
+                4711,
+                2.5,
+                Parameter(b"12.34", T.NEWDECIMAL),
+                Parameter(Moment(2024, 2, 29), T.DATE),
+                "text",
+                None,
+            )
+            for step in (
+                on("b", execute("s", value, 1)),
+                LongData("s", 0, b"mine"),
+                execute("s", Elsewhere(), 2),
+                "SELECT name FROM t WHERE n = 2",
+            )
+        ),
+        "SELECT * FROM t ORDER BY id",
+    ),
+    scenario(
         "long data for a number, and twice for one",
         prepare("s", "SELECT ? + 1, ?"),
         LongData("s", 0, b"41"),
