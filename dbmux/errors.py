@@ -34,6 +34,7 @@ class ErrorCode(Enum):
     AUTH_UNSUPPORTED = (1251, "08004", "the client cannot do the account's way of logging in")
     NO_TYPES = (1210, "HY000", "a prepared statement is executed with values of types that were never sent")
     UNKNOWN_STATEMENT = (1243, "HY000", "a command names a prepared statement that is not there")
+    TOO_MANY_STATEMENTS = (1461, "42000", "the session has more prepared statements, or longer ones, than are kept")
     NO_CURSOR = (1421, "HY000", "rows are fetched of a prepared statement without an open cursor")
     SOCKET_ONLY = (1698, "28000", "the account can log in only over the server's own Unix socket")
     TOO_MANY_ROWS = (1104, "42000", "a result has more rows than a rule, a hint or the SQL door allows")

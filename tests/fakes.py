@@ -21,7 +21,7 @@ from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED
 from dbmux.wire.capabilities import Capability as C
 from dbmux.wire.client import ClientProtocol, ServerMessage
-from dbmux.wire.handshake import UTF8MB4, AuthSwitch, Greeting, LoginRequest
+from dbmux.wire.handshake import UTF8MB4, AuthSwitch, ChangeUser, Greeting, LoginRequest
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import AuthAnswer, CommandReceived, ServerProtocol
 
@@ -241,6 +241,19 @@ async def client(port: int, capabilities: int = PLAIN) -> TestClient:
     found = await connect(port, capabilities=capabilities)
     assert isinstance(found, TestClient)
     return found
+
+
+async def changed_user(one: TestClient, plugin: bytes = auth.NATIVE) -> AuthSwitch:
+    """Become the same user once more; what the server asked for."""
+    app = ChangeUser(user=b"app", answer=b"", schema=b"", charset=45, plugin=plugin)
+    one.conversation.send(one.protocol.change_user(app))
+    asked = await one.conversation.next()
+    assert isinstance(asked, AuthSwitch)
+    answer = auth.answer_to(asked.plugin, PASSWORD, asked.scramble) or b""
+    one.conversation.send(one.protocol.answer(answer))
+    while not isinstance(message := await one.conversation.next(), Ok):
+        assert not isinstance(message, Err)
+    return asked
 
 
 @dataclass

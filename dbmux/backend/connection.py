@@ -153,6 +153,8 @@ MOST_WARNINGS = 0xFFFF
 NOBODYS, LOST = -1, -2
 # Statements that are kept prepared on one connection; the one unused for longest is closed for a new one.
 PREPARED_LIMIT = 100
+# The same for their texts, of which the newest is kept however long it is.
+PREPARED_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,10 +465,11 @@ class Connection:
         self.bound.clear()
 
     def remember_statement(self, key: StatementKey, number: int) -> None:
-        """A statement was prepared here; the oldest of too many is closed."""
-        self.statements[key] = number
-        if len(self.statements) > PREPARED_LIMIT:
-            self.close_statement(next(iter(self.statements)))
+        """A statement was prepared here; the oldest of too many, or too long ones, are closed."""
+        there = self.statements
+        there[key] = number
+        while len(there) > PREPARED_LIMIT or (len(there) > 1 and sum(len(one.text) for one in there) > PREPARED_BYTES):
+            self.close_statement(next(iter(there)))
 
     def rename_statement(self, key: StatementKey, name: StatementKey) -> None:
         """What was prepared as one is the other from now on."""

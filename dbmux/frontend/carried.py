@@ -277,6 +277,9 @@ class Carried:
         is_quiet = not (is_loud or query.kind is Kind.MULTI) or self._asks_warnings
         if not (is_quiet and query.is_bystander):
             self.apart &= Needs.FOUND_ROWS
+        if query.kind is Kind.CALL and is_quiet:
+            # Hardly a procedure that uses no table; what its connection still has, that one knows.
+            self.warnings = None
         is_kept = is_quiet and not query.is_statement
         if (self.is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
             self.warnings = None

@@ -32,6 +32,8 @@ LAST = 0xFFFFFFFF
 NUMBER_AT, NUMBER_END = 5, 9
 # A plain number, which is quickly compared.
 EXECUTE = int(Command.STMT_EXECUTE)
+# What servers have for all their sessions together, unless told otherwise (`max_prepared_stmt_count`).
+MOST = 16_382
 # Variables that hold for a statement as they were when it was prepared; all but the first on MySQL alone.
 HELD = ("sql_mode", "default_week_format", "div_precision_increment", "group_concat_max_len")
 _TEXTS = frozenset(
@@ -195,6 +197,18 @@ class Statements:
     # The one that was prepared last; 0 when that failed.
     latest: int = 0
     by_id: dict[int, Statement] = field(default_factory=dict)
+    # Of the texts, in bytes.
+    size: int = 0
+
+    def check_room(self, text: bytes, limit: int) -> None:
+        """Raise MySQLError 1461 where one more would be too many, or their texts longer than `limit` bytes together."""
+        if len(self.by_id) >= MOST or self.size + len(text) > limit:
+            self.latest = 0
+            raise MySQLError(
+                ErrorCode.TOO_MANY_STATEMENTS,
+                f"this session keeps {len(self.by_id)} prepared statements, of {self.size} bytes: more than {MOST}, or "
+                f"{limit} bytes (limits.prepared_max), are not kept; close those that are needed no longer",
+            )
 
     def add(self, text: bytes, query: Query, told: Prepared, derived: bytes, state: SessionState) -> Statement:
         """A statement was prepared; `derived` are the types that MySQL gave to its parameters."""
@@ -202,11 +216,17 @@ class Statements:
         self.latest = self.last
         statement = Statement(self.last, text, query, told.parameters, told.columns, state, derived)
         self.by_id[self.last] = statement
+        self.size += len(text)
         return statement
+
+    def close(self, statement: Statement) -> None:
+        """One is needed no longer."""
+        del self.by_id[statement.id]
+        self.size -= len(statement.text)
 
     def forget(self) -> None:
         """None is prepared any more; as at a server, their numbers are not given again."""
-        self.latest = 0
+        self.latest = self.size = 0
         self.by_id.clear()
 
     def find(self, data: bytes) -> Statement:

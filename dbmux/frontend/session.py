@@ -97,10 +97,6 @@ class Surroundings(Market, Protocol):
         """Statements up to this length, in bytes, are looked at whole."""
 
     @property
-    def prepared_max(self) -> int:
-        """Commands about prepared statements up to this length, in bytes, are held."""
-
-    @property
     def topology(self) -> Topology:
         """The servers and groups of now."""
 
@@ -588,6 +584,9 @@ class Session(WarnedTenant):
         elif connection is not None and self.shelf is None and reason in _ORDERLY:
             self._vacate(connection)
         self.leave_connections()
+        if self._statements is not None:
+            # Their texts may be long, and whoever still holds this session has no use for them.
+            self._statements.forget()
         self.channel.close()
         self.surroundings.forget(self)
         self._emit(SessionClosed(time(), self.id, reason, detail))

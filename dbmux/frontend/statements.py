@@ -84,6 +84,7 @@ class StatementTenant(CachedTenant):
         try:
             match data[4]:
                 case Command.STMT_PREPARE:
+                    self._statements.check_room(data[packet.HEADER + 1 :], self.surroundings.prepared_max)
                     self._prepare(data)
                 case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
                     self._execute_prepared(self._statements.find(data), data)
@@ -506,7 +507,7 @@ class StatementTenant(CachedTenant):
 
     def _close_prepared(self, statement: Statement) -> None:
         assert self._statements is not None
-        del self._statements.by_id[statement.id]
+        self._statements.close(statement)
         connection, what = self.connection, str(statement.id)
         before = dict(self.carried.pins)
         self.carried.unpin(PinReason.CURSOR, what)

@@ -92,6 +92,10 @@ class Market(Protocol):
     def pool_wait_s(self) -> float:
         """How long a command may wait for a connection."""
 
+    @property
+    def prepared_max(self) -> int:
+        """Commands about prepared statements up to this length, in bytes, are held; so are their texts together."""
+
 
 class Tenant:
     """The connection that a session holds or none, and the query for which it is held; the connection's Holder.

@@ -28,6 +28,7 @@ from tests.fakes import (
     FakeBackend,
     Running,
     TestClient,
+    changed_user,
     client,
     connect,
     row,
@@ -1094,5 +1095,36 @@ def test_a_login_that_waits_for_a_connection_is_let_in_when_a_reload_gives_its_s
             assert isinstance((await two.ask(Command.QUERY, b"UPDATE t SET a = 2"))[0], Ok)
             one.close()
             two.close()
+
+    run(scenario)
+
+
+def test_a_change_of_user_does_not_wait_for_the_connection_that_the_session_itself_holds() -> None:
+    async def scenario() -> None:
+        async with shared(Transactions()) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.QUERY, b"BEGIN")
+
+            await changed_user(one)
+
+            assert (Command.RESET_CONNECTION, b"") in proxy.backend.commands
+            one.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("plugin", [auth.NATIVE, auth.CACHING_SHA2])
+def test_a_change_of_user_asks_for_the_clients_plugin_with_the_connections_scramble(plugin: bytes) -> None:
+    # MariaDB's client answers with what it made of that scramble before it was asked.
+    async def scenario() -> None:
+        async with shared(FakeBackend(answer=select)) as proxy:
+            one = await client(proxy.port)
+            (session,) = proxy.engine.frontend.sessions.values()
+
+            asked = await changed_user(one, plugin)
+
+            assert (asked.plugin, asked.scramble.rstrip(b"\0")) == (plugin, session.scramble)
+            assert len(session.scramble) == 20
+            one.close()
 
     run(scenario)

@@ -15,7 +15,7 @@ from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from dbmux.wire.statements import Prepared
-from tests.fakes import COLUMN, PASSWORD, FakeBackend, client, row, run, running
+from tests.fakes import COLUMN, PASSWORD, FakeBackend, changed_user, client, row, run, running
 
 NUMBERS = st.integers(0, 2**32 - 1)
 TEXT = Column(name=b"?", type=FieldType.VAR_STRING)
@@ -263,3 +263,55 @@ def test_a_command_with_another_number_is_the_same_but_for_that(number: int, oth
 
 def test_a_command_that_is_cut_short_has_no_number() -> None:
     assert number_in(b"\x04\x00\x00\x00\x19\x01\x00\x00") == 0
+
+
+def test_numbers_of_statements_are_not_given_again_after_a_change_of_user() -> None:
+    async def scenario() -> None:
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"SELECT 'old'")
+
+            await changed_user(one)
+            told = await one.ask(Command.STMT_PREPARE, b"SELECT 'new'")
+
+            assert isinstance(told[0], Prepared)
+            assert told[0].statement == 2
+            one.close()
+
+    run(scenario)
+
+
+def test_so_many_texts_of_prepared_statements_are_kept_for_a_session() -> None:
+    async def scenario() -> None:
+        long = b"SELECT '%b'" % (b"x" * 2000)
+        limits = {"prepared_max": 4096}
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}, limits=limits) as proxy:
+            one = await client(proxy.port)
+            for _ in range(2):
+                assert isinstance((await one.ask(Command.STMT_PREPARE, long))[0], Prepared)
+
+            (refused,) = await one.ask(Command.STMT_PREPARE, long)
+            one.conversation.send(one.protocol.command(Command.STMT_CLOSE, ONE))
+            again = await one.ask(Command.STMT_PREPARE, long)
+
+            assert isinstance(refused, Err)
+            assert refused.number == 1461
+            assert isinstance(again[0], Prepared)
+            one.close()
+
+    run(scenario)
+
+
+def test_a_connection_keeps_so_many_texts_and_forgets_the_oldest_first() -> None:
+    async def scenario() -> None:
+        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            texts = [b"SELECT '%b%d'" % (b"x" * 3_000_000, number) for number in range(4)]
+            for text in texts:
+                await one.ask(Command.STMT_PREPARE, text)
+
+            (connection,) = proxy.engine.frontend.topology.backends["db"].pool.connections()
+            assert [key.text for key in connection.statements] == texts[2:]
+            one.close()
+
+    run(scenario)

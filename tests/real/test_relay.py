@@ -335,3 +335,63 @@ def test_a_kill_hits_the_session_that_has_the_connection_now(server: Server, rel
         _ask(victim, "SELECT 1")
     assert _ask(other, "SELECT 1") == (1,)
     other.close()
+
+
+@pytest.mark.parametrize("schema", ["test", "nowhere"])
+@pytest.mark.parametrize("is_private", [False, True], ids=["client plain", "client in TLS"])
+def test_a_login_may_choose_a_schema_where_the_way_to_the_server_is_in_tls(
+    schema: str, is_private: bool, server: Server, relay_in_tls: int
+) -> None:
+    options: dict[str, Any] = {"ssl": _in_tls()} if is_private else {"ssl_disabled": True}
+
+    def chosen(port: int) -> object:
+        try:
+            with closing(_connect(port, database=schema, **options)) as connection:
+                return _ask(connection, "SELECT DATABASE()")
+        except pymysql.MySQLError as error:
+            return error.args
+
+    assert [chosen(relay_in_tls) for _ in range(2)] == [chosen(server.port)] * 2
+
+
+DIAGNOSED = (
+    "SELECT missing", "SHOW WARNINGS", "SELECT CAST('x' AS SIGNED)", "SHOW COUNT(*) WARNINGS", "SELECT @@warning_count",
+    "SELECT missing", "SELECT FOUND_ROWS()", "SHOW ERRORS", "SELECT missing", "GET DIAGNOSTICS @n = NUMBER",
+    "SELECT @n", "SELECT 1 UNION SELECT 2", "SELECT FOUND_ROWS()", "SELECT ROW_COUNT()", "DO 1 / 0", "SHOW WARNINGS",
+)  # fmt: skip
+
+
+def test_who_has_a_connection_of_its_own_is_told_of_errors_and_warnings_as_directly(server: Server, relay: int) -> None:
+    def told(port: int) -> list[object]:
+        answers: list[object] = []
+        with closing(_connect(port)) as connection, connection.cursor() as cursor:
+            for sql in DIAGNOSED:
+                try:
+                    cursor.execute(sql)
+                    answers.append((sql, cursor.fetchall(), cursor.warning_count))
+                except pymysql.MySQLError as error:
+                    answers.append((sql, error.args))
+        return answers
+
+    assert told(relay) == told(server.port)
+
+
+KEEPERS = {
+    "MariaDB": ("SET profiling = 1", "SHOW PROFILES"),
+    "MySQL": ("SET optimizer_trace = 'enabled=on'", "SELECT QUERY FROM information_schema.OPTIMIZER_TRACE"),
+}
+
+
+@pytest.mark.parametrize("ends", [(), ("SET profiling = 0",)], ids=["kept on", "switched off again"])
+def test_nobody_reads_what_a_server_kept_of_the_statements_of_who_had_the_connection_before(
+    ends: tuple[str, ...], server: Server, relay_over_one: int
+) -> None:
+    begin, show = KEEPERS["MySQL" if server.is_mysql else "MariaDB"]
+    first = _connect(relay_over_one)
+    for sql in (begin, "SELECT 'secret', COUNT(*) FROM information_schema.SCHEMATA", *ends):
+        _ask(first, sql)
+    _leave(first, server)
+
+    with closing(_connect(relay_over_one)) as second, second.cursor() as cursor:
+        cursor.execute(show)
+        assert "secret" not in str(cursor.fetchall())
