@@ -243,9 +243,9 @@ async def client(port: int, capabilities: int = PLAIN) -> TestClient:
     return found
 
 
-async def changed_user(one: TestClient, plugin: bytes = auth.NATIVE) -> AuthSwitch:
+async def changed_user(one: TestClient, plugin: bytes = auth.NATIVE, schema: bytes = b"") -> AuthSwitch:
     """Become the same user once more; what the server asked for."""
-    app = ChangeUser(user=b"app", answer=b"", schema=b"", charset=45, plugin=plugin)
+    app = ChangeUser(user=b"app", answer=b"", schema=schema, charset=45, plugin=plugin)
     one.conversation.send(one.protocol.change_user(app))
     asked = await one.conversation.next()
     assert isinstance(asked, AuthSwitch)

@@ -1105,9 +1105,9 @@ def test_a_change_of_user_does_not_wait_for_the_connection_that_the_session_itse
             one = await client(proxy.port)
             await one.ask(Command.QUERY, b"BEGIN")
 
-            await changed_user(one)
+            await changed_user(one, schema=b"shop")
 
-            assert (Command.RESET_CONNECTION, b"") in proxy.backend.commands
+            assert proxy.backend.commands[-1] == (Command.INIT_DB, b"shop")
             one.close()
 
     run(scenario)
