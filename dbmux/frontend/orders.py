@@ -24,10 +24,16 @@ from dbmux.wire.replies import Err, err_from
 _KEYS = ("route", "timeout", "max_rows", "gtid", "cache", "nocache", "ttl")
 # The SQLSTATEs of errors that rules are likely to name; others have the general one.
 _STATES = {
+    1040: b"08004",
     1044: b"42000",
     1045: b"28000",
+    1048: b"23000",
+    1049: b"42000",
+    1062: b"23000",
     1064: b"42000",
     1142: b"42000",
+    1146: b"42S02",
+    1213: b"40001",
     1226: b"42000",
     1227: b"42000",
     1235: b"42000",

@@ -160,7 +160,10 @@ class Session(WarnedTenant):
         self._retiring: MySQLError | None = None
 
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
-        """The login at `backend` is over: take the client's channel and serve commands, with connections of `shelf`."""
+        """The login at `backend` is over: take the client's channel and serve commands.
+
+        Connections come from `shelf`, which is set before.
+        """
         self._leave_cache()
         self._begin_cached(self.surroundings.cache)
         self.group = group
