@@ -9,7 +9,7 @@ decoded. Between two uses a connection lies in its pool and remembers the state 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntFlag
 from time import perf_counter
@@ -464,12 +464,13 @@ class Connection:
         self.statements.clear()
         self.bound.clear()
 
-    def remember_statement(self, key: StatementKey, number: int) -> None:
-        """A statement was prepared here; the oldest of too many, or too long ones, are closed."""
+    def remember_statement(self, key: StatementKey, number: int, in_use: Collection[StatementKey] = ()) -> None:
+        """A statement was prepared here; the oldest of too many, or too long ones, are closed, but none `in_use`."""
         there = self.statements
         there[key] = number
-        while len(there) > PREPARED_LIMIT or (len(there) > 1 and sum(len(one.text) for one in there) > PREPARED_BYTES):
-            self.close_statement(next(iter(there)))
+        spare = [one for one in there if one != key and one not in in_use]
+        while spare and (len(there) > PREPARED_LIMIT or sum(len(one.text) for one in there) > PREPARED_BYTES):
+            self.close_statement(spare.pop(0))
 
     def rename_statement(self, key: StatementKey, name: StatementKey) -> None:
         """What was prepared as one is the other from now on."""

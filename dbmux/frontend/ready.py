@@ -13,7 +13,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
 
-from dbmux.backend.connection import Answer, Connection, Debt, Exchange
+from dbmux.backend.connection import Answer, Connection, Debt, Exchange, StatementKey
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.events import CloseReason
 from dbmux.frontend.calls import COUNTERS, CallReply, count_commands
@@ -47,6 +47,10 @@ class ReadyTenant(Tenant):
     @abstractmethod
     def _rehearsal(self, statement: Statement, number: int) -> bytes:
         """The execution by which a statement that was just prepared gets the types that it is to have; or nothing."""
+
+    @abstractmethod
+    def _keys_in_use(self) -> set[StatementKey]:
+        """The session's statements that have long data, or an open cursor."""
 
     @abstractmethod
     def _is_misread(self, statement: Statement, connection: Connection) -> bool:
@@ -165,7 +169,7 @@ class ReadyTenant(Tenant):
         statement.was_prepared_anew(told.columns)
         rehearsal = self._rehearsal(statement, told.statement)
         connection.close_statement(statement.key)
-        connection.remember_statement(statement.key, told.statement)
+        connection.remember_statement(statement.key, told.statement, self._keys_in_use())
         return rehearsal
 
     def _rehearse(self, connection: Connection, execution: bytes) -> None:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
-from dbmux.backend.connection import Answer, Connection, Debt, Exchange
+from dbmux.backend.connection import Answer, Connection, Debt, Exchange, StatementKey
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
@@ -128,7 +128,7 @@ class StatementTenant(CachedTenant):
             statement = statements.add(text, query, told, derived, self.carried.state)
             self._keep_apart(statement)
             connection.close_statement(statement.key)
-            connection.remember_statement(statement.key, told.statement)
+            connection.remember_statement(statement.key, told.statement, self._keys_in_use())
             if query.needs & COUNTS:
                 # Such a statement asks its own connection, and there is no text in which to put the answer.
                 self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
@@ -225,14 +225,19 @@ class StatementTenant(CachedTenant):
 
     def _keep_apart(self, statement: Statement) -> None:
         # The server has long data and a cursor for each of its statements: no other may take or end them.
-        assert self._statements is not None
-        for key in self.carried.pins:
-            other = self._statements.by_id.get(int(key.what)) if key.reason in _IN_USE else None
-            if other is None or other is statement:
-                continue
+        for other in self._in_use():
             # Types and columns may yet become the same.
-            if other.key._replace(derived=b"", columns=0) == statement.key._replace(derived=b"", columns=0):
+            is_alike = other.key._replace(derived=b"", columns=0) == statement.key._replace(derived=b"", columns=0)
+            if other is not statement and is_alike:
                 statement.is_apart = True
+
+    def _keys_in_use(self) -> set[StatementKey]:
+        return {statement.key for statement in self._in_use()}
+
+    def _in_use(self) -> list[Statement]:
+        assert self._statements is not None
+        numbers = [int(key.what) for key in self.carried.pins if key.reason in _IN_USE]
+        return [self._statements.by_id[number] for number in numbers if number in self._statements.by_id]
 
     def _execute_bare(self, data: bytes) -> bool:
         """The fast lane of executions, and all of it: what `_run_prepared` would do for most; False for the others."""

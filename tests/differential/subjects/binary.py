@@ -871,6 +871,15 @@ CURSORS = (
         only(MARIADB, Fetch("s", 1)),
     ),
     scenario(
+        "more statements than are kept while a cursor is open",
+        prepare("s", "SELECT id, name FROM t ORDER BY id"),
+        cursor("s"),
+        Fetch("s", 1),
+        *(prepare(f"p{number}", f"SELECT {number}") for number in range(101)),
+        Fetch("s", 1),
+        Fetch("s", 5),
+    ),
+    scenario(
         "other statements while a cursor is open",
         prepare("s", "SELECT id, name FROM t WHERE id >= ? ORDER BY id"),
         prepare("r", "SELECT COUNT(*) FROM t"),
