@@ -181,12 +181,14 @@ class _Reader:
         self._server.forget(self)
 
     def congested(self) -> None:
-        """It reads slowly."""
+        """It reads slowly: what it asks meanwhile waits with it."""
         self._is_slow = True
+        self.channel.pause()
 
     def writable(self) -> None:
         """It has caught up."""
         self._is_slow = False
+        self.channel.resume()
 
 
 def _told(batch: Batch) -> dict[str, Any]:

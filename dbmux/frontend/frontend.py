@@ -50,7 +50,7 @@ from dbmux.sql.kill import KillScope
 from dbmux.wire import auth
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.handshake import Greeting, LoginRequest, TlsRequest, parse_change_user, program_name
-from dbmux.wire.replies import Err, Ok, Status, err_from, staying
+from dbmux.wire.replies import Ok, Status, err_from, staying
 from dbmux.wire.server import ClientMessage, ServerProtocol
 
 if TYPE_CHECKING:
@@ -657,15 +657,11 @@ class Frontend:
     ) -> None:
         protocol = client.protocol
         assert isinstance(protocol, ServerProtocol)
-        if isinstance(error, MySQLError):
-            packet, code = err_from(error), error.code.number
-            shown = error.message
-        else:
-            packet, code = Err(number=error.number, sqlstate=error.sqlstate, message=error.message), error.number
-            shown = str(error)
+        packet = err_from(error)
+        shown = error.message if isinstance(error, MySQLError) else str(error)
         if not client.is_gone:
             client.send(protocol.send_err(packet))
-        self.emit(LoginFailed(time.time(), session.id, session.user, code, shown))
+        self.emit(LoginFailed(time.time(), session.id, session.user, packet.number, shown))
         session.end(reason, shown)
 
     async def _key(self) -> RSAPrivateKey:

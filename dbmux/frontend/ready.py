@@ -28,7 +28,7 @@ from dbmux.session import assignments
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Err, Status
+from dbmux.wire.replies import Status, err_from
 
 
 class ReadyTenant(Tenant):
@@ -335,7 +335,7 @@ class ReadyTenant(Tenant):
     def _tell_unknown(self, connection: Connection, reply: bytes) -> None:
         error = self._unknown_schema(self.carried.missing, self._query)
         connection.scanner.error = error.number
-        connection.error = Err(number=error.number, sqlstate=error.sqlstate, message=error.message).build()
+        connection.error = err_from(error).build()
         told = packet.encode(connection.error, reply[3])
         connection.reply_bytes = len(told)
         connection.client.write(told)

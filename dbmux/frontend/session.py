@@ -58,7 +58,7 @@ from dbmux.sql.kill import KillScope
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Shape
-from dbmux.wire.replies import Err, Ok, err_from
+from dbmux.wire.replies import Ok, err_from
 from dbmux.wire.server import ServerProtocol
 from dbmux.wire.statements import parse_query
 
@@ -366,11 +366,7 @@ class Session(WarnedTenant):
         self._fail_cached()
         if self._killing is not None:
             self._end_killing(*self._killing, ErrorCode.UNREACHABLE.number)
-        told = (
-            err_from(error)
-            if isinstance(error, MySQLError)
-            else Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
-        )
+        told = err_from(error)
         if self._upload is not None:
             # What the client still sends of its long statement must not be read as commands.
             self.channel.write(packet.encode(told.build(), 1))

@@ -28,7 +28,7 @@ from dbmux.query import Access, Kind, Pin, PinReason, Query
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
-from dbmux.wire.replies import Err, Ok, Status, parse_ok
+from dbmux.wire.replies import Ok, Status, err_from, parse_ok
 
 # What is done with a prepared statement other than executing it: never plain, so that its end is followed.
 USE = Query(kind=Kind.PREPARED, access=Access.UNSURE, is_statement=False, is_digest_wide=False)
@@ -164,8 +164,7 @@ class StatementTenant(CachedTenant):
 
     def _answer_failure(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
         if isinstance(error, BackendRefused):
-            told = Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
-            self._answer_asked(connection, packet.encode(told.build(), 1), error.number)
+            self._answer_asked(connection, packet.encode(err_from(error).build(), 1), error.number)
         else:
             self._not_ready(connection, error)
 

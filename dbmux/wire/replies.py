@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from dbmux.errors import ErrorCode, MySQLError
+from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.wire.buffer import Reader, lenenc, lenenc_bytes
 from dbmux.wire.capabilities import Capability
 
@@ -230,6 +230,8 @@ def reported_gtid(kind: int, change: bytes) -> bytes:
     return b""
 
 
-def err_from(error: MySQLError) -> Err:
-    """The packet that tells a client of an error of DbMux's own."""
+def err_from(error: MySQLError | BackendRefused) -> Err:
+    """The packet that tells a client of an error of DbMux's own, or of a server's as it came."""
+    if isinstance(error, BackendRefused):
+        return Err(number=error.number, sqlstate=error.sqlstate, message=error.message)
     return Err(number=error.code.number, sqlstate=error.code.sqlstate.encode(), message=error.message.encode())

@@ -361,3 +361,25 @@ def test_a_reader_that_stops_is_not_written_to(tmp_path: Path) -> None:
             writer.close()
 
     run(scenario)
+
+
+def test_who_asks_and_does_not_read_is_not_heard_until_it_does(tmp_path: Path) -> None:
+    requests = 20_000
+
+    async def scenario() -> None:
+        address = UnixAddress(str(tmp_path / "control.sock"))
+        async with direct(tmp_path) as engine, ControlSocket(address, engine.feed) as control:
+            # asyncio's streams read ahead no more than twice their limit.
+            reader, writer = await asyncio.open_unix_connection(address.path, limit=1024)
+            writer.write(b'{"hello": {}}\n' * requests)
+            while not control._readers:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            (asker,) = control._readers
+            while asker.channel.transport.is_reading():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+            for _ in range(requests):
+                assert (await reader.readline()).startswith(b'{"hello"')
+            writer.close()
+
+    run(scenario)
