@@ -200,9 +200,9 @@ class Statements:
     # Of the texts, in bytes.
     size: int = 0
 
-    def check_room(self, text: bytes, limit: int) -> None:
+    def check_room(self, length: int, limit: int) -> None:
         """Raise MySQLError 1461 where one more would be too many, or their texts longer than `limit` bytes together."""
-        if len(self.by_id) >= MOST or self.size + len(text) > limit:
+        if len(self.by_id) >= MOST or self.size + length > limit:
             self.latest = 0
             raise MySQLError(
                 ErrorCode.TOO_MANY_STATEMENTS,

@@ -84,7 +84,7 @@ class StatementTenant(CachedTenant):
         try:
             match data[4]:
                 case Command.STMT_PREPARE:
-                    self._statements.check_room(data[packet.HEADER + 1 :], self.surroundings.prepared_max)
+                    self._statements.check_room(len(data) - packet.HEADER - 1, self.surroundings.prepared_max)
                     self._prepare(data)
                 case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
                     self._execute_prepared(self._statements.find(data), data)

@@ -7,13 +7,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from dbmux.frontend.tenant import State
-from dbmux.wire import auth
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
-from dbmux.wire.handshake import AuthSwitch, ChangeUser
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import ServerProtocol
-from tests.fakes import PASSWORD, PLAIN, TestClient, client, run
+from tests.fakes import PLAIN, TestClient, changed_user, client, run
 from tests.frontend.shop import (
     OFF,
     ON,
@@ -405,21 +403,10 @@ def test_a_change_of_user_ends_the_transaction_and_the_switch() -> None:
             await one.ask(Command.QUERY, WRITE)
             before = await value(two)
 
-            await change_user(one)
+            await changed_user(one)
 
             again = await value(two)
             assert again != before
             assert await value(one) == again
 
     run(scenario)
-
-
-async def change_user(session: TestClient) -> None:
-    request = ChangeUser(user=b"app", answer=b"", schema=b"", charset=45, plugin=auth.NATIVE)
-    session.conversation.send(session.protocol.change_user(request))
-    asked = await session.conversation.next()
-    assert isinstance(asked, AuthSwitch)
-    answer = auth.answer_to(asked.plugin, PASSWORD, asked.scramble) or b""
-    session.conversation.send(session.protocol.answer(answer))
-    while not isinstance(told := await session.conversation.next(), Ok):
-        assert not isinstance(told, Err)
