@@ -41,9 +41,11 @@ from dbmux.events import (
     PrimaryChanged,
     Warned,
 )
-from dbmux.frontend.frontend import Frontend, Randomness, Settings
+from dbmux.frontend.frontend import Frontend
+from dbmux.frontend.reception import Randomness
 from dbmux.frontend.rules import Rules
 from dbmux.frontend.session import Session
+from dbmux.frontend.settings import Settings
 from dbmux.mirror.mirrors import Mirrors
 from dbmux.net.certificate import ServerTls, backend_context, self_made, server_tls
 from dbmux.net.channel import Channel, Owner

@@ -16,9 +16,9 @@ from dbmux.config.model import Config
 from dbmux.errors import MySQLError
 from dbmux.feed.units import duration, many
 from dbmux.feed.why import Placed, Step
-from dbmux.frontend.frontend import Settings
 from dbmux.frontend.orders import Orders, orders
 from dbmux.frontend.rules import Named
+from dbmux.frontend.settings import Settings
 from dbmux.lexer import digest
 from dbmux.planner.routing import route_by_meaning
 from dbmux.query import Access, Pin, Query

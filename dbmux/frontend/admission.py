@@ -40,7 +40,7 @@ CLASS = (
 )  # fmt: skip
 # The server takes these into account at a login and forgets them in a change of user (wait_timeout, sql_mode).
 LOST_BY_CHANGE = C.INTERACTIVE | C.IGNORE_SPACE
-Start = Callable[[Coroutine[None, None, None], str], None]
+Start = Callable[[Coroutine[None, None, None], str], object]
 # The server at which a login is proved now.
 Entrance = Callable[[], Backend]
 FAREWELL_S = 5.0

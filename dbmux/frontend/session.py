@@ -22,7 +22,6 @@ from dbmux.backend.server import Backend, Origin
 from dbmux.backend.topology import Target, Topology
 from dbmux.cache.cache import Cache
 from dbmux.config.model import ReadYourWrites
-from dbmux.engine.upload import Upload, UploadKind
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, CloseReason, SessionClosed
 from dbmux.footprint import ANYWHERE
@@ -44,6 +43,7 @@ from dbmux.frontend.tenant import (
     Market,
     State,
 )
+from dbmux.frontend.upload import Upload, UploadKind
 from dbmux.frontend.warned import WarnedTenant, asks_diagnostics
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
