@@ -10,7 +10,6 @@ answered.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import replace
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange, StatementKey
@@ -251,21 +250,17 @@ class ReadyTenant(Tenant):
             self._not_ready(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
             return
         if connection.debt and connection.creditor is self:
-            self._settle_before(connection, lambda: self._seek_without_schema(connection))
+            # What this session leaves in the middle of a command pays what it owes to it.
+            self.state = int(State.WAITING)
+            self._call_in(
+                connection,
+                lambda: self._seek_without_schema(connection),
+                lambda error: self._not_ready(connection, error),
+            )
             return
         self._part_with(connection, shelf)
         self._face_shelf(shelf.sibling(replace(shelf.key, has_schema=False)))
         self._get_connection()
-
-    def _settle_before(self, connection: Connection, then: Callable[[], None]) -> None:
-        # A connection that this session leaves in the middle of a command pays what it owes to it.
-        def paid(answers: list[Answer]) -> None:
-            self._note(connection, answers)
-            connection.debt, connection.creditor = Debt.NONE, None
-            then()
-
-        self.state = int(State.WAITING)
-        Exchange(settlement(connection), paid, lambda error: self._not_ready(connection, error)).begin(connection)
 
     def _is_held(self, connection: Connection) -> bool:
         # Whether no other one has what is on it.

@@ -433,10 +433,7 @@ class Tenant:
             if self.state != State.CLOSED:
                 then()
 
-        def paid(answers: list[Answer]) -> None:
-            self._note(debtor, answers)
-            debtor.forget_debt()
-            debtor.creditor = None
+        def paid() -> None:
             shelf.give(debtor, perf_counter())
             go_on()
 
@@ -445,7 +442,7 @@ class Tenant:
             go_on()
 
         if shelf.claim(debtor):
-            Exchange(settlement(debtor), paid, lost).begin(debtor)
+            self._call_in(debtor, paid, lost)
         else:
             go_on()
 
@@ -807,12 +804,7 @@ class Tenant:
 
     def _end_reading(self, connection: Connection) -> None:
         # What was read of an implicit transaction that has not written yet: the next read may go to another server.
-        # Behind the COMMIT the connection knows nothing any more of the statement before.
-        debts = settlement(connection)
-
-        def ended(answers: list[Answer]) -> None:
-            self._note(connection, answers[: len(debts)])
-            connection.debt, connection.creditor = Debt.NONE, None
+        def ended() -> None:
             self.state = IDLE
             self._let_go(connection, perf_counter())
             self._go_on()
@@ -827,18 +819,35 @@ class Tenant:
             self._go_on()
 
         self.state = int(State.SETTLING)
-        Exchange([*debts, (Command.QUERY, b"COMMIT")], ended, lost).begin(connection)
+        self._call_in(connection, ended, lost, (Command.QUERY, b"COMMIT"))
 
     def _settle_now(self, connection: Connection) -> None:
-        def paid(answers: list[Answer]) -> None:
-            self._note(connection, answers)
-            connection.debt = Debt.NONE
+        def paid() -> None:
             self.state = IDLE
             self._let_go(connection, perf_counter())
             self._go_on()
 
         self.state = int(State.SETTLING)
-        Exchange(settlement(connection), paid, self._not_answered).begin(connection)
+        self._call_in(connection, paid, self._not_answered)
+
+    def _call_in(
+        self,
+        connection: Connection,
+        paid: Callable[[], None],
+        lost: Callable[[BackendRefused | MySQLError], None],
+        *behind: tuple[Command, bytes],
+    ) -> None:
+        # Have the connection pay what it owes to this session, and do what stands behind that.
+        debts = settlement(connection)
+
+        def done(answers: list[Answer]) -> None:
+            self._note(connection, answers[: len(debts)])
+            connection.forget_debt()
+            # The questions were statements, too: it no longer counts what this session's did.
+            connection.creditor = None
+            paid()
+
+        Exchange([*debts, *behind], done, lost).begin(connection)
 
     def miss(self, debt: Debt) -> None:
         """A connection was closed that still owed this: rather nothing is told than the number of before."""
@@ -853,20 +862,15 @@ class Tenant:
         """Somebody else wants a connection that owes this session something: that is asked for first."""
         self.is_being_settled()
 
-        def told(answers: list[Answer]) -> None:
-            self._note(connection, answers)
-            connection.forget_debt()
-            # The questions were statements, too: it no longer counts what this session's did.
-            connection.creditor = None
+        def told() -> None:
             paid(connection)
             self.settle(connection, [])
 
         def lost(error: BackendRefused | MySQLError) -> None:
             connection.abort()
-            paid(connection)
-            self.settle(connection, [])
+            told()
 
-        Exchange(settlement(connection), told, lost).begin(connection)
+        self._call_in(connection, told, lost)
 
     def is_being_settled(self) -> None:
         """Another session got the connection that owes this one something: nothing may run until it has paid."""
