@@ -8,7 +8,6 @@ Unlike that, a change of user leaves the session in no schema.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from dbmux.wire import auth
@@ -46,7 +45,6 @@ def is_lost_by_reset(greeting: Greeting, capabilities: int, init_connect: bytes)
 
 def can_reset(greeting: Greeting) -> bool:
     """Whether the server knows COM_RESET_CONNECTION."""
-    version = greeting.server_version.removeprefix(b"5.5.5-")
-    numbers = tuple(int(number) for number in re.findall(rb"\d+", version)[:3])
     # By its name: those that have it not do not clear the flag that MySQL always sets.
-    return numbers >= (_RESETS_SINCE_MARIADB if b"MariaDB" in version else _RESETS_SINCE_MYSQL)
+    since = _RESETS_SINCE_MARIADB if "MariaDB" in greeting.version else _RESETS_SINCE_MYSQL
+    return greeting.numbers >= since

@@ -102,7 +102,7 @@ def status_question(greeting: Greeting) -> bytes:
     """How a server is asked what it says of its replication."""
     if greeting.is_mariadb:
         return STATUS_MARIADB
-    return STATUS_MYSQL if _version(greeting) >= NEW_WORDS_SINCE else STATUS_OLD_MYSQL
+    return STATUS_MYSQL if greeting.numbers >= NEW_WORDS_SINCE else STATUS_OLD_MYSQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,8 +211,4 @@ def _new_name(name: bytes) -> bytes:
 
 def log_end_question(greeting: Greeting) -> bytes:
     """How a server is asked where its log ends: file and offset come first."""
-    return LOG_END if not greeting.is_mariadb and _version(greeting) >= NEW_LOG_WORDS_SINCE else OLD_LOG_END
-
-
-def _version(greeting: Greeting) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(rb"\d+", greeting.server_version)[:3])
+    return LOG_END if not greeting.is_mariadb and greeting.numbers >= NEW_LOG_WORDS_SINCE else OLD_LOG_END

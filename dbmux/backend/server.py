@@ -185,10 +185,7 @@ class Backend:
     @property
     def version(self) -> str:
         """The server's version as it was last told, or nothing."""
-        if self.greeting is None:
-            return ""
-        # MariaDB hides its version behind one that old clients understand.
-        return self.greeting.server_version.decode("latin-1").removeprefix("5.5.5-")
+        return self.greeting.version if self.greeting is not None else ""
 
     @property
     def is_mariadb(self) -> bool:

@@ -183,8 +183,7 @@ class Reception:
         if self._hall.settings.admins.get(session.user) != admin:
             raise MySQLError(ErrorCode.SHUTDOWN, "this admin was removed or changed; connect again")
         protocol, channel = door.protocol, door.client.channel
-        version = protocol.greeting.server_version.decode("latin-1").removeprefix("5.5.5-")
-        visitor = Visitor(user=session.user, number=session.id, server_version=version)
+        visitor = Visitor(user=session.user, number=session.id, server_version=protocol.greeting.version)
         channel.owner = visit = Visit(channel, protocol, self._hall.desk, visitor, session)
         session.greeter = None
         session.end_answer()

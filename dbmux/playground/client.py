@@ -86,7 +86,7 @@ class Client:
         while True:
             match self._next():
                 case Ok():
-                    return greeting.server_version.decode("latin-1").removeprefix("5.5.5-")
+                    return greeting.version
                 case Err() as err:
                     raise BackendRefused(err.number, err.sqlstate, err.message)
                 case AuthSwitch() as asked:

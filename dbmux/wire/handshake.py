@@ -7,6 +7,7 @@ the four bytes of its own capabilities.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from dbmux.errors import ErrorCode, ProtocolError
@@ -44,6 +45,16 @@ class Greeting:
     def is_mariadb(self) -> bool:
         """Whether a MariaDB server speaks: it clears the flag that MySQL always sets."""
         return not self.capabilities & Capability.LONG_PASSWORD
+
+    @property
+    def version(self) -> str:
+        """The server's version, which MariaDB before 11 hides behind one that old clients understand."""
+        return self.server_version.decode("latin-1").removeprefix("5.5.5-")
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The first three numbers of the version, for comparisons."""
+        return tuple(int(number) for number in re.findall(r"\d+", self.version)[:3])
 
     def build(self) -> bytes:
         """The payload."""
