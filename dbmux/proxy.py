@@ -20,7 +20,7 @@ from dbmux.backend import health, monitor
 from dbmux.backend.connection import Connection
 from dbmux.backend.group import Group
 from dbmux.backend.memory import GreetingMemory
-from dbmux.backend.opening import open_shared
+from dbmux.backend.opening import open_for
 from dbmux.backend.pool import Cap, Choice, PoolFigures, Shelf
 from dbmux.backend.server import Backend, BackendState
 from dbmux.backend.topology import Topology
@@ -398,9 +398,8 @@ class Engine:
         self._start(self._open_for(backend, shelf), f"open {backend.name}")
 
     async def _open_for(self, backend: Backend, shelf: Shelf) -> None:
-        assert shelf.account is not None
         try:
-            connection = await open_shared(backend, shelf.key, shelf.account)
+            connection = await open_for(backend, shelf)
         except (MySQLError, BackendRefused) as error:
             if isinstance(error, BackendRefused) and not shelf.has_failed:
                 user = shelf.key.user.decode("utf-8", "replace")

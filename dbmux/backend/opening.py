@@ -8,6 +8,7 @@ that logs in with that collation needs not ask.
 from __future__ import annotations
 
 import asyncio
+from time import perf_counter
 
 from dbmux.backend.connection import Connection
 from dbmux.backend.inquiry import ask
@@ -79,6 +80,20 @@ async def open_shared(backend: Backend, key: ShelfKey, account: Account) -> Conn
             # A server without it, or a proxy before one.
             pass
     return connection
+
+
+async def open_for(backend: Backend, shelf: Shelf) -> Connection:
+    """The same with the account of a shelf: where the server has discarded its password, with the one of before."""
+    account = shelf.account
+    assert account is not None
+    try:
+        return await open_shared(backend, shelf.key, account)
+    except BackendRefused as refused:
+        is_denied = refused.number == ErrorCode.ACCESS_DENIED.number
+        other = shelf.fall_back(account, perf_counter()) if is_denied else None
+        if other is None:
+            raise
+    return await open_shared(backend, shelf.key, other)
 
 
 async def open_own(backend: Backend, account: ServiceAccount) -> Connection:

@@ -62,12 +62,14 @@ class RelayKey(ShelfKey):
 class Account:
     """An account's password at the server, never shown, and the collation with which to log in.
 
-    `since` is when a client brought it, by time.perf_counter: of two the newer one holds.
+    `since` is when a client brought it, by time.perf_counter: of two the newer one holds. `before` has another password
+    that was brought before this one: while an account has two, either may be the first to be discarded.
     """
 
     password: Secret
     charset: int
     since: float = 0.0
+    before: Account | None = None
 
     def __repr__(self) -> str:
         return f"Account(charset={self.charset})"
@@ -162,6 +164,24 @@ class Shelf:
         self.failed_at = 0.0
         # With what the next connection is dialled; whoever brings a newer password replaces it.
         self.account: Account | None = None
+
+    def bring(self, password: Secret, charset: int, now: float) -> None:
+        """A client has shown this password, with which the next connection is dialled."""
+        known, before = self.account, None
+        if known is not None:
+            before = known.before if known.password == password else replace(known, before=None)
+        self.account = Account(password, charset, now, before)
+
+    def fall_back(self, refused: Account, now: float) -> Account | None:
+        """The server does not take this password any more: what to try instead, if there is anything."""
+        known = self.account
+        if known is None or known.password != refused.password:
+            # Somebody has brought another one meanwhile.
+            return known
+        if known.before is None:
+            return None
+        self.account = replace(known.before, charset=known.charset, since=now)
+        return self.account
 
     def take(self, state: SessionState, session: object) -> Connection | None:
         """An idle connection, rather one that is in this state already; None when all are in use."""

@@ -361,7 +361,7 @@ async def _open(shelf: Shelf, backend: Backend, account: Account, deadline: floa
             raise
     assert connection is not None
     # Not before: with one that the server refuses no connection of the others must be dialled.
-    shelf.account = account
+    shelf.bring(account.password, account.charset, account.since)
     pool.admit(shelf, connection, time.perf_counter())
     try:
         await login.refuse_socket_account(backend, lambda sql: _ask(connection, sql))
@@ -377,8 +377,7 @@ async def _ask(connection: Connection, sql: bytes) -> tuple[tuple[bytes | None, 
 
 def _shelf(door: Door, pool: Pool, who: Credentials) -> Shelf:
     shelf = pool.shelf(_key(door, who))
-    if shelf.account is None or shelf.account.password != who.password or shelf.account.charset != door.charset:
-        shelf.account = _account(door, who)
+    shelf.bring(who.password, door.charset, time.perf_counter())
     return shelf
 
 

@@ -13,7 +13,7 @@ from dbmux.wire.client import Row
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err
 from dbmux.wire.server import ServerProtocol
-from tests.fakes import PASSWORD, FakeBackend, TestClient, connect, row, run, running
+from tests.fakes import PASSWORD, SCRAMBLE, FakeBackend, TestClient, connect, row, run, running
 from tests.frontend.test_password_hash import log_in
 
 
@@ -59,6 +59,47 @@ def test_a_password_is_checked_over_the_only_connection_that_the_account_may_hav
                 one = await log_in(proxy, PASSWORD)
                 assert Row(row(b"SELECT 1")) in await one.ask(Command.QUERY, b"SELECT 1")
                 one.close()
+
+    run(scenario)
+
+
+class Rotating(FakeBackend):
+    """A server at which an account has two passwords for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = {PASSWORD, b"new"}
+
+    def _check(self, protocol: ServerProtocol, answer: bytes) -> bytes:
+        is_one = any(auth.is_right(auth.NATIVE, password, SCRAMBLE, answer) for password in self.taken)
+        right = auth.answer_to(auth.NATIVE, PASSWORD, SCRAMBLE) or b""
+        return super()._check(protocol, right if is_one else b"none of these")
+
+
+@pytest.mark.parametrize("discarded", [PASSWORD, b"new"])
+@pytest.mark.parametrize("shown", [(PASSWORD, b"new"), (b"new", PASSWORD)])
+def test_of_two_passwords_either_may_be_discarded_first(shown: tuple[bytes, bytes], discarded: bytes) -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+        backend = Rotating()
+        backend.gates = {b"SELECT 1": gate, b"SELECT 2": gate}
+        async with running(backend, login="learn") as proxy:
+            one, two = [await log_in(proxy, password) for password in shown]
+            third = await log_in(proxy, shown[1], auth.CACHING_SHA2)
+            opened = backend.logins
+            backend.taken.discard(discarded)
+            held = [asyncio.ensure_future(one.ask(Command.QUERY, b"SELECT 1")),
+                    asyncio.ensure_future(two.ask(Command.QUERY, b"SELECT 2"))]  # fmt: skip
+            await proxy.until(lambda: len(backend.commands) == 2)
+
+            told = await third.ask(Command.QUERY, b"SELECT 3")
+
+            assert Row(row(b"SELECT 3")) in told
+            assert backend.logins == opened + 1
+            gate.set()
+            await asyncio.gather(*held)
+            for client in (one, two, third):
+                client.close()
 
     run(scenario)
 
