@@ -112,6 +112,12 @@ class Creditor(Protocol):
     def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
         """Have the connection, which is not idle any more, pay its debt; `paid` is told, also of one that was lost."""
 
+    def is_being_settled(self) -> None:
+        """Another session has the connection: nothing may run until it has paid, which `settle` tells."""
+
+    def settle(self, connection: Connection, answers: list[Answer]) -> None:
+        """The answers to what it owed; none, when it was lost."""
+
     def forget_row_count(self) -> None:
         """The connection does not know ROW_COUNT() of the session's last statement any more."""
 

@@ -19,6 +19,7 @@ from dbmux.frontend.calls import COUNTERS, CallReply, count_commands
 from dbmux.frontend.carried import settlement
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import has_come, waiting
+from dbmux.frontend.preparation import Preparation
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown, unknown
 from dbmux.frontend.tenant import QUERY, State, Tenant
@@ -115,51 +116,54 @@ class ReadyTenant(Tenant):
         self.state = int(State.WAITING)
         if self.shelf is not None:
             self.shelf.pool.carried += 1
-        creditor = connection.creditor
-        debts = self._debts(connection) if isinstance(creditor, Tenant) else []
-        if debts and isinstance(creditor, Tenant) and creditor is not self:
+        debts = self._debts(connection)
+        creditor = connection.creditor if debts else None
+        if creditor is not None and creditor is not self:
             creditor.is_being_settled()
-        statements = self._preparation(connection, gtid)
         unprepared = None if is_prepared else statement
-        anew = [] if unprepared is None or backend is None else unprepared.preparation(carried.there, backend.spelling)
+        parts = Preparation(
+            debts,
+            self._preparation(connection, gtid),
+            [] if unprepared is None or backend is None else unprepared.preparation(carried.there, backend.spelling),
+        )
 
         def done(answers: list[Answer]) -> None:
-            if debts and isinstance(creditor, Tenant):
-                creditor.settle(connection, answers[: len(debts)])
+            paid, told, anew = parts.split(answers)
+            if creditor is not None:
+                creditor.settle(connection, paid)
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
             self._change_shelf(connection)
-            self._begin_call(connection, statements, answers[len(debts) :])
+            self._begin_call(connection, parts.statements, [*told, *anew])
             if (self._query.needs or carried.missing) and statement is None:
                 self._substitute()
             rehearsal = b""
             if unprepared is not None:
-                at = [command for command, _ in anew].index(Command.STMT_PREPARE)
-                rehearsal = self._prepared_anew(connection, unprepared, answers[len(debts) + len(statements) + at])
-            if course is not None and gtid and not has_come(answers[len(debts)]):
+                at = [command for command, _ in parts.anew].index(Command.STMT_PREPARE)
+                rehearsal = self._prepared_anew(connection, unprepared, anew[at])
+            if course is not None and gtid and not has_come(told[0]):
                 self._wait_no_longer(course, connection)
             else:
                 self._rehearse(connection, rehearsal)
 
         def failed(error: BackendRefused | MySQLError) -> None:
-            answers = exchange.answers
-            if debts and isinstance(creditor, Tenant):
-                is_paid = len(answers) >= len(debts)
-                creditor.settle(connection, answers[: len(debts)] if is_paid else [])
+            paid, told, anew = parts.split(exchange.answers)
+            is_paid = len(paid) == len(debts)
+            if creditor is not None:
+                creditor.settle(connection, paid if is_paid else [])
                 connection.debt = Debt.NONE if is_paid else connection.debt
-            done_of_it = len(answers) - len(debts)
-            refused = [*statements, *anew][max(done_of_it, 0) :][:1]
+            refused = parts.commands[len(exchange.answers) :][:1]
             if is_unknown(error) and refused == [(Command.INIT_DB, carried.there.schema)]:
-                self._do_without_schema(connection, gtid, done_of_it)
+                self._do_without_schema(connection, gtid, len(told) + len(anew))
                 return
-            if unprepared is None or len(answers) < len(debts) + len(statements) or isinstance(error, MySQLError):
-                self._not_ready(connection, error, gtid if len(answers) == len(debts) else b"")
+            if unprepared is None or len(told) < len(parts.statements) or isinstance(error, MySQLError):
+                self._not_ready(connection, error, gtid if is_paid and not told else b"")
                 return
             connection.forget_debt()
             carried.take_over(connection, self._query, self)
             self._not_prepared(connection, unprepared, error)
 
-        exchange = Exchange([*debts, *statements, *anew], done, failed, optional=COUNTERS)
+        exchange = Exchange(parts.commands, done, failed, optional=COUNTERS)
         exchange.begin(connection)
 
     def _prepared_anew(self, connection: Connection, statement: Statement, answer: Answer) -> bytes:
@@ -205,6 +209,8 @@ class ReadyTenant(Tenant):
 
     def _debts(self, connection: Connection) -> list[tuple[Command, bytes]]:
         # What prepares it for this session destroys what it still knew, for another one or for this.
+        if connection.creditor is None:
+            return []
         if connection.debt & ~Debt.WARNINGS or self.carried.is_about_counts(self._query):
             self.carried.claim_found_rows(connection)
         return settlement(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from dbmux.backend.connection import Connection, Debt, Holder
+from dbmux.backend.connection import Answer, Connection, Debt, Holder
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Pool, Shelf, ShelfKey
 from dbmux.errors import BackendRefused, MySQLError
@@ -44,6 +44,12 @@ class Client:
         self.occupation = Occupation(None, 0.0)
 
     def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
+        """It is owed nothing."""
+
+    def is_being_settled(self) -> None:
+        """It is owed nothing."""
+
+    def settle(self, connection: Connection, answers: list[Answer]) -> None:
         """It is owed nothing."""
 
     def forget_row_count(self) -> None:
