@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pymysql
 import pytest
@@ -194,3 +195,24 @@ def test_an_accounts_own_time_limit_holds_for_each_of_its_sessions(way: str, ser
             assert cursor.fetchone() == (7,)
             # What another session has to have reset.
             cursor.execute("SET @a = 1, max_statement_time = 5")
+
+
+def test_of_two_passwords_that_were_learnt_the_one_shown_last_may_be_discarded(mysql9: Server) -> None:
+    mysql9.node.run(
+        "DROP USER IF EXISTS turning; CREATE USER turning IDENTIFIED BY 'old';"
+        "ALTER USER turning IDENTIFIED BY 'new' RETAIN CURRENT PASSWORD"
+    )
+
+    def connect(password: str) -> pymysql.Connection[Any]:
+        return pymysql.connect(host="127.0.0.1", port=mysql9.ports["learn"], user="turning", password=password)
+
+    with connect("new") as one, connect("old") as two, connect("old") as third:
+        for holding in (one, two):
+            with holding.cursor() as cursor:
+                cursor.execute("SELECT GET_LOCK('held by %s', 0)", (holding.thread_id(),))
+        mysql9.node.run("ALTER USER turning DISCARD OLD PASSWORD")
+
+        # The connections that there are belong to the others: one has to be opened.
+        with third.cursor() as cursor:
+            cursor.execute("SELECT CURRENT_USER()")
+            assert cursor.fetchone() == ("turning@%",)
