@@ -312,7 +312,8 @@ class Session(WarnedTenant):
                 course.follow(self._query, self._command, connection, now)
             if shelf is None:
                 # It keeps its connection.
-                pass
+                if scanner.status & METADATA_CHANGED:
+                    self._note_columns(connection)
             elif not (scanner.status & _NOTABLE or connection.kills or connection.debt):
                 self.connection = None
                 shelf.give(connection, now)

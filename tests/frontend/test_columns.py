@@ -68,8 +68,8 @@ async def prepare(session: TestClient) -> None:
     await session.ask(Command.STMT_PREPARE, READ)
 
 
-async def execute(session: TestClient) -> list[ServerMessage]:
-    return await session.ask(Command.STMT_EXECUTE, (1).to_bytes(4, "little") + b"\x00\x01\x00\x00\x00")
+async def execute(session: TestClient, number: int = 1) -> list[ServerMessage]:
+    return await session.ask(Command.STMT_EXECUTE, number.to_bytes(4, "little") + b"\x00\x01\x00\x00\x00")
 
 
 def ends(told: list[ServerMessage]) -> list[int]:
@@ -99,6 +99,22 @@ def test_every_end_of_the_first_reply_tells_of_columns_that_changed_before_the_s
             assert [sum(isinstance(message, Row) for message in reply) for reply in told] == [1, 1]
             one.close()
             other.close()
+
+    run(scenario)
+
+
+def test_each_of_two_statements_with_the_same_text_tells_of_other_columns_over_a_relayed_login_too() -> None:
+    async def scenario() -> None:
+        async with running(Altered()) as proxy:
+            one = await client(proxy.port, MODERN)
+            await prepare(one)
+            await prepare(one)
+            altered(proxy).columns = 3
+
+            told = [ends(await execute(one, number)) for number in (1, 1, 2, 2)]
+
+            assert told == [[TOLD], [Status.AUTOCOMMIT]] * 2
+            one.close()
 
     run(scenario)
 
