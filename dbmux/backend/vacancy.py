@@ -22,6 +22,8 @@ QUESTION = b"SELECT @@init_connect,@@max_user_connections,@@max_connections"
 # On MariaDB the role of the former user, which may be its default one, outlasts a reset and a change of user, and with
 # it the rights that it gives. MySQL's end with the change.
 NO_ROLE = b"SET ROLE NONE"
+# On MySQL FOUND_ROWS() outlasts both; of a new connection it is 0.
+NO_ROWS = b"SELECT 1 LIMIT 0"
 ASKED_AGAIN_S = 60.0
 USERS_KNOWN = 1000
 # Of those that the server can have, so many percent may lie idle: nobody but DbMux can use them.
@@ -56,14 +58,13 @@ class Vacancy:
         self._pool.busy -= 1
         known = self._known(user)
         commands = [(Command.RESET_CONNECTION, b"")]
-        if connection.greeting.is_mariadb:
-            commands.append((Command.QUERY, NO_ROLE))
         if known is None:
             commands.append((Command.QUERY, QUESTION))
+        commands.append((Command.QUERY, NO_ROLE if connection.greeting.is_mariadb else NO_ROWS))
 
         def done(answers: list[Answer]) -> None:
             connection.forget_session()
-            count = self._learn(user, answers[-1]) if known is None else known
+            count = self._learn(user, answers[1]) if known is None else known
             self._lay_down(connection, shelf, count)
 
         Exchange(commands, done, lambda error: connection.quit()).begin(connection)

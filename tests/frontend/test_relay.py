@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from dbmux.backend.pool import Pool
-from dbmux.backend.vacancy import NO_ROLE
+from dbmux.backend.vacancy import NO_ROLE, NO_ROWS
 from dbmux.wire import auth, packet
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.client import Row
@@ -55,7 +55,7 @@ def test_the_next_client_changes_the_user_on_the_connection_that_was_left() -> N
     async def scenario() -> None:
         async with running() as proxy:
             await _leave(proxy, await client(proxy.port))
-            assert proxy.backend.commands == [(Command.RESET_CONNECTION, b"")]
+            assert proxy.backend.commands == [(Command.RESET_CONNECTION, b""), (Command.QUERY, NO_ROWS)]
 
             other = await connect(proxy.port, user=b"other")
 
