@@ -58,6 +58,8 @@ OWN_WORDS = {
 }
 STAND_IN = b"zzzzzzzz"
 LONGEST_SHOWN = 300
+# In which a client may have its results.
+_ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
@@ -116,7 +118,10 @@ class Peculiar:
                 return message
 
     def _named(self, text: bytes) -> bytes:
-        named = text.replace(self.schema, STAND_IN) if self.schema else text
+        named = text
+        for encoding in _ENCODINGS if self.schema else ():
+            spelt, stand_in = (name.decode().encode(encoding) for name in (self.schema, STAND_IN))
+            named = named.replace(spelt, stand_in)
         return _ROW_OF_A_VARIABLE.sub(rb"\1#", named) if b" at row " in named else named
 
     def _flags(self, status: int) -> int:

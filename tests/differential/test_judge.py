@@ -68,6 +68,10 @@ def test_every_status_flag_that_clients_act_on_counts(flag: Status) -> None:
         (replace(OK, status=0), replace(OK, status=Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY)),
         (Prepared(1, columns=1, parameters=2), Prepared(5, columns=1, parameters=2)),
         (Row(b"\x08" + SCHEMA), Row(b"\x08" + OTHER_SCHEMA)),
+        *(
+            (Row(SCHEMA.decode().encode(wide)), Row(OTHER_SCHEMA.decode().encode(wide)))
+            for wide in ("utf-16-be", "utf-16-le", "utf-32-be")
+        ),
         (Definition(COLUMN.build(0)), Definition(replace(COLUMN, schema=OTHER_SCHEMA).build(0))),
         (Err(number=1146, message=b"Table 'aaaaaaaa.x'"), Err(number=1146, message=b"Table 'bbbbbbbb.x'")),
         (Err(number=1421, message=b"The statement (1) has"), Err(number=1421, message=b"The statement (5) has")),
