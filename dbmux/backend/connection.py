@@ -71,7 +71,7 @@ class Holder(Protocol):
         """The backend sent what is not a reply."""
 
     def changed_unseen(self) -> None:
-        """The server tells, in the reply that comes, that a setting or a user variable was set."""
+        """The server tells, in the reply that comes, that a setting or a user variable was set, or the schema."""
 
     @property
     def hears_changes(self) -> bool:
@@ -669,14 +669,18 @@ class Connection:
         for kind, change in changes(ok.state):
             if kind == Track.SCHEMA:
                 self.reported_schema = Reader(change).lenenc_bytes()
+                self._tell_of_change()
             elif gtid := reported_gtid(kind, change):
                 self.reported_gtid = gtid
         if tells_of_setting(ok.state):
             self.reported_change = True
-            if self.holder is not None:
-                self.holder.changed_unseen()
+            self._tell_of_change()
         hears = self.holder is not None and self.holder.hears_changes
         return ok if hears or not self.can_track else without(ok, Track.STATE_CHANGE)
+
+    def _tell_of_change(self) -> None:
+        if self.holder is not None:
+            self.holder.changed_unseen()
 
 
 class Home(Protocol):

@@ -265,12 +265,16 @@ class Carried:
             self.state, self.missing = replace(self.state, schema=b""), b""
         elif reported is not None and not (self.missing and not reported):
             self.state, self.missing = replace(self.state, schema=reported), b""
+            # Also after a statement that runs in whichever schema its connection has.
+            connection.state = replace(connection.state, schema=reported)
 
     def _follow_diagnostics(self, query: Query, connection: Connection) -> None:
         scanner = connection.scanner
         # Of several statements only the last tells its warnings, and need not be the last that has any.
         connection.debt &= ~Debt.ROW_COUNT
-        is_loud = bool(scanner.warnings or scanner.error)
+        # MySQL does not count in its reply the note that a prepared statement's session is in no schema any more.
+        is_lost = self.is_mysql and connection.reported_schema == b""
+        is_loud = bool(scanner.warnings or scanner.error or is_lost)
         if query.kind is Kind.MULTI and not is_loud and self._keeps_warnings(query) and self.warnings is not None:
             # Either these stay, or one of the statements had others without telling.
             self._asks_warnings = True

@@ -339,3 +339,33 @@ def test_that_there_is_no_way_back_is_noted_once(cleared: int, counted: int) -> 
             two.close()
 
     run(scenario)
+
+
+def test_who_has_a_connection_of_its_own_goes_on_when_the_server_tells_that_its_schema_is_gone() -> None:
+    def says(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        # As MySQL for what was prepared in another schema: it notes what it does not count.
+        if command.command == Command.STMT_EXECUTE:
+            state = bytes((Track.SCHEMA,)) + lenenc_bytes(lenenc_bytes(b""))
+            return protocol.send_ok(Ok(status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED, state=state))
+        if command.command == Command.PING:
+            return protocol.send_ok(Ok(status=Status.AUTOCOMMIT, warnings=1))
+        if command.command == Command.STMT_PREPARE:
+            return packet.encode(b"\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", 1)
+        if command.body.startswith((b"SHOW", b"SELECT")):
+            return protocol.send_rows([COLUMN], [row(b"1")], Status.AUTOCOMMIT)
+        return protocol.send_ok(Ok(status=Status.AUTOCOMMIT))
+
+    async def scenario() -> None:
+        async with running(FakeBackend(answer=says)) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"UPDATE w SET a = 1")
+            await one.ask(Command.INIT_DB, b"gone")
+
+            await one.ask(Command.STMT_EXECUTE, b"\x01\x00\x00\x00\x00\x01\x00\x00\x00")
+            (pong,) = await one.ask(Command.PING)
+
+            assert getattr(pong, "warnings", None) == 1
+            assert [await ask(one, sql) for sql in (b"SHOW WARNINGS", b"SELECT @@warning_count")] == ["1", "1"]
+            one.close()
+
+    run(scenario)
