@@ -8,7 +8,7 @@ server can answer. All of it is decided here, and nothing is sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -381,6 +381,8 @@ class Carried:
             told.append(b"SHOW WARNINGS")
         if self._lost:
             told.append(NOTES_QUESTION)
+        if self._keeps_connection:
+            return told
         if not self._knows_client():
             told.append(NAMES_QUESTION)
         told += [b"SELECT @@session.%b LIMIT 1" % name.encode() for name in self._unread()]
@@ -414,6 +416,12 @@ class Carried:
             self._asks_warnings = False
         if self._lost:
             self._note_loss(next(told))
+        if not self._keeps_connection:
+            self._learn_state(told, connection)
+        if connection.state == self.state:
+            connection.state = self.state
+
+    def _learn_state(self, told: Iterator[Answer], connection: Connection) -> None:
         if not self._knows_client():
             values = next(told).row(4)
             names = names_set_one_by_one(values)
@@ -431,8 +439,6 @@ class Carried:
                 if next(told).row(1) != (b"1",):
                     del self.pins[PinKey(PinReason.NAMED_LOCK, name)]
             self._asks_locks = False
-        if connection.state == self.state:
-            connection.state = self.state
 
     def _end_call(self, call: Call, counters: Answer, own: int) -> None:
         self._call = None
@@ -456,6 +462,11 @@ class Carried:
     @property
     def _ran_unseen(self) -> bool:
         return any(key.reason in _UNSEEN for key in self.pins)
+
+    @property
+    def _keeps_connection(self) -> bool:
+        # Such a session never has to say elsewhere what it is.
+        return PinKey(PinReason.RELAYED_LOGIN, "") in self.pins
 
     @property
     def _counts_rows(self) -> bool:

@@ -706,8 +706,7 @@ class Tenant:
             self._tell_pins(before, now)
         if carried.state.variable("sql_mode") != sql_mode:
             self._read_sql_mode()
-        # A session with a connection of its own never has to say elsewhere what it is.
-        questions = carried.questions() if self.shelf is not None or self._call_reply is not None else []
+        questions = carried.questions()
         if questions:
             # They destroy what the connection still knows for this session.
             carried.claim_found_rows(connection)

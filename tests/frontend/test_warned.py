@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from dbmux.errors import ErrorCode
+from dbmux.wire import packet
 from dbmux.wire.capabilities import OFFERED, Capability
 from dbmux.wire.client import Row, ServerMessage
 from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
+from dbmux.wire.statements import Prepared
 from tests.fakes import (
     COLUMN,
     PASSWORD,
@@ -44,6 +46,8 @@ class Warns(FakeBackend):
         self._warnings: list[bytes] = []
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        if command.command == Command.STMT_PREPARE:
+            return packet.encode(Prepared(statement=1, columns=0, parameters=0).build(), 1)
         match command.body:
             case b"SHOW WARNINGS":
                 return protocol.send_rows([COLUMN] * 3, self._warnings, Status.AUTOCOMMIT)
@@ -267,5 +271,26 @@ def test_warnings_are_told_in_the_character_set_of_the_moment() -> None:
             assert asked == [b"SHOW WARNINGS", b"SHOW WARNINGS LIMIT 0"]
             one.close()
             two.close()
+
+    run(scenario)
+
+
+def test_who_has_a_connection_of_its_own_is_told_of_later_warnings_when_those_of_before_were_stored() -> None:
+    async def scenario() -> None:
+        backend = Warns()
+        backend.capabilities &= ~int(Capability.LONG_PASSWORD)
+        async with running(backend) as proxy:
+            one = await client(proxy.port, PLAIN | Capability.MULTI_STATEMENTS)
+            await one.ask(Command.STMT_PREPARE, b"DO 1")
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('x')")
+            # DbMux answers it itself, and has to tell the next statement what it counted.
+            await one.ask(Command.STMT_RESET, (1).to_bytes(4, "little"))
+            await one.ask(Command.QUERY, b"SELECT ROW_COUNT(); SELECT 1")
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('x')")
+
+            told = await one.ask(Command.QUERY, b"SHOW WARNINGS")
+
+            assert rows(told) == [TRUNCATED]
+            one.close()
 
     run(scenario)
