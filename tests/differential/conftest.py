@@ -29,12 +29,14 @@ FORCE_SWITCH = "DBMUX_TEST_FORCE_SWITCH"
 @dataclass(frozen=True, slots=True)
 class Setting:
     """How DbMux runs: whether it switches connections all the time, over how many of them at most, whether reads go to
-    replicas, which here are the same server once more, and whether every result is stored that may be."""
+    replicas, which here are the same server once more, whether every result is stored that may be, and whether logins
+    are relayed."""
 
     forced: bool
     max_connections: int | None = None
     is_split: bool = False
     is_cached: bool = False
+    is_relayed: bool = False
 
 
 FORCED = Setting(forced=True)
@@ -43,6 +45,8 @@ CACHED = Setting(forced=True, is_cached=True)
 CROWDED = Setting(forced=False, max_connections=2)
 # As in life: what is not carried at once stays at the server until somebody else needs the connection.
 FREE = Setting(forced=False)
+# Each session has one connection for life, which mostly is one that another scenario's session has left.
+RELAYED = Setting(forced=False, is_relayed=True)
 
 HERE = Path(__file__).parent
 
@@ -121,13 +125,15 @@ def _configuration(nodes: dict[str, Node], ports: dict[str, int], control: int, 
         "listen": {f"127.0.0.1:{ports[name]}": name + end for name in nodes},
         "backends": backends,
         "groups": groups,
-        "users": {ACCOUNT: PASSWORD, OTHER_ACCOUNT: OTHER_PASSWORD},
+        **(_RELAY if setting.is_relayed else _USERS),
         "timeouts": {"drain": "5s"},
         "control": f"127.0.0.1:{control}",
         **(_CACHE if setting.is_cached else {}),
     }
 
 
+_USERS = {"users": {ACCOUNT: PASSWORD, OTHER_ACCOUNT: OTHER_PASSWORD}}
+_RELAY = {"login": "relay"}
 _CACHE = {"service": {"user": ACCOUNT, "password": PASSWORD}, "cache": {"tables": {"*": "1h"}}}
 
 

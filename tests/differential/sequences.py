@@ -81,6 +81,6 @@ COVERS: dict[PinReason, tuple[str, ...]] = {
     PinReason.CHARACTER_SET: ("in gbk a backslash may be half of a character", "SET NAMES in its forms"),
     PinReason.ROUTINE: ("what a procedure leaves behind", "a variable is set by a function inside of a SELECT"),
     PinReason.UNKNOWN: ("state that changes inside of a command", "a variable is set by a prepared SET"),
-    # Sessions log in by `users` here; the login that is relayed has no connection to move to.
+    # With a login that is relayed there is no connection to move to: all scenarios are played over such ones, too.
     PinReason.RELAYED_LOGIN: (),
 }

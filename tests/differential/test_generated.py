@@ -14,7 +14,7 @@ from random import SystemRandom
 
 import pytest
 
-from tests.differential.conftest import CACHED, CROWDED, FORCED, SECONDS, SPLIT, Setting, Stages
+from tests.differential.conftest import CACHED, CROWDED, FORCED, RELAYED, SECONDS, SPLIT, Setting, Stages
 from tests.differential.generate import generate, generate_crowded, generate_types, shrink
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, Scenario
@@ -77,8 +77,16 @@ def test_values_of_any_type(server: str, seed: int, stages: Stages) -> None:
 @pytest.mark.timeout(SECONDS + 300)
 @pytest.mark.parametrize(
     "setting, make",
-    [(FORCED, generate), (CROWDED, generate_crowded), (SPLIT, generate), (CACHED, generate), (FORCED, generate_types)],
-    ids=["forced", "crowded", "split", "cached", "types"],
+    [
+        (FORCED, generate),
+        (CROWDED, generate_crowded),
+        (SPLIT, generate),
+        (CACHED, generate),
+        (RELAYED, generate),
+        (RELAYED, generate_crowded),
+        (FORCED, generate_types),
+    ],
+    ids=["forced", "crowded", "split", "cached", "relayed", "relayed, three sessions", "types"],
 )
 @pytest.mark.parametrize("server", sorted(ALL))
 def test_generated_sequences_for_a_long_time(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dbmux.query import PinReason
-from tests.differential.conftest import CACHED, FORCED, FREE, SECONDS, SPLIT, Stages
+from tests.differential.conftest import CACHED, FORCED, FREE, RELAYED, SECONDS, SPLIT, Stages
 from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
@@ -71,6 +71,23 @@ FROM_MEMORY = [
 @pytest.mark.parametrize("scenario, server", cases(FROM_MEMORY, KNOWN))
 def test_the_same_from_memory(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(CACHED, server), scenario)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, {}))
+def test_the_same_over_a_relayed_login(scenario: Scenario, server: str, stages: Stages) -> None:
+    examine(stages(RELAYED, server), scenario)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("server", sorted(ALL))
+def test_relayed_sessions_have_connections_that_others_left(server: str, stages: Stages) -> None:
+    stage = stages(RELAYED, server)
+    asks = scenario("a session's connection", "SELECT CONNECTION_ID()")
+
+    numbers = [stage.judge(asks).through[1].reply for _ in range(5)]
+
+    assert len(set(numbers)) < len(numbers)
 
 
 @pytest.mark.real
