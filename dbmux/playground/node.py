@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from dbmux.playground.state import State
 from dbmux.sync.dumped import lines, without_replication
 
 # Below the range that Linux gives to outgoing connections, which usually begins at 32768 and on some systems at 16000.
-FIRST_PORT, LAST_PORT = 13306, 14305
+PORTS = range(13306, 14306)
 STATE_FILE = "state.json"
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -324,12 +324,12 @@ def _first(path: Path, other: Path) -> Path:
     return path if path.exists() else other
 
 
-def next_free_port(taken: Collection[int] = ()) -> int:
-    """A free port of the playground's own range, other than those already given away."""
-    for port in range(FIRST_PORT, LAST_PORT + 1):
+def next_free_port(taken: Collection[int] = (), ports: Sequence[int] = PORTS) -> int:
+    """A free one of `ports`, usually the playground's own, other than those already given away."""
+    for port in ports:
         if port not in taken and is_free(port):
             return port
-    raise NodeFailed(f"no port from {FIRST_PORT} to {LAST_PORT} is free")
+    raise NodeFailed(f"no port from {ports[0]} to {ports[-1]} is free")
 
 
 def is_free(port: int) -> bool:

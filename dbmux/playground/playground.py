@@ -19,7 +19,7 @@ import platformdirs
 from dbmux.errors import DbMuxError
 from dbmux.playground import packages, replication
 from dbmux.playground.dump import Failure
-from dbmux.playground.node import STATE_FILE, Node, NodeFailed, next_free_port
+from dbmux.playground.node import PORTS, STATE_FILE, Node, NodeFailed, next_free_port
 from dbmux.playground.packages import Kind, Machine, Say, Wish
 from dbmux.playground.recipe import Recipe
 from dbmux.playground.replication import Part
@@ -37,11 +37,12 @@ class NoNode(DbMuxError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where the playground keeps things, and the machine that it runs on."""
+    """Where the playground keeps things, the machine that it runs on, and the ports that its servers may have there."""
 
     data: Path
     cache: Path
     machine: Machine
+    ports: Sequence[int] = PORTS
 
 
 def default_places() -> Places:
@@ -233,7 +234,7 @@ class _Start:
 
     def _free_port(self) -> int:
         with self._lock:
-            port = next_free_port(self._ports)
+            port = next_free_port(self._ports, self._places.ports)
             self._ports.add(port)
             return port
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dbmux.playground import state
-from dbmux.playground.node import FIRST_PORT, LAST_PORT, Node, NodeFailed, is_free, next_free_port
+from dbmux.playground.node import PORTS, Node, NodeFailed, is_free, next_free_port
 from dbmux.playground.packages import Software, find, parse_wish
 from dbmux.playground.state import State, started_at
 from tests.playground import programs
@@ -179,7 +179,7 @@ class TestPorts:
 
             node.start()
 
-        assert FIRST_PORT <= node.port <= LAST_PORT
+        assert node.port in PORTS
 
     def test_a_port_that_is_taken_in_the_last_moment_is_given_up_too(self, make: Make, mysql: Software) -> None:
         folder = Path(mysql.server[0]).parent
@@ -212,11 +212,11 @@ class TestPorts:
             assert not is_free(other.getsockname()[1])
         first = next_free_port()
 
-        assert next_free_port([first]) > first >= FIRST_PORT > 3306
+        assert next_free_port([first]) > first >= PORTS[0] > 3306
 
     def test_when_all_are_taken_that_is_told(self) -> None:
         with pytest.raises(NodeFailed, match="no port from 13306 to 14305 is free"):
-            next_free_port(range(FIRST_PORT, LAST_PORT + 1))
+            next_free_port(PORTS)
 
 
 class TestStop:

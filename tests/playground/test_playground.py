@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from dbmux.playground import playground
-from dbmux.playground.node import Node, NodeFailed
+from dbmux.playground.node import PORTS, Node, NodeFailed, is_free
 from dbmux.playground.packages import NoServer, parse_wish
 from dbmux.playground.playground import NoNode, Places
 from dbmux.playground.recipe import Recipe
@@ -71,6 +72,13 @@ class TestUp:
         assert "CREATE USER 'app'@'%' IDENTIFIED BY 'secret';" in ran(places, "mysql")
         assert ran(places, "mariadb").startswith("SET sql_log_bin=0; DELETE FROM mysql.global_priv")
         assert ran(places, "mysql").endswith("CREATE DATABASE shop;\n")
+
+    def test_servers_keep_to_the_ports_that_are_there_for_them(self, places: Places, recipe: Recipe) -> None:
+        few = tuple(islice(filter(is_free, reversed(PORTS)), 2))
+
+        scenario = playground.up(recipe, (), replace(places, ports=few), print)
+
+        assert {node.port for node in scenario.nodes} == set(few)
 
     def test_data_and_ports_outlive_a_stop(self, places: Places, recipe: Recipe) -> None:
         first = playground.up(recipe, (), places, print)
