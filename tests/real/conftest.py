@@ -8,16 +8,19 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import platformdirs
 import pytest
 
 from dbmux.net.certificate import self_made
+from dbmux.playground import playground
 from dbmux.playground.client import Client
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind, NoServer, find, parse_wish
+from dbmux.playground.playground import Places
+from tests.real.ports import free_port, free_ports
 
 SERVERS = ("mariadb:10.11", "mariadb:11", "mysql:9")
 WAYS = ("relay", "users", "learn")
@@ -28,6 +31,8 @@ ACCOUNT, PASSWORD = "app", "app-pass \\'\" word"
 UNSEEN_ACCOUNT = "unseen"
 ED_ACCOUNT, ED_PASSWORD = "ed", "ed-password"
 START_TIMEOUT_S = 30.0
+# Twice what the largest recipe needs: one may be taken by somebody else.
+PLAYGROUND_PORTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +58,22 @@ class Server:
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]:
     root = tmp_path_factory.mktemp("servers")
     certificate, key = self_made(root / "tls")
-    ports = [next_free_port()]
-    while len(ports) < len(SERVERS):
-        ports.append(next_free_port(ports))
     started: dict[str, Node] = {}
 
-    def start(name: str, port: int) -> Node:
+    def start(name: str) -> Node:
         software = find(parse_wish(name), platformdirs.user_cache_path("dbmux") / "servers", print)
         options: tuple[str, ...] = ("--max-connections=2000", "--max-allowed-packet=1G", "--local-infile=1")
         if software.kind is Kind.MARIADB:
             options += (f"--ssl-cert={certificate}", f"--ssl-key={key}", "--plugin-maturity=unknown")
         node = Node(name, software, root / name.replace(":", "-"), options)
         started[name] = node
-        node.start(lambda: port)
+        node.start(free_port)
         node.run(_accounts(software.kind))
         return node
 
     try:
         with ThreadPoolExecutor() as threads:
-            list(threads.map(start, SERVERS, ports))
+            list(threads.map(start, SERVERS))
         yield started
     except NoServer as error:
         if os.environ.get("CI"):
@@ -86,13 +88,11 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]
 def servers(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
     """Each server with three DbMux in front of it."""
     root = tmp_path_factory.mktemp("proxies")
-    taken: list[int] = []
     ports: dict[str, dict[str, int]] = {name: {} for name in nodes}
     processes = []
     for way in WAYS:
         for name in nodes:
-            taken.append(next_free_port(taken))
-            ports[name][way] = taken[-1]
+            ports[name][way] = free_port()
         processes.append(_serve(root, way, nodes, {name: ports[name][way] for name in nodes}))
     try:
         for name in nodes:
@@ -132,6 +132,11 @@ def _serve(root: Path, way: str, nodes: dict[str, Node], ports: dict[str, int]) 
     else:
         config["login"] = way
     return serve(root / way, config)
+
+
+def own_playground(folder: Path) -> Places:
+    """A playground with data and ports of its own, and the user's packages."""
+    return replace(playground.default_places(), data=folder, ports=free_ports(PLAYGROUND_PORTS))
 
 
 def serve(folder: Path, config: object, **variables: str) -> subprocess.Popen[bytes]:

@@ -28,6 +28,7 @@ from dbmux.sync.replay import Task
 from dbmux.sync.verify.result import Verdict, overall
 from dbmux.sync.verify.run import Wish, verify
 from dbmux.sync.verify.settle import Delay
+from tests.real.ports import free_port
 
 ACCOUNT = Account(user="mirror", password="mirror-pass")
 PATIENCE_S = 30.0
@@ -56,7 +57,7 @@ def started(name: str, folder: Path, number: int, *options: str) -> Node:
         folder / name.replace(":", "-"),
         (*_OPTIONS, f"--server-id={number}", *options),
     )
-    node.start()
+    node.start(free_port)
     lines = ["SET sql_log_bin = 0"]
     if software.kind is Kind.MARIADB:
         lines += ["DELETE FROM mysql.global_priv WHERE User=''", "FLUSH PRIVILEGES"]

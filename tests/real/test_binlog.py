@@ -29,6 +29,7 @@ from dbmux.playground.client import Client
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind, NoServer, find, parse_wish
 from tests.real.conftest import SERVERS
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -135,7 +136,7 @@ def started(name: str, folder: Path, *options: str) -> Node:
         certificate, key = self_made(folder / "tls")
         options += (f"--ssl-cert={certificate}", f"--ssl-key={key}")
     node = Node(name, software, folder / "node", ("--server-id=1", *options))
-    node.start()
+    node.start(free_port)
     node.run(_accounts(software.kind))
     return node
 

@@ -17,16 +17,16 @@ import pytest
 
 from dbmux.cache.cache import Verdict
 from dbmux.playground import playground, recipe
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind, find, parse_wish
-from dbmux.playground.playground import Places
 from tests.checker.faults import FAULTS
 from tests.checker.judge import Promise, Violation, judge
 from tests.checker.registers import HOMES, VAULT, definitions
 from tests.checker.serve import READY
 from tests.checker.sessions import User
 from tests.checker.workload import Workload
-from tests.real.conftest import ACCOUNT, PASSWORD
+from tests.real.conftest import ACCOUNT, PASSWORD, own_playground
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -86,7 +86,7 @@ def logging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node
             software = find(parse_wish(name), platformdirs.user_cache_path("dbmux") / "servers", print)
             options = ("--server-id=1", "--log-bin=binlog", "--sync-binlog=1", "--max-connections=200")
             node = started[name] = Node(name, software, tmp_path_factory.mktemp("logging"), options)
-            node.start()
+            node.start(free_port)
             if software.kind is Kind.MARIADB:
                 node.run("DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES")
             _let_in(node)
@@ -100,8 +100,7 @@ def logging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node
 @pytest.fixture(scope="module", params=SERVERS)
 def replicated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Node]]:
     """A primary and two replicas, of which the second is a second behind."""
-    usual = playground.default_places()
-    places = Places(data=tmp_path_factory.mktemp("replicated"), cache=usual.cache, machine=usual.machine)
+    places = own_playground(tmp_path_factory.mktemp("replicated"))
     wish = parse_wish(request.param)
     try:
         nodes = {node.name: node for node in playground.up(recipe.load("replicas"), (wish,), places, print).nodes}
@@ -138,7 +137,7 @@ def _proxy(
     node: Node, folder: Path, fault: str = "", invalidate_from: str = "off", replicas: Sequence[Node] = ()
 ) -> Iterator[Proxy]:
     folder.mkdir(exist_ok=True)
-    port = next_free_port()
+    port = free_port()
     file, counts, log = folder / "appconfig.json", folder / "counts.json", folder / "log"
     tables: dict[str, object] = {f"{home}.*": "60s" for home in (*HOMES, VAULT)}
     # Of one schema, users share and old results are fetched anew.

@@ -19,9 +19,10 @@ from dbmux.address import TcpAddress
 from dbmux.control.ask import ask
 from dbmux.errors import BackendRefused
 from dbmux.playground.client import Client
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind, NoServer, find, parse_wish
 from tests.real.conftest import SERVERS, SIMPLE_ACCOUNT, SIMPLE_PASSWORD, serve
+from tests.real.ports import free_port, free_ports
 
 pytestmark = pytest.mark.real
 
@@ -184,7 +185,7 @@ def stage(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     gtids = ("--gtid-mode=ON", "--enforce-gtid-consistency=ON") if software.kind is MYSQL else ()
     options = ("--server-id=1", "--log-bin=binlog", "--log-bin-trust-function-creators=1", *gtids)
     node = Node("db", software, root / "node", options)
-    node.start()
+    node.start(free_port)
     try:
         if software.kind is MARIADB:
             node.run("DELETE FROM mysql.global_priv WHERE User=''; FLUSH PRIVILEGES")
@@ -210,9 +211,7 @@ def _make(client: Client, kind: Kind) -> None:
 
 
 def _served(node: Node, root: Path) -> Iterator[Stage]:
-    ports: list[int] = []
-    while len(ports) < 4:
-        ports.append(next_free_port(ports))
+    ports = free_ports(4)
     stage = Stage(node, ports[0], ports[1], dict(zip(ports[:2], ports[2:], strict=True)))
     account = {"user": SIMPLE_ACCOUNT, "password": SIMPLE_PASSWORD}
     processes = [
@@ -351,7 +350,7 @@ def test_after_a_server_was_away_nothing_is_used_that_was_stored_before(stage: S
     with suppress(BackendRefused), stage.client(stage.alone, "test"):
         pass
     _until(lambda: _is_cleared(stage, "db was away"), "the server is missed")
-    stage.node.start()
+    stage.node.start(free_port)
     _until(lambda: _is_answered(stage), "the server is asked again")
 
     with stage.client(stage.node.port, "test") as direct, stage.client(stage.alone, "test") as reader:

@@ -18,8 +18,8 @@ import pymysql
 import pytest
 
 from dbmux.observe.observer import KEPT_QUERIES
-from dbmux.playground.node import next_free_port
 from tests.real.conftest import ACCOUNT, PASSWORD, Server, serve, wait_until_served
+from tests.real.ports import free_ports
 
 pytestmark = [
     pytest.mark.real,
@@ -56,8 +56,7 @@ class Proxy:
 
 @pytest.fixture
 def proxy(server: Server, tmp_path: Path) -> Iterator[Proxy]:
-    listen = next_free_port()
-    control = next_free_port([listen])
+    listen, control = free_ports(2)
     config = {
         "listen": f"127.0.0.1:{listen}",
         "control": f"127.0.0.1:{control}",

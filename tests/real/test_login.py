@@ -10,9 +10,10 @@ from typing import Any
 import pymysql
 import pytest
 
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.wire.handshake import is_utf8
 from tests.real.conftest import ACCOUNT, PASSWORD, Server, serve, wait_until_served
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.real
 @pytest.fixture
 def over_socket(server: Server, tmp_path: Path) -> Iterator[int]:
     """The port of a DbMux that relays logins to the server's Unix socket."""
-    port = next_free_port()
+    port = free_port()
     config = {"listen": f"127.0.0.1:{port}", "backends": {"db": str(server.node.socket)}}
     process = serve(tmp_path, config)
     try:
@@ -97,7 +98,7 @@ def by_hash(server: Server, tmp_path: Path) -> Iterator[int]:
         # The letters of a salt are random: "{" behind the "$" of the scheme would begin a variable.
         cursor.execute("SELECT CONCAT('0x', HEX(authentication_string)) FROM mysql.user WHERE user = %s", (ACCOUNT,))
         (stored,) = cursor.fetchone()
-    port = next_free_port()
+    port = free_port()
     users = {ACCOUNT: {"password_hash": stored}}
     config = {"listen": f"127.0.0.1:{port}", "backends": {"db": f"127.0.0.1:{server.port}"}, "users": users}
     process = serve(tmp_path, config)
@@ -159,7 +160,7 @@ def _maria11_says(servers: dict[str, Server], port: int, user: str, password: st
 def test_mariadb_11_takes_the_self_made_certificate_where_the_password_is_known(
     way: str, admitted: bool, servers: dict[str, Server], tmp_path: Path
 ) -> None:
-    port = next_free_port()
+    port = free_port()
     users = {"users": {ACCOUNT: PASSWORD}} if way == "users" else {"login": way}
     backend = f"127.0.0.1:{servers['mariadb:11'].port}"
     process = serve(tmp_path, {"listen": f"0.0.0.0:{port}", "backends": {"db": backend}, **users})

@@ -19,6 +19,7 @@ from dbmux.playground import playground, recipe
 from dbmux.playground.node import Node
 from dbmux.playground.packages import find, parse_wish, this_machine
 from dbmux.playground.playground import Places
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -172,7 +173,7 @@ def test_a_server_that_fails_shows_its_last_log_lines(tmp_path: Path, places: Pl
     with pytest.raises(
         Exception, match=r"db \(mariadb .*\) did not start:\n(.*\n)*.*unknown option '--no-such-option'"
     ):
-        node.start()
+        node.start(free_port)
 
     assert node.pid is None
 

@@ -17,6 +17,7 @@ from dbmux.config import load as config
 from dbmux.playground import playground, recipe
 from dbmux.playground.client import Client
 from dbmux.playground.playground import Scenario
+from tests.real.conftest import own_playground
 from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
@@ -25,9 +26,7 @@ pytestmark = pytest.mark.real
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[Scenario]:
     """A recipe's servers, with data of their own."""
-    places = playground.default_places()
-    kept = playground.Places(data=folder / "dbmux" / "playground", cache=places.cache, machine=places.machine)
-    scenario = playground.up(recipe.load(name), (), kept, print)
+    scenario = playground.up(recipe.load(name), (), own_playground(folder / "dbmux" / "playground"), print)
     try:
         yield scenario
     finally:

@@ -14,8 +14,8 @@ import pytest
 from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 
-from dbmux.playground.node import next_free_port
 from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, Server, serve, wait_until_served
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -41,7 +41,7 @@ def relay_over_one(server: Server, tmp_path: Path) -> Iterator[int]:
 
 
 def _relay(folder: Path, backend: dict[str, object]) -> Iterator[int]:
-    port = next_free_port()
+    port = free_port()
     process = serve(folder, {"listen": f"127.0.0.1:{port}", "backends": {"db": backend}})
     try:
         wait_until_served(port)

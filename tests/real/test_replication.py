@@ -26,10 +26,11 @@ from dbmux.events import Event, PrimaryChanged, Warned
 from dbmux.net.dial import dial
 from dbmux.playground import replication
 from dbmux.playground.client import Client
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind, NoServer, find, parse_wish
 from dbmux.playground.replication import Part
 from tests.real.conftest import SERVERS
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -130,15 +131,14 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         if os.environ.get("CI"):
             raise
         pytest.skip(str(error))
-    folder, taken = tmp_path_factory.mktemp("replication"), list[int]()
+    folder = tmp_path_factory.mktemp("replication")
     nodes = []
     for number, part in enumerate(Part, 1):
-        taken.append(next_free_port(taken))
         options = replication.options(part, software.kind, number)
         nodes.append(Node(part.value, software, folder / part.value, options))
     try:
         with ThreadPoolExecutor() as threads:
-            list(threads.map(lambda node, port: node.start(lambda: port), nodes, taken))
+            list(threads.map(lambda node: node.start(free_port), nodes))
         primary, replica = nodes
         primary.run(_accounts(primary, replica))
         replication.follow(replica, primary)

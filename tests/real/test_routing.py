@@ -18,8 +18,7 @@ from dbmux.playground import playground, recipe, replication
 from dbmux.playground.client import Client
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind, parse_wish
-from dbmux.playground.playground import Places
-from tests.real.conftest import serve
+from tests.real.conftest import own_playground, serve
 from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
@@ -100,8 +99,7 @@ class Cluster:
 @pytest.fixture(scope="module", params=["mariadb:10.11", "mysql:9"])
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("replicas")
-    usual = playground.default_places()
-    places = Places(data=folder / "data", cache=usual.cache, machine=usual.machine)
+    places = own_playground(folder / "data")
     chosen, wish = recipe.load("replicas"), parse_wish(request.param)
     scenario = playground.up(chosen, (wish,), places, print)
     nodes = {node.name: node for node in scenario.nodes}

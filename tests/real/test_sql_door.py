@@ -10,9 +10,10 @@ import pymysql
 import pytest
 import sqlalchemy
 
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from tests.real.clients import Login
 from tests.real.conftest import ACCOUNT, PASSWORD, SERVERS, Server, serve, wait_until_served
+from tests.real.ports import free_port
 from tests.real.test_clients import CLIENTS, client
 
 pytestmark = [
@@ -37,9 +38,7 @@ SCRIPT = [
 @pytest.fixture(scope="module")
 def doors(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     """A port in front of each server, with an account for DbMux's own tables."""
-    ports: dict[str, int] = {}
-    for name in nodes:
-        ports[name] = next_free_port(list(ports.values()))
+    ports = {name: free_port() for name in nodes}
     config = {
         "listen": {f"127.0.0.1:{ports[name]}": name for name in nodes},
         "backends": {name: {"address": f"127.0.0.1:{node.port}"} for name, node in nodes.items()},

@@ -8,8 +8,8 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from dbmux.playground.node import next_free_port
 from tests.real.conftest import ACCOUNT, PASSWORD, Server, serve, wait_until_served
+from tests.real.ports import free_port
 
 pytestmark = pytest.mark.real
 
@@ -17,7 +17,7 @@ RUNNING = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '
 
 
 def test_an_overdue_write_is_not_committed_behind_the_clients_back(server: Server, tmp_path: Path) -> None:
-    port = next_free_port()
+    port = free_port()
     config = {
         "listen": f"127.0.0.1:{port}",
         "backends": {"db": f"127.0.0.1:{server.port}"},

@@ -64,7 +64,7 @@ def plain_server(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactor
     software = nodes["mariadb:10.11"].software
     node = Node(NO_TLS, software, tmp_path_factory.mktemp("plain"), ("--skip-ssl",))
     try:
-        node.start()
+        node.start(free_port)
         quoted = PASSWORD.replace("\\", "\\\\").replace("'", "''")
         node.run(f"CREATE USER '{ACCOUNT}'@'%' IDENTIFIED BY '{quoted}'; DROP USER IF EXISTS ''@localhost;")
         yield node

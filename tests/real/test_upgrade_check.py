@@ -16,11 +16,12 @@ import pytest
 from dbmux.backend.service import Service
 from dbmux.config.model import Account
 from dbmux.playground.client import Client
-from dbmux.playground.node import Node, next_free_port
+from dbmux.playground.node import Node
 from dbmux.upgrade.check import Wish, check
 from dbmux.upgrade.scratch import Ground
 from tests.cli.conftest import run_here
 from tests.real.conftest import ACCOUNT, PASSWORD, START_TIMEOUT_S, serve, wait_until_served
+from tests.real.ports import free_port
 from tests.real.test_verify import server_of
 
 pytestmark = pytest.mark.real
@@ -253,7 +254,7 @@ def test_schemas_that_an_earlier_check_left_are_told(nodes: dict[str, Node]) -> 
 
 
 def test_what_a_running_dbmux_has_seen_is_tried(nodes: dict[str, Node], tmp_path: Path) -> None:
-    node, port = nodes[MARIADB], next_free_port()
+    node, port = nodes[MARIADB], free_port()
     config = {"listen": {f"127.0.0.1:{port}": "db"}, "backends": {"db": {"address": f"127.0.0.1:{node.port}"}}}
     runtime = tmp_path / "run"
     with planted(node, DROP_OF_MARIADB, OF_MARIADB):
