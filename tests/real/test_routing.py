@@ -274,6 +274,7 @@ class TestReplicas:
                 load.goes_on(500)
                 assert cluster.readers() == {REPLICA2}
             back = until(lambda: REPLICA1 in cluster.readers())
+            load.goes_on(500)
 
         print(f"{load.answered}, longest {max(load.seconds):.2f} s, back after {back:.1f} s")
         assert load.errors == []
