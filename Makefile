@@ -24,9 +24,9 @@ check: $(VENV)/developed
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto -m "not real"
 
-# With real servers one test runs after the other: a port is free for others while a test has its server stopped.
+# Each of two processes starts servers of its own; what the tests of one file share stays together.
 test: check $(VENV)/mysqlclient
-	$(BIN)/pytest -m "real and not differential"
+	$(BIN)/pytest -n 2 --dist loadfile -m "real and not differential"
 	$(BIN)/pytest -n 2 -m differential tests/differential/test_sequences.py::test_the_same_through_dbmux_as_direct \
 	  tests/differential/test_sequences.py::test_the_same_from_memory tests/differential/test_generated.py
 	bash tests/wheel.sh $(PYTHON)
