@@ -63,7 +63,7 @@ class Course:
 
     `route` is the last query's. `tried` are the servers that failed the query under way, `refusal` is what one of them
     said to its account, and `wait_for` is the GTID that its server must have first. `gtid` is that of what the session
-    wrote last, or b"" where it is not known.
+    wrote last, with those that it was told, or b"" where it is not known.
     """
 
     __slots__ = (
@@ -71,8 +71,11 @@ class Course:
         "_home",
         "_is_ordered_read",
         "_is_told",
+        "_is_untold",
         "_key",
+        "_own",
         "_shelves",
+        "_told",
         "_was_sent_again",
         "autocommit",
         "chosen",
@@ -104,7 +107,10 @@ class Course:
         self.chosen: Backend | None = None
         # Until when the command under way waits for a primary, once it does.
         self.deadline = 0.0
-        self.gtid = b""
+        # What `gtid` is made of: what the server reported of a write, and what other sessions told.
+        self.gtid = self._own = self._told = b""
+        # Whether it wrote something of which that is not known.
+        self._is_untold = False
         # Whether the session was ever told what another one had written.
         self.has_token = False
         self.wait_for = b""
@@ -230,17 +236,21 @@ class Course:
         if self._has_waited:
             return _OWN_WRITES, None
         self.tried += tuple(replica for replica in group.replicas if self._is_refused(replica))
-        reader = None if wanted else group.reader(written_at, self.tried)
-        if reader is None and (written_at or wanted):
-            behind = group.reader(0.0, self.tried)
-            self.wait_for = wanted or (self.gtid if config.read_your_writes is ReadYourWrites.GTID else b"")
-            if behind is not None and not self.wait_for:
+        self.wait_for = own = b""
+        reader = group.reader(written_at, self.tried)
+        if reader is None and written_at:
+            is_known = config.read_your_writes is ReadYourWrites.GTID and not self._is_untold
+            own = self.gtid if is_known else b""
+            reader = group.reader(0.0, self.tried)
+            if reader is not None and not own:
                 return _OWN_WRITES, None
-            reader = behind
         if reader is None:
             return ROUTES[Role.PRIMARY, Reason.NO_REPLICA], None
-        if reader is group.primary:
-            self.wait_for = b""
+        if reader is not group.primary and (wanted or own):
+            # A replica that is known to have the session's own writes need not have what a hint names.
+            self.wait_for = gtids.both(own, wanted)
+            if not self.wait_for:
+                return _OWN_WRITES, None
         if is_implicit:
             route = _READ_AHEAD
         return (route if reader is not group.primary else ROUTES[Role.PRIMARY, route.reason]), reader
@@ -302,10 +312,27 @@ class Course:
         if self.wrote and not connection.is_in_transaction:
             self.wrote = False
             self.written_at = now
-            # Nothing is reported of what changed nothing.
-            self.gtid = connection.reported_gtid or self.gtid
+            self._note_gtid(connection)
         for effect in query.effects:
             match effect:
                 case SetUserVariable(gtids.VARIABLE, value) if gtids.is_gtid(value.strip(b"'")):
-                    # What another session wrote counts as written by this one.
-                    self.written_at, self.gtid, self.has_token = now, value.strip(b"'"), True
+                    # What another session wrote counts as written by this one, besides what that wrote itself.
+                    self._is_untold |= bool(self.written_at) and not gtids.are_told(connection.state)
+                    self._told = gtids.both(gtids.readable(self._told), value.strip(b"'"))
+                    self._combine()
+                    self.written_at, self.has_token = now, True
+
+    def _note_gtid(self, connection: Connection) -> None:
+        # Nothing is reported of what changed nothing; nor of anything, where the session has switched that off.
+        if not gtids.are_told(connection.state):
+            self.gtid = self._own = b""
+            self._is_untold = True
+        elif connection.reported_gtid and connection.reported_gtid != self._own:
+            self._own, self._is_untold = connection.reported_gtid, False
+            self._told = gtids.readable(self._told)
+            self._combine()
+
+    def _combine(self) -> None:
+        self.gtid = gtids.both(self._own, self._told) if self._told else self._own
+        if not self.gtid:
+            self._is_untold = True

@@ -584,7 +584,7 @@ class Positioned(Member):
         if command.body.startswith(b"SELECT WAIT_FOR_EXECUTED_GTID_SET('x"):
             return protocol.send_err(Err(number=1772, message=b"Malformed GTID set specification"))
         if command.body.startswith(b"SELECT WAIT_FOR_EXECUTED_GTID_SET("):
-            there = command.body.split(b"'")[1] in self.has
+            there = self.has.issuperset(command.body.split(b"'")[1].split(b","))
             return protocol.send_rows([COLUMN], [row(b"0" if there else b"1")], Status.AUTOCOMMIT)
         if command.body.startswith(b"UPDATE"):
             state = bytes((Track.GTIDS, 5, 0, 3)) + b"a:2"
@@ -710,6 +710,75 @@ def test_with_a_token_that_no_server_understands_the_primary_reads(way: str) -> 
             assert told == ["primary"] * 3
             assert found.reasons[-1] == Reason.OWN_WRITES
             reader.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("way", ["variable", "hint"])
+@pytest.mark.parametrize("has, at_replica", [({b"a:2"}, True), (set(), False)], ids=["recent", "behind"])
+def test_a_token_of_before_does_not_take_the_place_of_the_own_write(
+    way: str, has: set[bytes], at_replica: bool
+) -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            for name in ("one", "two"):
+                found.members[name].has |= has
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            if way == "variable":
+                await session.ask(Command.QUERY, b"SET @dbmux_gtid = 'a:1'")
+
+            told = await served_by(session, b"SELECT 1" if way == "variable" else b"SELECT /* dbmux: gtid='a:1' */ 1")
+
+            assert (told != "primary") is at_replica
+            session.close()
+
+    run(scenario)
+
+
+def test_a_hint_with_a_token_does_not_lead_past_the_own_write_where_gtids_are_not_told() -> None:
+    async def scenario() -> None:
+        async with group(kind=Positioned, read_your_writes="session") as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+
+            assert await served_by(session, b"SELECT /* dbmux: gtid='a:1' */ 1") == "primary"
+            session.close()
+
+    run(scenario)
+
+
+def test_a_session_that_does_not_have_gtids_told_any_more_reads_its_own_writes_at_the_primary() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            found.members["one"].has.add(b"a:2")
+            found.members["two"].has.add(b"a:2")
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            assert await served_by(session) != "primary"
+
+            await session.ask(Command.QUERY, b"SET session_track_gtids = 'OFF'")
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 2")
+            assert await served_by(session) == "primary"
+            await session.ask(Command.QUERY, b"SET @dbmux_gtid = 'a:1'")
+            assert await served_by(session) == "primary"
+            session.close()
+
+    run(scenario)
+
+
+def test_the_primary_is_not_asked_whether_it_has_what_was_written_there() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            await session.ask(Command.QUERY, b"UPDATE t SET a = 1")
+            for name in ("one", "two"):
+                found.backend(name).state = BackendState.DOWN
+            found.members["primary"].commands.clear()
+
+            assert await served_by(session) == "primary"
+            assert [body for _, body in found.members["primary"].commands if b"WAIT_FOR" in body] == []
+            session.close()
 
     run(scenario)
 
