@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from dbmux.lexer import Token
 from dbmux.query import Access, Effect, FoundRows, Kind, Needs, Pin, PinReason, Query
-from dbmux.sql.expressions import read_expressions, strongest
+from dbmux.sql.expressions import Expressions, read_expressions, read_tables, strongest
 from dbmux.sql.meanings import ADMIN, NOTHING, maintenance, unknown
 from dbmux.sql.names import read_name, variable_name
 from dbmux.sql.statement import Statement
@@ -57,6 +57,8 @@ def _with(statement: Statement) -> Query:
     kind, access = _AFTER_WITH.get(statement.word(at), (Kind.OTHER, Access.UNSURE))
     found = read_expressions(statement)
     found.at_least(access)
+    if kind is Kind.DELETE:
+        _read_using(statement, found)
     if kind is Kind.OTHER:
         found.effects.append(Pin(PinReason.UNKNOWN, "WITH"))
     query = found.query(kind)
@@ -111,7 +113,15 @@ def _update(statement: Statement) -> Query:
 def _delete(statement: Statement) -> Query:
     found = read_expressions(statement)
     found.at_least(Access.WRITE)
+    _read_using(statement, found)
     return _changes(found.query(Kind.DELETE), statement)
+
+
+def _read_using(statement: Statement, found: Expressions) -> None:
+    # What stands behind FROM may be aliases of the tables here; behind a JOIN it is a list of columns.
+    using = statement.outside(0, "USING")
+    if using < statement.outside(0, "JOIN"):
+        read_tables(statement, using, found)
 
 
 def _truncate(statement: Statement) -> Query:

@@ -303,6 +303,11 @@ def _table(statement: Statement, at: int, found: Expressions) -> None:
 
 
 # Words that stand behind FROM, JOIN, UPDATE or TABLE and are no table: a query, or another use of the word.
+def read_tables(statement: Statement, at: int, found: Expressions) -> None:
+    """The tables behind the word at `at`, which begins a list of them in this statement alone."""
+    _table(statement, at, found)
+
+
 _NO_TABLES = frozenset(("DUAL", "SELECT", "SET", "TABLE", "VALUES", "WITH", "ROW"))
 
 
