@@ -280,6 +280,9 @@ class CachedTenant(ReadyTenant):
         if connection is None:
             connection = self._take() if course is None else self._take_for(course, query)
         elif course is not None:
+            if connection.kills:
+                # It may be kept for that alone, and be at the wrong server.
+                return None
             course.stay(self.backend, connection)
         is_ready = connection is not None and (
             connection.state is self.carried.state and (connection.creditor is self or not connection.debt)

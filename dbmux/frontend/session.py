@@ -345,6 +345,9 @@ class Session(WarnedTenant):
             self.end(CloseReason.KILLED, "by itself")
         elif scope is KillScope.QUERY or error:
             victim.spare(connection)
+        elif victim.connection is not connection:
+            # It has left that one meanwhile, but is meant all the same.
+            victim.end(CloseReason.KILLED, f"by {self.id}")
 
     def _give_up_killing(self, victim: Session, connection: Connection, scope: KillScope) -> None:
         self._killing = None

@@ -299,6 +299,9 @@ class Tenant:
                 return
             connection = self._take()
         elif self.course is not None:
+            if connection.kills and self._is_elsewhere(self.course, connection):
+                self._leave_to_kill(connection)
+                return
             self.course.stay(self.backend, connection)
         if connection is not None:
             self._make_ready(connection)
@@ -307,6 +310,36 @@ class Tenant:
             # The time that it waited for a primary, or for the answer of a server that is down by now, is another one.
             self.deadline = perf_counter() + self.surroundings.pool_wait_s
             self.shelf.pool.wait(self)
+
+    def _is_elsewhere(self, course: Course, connection: Connection) -> bool:
+        # Whether a replica's connection is kept for no other reason than a KILL on its way there, and will not do.
+        if self.shelf is None or self.carried.pins or connection.is_in_transaction:
+            return False
+        is_bound = self._orders is not None and bool(self._orders.gtid)
+        return self.backend is not course.group.primary and (self._query.access is not Access.READ or is_bound)
+
+    def _leave_to_kill(self, connection: Connection) -> None:
+        shelf = self.shelf
+        assert shelf is not None
+        if connection.debt and connection.creditor is self:
+            self.state = int(State.WAITING)
+            self._call_in(
+                connection,
+                lambda: self._leave_to_kill(connection),
+                lambda error: self._lost_to_kill(connection, error),
+            )
+            return
+        self._part_with(connection, shelf)
+        # Nothing of the session is on that connection: the statement can be sent again elsewhere like any other.
+        self._is_retriable = True
+        self._get_connection()
+
+    def _lost_to_kill(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
+        if self.state == State.CLOSED:
+            return
+        self.connection = None
+        connection.abort()
+        self._answer_error(error)
 
     def _turn(self, course: Course, query: Query) -> bool:
         # Towards the server that is to take this query; answers with an error when there is none.

@@ -658,6 +658,51 @@ def test_a_read_that_is_killed_while_it_waits_for_its_data_ends_and_the_kill_hit
     run(scenario)
 
 
+@pytest.mark.parametrize("way", ["plain", "begin", "token"])
+@pytest.mark.parametrize("scope", [b"QUERY", b"CONNECTION"])
+def test_after_a_read_at_a_replica_nothing_that_is_not_for_it_goes_there_because_a_kill_is_on_its_way(
+    scope: bytes, way: str
+) -> None:
+    async def scenario() -> None:
+        async with group(NAMES[:2], kind=Positioned, read_your_writes="gtid") as found:
+            victim, other = await client(found.port), await client(found.port)
+            one, primary = found.members["one"], found.members["primary"]
+            read, killed = asyncio.Event(), asyncio.Event()
+            one.gates = {b"SELECT 1": read, b"KILL %b 7" % scope: killed}
+            reading = asyncio.ensure_future(victim.ask(Command.QUERY, b"SELECT 1"))
+            while not one.commands:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            (session,) = (each for each in found.engine.frontend.sessions.values() if each.connection is not None)
+            waited_on = session.connection
+            assert waited_on is not None
+            number = waited_on.id
+            one.gates[b"KILL %b %d" % (scope, number)] = killed
+            killing = asyncio.ensure_future(other.ask(Command.QUERY, b"KILL %b %d" % (scope, session.id)))
+            while not waited_on.kills:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0)
+            read.set()
+            await reading
+            assert session.connection is waited_on
+            primary.commands.clear()
+
+            sql = {
+                "plain": b"UPDATE t SET a = 1",
+                "begin": b"BEGIN",
+                "token": b"SELECT /* dbmux: gtid='a:9' */ 1",
+            }[way]
+            await victim.ask(Command.QUERY, sql)
+
+            assert (Command.QUERY, sql) in primary.commands
+            assert (Command.QUERY, sql) not in one.commands
+            killed.set()
+            await killing
+            assert (session in found.engine.frontend.sessions.values()) is (scope == b"QUERY")
+            victim.close()
+            other.close()
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("has, server", [({b"a:2"}, "one"), (set(), "primary")])
 def test_a_token_holds_also_in_a_hint_that_names_a_replica(has: set[bytes], server: str) -> None:
     async def scenario() -> None:
