@@ -302,12 +302,12 @@ def _table(statement: Statement, at: int, found: Expressions) -> None:
         at += 1
 
 
-# Words that stand behind FROM, JOIN, UPDATE or TABLE and are no table: a query, or another use of the word.
 def read_tables(statement: Statement, at: int, found: Expressions) -> None:
     """The tables behind the word at `at`, which begins a list of them in this statement alone."""
     _table(statement, at, found)
 
 
+# Words that stand behind FROM, JOIN, UPDATE or TABLE and are no table: a query, or another use of the word.
 _NO_TABLES = frozenset(("DUAL", "SELECT", "SET", "TABLE", "VALUES", "WITH", "ROW"))
 
 
