@@ -215,8 +215,11 @@ class Course:
         if target.backend is not None:
             chosen: Backend | None = target.backend
         elif is_for_replica:
-            # Whoever asks for a replica gets one, as long as any answers.
+            # The primary, too, where it has a share or no replica can: it has what is waited for.
             chosen = group.reader(0.0, self.tried) or group.any_reader(self.tried)
+            if chosen is group.primary:
+                self.route = ROUTES[Role.PRIMARY, route.reason]._replace(rule=route.rule)
+                self.wait_for = b""
         else:
             chosen = group.primary
         return None if chosen in self.tried else chosen

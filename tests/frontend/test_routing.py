@@ -16,7 +16,7 @@ from dbmux.backend.server import BackendState
 from dbmux.config.model import Config
 from dbmux.events import Event, QueryFinished, Warned
 from dbmux.proxy import Engine
-from dbmux.routes import Reason
+from dbmux.routes import Reason, Role
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
@@ -711,6 +711,22 @@ def test_a_token_holds_also_in_a_hint_that_names_a_replica(has: set[bytes], serv
             session = await client(found.port)
 
             assert await served_by(session, b"SELECT /* dbmux: gtid='a:2', route=one */ 1") == server
+            session.close()
+
+    run(scenario)
+
+
+def test_where_no_replica_can_take_what_a_hint_sends_there_the_primary_does_at_once_and_is_named() -> None:
+    async def scenario() -> None:
+        async with positioned() as found:
+            session = await client(found.port)
+            for name in ("one", "two"):
+                found.backend(name).drain()
+
+            assert await served_by(session, b"SELECT /* dbmux: gtid='a:9', route=main.replica */ 1") == "primary"
+            assert [body for _, body in found.members["primary"].commands if b"WAIT_FOR" in body] == []
+            (route,) = (event.route for event in found.events if isinstance(event, QueryFinished))
+            assert (route.role, route.reason) == (Role.PRIMARY, Reason.HINT)
             session.close()
 
     run(scenario)
