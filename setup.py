@@ -12,7 +12,7 @@ setup(
         Extension(
             ".".join(types.with_suffix("").parts),
             [str(types.with_suffix(".py"))],
-            extra_compile_args=["-O2", "-g0"],
+            extra_compile_args=["-O3", "-fno-plt", "-g0"],
             optional=True,
         )
         for types in sorted(Path("dbmux").rglob("*.pxd"))
