@@ -18,7 +18,8 @@ MALFORMED = ""
 # A hint is looked for in so much of a text, so that a long statement costs no more than a short one.
 _LOOKED_AT = 4096
 
-_COMMENT = re.compile(rb"/\*\s*dbmux:(.*?)\*/", re.DOTALL)
+# All comments of a gap, one after the other: what stands in another one is no hint.
+_COMMENT = re.compile(rb"(?:--|#)[^\n]*|/\*\s*dbmux:(.*?)\*/|/\*.*?\*/", re.DOTALL)
 _WORD = re.compile(r"\s*(cache|nocache)(?:\s*,|\s+|$)")
 _PAIR = re.compile(r"\s*([A-Za-z_][\w.-]*)\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s,\"']+))\s*(?:,|$|(?=\s))")
 
@@ -30,9 +31,10 @@ def read_hint(sql: bytes, start: int, flags: int) -> Mapping[str, str] | None:
     hints: dict[str, str] = {}
     is_hinted = False
     for gap in _gaps(sql[start : start + _LOOKED_AT], flags):
-        for comment in _COMMENT.findall(gap):
-            is_hinted = True
-            _read_pairs(comment.decode("utf-8", "backslashreplace"), hints)
+        for comment in _COMMENT.finditer(gap):
+            if comment[1] is not None:
+                is_hinted = True
+                _read_pairs(comment[1].decode("utf-8", "backslashreplace"), hints)
     return hints if is_hinted else None
 
 
