@@ -255,18 +255,12 @@ class ReadyTenant(Tenant):
             why = "the session's schema was dropped, and the connection that it holds is in another one; connect again"
             self._not_ready(connection, MySQLError(ErrorCode.LOST_IN_REPLY, why))
             return
-        if connection.debt and connection.creditor is self:
-            # What this session leaves in the middle of a command pays what it owes to it.
-            self.state = int(State.WAITING)
-            self._call_in(
-                connection,
-                lambda: self._seek_without_schema(connection),
-                lambda error: self._not_ready(connection, error),
-            )
-            return
-        self._part_with(connection, shelf)
-        self._face_shelf(shelf.sibling(replace(shelf.key, has_schema=False)))
-        self._get_connection()
+
+        def left() -> None:
+            self._face_shelf(shelf.sibling(replace(shelf.key, has_schema=False)))
+            self._get_connection()
+
+        self._leave(connection, left, lambda error: self._not_ready(connection, error))
 
     def _is_held(self, connection: Connection) -> bool:
         # Whether no other one has what is on it.

@@ -319,20 +319,12 @@ class Tenant:
         return self.backend is not course.group.primary and (self._query.access is not Access.READ or is_bound)
 
     def _leave_to_kill(self, connection: Connection) -> None:
-        shelf = self.shelf
-        assert shelf is not None
-        if connection.debt and connection.creditor is self:
-            self.state = int(State.WAITING)
-            self._call_in(
-                connection,
-                lambda: self._leave_to_kill(connection),
-                lambda error: self._lost_to_kill(connection, error),
-            )
-            return
-        self._part_with(connection, shelf)
-        # Nothing of the session is on that connection: the statement can be sent again elsewhere like any other.
-        self._is_retriable = True
-        self._get_connection()
+        def left() -> None:
+            # Nothing of the session is on that connection: the statement can be sent again elsewhere like any other.
+            self._is_retriable = True
+            self._get_connection()
+
+        self._leave(connection, left, lambda error: self._lost_to_kill(connection, error))
 
     def _lost_to_kill(self, connection: Connection, error: BackendRefused | MySQLError) -> None:
         if self.state == State.CLOSED:
@@ -812,6 +804,26 @@ class Tenant:
             shelf.pool.worn.add(connection)
         self.connection = None
         shelf.give(connection, perf_counter())
+
+    def _leave(
+        self,
+        connection: Connection,
+        left: Callable[[], None],
+        lost: Callable[[BackendRefused | MySQLError], None],
+    ) -> None:
+        # The same for a connection that may still owe something to this session.
+        shelf = self.shelf
+        assert shelf is not None
+
+        def paid() -> None:
+            self._part_with(connection, shelf)
+            left()
+
+        if connection.debt and connection.creditor is self:
+            self.state = int(State.WAITING)
+            self._call_in(connection, paid, lost)
+        else:
+            paid()
 
     def _let_go(self, connection: Connection, now: float) -> None:
         if not connection.is_in_transaction:
