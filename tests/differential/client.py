@@ -115,6 +115,8 @@ class Connection:
 
     def __init__(self, port: int, login: Login, timeout_s: float = ANSWER_TIMEOUT_S) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+        # As clients do; else what follows a command without an answer waits for the server's acknowledgement.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._protocol = ClientProtocol()
         self._statements: dict[str, _Statement] = {}
         self._gone: Failure | None = None
