@@ -253,9 +253,6 @@ class Frontend:
         return number
 
 
-# Scrambles are printable, as servers send them: a zero byte would end one early in some clients.
-
-
 def _overdue(session: Session, limit: float, whose: str, was_stopped: object) -> MySQLError:
     is_mariadb = session.backend is not None and session.backend.is_mariadb
     code = ErrorCode.TIMED_OUT_MARIADB if is_mariadb else ErrorCode.TIMED_OUT_MYSQL

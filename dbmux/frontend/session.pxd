@@ -2,7 +2,7 @@
 cimport cython
 from dbmux.backend.connection cimport Connection
 from dbmux.frontend.carried cimport Carried
-from dbmux.frontend.warned cimport WarnedTenant
+from dbmux.frontend.killing cimport KillingTenant
 from dbmux.kernel cimport ReplyScanner
 from dbmux.lexer cimport digest
 
@@ -10,11 +10,10 @@ cdef int AN_ID, _NOTABLE
 cdef int AUTOCOMMIT, EXECUTE, IDLE, IN_TRANSACTION, METADATA_CHANGED, QUERY, REPLYING, RESULT
 
 @cython.final
-cdef class Session(WarnedTenant):
+cdef class Session(KillingTenant):
     cdef public object _held
     cdef public bint _is_advancing
     cdef public bint _is_backend_congested
-    cdef public object _killing
     cdef public object _retiring
     cdef public object _upload
     cdef public object greeter

@@ -17,9 +17,8 @@ from typing import Protocol
 
 from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.group import Group
-from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend, Origin
-from dbmux.backend.topology import Target, Topology
+from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
 from dbmux.config.model import ReadYourWrites
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
@@ -29,7 +28,8 @@ from dbmux.frontend.cached import switches_cache
 from dbmux.frontend.carried import Carried, PinKey
 from dbmux.frontend.course import Course
 from dbmux.frontend.gtids import asks_for_gtid, tracking
-from dbmux.frontend.orders import Orders, orders
+from dbmux.frontend.killing import KillingTenant, Sessions
+from dbmux.frontend.orders import orders
 from dbmux.frontend.prepared import EXECUTE
 from dbmux.frontend.statements import PREPARED
 from dbmux.frontend.tenant import (
@@ -40,17 +40,15 @@ from dbmux.frontend.tenant import (
     QUERY,
     REPLYING,
     RESULT,
-    Market,
     State,
 )
 from dbmux.frontend.upload import Upload, UploadKind
-from dbmux.frontend.warned import WarnedTenant, asks_diagnostics
+from dbmux.frontend.warned import asks_diagnostics
 from dbmux.lexer import digest
 from dbmux.net.channel import Channel
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
 from dbmux.planner.planner import COMMAND_PLANS, OPAQUE, command_query, plan_query
 from dbmux.query import Access, Kind, Pin, PinReason, Query
-from dbmux.routes import ROUTES, Reason, Role
 from dbmux.session import SessionState
 from dbmux.sql.charsets import UNREADABLE
 from dbmux.sql.hint import read_hint
@@ -58,13 +56,10 @@ from dbmux.sql.kill import KillScope
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Shape
-from dbmux.wire.replies import Ok, err_from
+from dbmux.wire.replies import err_from
 from dbmux.wire.server import ServerProtocol
 from dbmux.wire.statements import parse_query
 
-# What servers say to a session that kills itself: MySQL always the first, MariaDB the second where it is ended.
-INTERRUPTED = BackendRefused(1317, b"70100", b"Query execution was interrupted")
-KILLED = BackendRefused(1927, b"70100", b"Connection was killed")
 # What a client may send ahead while it is not listened to.
 HELD_LIMIT = 64 * 1024
 # So many of them are run before others have their turn: what is answered at once never waits.
@@ -72,8 +67,6 @@ TURN = 64
 # As much of a statement that is streamed as is looked at.
 HEAD = 4096
 
-# Never plain: when it has ended, its victim is let go.
-KILL = Query(kind=Kind.KILL, access=Access.UNSURE, is_digest_wide=False)
 # A prepared statement's execution: what it does is known from its text, but for the id.
 EXECUTION = Query(kind=Kind.OTHER, access=Access.UNSURE, moves_insert_id=True, is_digest_wide=False)
 # In these a byte of a character may look like a quote or a backslash.
@@ -89,7 +82,7 @@ _NOTABLE = IN_TRANSACTION | METADATA_CHANGED
 _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's character set"),))
 
 
-class Surroundings(Market, Protocol):
+class Surroundings(Sessions, Protocol):
     """What a session needs of the frontend that it belongs to."""
 
     @property
@@ -120,14 +113,13 @@ class Surroundings(Market, Protocol):
         """The session has ended."""
 
 
-class Session(WarnedTenant):
+class Session(KillingTenant):
     """A client, and the command that is under way."""
 
     __slots__ = (
         "_held",
         "_is_advancing",
         "_is_backend_congested",
-        "_killing",
         "_retiring",
         "_upload",
         "greeter",
@@ -156,7 +148,6 @@ class Session(WarnedTenant):
         self._is_backend_congested = False
         self._held: bytearray | None = None
         self._upload: Upload | None = None
-        self._killing: tuple[Session, Connection, KillScope] | None = None
         self._retiring: MySQLError | None = None
 
     def begin(self, group: Group, backend: Backend, state: SessionState, capabilities: int) -> None:
@@ -337,27 +328,6 @@ class Session(WarnedTenant):
             self._end_killing(*self._killing, connection.scanner.error)
         if self.state == IDLE:
             self._follow(connection, now)
-
-    def _end_killing(self, victim: Session, connection: Connection, scope: KillScope, error: int) -> None:
-        self._killing = None
-        # A connection that was killed is closed in a moment: until then no other session may have it.
-        if victim is self and scope is KillScope.CONNECTION and error in (INTERRUPTED.number, KILLED.number):
-            self.end(CloseReason.KILLED, "by itself")
-        elif scope is KillScope.QUERY or error:
-            victim.spare(connection)
-        elif victim.connection is not connection:
-            # It has left that one meanwhile, but is meant all the same.
-            victim.end(CloseReason.KILLED, f"by {self.id}")
-
-    def _give_up_killing(self, victim: Session, connection: Connection, scope: KillScope) -> None:
-        self._killing = None
-        is_sent = self.state != State.WAITING
-        if is_sent and scope is KillScope.CONNECTION:
-            return
-        if is_sent and isinstance(connection.home, Shelf) and not connection.is_closed:
-            # The server may get to it at any later time: it must hit no other session.
-            connection.home.pool.worn.add(connection)
-        victim.spare(connection)
 
     def _go_on(self) -> None:
         if self._retiring is not None:
@@ -855,91 +825,3 @@ class Session(WarnedTenant):
         connection.channel.write(data if size == len(data) else data[:size])
         if self.state == IDLE:
             self.reply_ended()
-
-    # Statements that DbMux answers itself, or changes.
-
-    def _kill(self, plan: Kill, before: bytes, behind: bytes | None) -> None:
-        # The client knows other sessions by DbMux's numbers; numbers that are not DbMux's are the server's own.
-        victim = self.surroundings.find(plan.target)
-        number = plan.target
-        assert self.backend is not None
-        if victim is not None:
-            if victim.connection is None:
-                self._kill_idle(victim, plan.scope)
-                return
-            if not self._can_reach(victim):
-                self.refuse(
-                    MySQLError(
-                        ErrorCode.UNKNOWN_THREAD,
-                        f"connection {number} is at another backend; send KILL through a connection to that one",
-                    )
-                )
-                return
-            # Until the server has done it, the connection must not become another session's.
-            victim.connection.kills += 1
-            self._killing = victim, victim.connection, plan.scope
-            number = victim.connection.id
-        if behind is None:
-            data = packet.encode(before[4:] + number.to_bytes(4, "little"), 0)
-            self._relay(KILL, Shape.SIMPLE, data)
-        else:
-            self._relay(KILL, RESULT, packet.encode(before[4:] + str(number).encode() + behind, 0))
-
-    def _can_reach(self, victim: Session) -> bool:
-        # The KILL goes to the victim's server; a session that holds a connection, or has no other, can't choose.
-        mine, its = self.backend, victim.backend
-        assert mine is not None
-        assert its is not None
-        if self.connection is None and self.shelf is not None and self.group is not None:
-            if self.course is None and its is not mine:
-                self._set_out(self.group)
-            if self.course is not None:
-                role = Role.PRIMARY if its is self.group.primary else Role.REPLICA
-                self._orders = Orders(target=Target(self.group, role, its), route=ROUTES[role, Reason.VICTIM])
-            return True
-        return mine.config.address == its.config.address
-
-    def _kill_idle(self, victim: Session, scope: KillScope) -> None:
-        # It has no connection at the server: there is nothing to stop but the session itself.
-        if victim.user != self.user:
-            self.refuse(
-                MySQLError(ErrorCode.UNKNOWN_THREAD, f"connection {victim.id} is another user's; kill it as that user")
-            )
-            return
-        if victim is self:
-            self._kill_itself(scope)
-            return
-        self.carried.count(0)
-        self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
-        if scope is KillScope.QUERY:
-            victim.wait_no_longer()
-        else:
-            victim.end(CloseReason.KILLED, f"by {self.id}")
-
-    def _kill_itself(self, scope: KillScope) -> None:
-        # In the servers' own words: the statement that says so is the one that is interrupted.
-        is_mariadb = self.backend is not None and self.backend.is_mariadb
-        self._answer_error(KILLED if is_mariadb and scope is KillScope.CONNECTION else INTERRUPTED)
-        if scope is KillScope.CONNECTION:
-            self.end(CloseReason.KILLED, "by itself")
-
-    def wait_no_longer(self) -> bool:
-        """End a statement that waits for a connection, or for a primary; whether there was one."""
-        if self.state != State.WAITING or self.connection is not None or self.shelf is None:
-            return False
-        self._leave_queues(self.shelf)
-        self._answer_error(
-            MySQLError(ErrorCode.INTERRUPTED, "the statement was killed while it waited; nothing was sent")
-        )
-        return True
-
-    def _leave_queues(self, shelf: Shelf) -> None:
-        shelf.pool.cancel(self)
-        if self.course is not None:
-            self.course.group.cancel(self)
-
-    def spare(self, connection: Connection) -> None:
-        """Of what ran on the connection the server has ended what it should: it may be another session's again."""
-        connection.kills -= 1
-        if self.connection is connection and self.state == IDLE:
-            self._let_go(connection, perf_counter())
