@@ -49,7 +49,8 @@ class ErrorCode(Enum):
         "the query ran longer than timeouts.query, a rule or a hint allows (MySQL), or than the SQL door does",
     )
     TIMED_OUT_MARIADB = (1969, "70100", "the query ran longer than timeouts.query, a rule or a hint allows (MariaDB)")
-    UNREACHABLE = (2003, "HY000", "the backend cannot be reached")
+    # Not 2003: to clients made of MariaDB's C library numbers from 2000 to 2999 are malformed packets.
+    UNREACHABLE = (1429, "HY000", "the backend cannot be reached")
     LOST_IN_REPLY = (2013, "HY000", "the backend went away in the middle of a reply")
     MALFORMED_REPLY = (2027, "HY000", "the backend sent what is not a MySQL reply")
     TLS_REQUIRED = (3159, "HY000", "this listener takes clients with TLS only")

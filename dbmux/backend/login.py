@@ -141,7 +141,7 @@ def is_private(backend: Backend, conversation: Conversation[ServerMessage]) -> b
 
 
 async def next_message(backend: Backend, conversation: Conversation[ServerMessage]) -> ServerMessage:
-    """The server's next message; raises MySQLError 2003 when it hangs up."""
+    """The server's next message; raises MySQLError 1429 when it hangs up."""
     try:
         return await conversation.next()
     except ConnectionClosed as error:

@@ -243,7 +243,7 @@ class Backend:
     async def reach(self, wish: Wish, origin: Origin | None = None) -> Conversation[ServerMessage]:
         """Connect, hear the greeting, start TLS; the login request must follow, with `agreed(wish)`.
 
-        Raises MySQLError 2003 when the server cannot be reached, BackendRefused when it greets with an error.
+        Raises MySQLError 1429 when the server cannot be reached, BackendRefused when it greets with an error.
         """
         if self._tls_failure is not None and asyncio.get_running_loop().time() < self._tls_retry_at:
             raise self._tls_failure

@@ -131,7 +131,7 @@ def test_admins_read_why_a_server_is_down_that_was_never_seen() -> None:
 
             assert rows(found) == [(b"db", b"", b"1")]
             assert isinstance(other, Err)
-            assert other.number == 2003
+            assert other.number == 1429
             admin.close()
 
     run(scenario)

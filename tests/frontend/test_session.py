@@ -204,7 +204,7 @@ def test_kill_is_mapped_to_the_servers_number() -> None:
     run(scenario)
 
 
-def test_an_unreachable_backend_gives_2003() -> None:
+def test_an_unreachable_backend_gives_1429() -> None:
     async def scenario() -> None:
         async with running() as proxy:
             await proxy.until(lambda: bool(proxy.engine.readiness().is_ready))
@@ -214,7 +214,7 @@ def test_an_unreachable_backend_gives_2003() -> None:
             refused = await connect(proxy.port)
 
             assert isinstance(refused, Err)
-            assert (refused.number, refused.sqlstate) == (2003, b"HY000")
+            assert (refused.number, refused.sqlstate) == (1429, b"HY000")
             assert b"dbmux check --connect" in refused.message
 
     run(scenario)

@@ -166,14 +166,14 @@ class TestBackends:
             (NO_TLS, "required", "has no TLS"),
         ],
     )
-    def test_a_server_that_must_not_be_taken_is_2003_with_the_reason_and_the_place(
+    def test_a_server_that_must_not_be_taken_is_1429_with_the_reason_and_the_place(
         self, name: str, way: str, reason: str, ports: dict[tuple[str, str], int]
     ) -> None:
         with pytest.raises(pymysql.err.OperationalError) as refused:
             connect(port=ports[name, way])
 
         number, message = refused.value.args
-        assert number == 2003
+        assert number == 1429
         assert message.startswith("DbMux: ")
         assert reason in message
         assert f"backends.{name} {way}.tls" in message
