@@ -8,6 +8,7 @@ that logs in with that collation needs not ask.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from dbmux.backend.connection import Connection
@@ -36,6 +37,8 @@ STATE_QUERY = (
 )
 # An account's own limit (CREATE USER … WITH MAX_STATEMENT_TIME) is the session's variable from its login on.
 LIMIT_QUESTION = b",@@max_statement_time<>@@global.max_statement_time"
+
+_Way = Callable[[Backend, ShelfKey, Account], Awaitable[Connection]]
 
 
 async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> Connection:
@@ -84,16 +87,20 @@ async def open_shared(backend: Backend, key: ShelfKey, account: Account) -> Conn
 
 async def open_for(backend: Backend, shelf: Shelf) -> Connection:
     """The same with the account of a shelf: where the server has discarded its password, with the one of before."""
+    return await _open_with_either(open_shared, backend, shelf)
+
+
+async def _open_with_either(way: _Way, backend: Backend, shelf: Shelf) -> Connection:
     account = shelf.account
     assert account is not None
     try:
-        return await open_shared(backend, shelf.key, account)
+        return await way(backend, shelf.key, account)
     except BackendRefused as refused:
         is_denied = refused.number == ErrorCode.ACCESS_DENIED.number
         other = shelf.fall_back(account, perf_counter()) if is_denied else None
         if other is None:
             raise
-    return await open_shared(backend, shelf.key, other)
+    return await way(backend, shelf.key, other)
 
 
 async def open_own(backend: Backend, account: ServiceAccount) -> Connection:
@@ -108,17 +115,18 @@ async def kill(backend: Backend, shelf: Shelf, connection_id: int, scope: KillSc
     As far as that is possible.
     """
     if shelf.account is not None:
-        await _kill(backend, shelf.key, shelf.account, b"KILL %b %d" % (scope.name.encode(), connection_id))
+        opening = _open_with_either(open_connection, backend, shelf)
+        await _kill(opening, b"KILL %b %d" % (scope.name.encode(), connection_id))
 
 
 async def end(backend: Backend, key: ShelfKey, account: Account, connection_id: int) -> None:
     """End a connection that is of no shelf, and what runs on it."""
-    await _kill(backend, key, account, b"KILL CONNECTION %d" % connection_id)
+    await _kill(open_connection(backend, key, account), b"KILL CONNECTION %d" % connection_id)
 
 
-async def _kill(backend: Backend, key: ShelfKey, account: Account, statement: bytes) -> None:
+async def _kill(opening: Awaitable[Connection], statement: bytes) -> None:
     try:
-        connection = await open_connection(backend, key, account)
+        connection = await opening
     except (MySQLError, BackendRefused):
         return
     try:

@@ -104,6 +104,25 @@ def test_of_two_passwords_either_may_be_discarded_first(shown: tuple[bytes, byte
     run(scenario)
 
 
+def test_a_query_is_stopped_also_after_the_password_that_was_shown_last_is_discarded() -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+        backend = Rotating()
+        backend.gates = {b"SELECT 1": gate}
+        async with running(backend, login="learn", timeouts={"query": "1ms"}) as proxy:
+            one, two = [await log_in(proxy, password) for password in (PASSWORD, b"new")]
+            backend.taken.discard(b"new")
+
+            told = await one.ask(Command.QUERY, b"SELECT 1")
+
+            assert isinstance(told[-1], Err)
+            await proxy.until(lambda: any(b"KILL CONNECTION " in text for _, text in backend.commands))
+            gate.set()
+            two.close()
+
+    run(scenario)
+
+
 def test_a_wrong_password_does_not_make_it_forget_the_right_one() -> None:
     async def scenario() -> None:
         async with running(login="learn") as proxy:
