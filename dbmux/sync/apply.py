@@ -54,6 +54,12 @@ class Writer:
         ]
         self._columns = [column.sql.encode() for column in columns]
         self._assigned = [b"%b=" % column for column in self._columns]
+        # Set to what they are, or the target would set them to a moment of its own.
+        self._renewed = {
+            place: self._assigned[place] + column.sql.encode()
+            for place, column in enumerate(columns)
+            if column.is_renewed
+        }
         # The target computes these itself.
         self._stored = [place for place, column in enumerate(columns) if not column.generated]
         key = table.key
@@ -66,6 +72,12 @@ class Writer:
         else:
             self._key = self._stored
             self._refuse_inexact(table, columns)
+        # Without a key, rows that differ in case alone are rows of their own, whatever the collation says.
+        self._charsets = {
+            place: column.charset.encode()
+            for place, column in enumerate(columns)
+            if key is None and column.family is Family.TEXT
+        }
         head = b",".join(self._columns[place] for place in self._stored)
         self._insert = b"INSERT INTO %b (%b) VALUES " % (self._name, head)
         self._update = b"UPDATE %b SET " % self._name
@@ -113,16 +125,18 @@ class Writer:
         stored, literals, assigned = self._stored, self._literals, self._assigned
         for before, after in changes:
             assert before is not None and after is not None
-            changed = []
+            changed, renewed = [], []
             for place in stored:
                 old, new = before[place], after[place]
                 # What was not logged may have been anything. Zeros of either sign are equal, and not the same.
                 if new is ABSENT or (old == new and (new != 0.0 or repr(old) == repr(new))):
+                    if place in self._renewed:
+                        renewed.append(self._renewed[place])
                     continue
                 changed.append(assigned[place] + literals[place](new))
             if not changed:
                 continue
-            change = Change(self._update + b",".join(changed) + b" WHERE " + self._where(before), 1)
+            change = Change(self._update + b",".join(changed + renewed) + b" WHERE " + self._where(before), 1)
             if self._enums and self._is_odd(after):
                 yield from (LENIENT, change, STRICT)
             else:
@@ -163,8 +177,17 @@ class Writer:
             (place,) = self._key
             if (value := row[place]) is not ABSENT:
                 return self._assigned[place] + self._literals[place](value)
-        equals = b"%b=%b" if self._is_keyed else b"%b<=>%b"
         self._require_key(row)
-        found = b" AND ".join(equals % (self._columns[place], self._literals[place](row[place])) for place in self._key)
+        found = b" AND ".join([self._equals(place, row[place]) for place in self._key])
         # Rows without a key may be there several times.
         return found if self._is_keyed else found + b" LIMIT 1"
+
+    def _equals(self, place: int, value: Value) -> bytes:
+        column, literal, charset = self._columns[place], self._literals[place](value), self._charsets.get(place)
+        if self._is_keyed:
+            return b"%b=%b" % (column, literal)
+        if charset is None or value is None:
+            return b"%b<=>%b" % (column, literal)
+        # The first half is what an index is good for.
+        same = b"CAST(%b AS BINARY)=CAST(CONVERT(%b USING %b) AS BINARY)" % (column, literal, charset)
+        return b"%b=%b AND %b" % (column, literal, same)

@@ -93,7 +93,8 @@ _LONG = frozenset(("text", "mediumtext", "longtext", "blob", "mediumblob", "long
 class Column:
     """A column. `type` is the full type in the server's words, `family` what it means.
 
-    `charset` and `collation` are empty where there are none, `generated` is the expression or empty.
+    `charset` and `collation` are empty where there are none, `generated` is the expression or empty; `is_renewed` tells
+    that the server sets it to the moment of each change that does not set it.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Column:
     collation: str = ""
     is_nullable: bool = False
     generated: str = ""
+    is_renewed: bool = False
 
     @property
     def base(self) -> str:
@@ -238,7 +240,7 @@ async def describe(ask: Ask, name: TableName) -> Table:
     schema_is, is_it = _of("TABLE_SCHEMA", name.schema), _of("TABLE_NAME", name.name)
     heads = await ask(f"SELECT ENGINE,TABLE_ROWS FROM information_schema.TABLES WHERE {schema_is} AND {is_it}".encode())
     columns = await ask(
-        "SELECT COLUMN_NAME,COLUMN_TYPE,CHARACTER_SET_NAME,COLLATION_NAME,IS_NULLABLE,GENERATION_EXPRESSION "
+        "SELECT COLUMN_NAME,COLUMN_TYPE,CHARACTER_SET_NAME,COLLATION_NAME,IS_NULLABLE,GENERATION_EXPRESSION,EXTRA "
         f"FROM information_schema.COLUMNS WHERE {schema_is} AND {is_it} "
         "ORDER BY ORDINAL_POSITION".encode()
     )
@@ -302,7 +304,7 @@ async def _documents(ask: Ask, name: TableName) -> frozenset[str]:
 
 
 def _column(row: TextRow, documents: frozenset[str]) -> Column:
-    name, kind, charset, collation, nullable, generated = (_text(value) for value in row)
+    name, kind, charset, collation, nullable, generated, extra = (_text(value) for value in row)
     family = _FAMILIES.get(_parts(kind)[0], Family.OTHER)
     if family is Family.TEXT and name in documents:
         family = Family.JSON
@@ -314,6 +316,7 @@ def _column(row: TextRow, documents: frozenset[str]) -> Column:
         collation=collation,
         is_nullable=nullable == "YES",
         generated=generated,
+        is_renewed="on update" in extra.lower(),
     )
 
 

@@ -19,10 +19,13 @@ UTF8MB4 = 45
 NAME = TableName("shop", "t`x")
 FAMILIES = {LoggedType.LONG: Family.INTEGER, LoggedType.VARCHAR: Family.TEXT, LoggedType.FLOAT: Family.FLOAT}
 ID, TEXT = Column(type=LoggedType.LONG, name="id"), Column(type=LoggedType.VARCHAR, name="b", collation=UTF8MB4)
+N = Column(type=LoggedType.LONG, name="n")
 CHOICE = Column(type=LoggedType.ENUM, name="e", elements=(b"x", b"y"), collation=UTF8MB4)
 
 
-def target(*columns: Column, key: Sequence[str] = ("id",), generated: Sequence[str] = ()) -> Table:
+def target(
+    *columns: Column, key: Sequence[str] = ("id",), generated: Sequence[str] = (), renewed: Sequence[str] = ()
+) -> Table:
     """A table of the target with the same columns."""
     return Table(
         name=NAME,
@@ -32,7 +35,9 @@ def target(*columns: Column, key: Sequence[str] = ("id",), generated: Sequence[s
                 name=column.name or "",
                 type="",
                 family=FAMILIES.get(column.type, Family.ENUM),
+                charset="latin1" if column.type is LoggedType.VARCHAR else "",
                 generated="a + 1" if column.name in generated else "",
+                is_renewed=column.name in renewed,
             )
             for place, column in enumerate(columns)
         ),
@@ -72,6 +77,19 @@ def test_of_a_changed_row_only_what_changed_is_written() -> None:
     ]
 
 
+def test_a_column_that_is_renewed_with_each_change_does_not_get_the_targets_moment() -> None:
+    writer = Writer(target(ID, TEXT, N, renewed=("b",)), layout(ID, TEXT, N))
+
+    changes = written(writer, ChangeKind.UPDATE, ((1, b"a", 1), (1, b"a", 2)), ((1, b"a", 2), (1, b"b", 3)),
+                      ((1, b"b", 3), (1, ABSENT, 4)), ((1, b"b", 4), (1, b"b", 4)))  # fmt: skip
+
+    assert [change.sql[25:].partition(b" WHERE")[0] for change in changes] == [
+        b"`n`=2,`b`=`b`",
+        b"`b`='b',`n`=3",
+        b"`n`=4,`b`=`b`",
+    ]
+
+
 def test_a_zero_of_the_other_sign_is_a_change() -> None:
     number = Column(type=LoggedType.FLOAT, name="f")
     writer = Writer(target(ID, number), layout(ID, number))
@@ -97,6 +115,15 @@ def test_without_a_key_by_all_that_they_have_and_one_at_a_time() -> None:
     assert written(writer, ChangeKind.DELETE, ((1, None), None)) == [
         Change(b"DELETE FROM `shop`.`t``x` WHERE `id`<=>1 AND `b`<=>NULL LIMIT 1", 1)
     ]
+
+
+def test_without_a_key_rows_that_differ_in_case_alone_are_told_apart() -> None:
+    writer = Writer(target(TEXT, key=()), layout(TEXT))
+
+    (change,) = written(writer, ChangeKind.DELETE, ((b"a",), None))
+
+    same_bytes = b"CAST(`b` AS BINARY)=CAST(CONVERT('a' USING latin1) AS BINARY)"
+    assert change.sql.partition(b" WHERE ")[2] == b"`b`='a' AND %b LIMIT 1" % same_bytes
 
 
 def test_what_the_target_computes_is_left_to_it() -> None:

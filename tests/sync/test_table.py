@@ -17,10 +17,11 @@ MARIADB: dict[str, list[TextRow]] = {
     "CHECK_CLAUSE": [(b"json_valid(`notes`)",), (b"`total` > 0",)],
     "ENGINE": [(b"InnoDB", b"12")],
     "COLUMN_TYPE": [
-        (b"id", b"int(11) unsigned", None, None, b"NO", None),
-        (b"code", b"char(36)", b"utf8mb3", b"utf8mb3_general_ci", b"YES", None),
-        (b"notes", b"longtext", b"utf8mb4", b"utf8mb4_bin", b"YES", None),
-        (b"total", b"decimal(10,2)", None, None, b"NO", b"`id` * 2"),
+        (b"id", b"int(11) unsigned", None, None, b"NO", None, b"auto_increment"),
+        (b"code", b"char(36)", b"utf8mb3", b"utf8mb3_general_ci", b"YES", None, b""),
+        (b"notes", b"longtext", b"utf8mb4", b"utf8mb4_bin", b"YES", None, b""),
+        (b"total", b"decimal(10,2)", None, None, b"NO", b"`id` * 2", b"STORED GENERATED"),
+        (b"at", b"timestamp", None, None, b"NO", None, b"on update current_timestamp()"),
     ],
     "INDEX_NAME": [
         (b"PRIMARY", b"id", None, b""),
@@ -37,10 +38,11 @@ MYSQL: dict[str, list[TextRow]] = {
     **MARIADB,
     "COLUMN_NAME='TABLE_NAME'": [],
     "COLUMN_TYPE": [
-        (b"id", b"int unsigned", None, None, b"NO", b""),
-        (b"code", b"char(36)", b"utf8", b"utf8_general_ci", b"YES", b""),
-        (b"notes", b"json", None, None, b"YES", b""),
-        (b"total", b"decimal(10,2)", None, None, b"NO", b"(`id` * 2)"),
+        (b"id", b"int unsigned", None, None, b"NO", b"", b"auto_increment"),
+        (b"code", b"char(36)", b"utf8", b"utf8_general_ci", b"YES", b"", b""),
+        (b"notes", b"json", None, None, b"YES", b"", b""),
+        (b"total", b"decimal(10,2)", None, None, b"NO", b"(`id` * 2)", b"STORED GENERATED"),
+        (b"at", b"timestamp", None, None, b"NO", b"", b"DEFAULT_GENERATED on update CURRENT_TIMESTAMP"),
     ],
 }
 
@@ -60,7 +62,9 @@ def test_columns_keys_foreign_keys_and_triggers_are_there() -> None:
         ("code", Family.TEXT),
         ("notes", Family.JSON),
         ("total", Family.DECIMAL),
+        ("at", Family.TIMESTAMP),
     ]
+    assert [one.name for one in table.columns if one.is_renewed] == ["at"]
     assert table.columns[0].is_unsigned
     assert table.columns[3].generated == "`id` * 2"
     assert table.primary is not None
@@ -70,6 +74,12 @@ def test_columns_keys_foreign_keys_and_triggers_are_there() -> None:
     assert (key.columns, key.parent, key.parent_columns) == (("id", "code"), ("shop", "customers"), ("a", "b"))
     assert (key.on_update, key.on_delete) == ("RESTRICT", "CASCADE")
     assert table.triggers == ("t",)
+
+
+def test_both_families_tell_alike_which_columns_are_renewed() -> None:
+    assert [one.is_renewed for one in described(MYSQL).columns] == [
+        one.is_renewed for one in described(MARIADB).columns
+    ]
 
 
 def test_both_families_give_one_fingerprint() -> None:
