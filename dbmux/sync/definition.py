@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from dbmux.errors import BackendRefused
-from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.query import Kind, RenameTable
 from dbmux.sql.classify import classify
-from dbmux.sql.modes import logged_lexer_flags
+from dbmux.sql.modes import logged_lexer_flags, logged_modes
 from dbmux.sql.names import read_name
 from dbmux.sql.statement import read
 from dbmux.sync.table import TableName, quoted
-from dbmux.sync.target import Change, Target
+from dbmux.sync.target import STRICT_MODE, Change, Target
 from dbmux.wire.binlog.charsets import text_in_utf8
 from dbmux.wire.binlog.events import Statement
 
@@ -48,6 +47,8 @@ _ROLLBACK_TO = b"ROLLBACK TO "
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
 _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
+# What is of the moment in which a definition runs.
+_NOW = re.compile(rb"CURRENT_|CUR(DATE|TIME)|NOW|LOCALTIME|UTC_|SYSDATE|UNIX_TIMESTAMP", re.IGNORECASE)
 
 
 class Sort(Enum):
@@ -133,23 +134,36 @@ def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...]
 
 async def define(target: Target, statement: Statement) -> None:
     """Run it there, as it ran on the source; raises BackendRefused. The session is as before afterwards."""
-    modes = ["NO_AUTO_VALUE_ON_ZERO", "ALLOW_INVALID_DATES"]
-    flags = logged_lexer_flags(statement.sql_mode)
-    if flags & ANSI_QUOTES:
-        modes.append("ANSI_QUOTES")
-    if flags & NO_BACKSLASH_ESCAPES:
-        modes.append("NO_BACKSLASH_ESCAPES")
     text = text_in_utf8(statement)
     assert text is not None
-    before = await target.ask(b"SELECT @@sql_mode")
+    settings = _settings(statement, text, target)
     # A schema that is being made cannot be used yet.
     if statement.schema:
         await _use(target, statement.schema)
-    await target.ask(b"SET SESSION sql_mode = '%b'" % ",".join(modes).encode())
+    await target.ask(_sql("SET " + ",".join(f"SESSION {name} = {then}" for name, then, _ in settings)))
     try:
         await target.run((Change(text),), LONGEST_S)
     finally:
-        await target.ask(b"SET SESSION sql_mode = '%b'" % (before[0][0] or b""))
+        await target.ask(_sql("SET " + ",".join(f"SESSION {name} = {usual}" for name, _, usual in settings)))
+
+
+def _settings(statement: Statement, text: bytes, target: Target) -> list[tuple[str, str, str]]:
+    # What it depends on, as it was on the source, and as it is otherwise. What many accounts may not set stays as it is
+    # where it is of no account.
+    modes = {"ALLOW_INVALID_DATES", *logged_modes(statement.sql_mode)}
+    settings = [
+        ("sql_mode", f"'{','.join(sorted(modes))}'", f"'{STRICT_MODE}'"),
+        ("foreign_key_checks", f"{statement.checks_keys:d}", f"{target.checks_keys:d}"),
+    ]
+    if statement.time_zone:
+        settings.append(("time_zone", "'{}'".format(statement.time_zone.replace("'", "''")), "'+00:00'"))
+    if _NOW.search(text):
+        settings.append(("timestamp", f"{statement.at:.6f}", "DEFAULT"))
+    if statement.increment != (1, 1):
+        increment, offset = statement.increment
+        settings.append(("auto_increment_increment", f"{increment}", "DEFAULT"))
+        settings.append(("auto_increment_offset", f"{offset}", "DEFAULT"))
+    return settings
 
 
 async def _use(target: Target, schema: str) -> None:

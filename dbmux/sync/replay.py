@@ -33,8 +33,8 @@ from dbmux.sync.fitness import problem_of
 from dbmux.sync.places import Definition, Place
 from dbmux.sync.readiness import findings, retention_s, settings_of
 from dbmux.sync.table import Family, NoSuchTable, TableName, describe
-from dbmux.sync.target import Change, Target
-from dbmux.wire.binlog.changes import changes, kind_of
+from dbmux.sync.target import CHECKED, UNCHECKED, Change, Target
+from dbmux.wire.binlog.changes import changes, checks_keys, kind_of
 from dbmux.wire.binlog.columns import Declared
 from dbmux.wire.binlog.decoder import MAPS_LIMIT
 from dbmux.wire.binlog.events import (
@@ -362,6 +362,9 @@ class _Repeater:
         self._replay.wrote(folded)
         if writer is None:
             return
+        is_unchecked = self._target.checks_keys and not checks_keys(event)
+        if is_unchecked:
+            await self._add(UNCHECKED)
         for change in writer.write(kind_of(event), changes(event, plan)):
             await self._add(change)
             self._joined_rows += max(change.rows, 0)
@@ -369,6 +372,8 @@ class _Repeater:
             if self._since_turn >= ROWS_A_TURN:
                 self._since_turn = 0
                 await asyncio.sleep(0)
+        if is_unchecked:
+            await self._add(CHECKED)
 
     async def _find(self, table: TableMap) -> tuple[Plan, Writer | None]:
         # How the rows of a table are read and written; asks both servers when it comes for the first time.

@@ -43,10 +43,10 @@ MANY, QUICKEST_S, LONGEST_PAUSE_S = 20, 20e-6, 0.002
 # Values are written as they were on the source, whatever this server would allow to its clients; but none is bent to
 # what the column can hold.
 _MODE = "NO_AUTO_VALUE_ON_ZERO,NO_BACKSLASH_ESCAPES,ALLOW_INVALID_DATES"
-_STRICT_MODE = f"STRICT_ALL_TABLES,{_MODE}"
+STRICT_MODE = f"STRICT_ALL_TABLES,{_MODE}"
 _SETTINGS = (
     "SET NAMES utf8mb4,"
-    f" SESSION sql_mode = '{_STRICT_MODE}',"
+    f" SESSION sql_mode = '{STRICT_MODE}',"
     " SESSION time_zone = '+00:00', SESSION autocommit = 0, SESSION foreign_key_checks = {keys},"
     " SESSION unique_checks = 1, SESSION lock_wait_timeout = 30, SESSION innodb_lock_wait_timeout = 30,"
     " SESSION {isolation} = 'READ-COMMITTED'"
@@ -60,9 +60,11 @@ class Change(NamedTuple):
     rows: int = ANY
 
 
-STRICT = Change(f"SET SESSION sql_mode = '{_STRICT_MODE}'".encode())
+STRICT = Change(f"SET SESSION sql_mode = '{STRICT_MODE}'".encode())
 # For what strictness refuses though it was there: no element of an ENUM.
 LENIENT = Change(f"SET SESSION sql_mode = '{_MODE}'".encode())
+# For rows that were changed by a session that did not check foreign keys.
+UNCHECKED, CHECKED = Change(b"SET SESSION foreign_key_checks = 0"), Change(b"SET SESSION foreign_key_checks = 1")
 
 
 class Gone(DbMuxError):
@@ -79,6 +81,8 @@ class Target:
     def __init__(self, backend: Backend, conversation: Conversation[ServerMessage]) -> None:
         self.backend = backend
         self._conversation = conversation
+        # Whether foreign keys are checked, and cascade, where nothing else is said.
+        self.checks_keys = False
         # The longest statement that the server takes.
         self.max_statement = 0
 
@@ -98,7 +102,7 @@ class Target:
             except BaseException:
                 target.close()
                 raise
-        target.max_statement = int(longest or b"0")
+        target.checks_keys, target.max_statement = checks_keys, int(longest or b"0")
         return target
 
     def close(self) -> None:

@@ -70,6 +70,21 @@ WRITES = (
         ),
     ),
     (
+        "no key, and rows that are equal by their collation",
+        "CREATE TABLE cased (a VARCHAR(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci, b INT)",
+        (
+            "INSERT INTO cased VALUES ('A', 1), ('a', 1), ('a ', 1), ('á', 1)",
+            "DELETE FROM cased WHERE a = BINARY 'a'",
+            "UPDATE cased SET b = 2 WHERE a = BINARY 'á'",
+        ),
+    ),
+    (
+        "moments that a server sets by itself",
+        "CREATE TABLE renewed (a INT PRIMARY KEY, b INT,"
+        " c DATETIME DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP)",
+        ("INSERT INTO renewed VALUES (1, 1, '2020-01-01')", "UPDATE renewed SET b = 2, c = c"),
+    ),
+    (
         "rolled back",
         "CREATE TABLE rolled (a INT PRIMARY KEY)",
         (
@@ -140,6 +155,17 @@ WRITES = (
             "INSERT INTO made VALUES (1)",
             "CREATE TABLE gone (a INT PRIMARY KEY)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone",
             "ALTER TABLE defined DROP COLUMN b",
+        ),
+    ),
+    (
+        "definitions that depend on their session",
+        "CREATE TABLE dependent (a INT PRIMARY KEY)",
+        (
+            "INSERT INTO dependent VALUES (1)",
+            "SET timestamp = 1000000000.25, time_zone = '+05:00', sql_mode = 'PIPES_AS_CONCAT'",
+            "ALTER TABLE dependent ADD COLUMN b DATETIME(6) DEFAULT CURRENT_TIMESTAMP(6),"
+            " ADD COLUMN c TIMESTAMP NULL DEFAULT '2020-01-01 00:00:00',"
+            " ADD COLUMN d VARCHAR(9) GENERATED ALWAYS AS (a || 'x') STORED",
         ),
     ),
     (
@@ -258,10 +284,16 @@ def test_rows_that_foreign_keys_change_arrive(pair: tuple[Node, Node]) -> None:
             "DELETE FROM parent WHERE a = 1",
             "UPDATE parent SET a = 7 WHERE a = 2",
             "DELETE p, c FROM parent p JOIN child c ON p.a = c.p",
+            "INSERT INTO parent VALUES (4)",
+            "INSERT INTO child VALUES (40, 4)",
+            "SET foreign_key_checks = 0",
+            "DELETE FROM parent WHERE a = 4",
+            "INSERT INTO grandchild VALUES (500, 50)",
+            "CREATE TABLE early (a INT PRIMARY KEY, FOREIGN KEY (a) REFERENCES later (a))",
         )
 
         await found.equal()
-        assert found.rows(found.target, "SELECT a, p FROM child") == [("20", None)]
+        assert found.rows(found.target, "SELECT a, p FROM child") == [("20", None), ("40", "4")]
 
     mirrored(*pair, schema(pair, "keys"), scenario)
 

@@ -24,6 +24,8 @@ E = EventType
 # The table's number and the flags.
 _HEAD_LENGTH = 8
 _EXTRA_LENGTH_WIDTH = 2
+# Of the flags, of which the first byte stands behind the table's number.
+_FLAGS_AT, _CHECKS_NO_KEYS = 6, 2
 
 
 class ChangeKind(Enum):
@@ -56,6 +58,11 @@ _COMPRESSED = frozenset(
 def kind_of(rows: RowsChanged) -> ChangeKind:
     """Whether rows were inserted, updated or deleted."""
     return _KINDS[rows.type]
+
+
+def checks_keys(rows: RowsChanged) -> bool:
+    """Whether foreign keys were checked, and cascaded, as these rows were changed."""
+    return not rows.body[_FLAGS_AT] & _CHECKS_NO_KEYS
 
 
 def changes(rows: RowsChanged, plan: Plan) -> Iterable[Change]:

@@ -83,7 +83,7 @@ _OF_NO_INTEREST = frozenset(
         E.BINLOG_CHECKPOINT, E.START_ENCRYPTION,
     )
 )  # fmt: skip
-_STATEMENTS: dict[int, Callable[[bytes], Statement]] = {
+_STATEMENTS: dict[int, Callable[[bytes, int], Statement]] = {
     E.QUERY: parse_query,
     E.EXECUTE_LOAD_QUERY: parse_load_query,
     E.COMPRESSED_QUERY: parse_compressed_query,
@@ -232,7 +232,7 @@ class Decoder:
         return Committed(Position(self._file, header.end))
 
     def _statement(self, header: Header, body: bytes) -> Iterable[Event]:
-        statement = _STATEMENTS[header.type](body)
+        statement = _STATEMENTS[header.type](body, header.at)
         if statement.text in _ENDS:
             return (self._end(header),)
         if _BEGINS.fullmatch(statement.text):

@@ -175,7 +175,9 @@ class Statement:
     """A statement that replicas run themselves: a definition, or a write that is not logged by rows.
 
     `text` is in the character set of the collation with the number `charset` (None: not told); `sql_mode` has the
-    server's bits; `error` is the number of the error with which it ended, after it had changed something.
+    server's bits; `error` is the number of the error with which it ended, after it had changed something. It began `at`
+    that many seconds after 1970; `time_zone` is empty where that was of no account to it, `increment` are its session's
+    auto_increment_increment and auto_increment_offset.
     """
 
     schema: str
@@ -183,6 +185,10 @@ class Statement:
     sql_mode: int
     charset: int | None
     error: int = 0
+    at: float = 0.0
+    time_zone: str = ""
+    increment: tuple[int, int] = (1, 1)
+    checks_keys: bool = True
 
 
 class Counter(IntEnum):

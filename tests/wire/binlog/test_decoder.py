@@ -281,16 +281,30 @@ def test_statements_keep_their_text_mode_and_character_set(
         b.query(schema, text, status, kind=T.EXECUTE_LOAD_QUERY, further=bytes(13)),
     )
 
-    assert told[1:] == [Statement(schema, text, sql_mode, charset)] * 3
+    assert told[1:] == [Statement(schema, text, sql_mode, charset, at=b.AT)] * 3
 
 
-@given(st.integers(11, 255), st.binary(max_size=20))
+@given(st.integers(14, 127) | st.integers(129, 255), st.binary(max_size=20))
 def test_a_status_variable_that_is_not_known_loses_nothing_before_it(number: int, data: bytes) -> None:
     status = b.variables(4, 8, bytes((number,)) + data)
 
     (told, _) = behind_the_beginning(b.query("shop", b"DROP TABLE t", status))
 
-    assert told == Statement("shop", b"DROP TABLE t", 4, 8)
+    assert told == Statement("shop", b"DROP TABLE t", 4, 8, at=b.AT)
+
+
+MYSQL_MOMENT = b"\x0c\2shop\0other\0\x0d" + (250_000).to_bytes(3, "little")
+MARIADB_MOMENT = b"\x0b\4root\1%\x80" + (250_000).to_bytes(3, "little")
+
+
+@pytest.mark.parametrize("moment", [MYSQL_MOMENT, MARIADB_MOMENT], ids=["mysql", "mariadb"])
+def test_a_statement_tells_of_its_session_what_it_depends_on(moment: bytes) -> None:
+    status = b.variables(0, 8, b"\3\x0a\0\3\0\5\6+05:00" + moment + b"\0\0\0\0\4")
+
+    (told, _) = behind_the_beginning(b.query("shop", b"DROP TABLE t", status))
+
+    assert told == Statement("shop", b"DROP TABLE t", 0, 8, at=b.AT + 0.25, time_zone="+05:00", increment=(10, 3),
+                             checks_keys=False)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -298,6 +312,7 @@ def test_a_status_variable_that_is_not_known_loses_nothing_before_it(number: int
     [
         (b"\2\3std\0", "catalog"), (b"\3\1\0\2\0", "auto increment"), (b"\5\3UTC", "time zone"), (b"\7\1\0", "names"),
         (b"\x08\1\0", "charset of the schema"), (b"\x09" + bytes(8), "tables"), (b"\x0a" + bytes(4), "length"),
+        (b"\x0c\xfe", "too many schemas"),
     ],
 )  # fmt: skip
 def test_what_stands_behind_any_known_status_variable_is_read(variable: bytes, name: str) -> None:
