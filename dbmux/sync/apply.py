@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from dbmux.errors import DbMuxError
+from dbmux.sync.bending import lost
 from dbmux.sync.literal import writer_of
 from dbmux.sync.table import Column, Family, Table
 from dbmux.sync.target import LENIENT, STRICT, Change
@@ -45,6 +46,16 @@ class Writer:
         if missing:
             raise CannotApply(f"{table.name}: the target lacks the columns {', '.join(missing)}")
         columns = [known[name.lower()] for name in names if name is not None]
+        bent = [
+            f"{what} in {column.name}"
+            for logged, column in zip(layout.columns, columns, strict=True)
+            if not column.generated and (what := lost(logged, column))
+        ]
+        if bent:
+            raise CannotApply(
+                f"{table.name}: the target would drop {', '.join(bent)} without a word; give its columns the types that "
+                "they have on the source"
+            )
         self._name = table.name.sql.encode()
         self._literals: list[Callable[[Value], bytes]] = [writer_of(logged) for logged in layout.columns]
         self._enums = [

@@ -47,8 +47,6 @@ _ROLLBACK_TO = b"ROLLBACK TO "
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
 _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
-# What is of the moment in which a definition runs.
-_NOW = re.compile(rb"CURRENT_|CUR(DATE|TIME)|NOW|LOCALTIME|UTC_|SYSDATE|UNIX_TIMESTAMP", re.IGNORECASE)
 
 
 class Sort(Enum):
@@ -136,7 +134,7 @@ async def define(target: Target, statement: Statement) -> None:
     """Run it there, as it ran on the source; raises BackendRefused. The session is as before afterwards."""
     text = text_in_utf8(statement)
     assert text is not None
-    settings = _settings(statement, text, target)
+    settings = _settings(statement, target)
     # A schema that is being made cannot be used yet.
     if statement.schema:
         await _use(target, statement.schema)
@@ -147,20 +145,19 @@ async def define(target: Target, statement: Statement) -> None:
         await target.ask(_sql("SET " + ",".join(f"SESSION {name} = {usual}" for name, _, usual in settings)))
 
 
-def _settings(statement: Statement, text: bytes, target: Target) -> list[tuple[str, str, str]]:
-    # What it depends on, as it was on the source, and as it is otherwise. What many accounts may not set stays as it is
-    # where it is of no account.
+def _settings(statement: Statement, target: Target) -> list[tuple[str, str, str]]:
+    # What it depends on, as it was on the source, and as it is otherwise.
     modes = {"ALLOW_INVALID_DATES", *logged_modes(statement.sql_mode)}
+    time_zone = statement.time_zone.replace("'", "''") or "+00:00"
     settings = [
         ("sql_mode", f"'{','.join(sorted(modes))}'", f"'{STRICT_MODE}'"),
         ("foreign_key_checks", f"{statement.checks_keys:d}", f"{target.checks_keys:d}"),
+        ("time_zone", f"'{time_zone}'", "'+00:00'"),
+        ("timestamp", f"{statement.at:.6f}", "DEFAULT"),
     ]
-    if statement.time_zone:
-        settings.append(("time_zone", "'{}'".format(statement.time_zone.replace("'", "''")), "'+00:00'"))
-    if _NOW.search(text):
-        settings.append(("timestamp", f"{statement.at:.6f}", "DEFAULT"))
+    increment, offset = statement.increment
     if statement.increment != (1, 1):
-        increment, offset = statement.increment
+        # Some versions of MySQL let not every account set them.
         settings.append(("auto_increment_increment", f"{increment}", "DEFAULT"))
         settings.append(("auto_increment_offset", f"{offset}", "DEFAULT"))
     return settings

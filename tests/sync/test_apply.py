@@ -161,10 +161,11 @@ def test_an_enum_without_an_element_is_written_leniently_and_alone() -> None:
         (target(ID), layout(Column(type=LoggedType.LONG)), "binlog_row_metadata = FULL"),
         (target(ID), layout(ID, TEXT), "lacks the columns b"),
         (target(ID, TEXT), layout(TEXT), "does not log all columns of the target's key"),
+        (target(ID), layout(Column(type=LoggedType.DOUBLE, name="id")), "would drop digits behind the point in id"),
         (target(Column(type=LoggedType.FLOAT, name="f"), key=()), layout(Column(type=LoggedType.FLOAT, name="f")),
          "give it a primary key"),
     ],
-    ids=["names", "column", "key", "floats"],
+    ids=["names", "column", "key", "narrow", "floats"],
 )  # fmt: skip
 def test_what_cannot_be_applied_is_refused_with_a_remedy(table: Table, logged: Layout, told: str) -> None:
     with pytest.raises(CannotApply, match=told):
