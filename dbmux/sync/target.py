@@ -63,6 +63,9 @@ class Change(NamedTuple):
 STRICT = Change(f"SET SESSION sql_mode = '{_STRICT_MODE}'".encode())
 # For what strictness refuses though it was there: no element of an ENUM.
 LENIENT = Change(f"SET SESSION sql_mode = '{_MODE}'".encode())
+# What runs from now on is a transaction each, and commits what was before; or one with all that follows.
+EACH_ALONE = Change(b"SET SESSION autocommit = 1")
+TOGETHER = Change(b"SET SESSION autocommit = 0")
 
 
 class Gone(DbMuxError):
