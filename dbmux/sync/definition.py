@@ -14,7 +14,7 @@ from enum import Enum, auto
 
 from dbmux.errors import BackendRefused
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES, Token, tokens
-from dbmux.query import Kind, RenameTable
+from dbmux.query import AlterSchema, Kind, RenameTable
 from dbmux.sql.classify import classify
 from dbmux.sql.modes import logged_lexer_flags
 from dbmux.sql.names import read_name
@@ -49,6 +49,8 @@ _ROLLBACK_TO = b"ROLLBACK TO "
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
 _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
+# Of a name, quoted where it has a dot or a backtick in it.
+_PART = re.compile(r"`((?:[^`]|``)+)`|([^`.]+)")
 # A comment that is code to some servers, and what they read of it.
 _CODE = re.compile(rb"/\*M?!\d{0,6}(.*)\*/", re.DOTALL)
 
@@ -121,6 +123,8 @@ def _meaning(statement: Statement, text: bytes, flags: int) -> Meaning:
     renames = [effect for effect in query.effects if isinstance(effect, RenameTable)]
     if renames:
         return Meaning(Sort.RENAMES, _tables(statement, [name for one in renames for name in (one.old, one.new)]))
+    if AlterSchema(b"") in query.effects:
+        return Meaning(Sort.DEFINES, (TableName(statement.schema, ""),))
     parsed = read(text, 0, flags)
     named = _tables(statement, query.tables) if query.tables else None
     return _definition(_bare(parsed[0]), named) if parsed else Meaning(Sort.DEFINES, named)
@@ -157,11 +161,11 @@ def _has(parsed: Parsed, *words: str) -> bool:
 def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...] | None:
     found = []
     for name in names:
-        if "`" in name or "\\" in name:
-            # Quoted parts, or bytes that are no text.
+        if "\\" in name:
+            # Perhaps bytes that are no text.
             return None
-        schema, _, table = name.rpartition(".")
-        found.append(TableName(schema or statement.schema, table))
+        *schema, table = [ticked.replace("``", "`") or bare for ticked, bare in _PART.findall(name)] or [""]
+        found.append(TableName(schema[0] if schema else statement.schema, table))
     return tuple(found)
 
 

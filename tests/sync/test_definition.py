@@ -85,7 +85,10 @@ def test_what_a_statement_means(text: str, sort: Sort) -> None:
         ("INSERT INTO t SELECT * FROM u", (T, U)),
         ("DROP DATABASE shop", (TableName("shop", ""),)),
         ("CREATE PROCEDURE p() SELECT 1", None),
-        ("DROP TABLE `a.b`", None),
+        ("DROP TABLE `a.b`, `o``o`.t", (TableName("shop", "a.b"), TableName("o`o", "t"))),
+        ("TRUNCATE `a.b`.`c.``d`", (TableName("a.b", "c.`d"),)),
+        ("ALTER DATABASE CHARACTER SET latin1", (TableName("shop", ""),)),
+        ("ALTER DATABASE d CHARACTER SET latin1", (TableName("d", ""),)),
     ],
 )
 def test_which_tables_it_is_about(text: str, tables: tuple[TableName, ...] | None) -> None:
