@@ -144,6 +144,8 @@ WRITES = (
             "INSERT INTO made VALUES (1)",
             "CREATE TABLE gone (a INT PRIMARY KEY)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone",
             "ALTER TABLE defined DROP COLUMN b",
+            "CREATE TABLE for_some (a INT PRIMARY KEY, b INT DEFAULT 5 /*!80023 INVISIBLE */)",
+            "INSERT INTO for_some (a) VALUES (1)",
         ),
     ),
     (
