@@ -136,7 +136,7 @@ def report(mirror: str | None, as_json: bool) -> None:
             raise Refused(f"say which mirror; there are {_known(names)}")
         if mirror is not None and mirror not in names:
             raise Refused(f"nothing is known of a mirror {visible(mirror)!r}; there are {_known(names)}")
-        document = reported(ledger, mirror or names[0])
+        document = reported(ledger, mirror or names[0], time.time())
     click.echo(json.dumps(as_json_told(document), indent=1) if as_json else markdown(document), nl=as_json)
     sys.exit(0 if document.verdict is Verdict.SAFE else 1)
 

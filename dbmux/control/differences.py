@@ -97,7 +97,7 @@ class Differences:
     async def _report(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Whether it is safe to switch, for programs and as Markdown."""
         mirror = str(given.get("mirror") or "")
-        document = await self._use(lambda ledger: reported(ledger, mirror))
+        document = await self._use(lambda ledger: reported(ledger, mirror, time.time()))
         return as_json_told(document) | {"markdown": markdown(document)}
 
     async def _use(self, use: Callable[[Ledger], T]) -> T:

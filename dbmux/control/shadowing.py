@@ -32,7 +32,7 @@ from dbmux.mirror.answer import Answer, Failure
 from dbmux.mirror.catalogue import Catalogue, configured, shipped
 from dbmux.mirror.fairness import Epochs
 from dbmux.mirror.ledger import Ledger, Recorder, Unusable, recorder
-from dbmux.mirror.mirrors import Mirrors, is_mirrored
+from dbmux.mirror.mirrors import AnyMirror, Mirrors, is_mirrored
 from dbmux.mirror.read import Read
 from dbmux.mirror.shadow import Shadow
 from dbmux.mirror.side import Denied, Side
@@ -310,7 +310,7 @@ class Shadows:
         if name not in self._before:
             _, self._before[name] = await ledger.call(partial(_figures, name))
         now = one.shadow.figures() | {"writes": one.writes.tally.told()}
-        figures = together(self._before[name], now)
+        figures = together(self._before[name], now) | {"standing": _standing(self._engine.mirrors.find(name))}
         await ledger.call(partial(_keep, name, figures))
 
     def _attend(self, ledger: Recorder, tasks: asyncio.TaskGroup) -> None:
@@ -398,6 +398,14 @@ def _rights_of(account: Account | None) -> Callable[[str], Rights]:
         return Rights(user=account.user.encode(), password=account.password.encode())
 
     return rights
+
+
+def _standing(mirror: AnyMirror | None) -> dict[str, Any]:
+    # How a mirror stands; nothing where it is none.
+    if mirror is None:
+        return {}
+    figures = mirror.figures
+    return {"state": str(figures.state), "why": figures.why, "delay_seconds": figures.delay_s}
 
 
 def _keep(name: str, figures: dict[str, Any], ledger: Ledger) -> None:

@@ -22,6 +22,9 @@ from dbmux.wire.rows import Moment, Span, Value
 SAME_BITS_DOUBLE, SAME_BITS_FLOAT = 46, 18
 # A float that was rounded to so many digits at one side is still the same to people.
 MANY_DIGITS = 6
+# A quotient is calculated to so many digits more than its operands have (div_precision_increment): what has as many
+# behind the point, and comes from no column, is no amount that was rounded.
+CALCULATED_DIGITS = 4
 # Longer texts are not read as JSON.
 MAX_JSON = 1 << 20
 _INTEGERS = frozenset(
@@ -94,7 +97,11 @@ def _of_numbers(source: Value, target: Value, one: Column, other: Column) -> Dif
             _digits(first, second) >= MANY_DIGITS and _is_rounded(first, second)
         )
         return DifferenceKind.FLOAT_DIGITS if is_near else DifferenceKind.VALUE
-    return DifferenceKind.DECIMAL_SCALE if _is_rounded(first, second) else DifferenceKind.VALUE
+    is_calculated = not (one.original_table or other.original_table)
+    is_fine = min(_scale(first), _scale(second)) >= CALCULATED_DIGITS
+    if is_calculated and is_fine and _is_rounded(first, second):
+        return DifferenceKind.DECIMAL_SCALE
+    return DifferenceKind.VALUE
 
 
 def _digits(first: Decimal, second: Decimal) -> int:

@@ -29,6 +29,8 @@ TIMES = 2
 TIMED = 9
 # Manual page "Server Error Message Reference": a transaction that only reads.
 _ONLY_READS = 1792
+# How a mirror stands is told more often than this, in seconds, while DbMux runs.
+CURRENT_S = 60.0
 IS_WRITE = "it writes, and what writes is not run again on the source"
 ENDS_IN_ELLIPSIS = "the statement was too long to be kept whole; run it by hand with `dbmux compare`"
 
@@ -60,9 +62,12 @@ def rule_told(entry: Entry, since: str) -> dict[str, Any]:
     return told | {"why": entry.why, "by": entry.settled_by, "since": since}
 
 
-def reported(ledger: Ledger, mirror: str) -> Report:
+def reported(ledger: Ledger, mirror: str, now: float) -> Report:
     """Whether it is safe to switch, by what the ledger knows."""
-    _, figures = ledger.figures(mirror)
+    at, figures = ledger.figures(mirror)
+    if now - at > CURRENT_S:
+        # Since then the mirror may have halted.
+        figures = {key: value for key, value in figures.items() if key != "standing"}
     entries = ledger.entries(mirror)
     plans = {entry.id: ledger.samples(entry.id)[0] for entry in explained(entries)}
     return report(mirror, figures, entries, ledger.forgotten(mirror), plans)

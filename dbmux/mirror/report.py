@@ -20,6 +20,8 @@ from dbmux.text import visible
 
 # Fewer comparisons prove little; of more than so many per cent, too much was not compared.
 ENOUGH, MOST_NOT_COMPARED = 1000, 5.0
+# In seconds; who is farther behind than this cannot take the other's place.
+MOST_BEHIND_S = 60.0
 MOST_STATEMENTS = 5
 # So many plans of either side are shown, and so many lines of each.
 MOST_PLANS, MOST_PLAN_LINES = 10, 40
@@ -106,6 +108,8 @@ ADVICE: Mapping[DifferenceKind, tuple[Gravity, str]] = {
     DifferenceKind.COLUMN_ORIGIN: (Gravity.VISIBLE, "nothing, unless the program reads it"),
 }
 _NONE: Mapping[int, Sample] = MappingProxyType({})
+# States of a mirror in which the target gets what is written (dbmux.mirror.mirror).
+_GOES_ON = ("running", "native")
 _STOPS = (Gravity.WRONG, Gravity.BROKEN)
 
 
@@ -164,7 +168,8 @@ def report(
     forgotten: int = 0,
     plans: Mapping[int, Sample] = _NONE,
 ) -> Report:
-    """The document of one mirror; `figures` are those of dbmux.mirror.tally, as they were told last, or empty.
+    """The document of one mirror; `figures` are those of dbmux.mirror.tally, as they were told last, or empty; with how
+    the mirror stands as `standing`, where that is known.
 
     `plans` are the newest samples of those entries that `explained` gives, by their numbers.
     """
@@ -248,6 +253,7 @@ def markdown(document: Report) -> str:
 
 
 def _doubts(figures: Mapping[str, Any], forgotten: int) -> Iterator[str]:
+    yield from _hindrances(figures.get("standing", {}))
     compared = figures.get("compared", 0)
     if not compared:
         yield "no read was compared yet; set `reads` of the mirror, and let traffic run"
@@ -259,6 +265,20 @@ def _doubts(figures: Mapping[str, Any], forgotten: int) -> Iterator[str]:
         yield f"{percent:.1f} % of the chosen reads could not be compared; the reasons are below"
     if forgotten:
         yield f"{_many(forgotten, 'difference')} had no more room in the ledger"
+
+
+def _hindrances(standing: Mapping[str, Any]) -> Iterator[str]:
+    # What is in the way of what the target gets.
+    state, delay_s = standing.get("state"), standing.get("delay_seconds")
+    if state is None:
+        yield "how the mirror stands is not known; ask while DbMux runs, and compares"
+    elif state not in _GOES_ON:
+        why = standing.get("why")
+        yield f"the mirror is {state}{f': {_plain(why)}' if why else ''}"
+    elif delay_s is None:
+        yield "how far the target is behind is not known"
+    elif delay_s > MOST_BEHIND_S:
+        yield f"the target is {delay_s:.0f} s behind"
 
 
 def _changes(entries: Sequence[Entry]) -> Iterator[Change]:

@@ -5,7 +5,7 @@ A statement that begins with the verb comes in, its query goes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from dbmux.query import Access, AlterSchema, Effect, FoundRows, Kind, Pin, PinReason, Query, RenameTable, Unpin
@@ -22,6 +22,8 @@ _OBJECTS = _PROGRAMS | {
 }
 
 
+# By these a partition becomes a table, or a table a partition.
+_SWAPS = (("EXCHANGE", "PARTITION"), ("CONVERT", "PARTITION"), ("CONVERT", "TABLE"))
 _SCHEMA_OPTIONS = ("CHARACTER", "CHARSET", "COLLATE", "COMMENT", "DEFAULT", "ENCRYPTION", "READ")
 
 
@@ -101,8 +103,15 @@ def _alter(statement: Statement) -> Query:
         effects=tuple(effects),
         # What checks partitions has rows.
         found_rows=FoundRows.AS_BEFORE,
-        tables=(old,),
+        tables=(old, *_swapped(statement)),
     )
+
+
+def _swapped(statement: Statement) -> Iterator[str]:
+    # The table that a partition is exchanged with, that it becomes, or that becomes one.
+    for at in range(1, len(statement)):
+        if any(statement.starts(at, *words) for words in _SWAPS):
+            yield read_name(statement, statement.outside(at, "TABLE") + 1)[0]
 
 
 def _alter_schema(statement: Statement, at: int) -> Query:

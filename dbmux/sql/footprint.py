@@ -26,8 +26,6 @@ _ENDS = frozenset(
 )
 _JOINS = ("JOIN", "STRAIGHT_JOIN")
 _QUERIES = ("SELECT", "TABLE", "VALUES", "WITH")
-# By these a partition becomes a table, or a table a partition.
-_SWAPS = (("EXCHANGE", "PARTITION"), ("CONVERT", "PARTITION"), ("CONVERT", "TABLE"))
 _OBJECTS = frozenset(("EVENT", "FUNCTION", "INDEX", "PROCEDURE", "SEQUENCE", "TABLE", "TABLES", "TRIGGER", "VIEW"))
 # Words of a SELECT by which it is another one each time, or wants to be.
 _UNREPEATABLE = frozenset(("PROCEDURE", "SQL_NO_CACHE", "SYSTEM_TIME"))
@@ -323,9 +321,6 @@ def _is_of_tables(statement: Statement) -> bool:
 def _read_definition(statement: Statement, query: Query) -> Footprint:
     names = [*query.tables, *(effect.new for effect in query.effects if isinstance(effect, RenameTable))]
     if any("`" in name or not name.isascii() for name in names):
-        return ANYWHERE
-    if any(statement.starts(at, *words) for words in _SWAPS for at in range(1, len(statement))):
-        # The other table is not among the names.
         return ANYWHERE
     is_quiet = statement.words[0] == "TRUNCATE" or "TEMPORARY" in statement.words[1:5]
     return replace(NOWHERE, writes=_unique(TableName(*_split(name)) for name in names), defines=not is_quiet)

@@ -53,8 +53,8 @@ class Writer:
         ]
         if bent:
             raise CannotApply(
-                f"{table.name}: the target would drop {', '.join(bent)} without a word; give its columns the types that "
-                "they have on the source"
+                f"{table.name}: the target would drop {', '.join(bent)} without a word; give its columns "
+                "the types that they have on the source"
             )
         self._name = table.name.sql.encode()
         self._literals: list[Callable[[Value], bytes]] = [writer_of(logged) for logged in layout.columns]

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from dbmux.errors import BackendRefused
-from dbmux.query import Kind, RenameTable
+from dbmux.lexer import Token, tokens
+from dbmux.query import AlterSchema, Kind, RenameTable
 from dbmux.sql.classify import classify
 from dbmux.sql.modes import logged_lexer_flags, logged_modes
 from dbmux.sql.names import read_name
+from dbmux.sql.statement import Statement as Parsed
 from dbmux.sql.statement import read
 from dbmux.sync.table import TableName, quoted
 from dbmux.sync.target import STRICT_MODE, Change, Target
@@ -47,6 +49,10 @@ _ROLLBACK_TO = b"ROLLBACK TO "
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
 _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
+# Of a name, quoted where it has a dot or a backtick in it.
+_PART = re.compile(r"`((?:[^`]|``)+)`|([^`.]+)")
+# A comment that is code to some servers, and what they read of it.
+_CODE = re.compile(rb"/\*M?!\d{0,6}(.*)\*/", re.DOTALL)
 
 
 class Sort(Enum):
@@ -61,6 +67,10 @@ class Sort(Enum):
     """TRUNCATE: a write, though it is logged as a statement."""
     DEFINES = auto()
     """CREATE, ALTER, DROP."""
+    MAKES_SCHEMA = auto()
+    """CREATE DATABASE: tables that are there stay as they are."""
+    SWAPS = auto()
+    """EXCHANGE PARTITION: nobody can tell from the definitions whether it has run, and twice is not once."""
     RENAMES = auto()
     """A table has another name: no longer the one that was asked for, or only now."""
     WRITES = auto()
@@ -80,6 +90,23 @@ def meaning_of(statement: Statement) -> Meaning:
     text, flags = text_in_utf8(statement), logged_lexer_flags(statement.sql_mode)
     if text is None:
         return Meaning(Sort.WRITES, None)
+    meanings = {_meaning(statement, reading, flags) for reading in _readings(text, flags)}
+    return meanings.pop() if len(meanings) == 1 else Meaning(Sort.WRITES, None)
+
+
+def _readings(text: bytes, flags: int) -> Iterable[bytes]:
+    # As servers read it that run the code in comments, and as others do.
+    spans = [(start, end) for kind, start, end in tokens(text, 0, flags) if kind == Token.MAYBE]
+    ran, skipped, at = b"", b"", 0
+    for start, end in spans:
+        code = _CODE.fullmatch(text, start, end)
+        ran += text[at:start] + b" %b " % (code[1] if code else text[start:end])
+        skipped += text[at:start] + b" "
+        at = end
+    return ran + text[at:], skipped + text[at:]
+
+
+def _meaning(statement: Statement, text: bytes, flags: int) -> Meaning:
     query = classify(text, 0, flags)
     match query.kind:
         case Kind.SAVEPOINT if text.startswith(_ROLLBACK_TO):
@@ -93,40 +120,52 @@ def meaning_of(statement: Statement) -> Meaning:
             return Meaning(Sort.NOTHING)
         case _:
             return Meaning(Sort.WRITES, _tables(statement, query.tables) if query.tables else None)
-    if any(isinstance(effect, RenameTable) for effect in query.effects):
-        return Meaning(
-            Sort.RENAMES, _tables(statement, [f"{name.schema}.{name.table}" for name in query.footprint.writes])
-        )
-    if text[:8].upper() == b"TRUNCATE":
-        return Meaning(Sort.EMPTIES, _tables(statement, query.tables))
-    return _definition(statement, text, flags, query.tables)
-
-
-def _definition(statement: Statement, text: bytes, flags: int, named: Iterable[str]) -> Meaning:
+    renames = [effect for effect in query.effects if isinstance(effect, RenameTable)]
+    if renames:
+        return Meaning(Sort.RENAMES, _tables(statement, [name for one in renames for name in (one.old, one.new)]))
+    if AlterSchema(b"") in query.effects:
+        return Meaning(Sort.DEFINES, (TableName(statement.schema, ""),))
     parsed = read(text, 0, flags)
-    if not parsed:
-        return Meaning(Sort.DEFINES, None)
-    words = parsed[0].words
+    named = _tables(statement, query.tables) if query.tables else None
+    return _definition(_bare(parsed[0]), named) if parsed else Meaning(Sort.DEFINES, named)
+
+
+def _bare(parsed: Parsed) -> Parsed:
+    # Without the settings of SET STATEMENT ... FOR.
+    if not parsed.starts(0, "SET", "STATEMENT"):
+        return parsed
+    return parsed.part(parsed.outside(2, "FOR") + 1, len(parsed))
+
+
+def _definition(parsed: Parsed, named: tuple[TableName, ...] | None) -> Meaning:
+    words = parsed.words
     at = next((place for place, word in enumerate(words) if word in _NAMED), len(words))
-    what = words[at] if at < len(words) else ""
+    what = parsed.word(at)
+    if parsed.word(0) == "TRUNCATE" or _has(parsed, "TRUNCATE", "PARTITION"):
+        return Meaning(Sort.EMPTIES, named)
     if what in _OF_THE_SERVER or "TEMPORARY" in words[1:4]:
         return Meaning(Sort.NOTHING)
     if what in ("DATABASE", "SCHEMA"):
-        while parsed[0].word(at + 1) in ("IF", "NOT", "EXISTS"):
+        sort = Sort.MAKES_SCHEMA if words[:1] == ("CREATE",) and parsed.word(1) != "OR" else Sort.DEFINES
+        while parsed.word(at + 1) in ("IF", "NOT", "EXISTS"):
             at += 1
-        name, _ = read_name(parsed[0], at + 1)
-        return Meaning(Sort.DEFINES, (TableName(name, ""),) if name else None)
-    return Meaning(Sort.DEFINES, _tables(statement, named) if named else None)
+        name, _ = read_name(parsed, at + 1)
+        return Meaning(sort, (TableName(name, ""),) if name else None)
+    return Meaning(Sort.SWAPS if _has(parsed, "EXCHANGE", "PARTITION") else Sort.DEFINES, named)
+
+
+def _has(parsed: Parsed, *words: str) -> bool:
+    return any(parsed.starts(at, *words) for at in range(len(parsed)))
 
 
 def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...] | None:
     found = []
     for name in names:
-        if "`" in name or "\\" in name:
-            # Quoted parts, or bytes that are no text.
+        if "\\" in name:
+            # Perhaps bytes that are no text.
             return None
-        schema, _, table = name.rpartition(".")
-        found.append(TableName(schema or statement.schema, table))
+        *schema, table = [ticked.replace("``", "`") or bare for ticked, bare in _PART.findall(name)] or [""]
+        found.append(TableName(schema[0] if schema else statement.schema, table))
     return tuple(found)
 
 
@@ -140,7 +179,7 @@ async def define(target: Target, statement: Statement) -> None:
         await _use(target, statement.schema)
     await target.ask(_sql("SET " + ",".join(f"SESSION {name} = {then}" for name, then, _ in settings)))
     try:
-        await target.run((Change(text),), LONGEST_S)
+        await target.run((Change(_as_client(text, logged_lexer_flags(statement.sql_mode))),), LONGEST_S)
     finally:
         await target.ask(_sql("SET " + ",".join(f"SESSION {name} = {usual}" for name, _, usual in settings)))
 
@@ -163,6 +202,14 @@ def _settings(statement: Statement, target: Target) -> list[tuple[str, str, str]
     return settings
 
 
+def _as_client(text: bytes, flags: int) -> bytes:
+    # Behind CREATE TABLE ... SELECT, MySQL logs two words that it takes from nobody; the rows follow.
+    parsed = read(text, 0, flags)
+    if not parsed or parsed[-1].words[-2:] != ("START", "TRANSACTION"):
+        return text
+    return text[: parsed[-1].spans[-2][0]] + text[parsed[-1].spans[-1][1] :]
+
+
 async def _use(target: Target, schema: str) -> None:
     try:
         await target.ask(_sql("USE " + quoted(schema)))
@@ -183,10 +230,23 @@ async def fingerprint(target: Target, tables: Iterable[TableName] | None) -> str
     return told.hexdigest()
 
 
+async def tables_in(target: Target, schema: str) -> list[TableName]:
+    """What there is in a schema, views too; nothing where it is not there."""
+    try:
+        rows = await target.ask(_sql("SHOW TABLES FROM " + quoted(schema)))
+    except BackendRefused as error:
+        if error.number != _UNKNOWN_SCHEMA:
+            raise
+        return []
+    return [TableName(schema, (name or b"").decode(errors="surrogateescape")) for (name,) in rows]
+
+
 async def wait_for_others(target: Target, tables: Iterable[TableName] | None) -> None:
     """Returns when nobody defines these tables any more, such as a connection that was lost while it did; raises
-    BackendRefused when that takes too long."""
+    BackendRefused when that takes too long. A schema has no lock that could be waited for."""
     for name in tables or ():
+        if not name.name:
+            continue
         try:
             await target.ask(_sql(f"LOCK TABLES {name.sql} WRITE"))
         except BackendRefused as error:

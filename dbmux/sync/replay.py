@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from random import Random
 from time import perf_counter
 from typing import NoReturn
@@ -28,12 +29,12 @@ from dbmux.config.model import Account, OnDefinition
 from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync import places
 from dbmux.sync.apply import Writer
-from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, wait_for_others
+from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, tables_in, wait_for_others
 from dbmux.sync.fitness import problem_of
 from dbmux.sync.places import Definition, Place
 from dbmux.sync.readiness import findings, retention_s, settings_of
 from dbmux.sync.table import Family, NoSuchTable, TableName, describe
-from dbmux.sync.target import CHECKED, UNCHECKED, Change, Target
+from dbmux.sync.target import CHECKED, EACH_ALONE, TOGETHER, UNCHECKED, Change, Target
 from dbmux.wire.binlog.changes import changes, checks_keys, kind_of
 from dbmux.wire.binlog.columns import Declared
 from dbmux.wire.binlog.decoder import MAPS_LIMIT
@@ -228,6 +229,14 @@ async def _standing(task: Task, source: Source, target: Target) -> Place:
     return place
 
 
+class _Share(Enum):
+    """How much of what a statement is about is mirrored."""
+
+    NOTHING = auto()
+    A_PART = auto()
+    ALL = auto()
+
+
 class _Repeater:
     """What the log tells, on its way to the target."""
 
@@ -257,8 +266,9 @@ class _Repeater:
         self._gtid, self._committed_at = "", 0.0
         self._is_inside = False
         self._xid, self._parts = "", 0
-        # A definition that has run on the target already, before something ended.
-        self._has_run = b""
+        # The definition that was under way when something ended: one that has run on the target, and one of which that
+        # does not show.
+        self._has_run = self._unfinished = b""
         self._passes_over = False
 
     async def resume(self, *, passes_over: bool) -> None:
@@ -271,6 +281,8 @@ class _Repeater:
         await wait_for_others(self._target, tables)
         if await fingerprint(self._target, tables) != unfinished.before:
             self._has_run = unfinished.statement
+        else:
+            self._unfinished = unfinished.statement
 
     async def repeat(self, log: Log, began: Callable[[], None]) -> NoReturn:
         """Apply what comes; says when the source has begun to send, which it does only where it has the place."""
@@ -453,13 +465,13 @@ class _Repeater:
 
     async def _statement(self, statement: Statement) -> None:
         meaning = meaning_of(statement)
-        if meaning.sort is not Sort.NOTHING:
-            self._replay.defined()
+        if meaning.sort is Sort.NOTHING:
+            return
+        self._replay.defined()
+        share = await self._share(statement, meaning)
+        if share is _Share.NOTHING:
+            return
         match meaning.sort:
-            case Sort.NOTHING:
-                pass
-            case _ if not self._concerns(meaning):
-                pass
             case Sort.WRITES:
                 await self._settle()
                 raise Halted(
@@ -472,34 +484,50 @@ class _Repeater:
                     f"{self._task.source.name} took back a part of a transaction that wrote to a table without "
                     f"transactions: {_shown(statement)}; make its tables InnoDB, and begin anew from an equal pair"
                 )
-            case Sort.EMPTIES:
-                await self._settle()
-                await self._define(statement, meaning)
-            case Sort.RENAMES | Sort.DEFINES:
-                await self._take_definition(statement, meaning)
+            case Sort.EMPTIES | Sort.RENAMES | Sort.DEFINES | Sort.MAKES_SCHEMA | Sort.SWAPS:
+                await self._take_definition(statement, meaning, share)
 
-    async def _take_definition(self, statement: Statement, meaning: Meaning) -> None:
+    async def _take_definition(self, statement: Statement, meaning: Meaning, share: _Share) -> None:
         on_definition = self._task.on_definition
         # Whoever makes it by hand must find there what was here.
         await self._settle()
         if self._passes_over:
-            self._passes_over, self._has_run = False, b""
+            self._passes_over, self._has_run, self._unfinished = False, b"", b""
             self._unsent.append(places.done(self._task.name))
+        elif meaning.sort is Sort.EMPTIES:
+            await self._define(statement, meaning)
         elif meaning.sort is Sort.RENAMES:
             raise self._halt(statement, "renames are not followed")
         elif on_definition is OnDefinition.STOP:
             raise self._halt(statement, '"ddl" is "stop"')
+        elif on_definition is OnDefinition.APPLY and share is _Share.A_PART:
+            raise self._halt(statement, "tables that are not mirrored belong to it", "do it to the mirrored ones")
         elif on_definition is OnDefinition.APPLY:
             await self._define(statement, meaning)
         self._forget(statement, meaning)
 
-    def _concerns(self, meaning: Meaning) -> bool:
-        return meaning.tables is None or any(self._is_wanted(name) for name in meaning.tables)
+    async def _share(self, statement: Statement, meaning: Meaning) -> _Share:
+        # What was begun, here or by hand, is finished, though the tables may be gone for which it was begun.
+        is_begun = self._passes_over or statement.text in (self._has_run, self._unfinished)
+        if meaning.tables is None or is_begun:
+            return _Share.ALL
+        are_wanted = {self._is_wanted(name) for name in await self._touched(meaning.sort, meaning.tables)}
+        if True not in are_wanted:
+            return _Share.NOTHING
+        return _Share.A_PART if False in are_wanted else _Share.ALL
 
-    def _halt(self, statement: Statement, why: str) -> Halted:
+    async def _touched(self, sort: Sort, tables: Iterable[TableName]) -> list[TableName]:
+        # A schema's definition is about all that is in it.
+        touched: list[TableName] = []
+        for name in tables:
+            is_schema = not name.name and sort is not Sort.MAKES_SCHEMA
+            touched += (await tables_in(self._target, name.schema) if is_schema else []) or [name]
+        return touched
+
+    def _halt(self, statement: Statement, why: str, what_to_do: str = "do the same") -> Halted:
         return AwaitsHand(
-            f"{self._task.source.name} ran a definition, and {why}: {_shown(statement)}; do the same on "
-            f"{self._task.target.name}, and then: dbmux mirror resume {self._task.name} --past-definition"
+            f"{self._task.source.name} ran a definition, and {why}: {_shown(statement)}; on "
+            f"{self._task.target.name}, {what_to_do}, and then: dbmux mirror resume {self._task.name} --past-definition"
         )
 
     async def _define(self, statement: Statement, meaning: Meaning) -> None:
@@ -509,15 +537,24 @@ class _Repeater:
             if self._has_run != statement.text:
                 raise Halted(f"another definition than the one that was under way comes next: {_shown(statement)}")
             self._has_run = b""
+        elif meaning.sort is Sort.SWAPS and statement.text == self._unfinished:
+            raise self._halt(
+                statement,
+                f"whether {self._task.target.name} had done it when it was interrupted cannot be told",
+                "look whether the rows have changed places, and have them do so if not",
+            )
         else:
             before = await fingerprint(self._target, meaning.tables)
             intent = Definition(statement.text, meaning.tables, before)
-            await self._target.run((places.intended(name, intent), Change(b"COMMIT")))
+            # With a transaction around it, MariaDB's EXCHANGE PARTITION waits for a lock of its own session.
+            await self._target.run((places.intended(name, intent), EACH_ALONE))
             try:
                 await define(self._target, statement)
             except BackendRefused as error:
                 told = f"{_shown(statement)}: {error.message.decode(errors='replace')}".encode()
                 raise DefinitionRefused(error.number, error.sqlstate, told) from error
+            await self._target.run((TOGETHER,))
+        self._unfinished = b""
         self._unsent.append(places.done(name))
 
     def _forget(self, statement: Statement, meaning: Meaning) -> None:

@@ -65,6 +65,9 @@ STRICT = Change(f"SET SESSION sql_mode = '{STRICT_MODE}'".encode())
 LENIENT = Change(f"SET SESSION sql_mode = '{_MODE}'".encode())
 # For rows that were changed by a session that did not check foreign keys.
 UNCHECKED, CHECKED = Change(b"SET SESSION foreign_key_checks = 0"), Change(b"SET SESSION foreign_key_checks = 1")
+# What runs from now on is a transaction each, and commits what was before; or one with all that follows.
+EACH_ALONE = Change(b"SET SESSION autocommit = 1")
+TOGETHER = Change(b"SET SESSION autocommit = 0")
 
 
 class Gone(DbMuxError):

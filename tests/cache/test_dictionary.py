@@ -203,13 +203,22 @@ def test_of_routines_with_the_same_name_all_count() -> None:
         "EXECUTE s",
         "XA COMMIT 'x'",
         "CREATE VIEW v AS SELECT 1",
-        "ALTER TABLE t EXCHANGE PARTITION p WITH TABLE u",
-        "ALTER TABLE t CONVERT PARTITION p TO TABLE u",
-        "ALTER TABLE t CONVERT TABLE u TO PARTITION p VALUES LESS THAN (5)",
     ],
 )
 def test_what_names_not_all_that_it_writes_may_write_anything(sql: str) -> None:
     assert written(shop(), sql) is None
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "ALTER TABLE u EXCHANGE PARTITION p WITH TABLE audit",
+        "ALTER TABLE u CONVERT PARTITION p TO TABLE shop.audit",
+        "ALTER TABLE u CONVERT TABLE audit TO PARTITION p VALUES LESS THAN (5)",
+    ],
+)
+def test_a_partition_that_becomes_a_table_is_a_write_to_both(sql: str) -> None:
+    assert written(shop(), sql) == {"shop.u", "shop.audit"}
 
 
 def test_nothing_is_written_by_a_statement_that_only_reads() -> None:

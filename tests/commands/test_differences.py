@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -231,13 +232,19 @@ class TestReport:
         assert result.exit_code == 1
         assert result.output.startswith("# Mirror upgrade: not safe to switch\n")
 
-    def test_without_it_is_0(self, here: Path) -> None:
-        figures = {"compared": 5000, "same": 5000}
-        with_ledger(here, lambda ledger: ledger.keep_figures("upgrade", 1.0, figures))
+    @pytest.mark.parametrize(
+        ("age_s", "told"),
+        [(0.0, (0, "safe to switch")), (90.0, (1, "not known yet"))],
+        ids=["while it runs", "long after"],
+    )
+    def test_without_it_is_0_as_long_as_the_mirror_runs(self, here: Path, age_s: float, told: tuple[int, str]) -> None:
+        standing = {"state": "running", "why": "", "delay_seconds": 0.1}
+        figures = {"compared": 5000, "same": 5000, "standing": standing}
+        with_ledger(here, lambda ledger: ledger.keep_figures("upgrade", time.time() - age_s, figures))
 
         result = run_here("mirror", "report", "upgrade", "--json")
 
-        assert (result.exit_code, json.loads(result.output)["verdict"]) == (0, "safe to switch")
+        assert (result.exit_code, json.loads(result.output)["verdict"]) == told
 
     def test_without_a_mirror_it_is_2(self, here: Path) -> None:
         result = run_here("mirror", "report")

@@ -278,6 +278,7 @@ def test_what_clients_read_is_compared_and_what_differs_is_in_the_ledger(tmp_pat
         assert (sample.statement.encode(), sample.user) == (READ, "app")
         _, figures = ledger.figures("upgrade")
         assert (figures["source"], figures["chosen"]) == ("old (mysql 8.0.36)", 1)
+        assert figures["standing"].keys() == {"state", "why", "delay_seconds"}
 
 
 def test_what_clients_write_is_tried_out_where_that_is_asked_for_and_what_differs_is_in_the_ledger(

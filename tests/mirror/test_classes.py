@@ -15,6 +15,7 @@ from tests.mirror.answers import column
 K, T = DifferenceKind, FieldType
 TEXT, INT, DOUBLE, FLOAT = column(), column(kind=T.LONG), column(kind=T.DOUBLE), column(kind=T.FLOAT)
 DECIMAL, DATE, DATETIME = column(kind=T.NEWDECIMAL), column(kind=T.DATE), column(kind=T.DATETIME)
+STORED = column(kind=T.NEWDECIMAL, original_table=b"rates")
 TIME, JSON, BYTES = column(kind=T.TIME), column(kind=T.JSON), column(charset=BINARY_CHARSET)
 
 TABLE: list[tuple[Column, Value, Value, DifferenceKind | None]] = [
@@ -48,7 +49,13 @@ TABLE: list[tuple[Column, Value, Value, DifferenceKind | None]] = [
     (FLOAT, b"3.14159", b"3.1417", K.VALUE),
     (DECIMAL, b"1.5", b"1.5000", K.DECIMAL_SCALE),
     (DECIMAL, b"0.3333", b"0.33333333", K.DECIMAL_SCALE),
-    (DECIMAL, b"0.67", b"0.6666", K.DECIMAL_SCALE),
+    (DECIMAL, b"0.6667", b"0.66666667", K.DECIMAL_SCALE),
+    (DECIMAL, b"0.67", b"0.6666", K.VALUE),
+    (DECIMAL, b"19.99", b"20", K.VALUE),
+    (DECIMAL, b"0.49", b"0", K.VALUE),
+    (DECIMAL, b"1.25", b"1.3", K.VALUE),
+    (STORED, b"1.5", b"1.5000", K.DECIMAL_SCALE),
+    (STORED, b"0.3333", b"0.33333333", K.VALUE),
     (DECIMAL, b"1.5", b"1.4", K.VALUE),
     (DECIMAL, b"1.5", b"1.5700", K.VALUE),
     (DATE, b"0000-00-00", None, K.ZERO_DATE),

@@ -20,7 +20,10 @@ from dbmux.mirror.report import (
     report,
 )
 
-GOOD: dict[str, Any] = {"chosen": 5000, "compared": 5000, "same": 5000, "digests": 40, "not_compared": {}}
+RUNS = {"state": "running", "why": "", "delay_seconds": 0.1}
+GOOD: dict[str, Any] = {
+    "chosen": 5000, "compared": 5000, "same": 5000, "digests": 40, "not_compared": {}, "standing": RUNS,
+}  # fmt: skip
 
 
 def entry(number: int, kind: K = K.VALUE, state: State = State.NEW, count: int = 1, text: str = "SELECT ?") -> Entry:
@@ -38,6 +41,18 @@ def entry(number: int, kind: K = K.VALUE, state: State = State.NEW, count: int =
         (GOOD, [entry(1)], 0, Verdict.NOT_SAFE, "1 difference that an application gets wrong data or errors from"),
         (GOOD, [entry(1, K.ERROR_AT_TARGET), entry(2)], 0, Verdict.NOT_SAFE, "2 differences"),
         (GOOD, [entry(1, state=State.ACCEPTED), entry(2, state=State.REPAIRED)], 0, Verdict.SAFE, "5000 reads"),
+        (GOOD | {"standing": RUNS | {"state": "native"}}, [], 0, Verdict.SAFE, "5000 reads"),
+        (
+            GOOD | {"standing": RUNS | {"state": "halted", "why": "no row"}},
+            [],
+            0,
+            Verdict.NOT_YET,
+            "the mirror is halted: no",
+        ),
+        (GOOD | {"standing": RUNS | {"state": "paused"}}, [], 0, Verdict.NOT_YET, "the mirror is paused"),
+        (GOOD | {"standing": RUNS | {"delay_seconds": None}}, [], 0, Verdict.NOT_YET, "how far the target is behind"),
+        (GOOD | {"standing": RUNS | {"delay_seconds": 61.0}}, [], 0, Verdict.NOT_YET, "the target is 61 s behind"),
+        (GOOD | {"standing": {}}, [], 0, Verdict.NOT_YET, "how the mirror stands is not known"),
         ({}, [], 0, Verdict.NOT_YET, "no read was compared yet"),
         ({}, [entry(1)], 0, Verdict.NOT_SAFE, "1 difference"),
         (GOOD | {"compared": 999}, [], 0, Verdict.NOT_YET, "only 999 reads were compared"),

@@ -160,6 +160,10 @@ ELSEWHERE = {
     "inet6_binary": ("INET6", "VARBINARY(16)", "'::1'", "INET6_ATON('::1')", "INET6_ATON('::3')"),
     "inet4_char": ("INET4", "VARCHAR(15)", "'10.0.0.1'", "'10.0.0.1'", "'10.0.0.0'"),
     "latin1_utf8": ("VARCHAR(9) CHARACTER SET latin1", f"VARCHAR(9) {UTF8}", "'äöü'", "'äöü'", "'äöÜ'"),
+    # Unicode has no such character.
+    "cp1251_utf8": (f"VARCHAR(9) {UTF8}", "VARCHAR(9) CHARACTER SET cp1251", "'я?'", "'я?'", "_cp1251 x'ff98'"),
+    "gbk_utf8": (f"VARCHAR(9) {UTF8}", "VARCHAR(9) CHARACTER SET gbk", "'?中'", "'?中'", "_gbk x'a2a0d6d0'"),
+    "ucs2_sjis": ("VARCHAR(9) CHARACTER SET ucs2", "VARCHAR(9) CHARACTER SET sjis", "'ソ?'", "'ソ?'", "'ソ'"),
     "json_text": ("LONGTEXT", "JSON", r"""'{"b": 1.0, "a": [1e2, "é"]}'""", """'{"a":[100.0,"é"],"b":1}'""",
                   """'{"a":[100.0,"é"],"b":2}'"""),
     "json_digits": ("JSON", "JSON", "'[0.12345678901234567890]'", "'[0.12345678901234568]'", "'[0.1234567890123457]'"),
@@ -173,6 +177,11 @@ ELSEWHERE = {
     "fraction": ("DATETIME", "DATETIME(6)", "'2024-02-29 12:34:56'", "'2024-02-29 12:34:56'",
                  "'2024-02-29 12:34:56.000001'"),
     "scale": ("DECIMAL(10,2)", "DECIMAL(20,4)", "1.50", "1.5000", "1.5001"),
+    # Together these have more digits than any number.
+    "digits": ("DECIMAL(65,0)", "DECIMAL(65,30)", "9" * 35, "9" * 35, "9" * 34 + "8.9"),
+    "whole_digits": ("DECIMAL(40,0)", "DECIMAL(41,0)", "9" * 39, "9" * 39, "5" + "0" * 38),
+    "scaled_width": ("DECIMAL(9,3) ZEROFILL", "INT", "7", "7", "6"),
+    "bit_scale": ("BIT(9)", "DECIMAL(12,2)", "b'101'", "5", "5.01"),
     "width": ("INT(4) ZEROFILL", "BIGINT", "7", "7", "8"),
     "float_double": ("FLOAT", "DOUBLE", "0.5", "0.5", "0.5000000000000001"),
     "enum_text": ("ENUM('a','b')", f"VARCHAR(9) {UTF8}", "'b'", "'b'", "'B'"),

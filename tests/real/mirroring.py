@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from random import Random
 
@@ -176,8 +177,9 @@ def mirrored(
     schema: str,
     scenario: Callable[[Pair], Awaitable[None]],
     on_definition: OnDefinition = OnDefinition.APPLY,
+    tables: str = "*",
 ) -> None:
-    """Play a scenario with a mirror that runs."""
+    """Play a scenario with a mirror that runs, of these of the schema's tables."""
 
     async def run() -> None:
         task = Task(
@@ -186,7 +188,7 @@ def mirrored(
             target=backend(target),
             account=ACCOUNT,
             target_account=ACCOUNT,
-            is_wanted=lambda table: table.schema == schema,
+            is_wanted=lambda table: table.schema == schema and fnmatchcase(table.name, tables),
             on_definition=on_definition,
         )
         mirror = Mirror(task, emit=lambda event: pair.emit(event), randomness=Random(), pace=PACE)

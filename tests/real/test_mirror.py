@@ -15,12 +15,16 @@ from dbmux.config.model import OnDefinition
 from dbmux.mirror.mirror import Begun, MirrorState, NoSuchPlace
 from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind
+from dbmux.sync.definition import fingerprint
 from dbmux.sync.dumped import place_in
+from dbmux.sync.places import Definition, intended
+from dbmux.sync.table import TableName
+from dbmux.sync.target import EACH_ALONE, Target
 from dbmux.wire.binlog.events import HEADER_LENGTH, Position, parse_header
 from tests.real.attacks import kill
 from tests.real.column_types import CASES, Case
 from tests.real.conftest import SERVERS
-from tests.real.mirroring import Pair, client, mirrored, started
+from tests.real.mirroring import ACCOUNT, Pair, backend, client, mirrored, started
 
 pytestmark = pytest.mark.real
 
@@ -155,6 +159,25 @@ WRITES = (
             "INSERT INTO made VALUES (1)",
             "CREATE TABLE gone (a INT PRIMARY KEY)", "INSERT INTO gone VALUES (1)", "DROP TABLE gone",
             "ALTER TABLE defined DROP COLUMN b",
+            "CREATE TABLE for_some (a INT PRIMARY KEY, b INT DEFAULT 5 /*!80023 INVISIBLE */)",
+            "INSERT INTO for_some (a) VALUES (1)",
+        ),
+    ),
+    (
+        "a table made of another",
+        "CREATE TABLE model (a INT PRIMARY KEY, b VARCHAR(9))",
+        (
+            "INSERT INTO model VALUES (1, 'x'), (2, 'y')", "CREATE TABLE copied (PRIMARY KEY (a)) SELECT * FROM model",
+            "INSERT INTO copied VALUES (3, 'z')",
+        ),
+    ),
+    (
+        "a partition that changes places with a table",
+        "CREATE TABLE swapped (a INT PRIMARY KEY) PARTITION BY HASH (a) PARTITIONS 1",
+        (
+            "INSERT INTO swapped VALUES (1), (2)", "CREATE TABLE with_it (a INT PRIMARY KEY)",
+            "INSERT INTO with_it VALUES (3)", "ALTER TABLE swapped EXCHANGE PARTITION p0 WITH TABLE with_it",
+            "DELETE FROM with_it WHERE a = 1", "DELETE FROM swapped WHERE a = 3",
         ),
     ),
     (
@@ -414,6 +437,112 @@ def test_a_definition_that_was_made_by_hand_is_passed_over(pair: tuple[Node, Nod
         await found.equal()
 
     mirrored(*pair, schema(pair, "past"), scenario, OnDefinition.STOP)
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+@pytest.mark.parametrize(
+    "definition",
+    ["DROP DATABASE {}", "DROP TABLE {0}.t, {0}.other", "ALTER TABLE {0}.other EXCHANGE PARTITION p0 WITH TABLE {0}.t"],
+    ids=["schema", "tables", "partition"],
+)
+def test_a_definition_to_which_tables_belong_that_are_not_mirrored_halts_it(
+    pair: tuple[Node, Node], definition: str
+) -> None:
+    name = schema(pair, "apart")
+
+    async def scenario(found: Pair) -> None:
+        found.both(
+            "DROP TABLE IF EXISTS t, other",
+            "CREATE TABLE t (a INT PRIMARY KEY)",
+            "CREATE TABLE other (a INT PRIMARY KEY) PARTITION BY HASH (a) PARTITIONS 1",
+        )
+        await found.begin()
+        found.write("INSERT INTO t VALUES (1)", definition.format(name))
+
+        assert "tables that are not mirrored belong to it" in await found.until(MirrorState.HALTED)
+
+        assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
+        assert found.rows(found.target, "SELECT a FROM other") == []
+        with client(found.target) as session:
+            session.query(f"DROP TABLE {name}.t")
+        found.mirror.pass_over_definition()
+        with client(found.source) as session:
+            session.query(f"CREATE DATABASE IF NOT EXISTS {name}")
+        # Only that definition is passed over.
+        found.write(
+            "DROP TABLE IF EXISTS t", "CREATE TABLE t (a INT PRIMARY KEY, b INT)", "INSERT INTO t VALUES (2, 3)"
+        )
+        await found.caught_up()
+        assert found.rows(found.target, "SELECT b FROM t") == [("3",)]
+
+    mirrored(*pair, name, scenario, tables="t")
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+def test_a_schema_is_dropped_when_all_that_is_in_it_is_mirrored(pair: tuple[Node, Node]) -> None:
+    name = schema(pair, "dropped")
+
+    async def scenario(found: Pair) -> None:
+        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        await found.begin()
+
+        found.write(f"DROP DATABASE {name}")
+
+        await found.caught_up()
+        with client(found.target) as session:
+            assert session.query(f"SHOW DATABASES LIKE '{name}'").rows == ()
+
+    mirrored(*pair, name, scenario, tables="t")
+
+
+@pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
+@pytest.mark.parametrize(
+    ("definition", "tables", "is_told"),
+    [
+        ("ALTER DATABASE {} CHARACTER SET latin1", ("",), True),
+        ("ALTER TABLE t EXCHANGE PARTITION p0 WITH TABLE u", ("t", "u"), False),
+    ],
+    ids=["schema", "partition"],
+)
+def test_a_definition_that_was_interrupted_runs_once(
+    pair: tuple[Node, Node], definition: str, tables: tuple[str, ...], is_told: bool
+) -> None:
+    name = schema(pair, "interrupted")
+    sql = definition.format(name)
+
+    async def scenario(found: Pair) -> None:
+        found.both(
+            "DROP TABLE IF EXISTS t, u",
+            "CREATE TABLE t (a INT PRIMARY KEY) PARTITION BY HASH (a) PARTITIONS 1",
+            "CREATE TABLE u (a INT PRIMARY KEY)",
+            "INSERT INTO t VALUES (1)",
+        )
+        await found.begin()
+        await found.caught_up()
+        found.mirror.pause()
+        found.write(sql)
+        await under_way(found, sql, tuple(TableName(name, table) for table in tables))
+
+        found.mirror.resume()
+
+        if not is_told:
+            assert "cannot be told" in await found.until(MirrorState.HALTED)
+            found.mirror.pass_over_definition()
+        await found.equal()
+
+    mirrored(*pair, name, scenario)
+
+
+async def under_way(found: Pair, sql: str, tables: tuple[TableName, ...]) -> None:
+    """It has run on the target when everything ends."""
+    target = await Target.connect(backend(found.target), ACCOUNT, checks_keys=False)
+    try:
+        intent = Definition(sql.encode(), tables, await fingerprint(target, tables))
+        await target.run((intended(found.schema, intent), EACH_ALONE))
+        await target.ask(f"USE {found.schema}".encode())
+        await target.ask(sql.encode())
+    finally:
+        target.close()
 
 
 @pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)

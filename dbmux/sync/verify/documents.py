@@ -3,7 +3,8 @@
 Texts come in, a verdict goes out: the order of keys, white space, escapes and the forms of numbers are of no account,
 the order of arrays is, and of a name that is there twice the last counts. MySQL keeps a fraction as a floating-point
 number, MariaDB as it was written: two numbers are the same when they are equal, or when one of them is the text of the
-floating-point number that is nearest to the other.
+floating-point number that is nearest to the other. Both keep integers of 64 bits as they are: those are the same only
+when they are equal.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def _by_value(text: bytes) -> bytes:
         exact = _number(text)
         if isinstance(exact, int):
             return b"%d" % exact
-        if len(plain) >= _DIGITS and _nearest(Decimal(plain)) != Decimal(plain):
+        if len(plain) >= _DIGITS and Decimal(repr(number)) != Decimal(plain):
             raise _Unsure
     if number.is_integer() and -_WHOLE < number < _WHOLE:
         return b"%d" % number
@@ -135,11 +136,12 @@ def _is_same(one: bytes, other: bytes) -> bool:
     if not (_NUMBER.fullmatch(one) and _NUMBER.fullmatch(other)):
         return False
     first, second = (Decimal(text.decode("ascii")) for text in (one, other))
-    return first == second or _nearest(first) == second or first == _nearest(second)
+    return first == second or _kept(one) == second or first == _kept(other)
 
 
-def _nearest(number: Decimal) -> Decimal | None:
+def _kept(text: bytes) -> Decimal | None:
+    # What MySQL has once it has such a number.
     try:
-        return Decimal(repr(float(number)))
-    except OverflowError:
+        return Decimal(repr(_number(text)))
+    except ValueError:
         return None

@@ -21,11 +21,12 @@ NULL = "N"
 # So much of a value is shown to people.
 SHOWN = 60
 _UTF8 = frozenset(("utf8mb3", "utf8mb4"))
-_WHOLE_NUMBERS = frozenset((Family.INTEGER, Family.YEAR, Family.BIT))
+# All of whose characters Unicode has.
+_IN_UNICODE = _UTF8 | {"utf8", "latin1"}
 _FLOATING = frozenset((Family.FLOAT, Family.DOUBLE))
 _MOMENTS = frozenset((Family.DATETIME, Family.TIMESTAMP))
 _ADDRESSES = frozenset((Family.INET4, Family.INET6))
-_ORDERED_NUMBERS = _WHOLE_NUMBERS | {Family.DECIMAL}
+_ORDERED_NUMBERS = frozenset((Family.INTEGER, Family.YEAR, Family.BIT, Family.DECIMAL))
 
 
 class Incomparable(DbMuxError):
@@ -111,7 +112,7 @@ class Form:
         column = self.column
         match self.spelling:
             case Spelling.NUMBER:
-                return value.decode("ascii")
+                return _shortest(value.decode("ascii"))
             case Spelling.FLOAT:
                 return f"({value.decode('ascii').strip('[]')}+0e0)"
             case Spelling.QUOTED:
@@ -170,16 +171,19 @@ def pair(first: Column, second: Column) -> Pair:
 
 
 def _numbers(first: Column, second: Column, families: frozenset[Family]) -> Pair | None:
-    if families <= _WHOLE_NUMBERS:
-        return _both(first, second, _number, Shape.PLAIN, Spelling.NUMBER, is_ordered=True)
-    if families == {Family.DECIMAL} and first.arguments == second.arguments:
-        return _both(first, second, _number, Shape.PLAIN, Spelling.NUMBER, is_ordered=True)
-    if families <= _ORDERED_NUMBERS:
-        return _both(
-            first, second, lambda one: f"CAST({one.sql} AS DECIMAL(65,30))", Shape.PLAIN, Spelling.NUMBER,
-            is_ordered=True,
-        )  # fmt: skip
-    return None
+    if not families <= _ORDERED_NUMBERS:
+        return None
+    digits = max(_scale(one) for one in (first, second))
+    # As texts: a number of all the digits that either column can have may be none that a server knows.
+    return _both(
+        first, second, lambda one: _padded(_number(one), _scale(one), digits), Shape.PLAIN, Spelling.NUMBER,
+        is_ordered=True,
+    )  # fmt: skip
+
+
+def _scale(column: Column) -> int:
+    # How many digits a number has behind the point.
+    return int(column.arguments.partition(",")[2] or 0) if column.family is Family.DECIMAL else 0
 
 
 def _number(column: Column) -> str:
@@ -200,22 +204,27 @@ def _float(column: Column) -> str:
     return f"REPLACE(JSON_ARRAY({column.sql}+0e0),'.0]',']')"
 
 
+def _shortest(number: str) -> str:
+    # Servers know no number of more than 65 digits.
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
 def _times(first: Column, second: Column, families: frozenset[Family]) -> Pair | None:
     if families == {Family.DATE}:
         return _both(first, second, lambda one: one.sql, Shape.PLAIN, Spelling.QUOTED, is_ordered=True)
     if families <= _MOMENTS or families == {Family.TIME}:
         digits = max(int(one.arguments or 0) for one in (first, second))
         return _both(
-            first, second, lambda one: _with_fraction(one, digits), Shape.PLAIN, Spelling.QUOTED, is_ordered=True
-        )
+            first, second, lambda one: _padded(one.sql, int(one.arguments or 0), digits), Shape.PLAIN, Spelling.QUOTED,
+            is_ordered=True,
+        )  # fmt: skip
     return None
 
 
-def _with_fraction(column: Column, digits: int) -> str:
-    own = int(column.arguments or 0)
+def _padded(value: str, own: int, digits: int) -> str:
     if own == digits:
-        return column.sql
-    return f"CONCAT({column.sql},'{'' if own else '.'}{'0' * (digits - own)}')"
+        return value
+    return f"CONCAT({value},'{'' if own else '.'}{'0' * (digits - own)}')"
 
 
 def _choices(first: Column, second: Column, families: frozenset[Family]) -> Pair | None:
@@ -306,7 +315,13 @@ def _bytes(column: Column) -> str:
 def _converted(column: Column) -> str:
     if column.charset == "utf8mb4":
         return _bytes(column)
-    return f"CAST(CONVERT({column.sql} USING utf8mb4) AS BINARY)"
+    text = f"CONVERT({column.sql} USING utf8mb4)"
+    if column.charset in _IN_UNICODE:
+        return f"CAST({text} AS BINARY)"
+    # A character that Unicode has not becomes a question mark: such a text is like none in another character set.
+    left, kept = (f"CHAR_LENGTH(REPLACE({one},'?',''))" for one in (text, column.sql))
+    own = f"CONCAT(x'ff','{column.charset}:',CAST({column.sql} AS BINARY))"
+    return f"IF({left}={kept},CAST({text} AS BINARY),{own})"
 
 
 def _both(

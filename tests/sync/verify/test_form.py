@@ -25,6 +25,8 @@ UUID = Column(name="u", type="uuid", family=Family.UUID)
     [
         (INT, b"-5", "-5"),
         (FLOAT, b"[1.5e30]", "(1.5e30+0e0)"),
+        (replace(INT, type="decimal(9,2)", family=Family.DECIMAL), b"-5.10", "-5.1"),
+        (replace(INT, type="decimal(65,0)", family=Family.DECIMAL), b"50.00", "50"),
         (MOMENT, b"2024-02-29 00:00:00.500", "'2024-02-29 00:00:00.500'"),
         (TEXT, b"\xe4'", "_latin1 x'e427' COLLATE latin1_swedish_ci"),
         (ENUM, b"2", "2"),
@@ -63,6 +65,13 @@ def test_fractions_of_a_second_are_brought_to_one_length() -> None:
     found = pair(replace(MOMENT, type="datetime"), MOMENT)
 
     assert [form.value for form in found.forms] == ["CONCAT(`m`,'.000')", "`m`"]
+
+
+def test_digits_behind_the_point_are_brought_to_one_length() -> None:
+    found = pair(INT, replace(INT, type="decimal(65,3) unsigned zerofill", family=Family.DECIMAL))
+
+    assert [form.value for form in found.forms] == ["CONCAT(`a`,'.000')", "(`a`+0)"]
+    assert found.is_ordered
 
 
 def test_null_is_told_from_every_value() -> None:
