@@ -226,9 +226,9 @@ ANSWERS: dict[str, Any] = {
         "estimated_rows": 1200.0,
     },
     "config": [
-        {"path": "listen", "value": "127.0.0.1:3307", "line": 0, "column": 0},
-        {"path": "backends.db1.address", "value": "10.0.0.1:3306", "line": 2, "column": 5},
-        {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5},
+        {"path": "listen", "value": "127.0.0.1:3307", "line": 0, "column": 0, "is_default": True},
+        {"path": "backends.db1.address", "value": "10.0.0.1:3306", "line": 2, "column": 5, "is_default": False},
+        {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5, "is_default": False},
     ],
     "mirrors": [],
     "config.reload": {"changes": []},

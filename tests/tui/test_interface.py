@@ -66,7 +66,7 @@ def test_each_page_shows_what_it_is_for(key: str, words: tuple[str, ...]) -> Non
 def test_an_empty_cache_page_says_what_is_missing(configured: tuple[str, ...], why: str, words: str) -> None:
     (group,) = ANSWERS["cache"]["groups"]
     cache = ANSWERS["cache"] | {"statements": [], "groups": [group | {"dictionary": not why, "why": why}]}
-    settings = [{"path": path, "value": "30s", "line": 3, "column": 1} for path in configured]
+    settings = [{"path": path, "value": "30s", "line": 3, "column": 1, "is_default": False} for path in configured]
 
     shown = text(after("3", feed=Scripted(usual(), answers={"cache": cache, "config": settings})))
 
@@ -187,7 +187,7 @@ def test_what_could_be_typed_is_suggested_with_how_often_it_was_seen() -> None:
 
 
 def test_saved_filters_are_known_by_their_names() -> None:
-    saved = {"path": "live.filters.slow-ones", "value": "dur>1s", "line": 9, "column": 5}
+    saved = {"path": "live.filters.slow-ones", "value": "dur>1s", "line": 9, "column": 5, "is_default": False}
     feed = Scripted(usual(), answers={"config": [*ANSWERS["config"], saved]})
 
     suggested = text(after("f", "@", feed=feed))

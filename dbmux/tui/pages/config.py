@@ -24,7 +24,7 @@ from dbmux.tui.table import Column, Record, Table
 
 def _origin(one: Record) -> str:
     if not one["line"]:
-        return "default"
+        return "default" if one["is_default"] else "command line"
     return f"version {one['again']}:{one['line']}" if one["again"] else f"{Path(one['file']).name}:{one['line']}"
 
 
@@ -35,7 +35,7 @@ SETTINGS = (
         0,
         lambda one: one["value"],
         lambda one: one["value"],
-        style=lambda one, look: look.strong if one["line"] else look.dim,
+        style=lambda one, look: look.dim if one["is_default"] and not one["line"] else look.strong,
     ),
     Column("FROM", 20, _origin, lambda one: (not one["line"], one["line"])),
 )
@@ -108,7 +108,9 @@ class Config(Page):
         self.file = now["file"]
         found = await self.feed.ask("config")
         shown = [
-            one | {"file": self.file, "again": now["again"]} for one in found if one["line"] or self._shows_defaults
+            one | {"file": self.file, "again": now["again"]}
+            for one in found
+            if one["line"] or not one["is_default"] or self._shows_defaults
         ]
         self._settings.take(shown)
         self._versions.take(await self.feed.ask("config.versions"))
