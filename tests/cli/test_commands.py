@@ -488,6 +488,17 @@ class TestHelp:
         assert run_here("help", "errors").output.strip() == (folder("docs") / "errors.md").read_text().strip()
 
 
+@pytest.mark.parametrize("command", [("playground", "up", "single"), ("demo",)])
+def test_where_servers_cannot_be_kept_one_line_says_what_to_do(command: tuple[str, ...]) -> None:
+    nowhere = {f"XDG_{name}_HOME": "/dev/null/x" for name in ("CACHE", "DATA")}
+
+    result = run_here(*command, PATH="/nowhere", **nowhere)
+
+    assert result.exit_code == 2
+    (line,) = result.output.splitlines()
+    assert "/dev/null/x" in line and "XDG_DATA_HOME" in line
+
+
 def test_playground_list_names_every_recipe() -> None:
     code, lines = said(run_here("playground", "list"))
 
