@@ -231,6 +231,11 @@ ANSWERS: dict[str, Any] = {
         {"path": "users.app.password", "value": "(hidden)", "line": 4, "column": 5, "is_default": False},
     ],
     "mirrors": [],
+    "kill": {"session": 7, "killed": "query"},
+    "drain": {"backend": "db1", "busy": 3},
+    "resume": {"backends": ["db1"]},
+    "cache.flush": {"table": None, "results": 9120},
+    "config.roll_back": {"changes": []},
     "config.reload": {"changes": []},
     "config.unused": [],
     "config.versions": [

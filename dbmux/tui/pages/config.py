@@ -14,6 +14,7 @@ from dbmux.config.load import FILE_NAME
 from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.units import many
 from dbmux.feed.words import clock
+from dbmux.tui.cells import Side
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
@@ -42,7 +43,7 @@ SETTINGS = (
 # Of settings that have done nothing, so many are told.
 MOST_UNUSED = 4
 VERSIONS = (
-    Column("VERSION", 8, lambda one: f"v{one['version']}", lambda one: -one["version"]),
+    Column("VERSION", 8, lambda one: f"v{one['version']}", lambda one: one["version"], Side.RIGHT),
     Column("SINCE", 12, lambda one: clock(one["at"]), lambda one: one["at"]),
     Column("CHANGES", 0, lambda one: "; ".join(one["changes"]) or "the first", lambda one: "; ".join(one["changes"])),
     Column("SOURCE", 24, lambda one: one["source"], lambda one: one["source"], least=110),
