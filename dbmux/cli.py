@@ -1,13 +1,14 @@
 """The `dbmux` command: finds the subcommand that was asked for, and loads nothing else.
 
 Words come in, an exit code goes out: 0 fine, 1 findings, 2 usage or configuration, or a refusal, 3 an
-address cannot be bound, or no DbMux answers.
+address cannot be bound, or no DbMux answers, 130 Ctrl-C.
 """
 
 from __future__ import annotations
 
 import importlib
 import keyword
+import sys
 from typing import IO, Any
 
 import click
@@ -15,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from dbmux.errors import DbMuxError
 
+INTERRUPTED = 130
 COMMANDS = {
     "serve": "Run the proxy, headless.",
     "tui": "Run the proxy, and see what happens in it.",
@@ -78,6 +80,9 @@ class _Lazy(click.Group):
             return super().invoke(ctx)
         except DbMuxError as error:
             raise _Problems(str(error)) from error
+        except KeyboardInterrupt:
+            # As a shell tells it; click would say it with the code for findings.
+            sys.exit(INTERRUPTED)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         begun = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]

@@ -7,6 +7,7 @@ there are more, only a part of all keys is looked at, always the same, so that w
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import nlargest
@@ -45,14 +46,14 @@ class Advice:
 
 
 class Subject:
-    """The statements of one digest that read these tables."""
+    """The statements of one digest that read these tables; `in_force_s` is their ttl, 0 where they are not stored."""
 
-    __slots__ = ("asked", "at_once", "digest", "is_cached", "measured", "spent_s", "tables", "would", "written_before")
+    __slots__ = ("asked", "at_once", "digest", "in_force_s", "measured", "spent_s", "tables", "would", "written_before")
 
-    def __init__(self, digest: bytes, tables: tuple[Table, ...], *, is_cached: bool) -> None:
+    def __init__(self, digest: bytes, tables: tuple[Table, ...], in_force_s: float) -> None:
         self.digest = digest
         self.tables = tables
-        self.is_cached = is_cached
+        self.in_force_s = in_force_s
         self.asked = 0
         # Of them, those that every ttl would have answered, and those that only some would.
         self.at_once = 0
@@ -62,7 +63,7 @@ class Subject:
         self.written_before = self._written()
 
     def took(self, seconds: float) -> None:
-        """A question that was measured took the server so long."""
+        """A question that was measured took the server so long, and its result can be stored."""
         self.measured += 1
         self.spent_s += seconds
 
@@ -80,16 +81,22 @@ class Subject:
         self.written_before += (self._written() - self.written_before) // 2
 
     def advice(self, weight: int, minutes: float) -> Advice | None:
-        """The shortest ttl that brings nearly the most; None where it is not worthwhile."""
+        """The shortest ttl that brings nearly the most, beyond the one in force; None where it is not worthwhile."""
         hits = [self.at_once + would for would in self.would]
-        at = next(at for at, found in enumerate(hits) if found >= NEARLY * max(hits))
-        share = hits[at] / max(self.asked, 1)
+        longer = bisect(TTLS_S, self.in_force_s)
+        if longer == len(TTLS_S):
+            return None
+        # What the ttl in force would have answered was asked for another reason: there was no room for it, say.
+        known = hits[longer - 1] if longer else 0
+        most = max(hits[longer:])
+        at = next(at for at in range(longer, len(hits)) if hits[at] >= known + NEARLY * (most - known))
+        share = (hits[at] - known) / max(self.asked, 1)
         if self.asked < ENOUGH or share < WORTHWHILE or not self.measured:
             return None
         return Advice(
             digest=self.digest,
             tables=", ".join(f"{table.schema}.{table.name}" for table in self.tables),
-            is_cached=self.is_cached,
+            is_cached=self.in_force_s > 0,
             ttl_s=TTLS_S[at],
             share=share,
             asked=self.asked * weight / minutes,
@@ -122,20 +129,20 @@ class Advisor:
         self._since = now
         self._halved_at = now
         self._seen: dict[int, Seen] = {}
-        self._subjects: dict[tuple[bytes, tuple[Table, ...], bool], Subject] = {}
-        self._others = Subject(b"", (), is_cached=False)
+        self._subjects: dict[tuple[bytes, tuple[Table, ...], float], Subject] = {}
+        self._others = Subject(b"", (), 0.0)
 
     def find(self, number: int) -> Seen | None:
         """What is known of the key with this hash."""
         return self._seen.get(number)
 
-    def meet(self, number: int, digest: bytes, tables: tuple[Table, ...], now: float, *, is_cached: bool) -> Seen:
+    def meet(self, number: int, digest: bytes, tables: tuple[Table, ...], now: float, *, in_force_s: float) -> Seen:
         """A key that is asked for the first time."""
         if len(self._seen) >= MOST_KEYS:
             self._make_room(now)
-        known = self._subjects.get((digest, tables, is_cached))
+        known = self._subjects.get((digest, tables, in_force_s))
         if known is None and len(self._subjects) < MOST_SUBJECTS:
-            known = self._subjects[digest, tables, is_cached] = Subject(digest, tables, is_cached=is_cached)
+            known = self._subjects[digest, tables, in_force_s] = Subject(digest, tables, in_force_s)
         seen = self._seen[number] = Seen(known or self._others)
         return seen
 

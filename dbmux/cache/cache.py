@@ -172,6 +172,8 @@ class Cache:
             for table in tables:
                 table.share = None
         self._policies = Policies(config)
+        # What was advised may be done by now, or not be done any more.
+        self.advisor = Advisor(self.clock())
         self._is_idle_told, self._asked_before = False, self._asked()
         self._version += 1
 

@@ -10,6 +10,7 @@ import click
 from dbmux.backend.occupation import span
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
+from dbmux.feed.outcome import outcome
 from dbmux.feed.units import many
 from dbmux.text import visible
 
@@ -68,10 +69,8 @@ def flush(name: str | None, wanted: Wanted, as_json: bool) -> None:
     found = asked(wanted, "cache.flush", table=name)
     if as_json:
         print_json(found)
-    elif name is None:
-        click.echo(f"{_count(found['results'])} will not be used any more")
     else:
-        click.echo(f"{name}: {_count(found['results'])} will not be used any more")
+        click.echo(outcome("cache.flush", found))
 
 
 def told(found: dict[str, Any]) -> Iterator[str]:

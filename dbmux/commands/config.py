@@ -26,9 +26,7 @@ def show(wanted: Wanted, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    rows = [
-        (one["path"], one["value"], f"{one['line']}:{one['column']}" if one["line"] else "default") for one in found
-    ]
+    rows = [(one["path"], one["value"], _origin(one)) for one in found]
     for line in table(("setting", "value", "line"), rows):
         click.echo(line)
 
@@ -59,6 +57,12 @@ def rollback(number: int, wanted: Wanted, as_json: bool) -> None:
         return
     for line in found["changes"] or ["nothing changes"]:
         click.echo(visible(line))
+
+
+def _origin(one: dict[str, Any]) -> str:
+    if one["line"]:
+        return f"{one['line']}:{one['column']}"
+    return "default" if one["is_default"] else "command line"
 
 
 def _moment(at: float) -> str:

@@ -18,12 +18,14 @@ from typing import IO
 
 import click
 
+from dbmux.commands.options import Refused
 from dbmux.config import load
 from dbmux.config.model import Config
 from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.playground import playground, recipe
 from dbmux.playground.client import Client
 from dbmux.playground.node import is_free, next_free_port
+from dbmux.playground.packages import NoPlace
 from dbmux.playground.playground import Scenario
 from dbmux.playground.signals import interrupt_once
 from dbmux.process import FINDINGS, FINE
@@ -71,6 +73,8 @@ def command(name: str | None) -> None:
     try:
         with steps.step("servers started"):
             scenario = playground.up(recipe.load(name), (), playground.default_places(), click.echo)
+    except NoPlace as error:
+        raise Refused(str(error)) from error
     except DbMuxError as error:
         raise click.ClickException(str(error)) from error
     try:

@@ -14,7 +14,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,15 +82,12 @@ def diff(number: int | None, mirror: str | None, state: str, as_json: bool) -> N
 @config_option
 def accept(number: int, why: str, by: str | None, config: Path | None) -> None:
     """Take a difference for known and harmless: write the rule into the configuration."""
-    from dbmux.mirror.orders import accepted, rule_told
+    from dbmux.mirror.orders import accepted
 
-    now = time.time()
-    since = datetime.fromtimestamp(now, UTC).date().isoformat()
+    path = _file(config)
     with _ledger() as ledger:
-        entry = accepted(ledger, number, by or getpass.getuser(), now, why)
-    rule = rule_told(entry, since)
-    written = _write_rule(config, entry.mirror, rule)
-    click.echo(f"difference {number} is accepted; its rule stands in {visible(str(written))}")
+        accepted(ledger, number, by or getpass.getuser(), time.time(), why, partial(_write_rule, path))
+    click.echo(f"difference {number} is accepted; its rule stands in {visible(str(path))}")
 
 
 @click.command()
@@ -251,18 +249,16 @@ def _loaded(config: Path | None) -> Config:
     return load.load(_file(config), os.environ)
 
 
-def _write_rule(config: Path | None, mirror: str, rule: dict[str, Any]) -> Path:
+def _write_rule(path: Path, mirror: str, rule: dict[str, Any]) -> None:
     from dbmux.config.insert import CannotInsert
     from dbmux.config.rewrite import append
     from dbmux.errors import ConfigError
 
-    path = _file(config)
     by_hand = f"write it there by hand, into mirrors.{mirror}.expected: {json.dumps(rule, ensure_ascii=False)}"
     try:
         append(path, ("mirrors", mirror, "expected"), rule, os.environ)
     except (ConfigError, CannotInsert, OSError) as error:
-        raise Refused(f"it is accepted, but no rule was written into {path} ({error}); {by_hand}") from error
-    return path
+        raise Refused(f"it is not accepted: no rule was written into {path} ({error}); {by_hand}") from error
 
 
 # The servers.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
-from dbmux.feed.units import many
+from dbmux.feed.outcome import outcome
 
 
 @click.command()
@@ -17,7 +17,5 @@ def command(backend: str | None, wanted: Wanted, as_json: bool) -> None:
     found = asked(wanted, "drain", backend=backend)
     if as_json:
         print_json(found)
-    elif backend is None:
-        click.echo("draining: no new clients, and DbMux ends with the last one")
     else:
-        click.echo(f"{backend} takes no more reads; {many(found['busy'], 'connection')} to it in use now")
+        click.echo(outcome("drain", found))

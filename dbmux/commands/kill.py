@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dbmux.commands.asking import Wanted, asked, engine_options, json_option, print_json
+from dbmux.feed.outcome import outcome
 
 
 @click.command()
@@ -17,7 +18,5 @@ def command(session: int, wanted: Wanted, connection: bool, as_json: bool) -> No
     found = asked(wanted, "kill", session=session, what="connection" if connection else "query")
     if as_json:
         print_json(found)
-    elif connection:
-        click.echo(f"the connection of {session} is ended")
     else:
-        click.echo(f"what runs for {session} is being stopped")
+        click.echo(outcome("kill", found))

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import click
 
+from dbmux.commands.options import Refused
 from dbmux.errors import DbMuxError
 from dbmux.playground import playground, recipe
 from dbmux.playground.dump import schema_for
 from dbmux.playground.node import Node
-from dbmux.playground.packages import Wish, parse_wish
+from dbmux.playground.packages import NoPlace, Wish, parse_wish
 from dbmux.playground.playground import Places, Scenario
 from dbmux.playground.signals import interrupt_once
 from dbmux.process import FINDINGS
@@ -58,6 +59,8 @@ def up(name: str, servers: tuple[Wish, ...], dumps: tuple[Path, ...], detach: bo
         for dump in dumps:
             schema_for(dump)
         scenario = playground.up(chosen, servers, playground.default_places(), click.echo)
+    except NoPlace as error:
+        raise Refused(str(error)) from error
     except DbMuxError as error:
         raise click.ClickException(str(error)) from error
     # What ran before goes on.

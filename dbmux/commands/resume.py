@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
+from dbmux.feed.outcome import outcome
 
 
 @click.command()
@@ -17,5 +18,4 @@ def command(backend: str | None, wanted: Wanted, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    names = found["backends"]
-    click.echo(f"{', '.join(names)} takes reads again" if names else "no server was drained")
+    click.echo(outcome("resume", found))

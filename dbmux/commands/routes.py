@@ -10,6 +10,7 @@ import click
 from dbmux.commands.asking import Wanted, asked, control_option, json_option, print_json
 from dbmux.commands.table import table
 from dbmux.feed.units import many
+from dbmux.feed.words import takes
 from dbmux.text import visible
 
 
@@ -34,7 +35,7 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             server["name"],
             server["role"],
             server["state"],
-            _takes(group, server),
+            takes(group, server),
             "-" if server["lag_seconds"] is None else f"{server['lag_seconds']:.1f} s",
             str(server["busy"]),
             f"{server['connections']}/{server['limit'] if server['limit'] is not None else '-'}",
@@ -62,9 +63,3 @@ def _unread(found: dict[str, Any]) -> Iterator[str]:
             # An engine that runs since before an update does not tell.
             if why := server.get("no_reads"):
                 yield visible(f"{server['name']} takes no reads of {group['name']}: {why}")
-
-
-def _takes(group: dict[str, Any], server: dict[str, Any]) -> str:
-    if server["role"] == "primary":
-        return "writes" if group["writable"] else "nothing"
-    return "reads" if server["takes_reads"] else "nothing"

@@ -69,6 +69,8 @@ def command(
         raise click.UsageError(f"--fail-on: {error}") from None
     if report is not None and report.suffix not in (".md", ".json"):
         raise click.UsageError(f"--report: {report} should end in .md or .json, which says what is written")
+    if report is not None:
+        _check(report)
     options = _options(_configuration(config, backend))
     process.raise_open_files_limit()
     try:
@@ -171,6 +173,14 @@ def _notes(observer: Observer) -> Iterator[str]:
     yield from dict.fromkeys(map(sentence, told[:MOST_NOTES]))
 
 
+def _check(file: Path) -> None:
+    # Before the program runs; what was there stays until it has.
+    if not file.parent.is_dir():
+        raise Refused(f"--report: {file} cannot be written: there is no folder {file.parent}")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise Refused(f"--report: {file} cannot be written: you have no right to")
+
+
 def _tell(report: Report, file: Path | None) -> None:
     if file is None:
         click.echo("\n" + document.as_markdown(report), err=True, nl=False)
@@ -179,6 +189,10 @@ def _tell(report: Report, file: Path | None) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Refused(f"--report: {file} cannot be written: {why(error)}; {document.summary(report)}") from None
+        told = f"--report: {file} cannot be written: {why(error)}; {document.summary(report)}"
+        if not report.exit_code:
+            raise Refused(told) from None
+        click.echo(f"dbmux: {told}", err=True)
+        return
     failed = f"; failed: {', '.join(report.failures)}" if report.failures else ""
     click.echo(f"dbmux: {document.summary(report)}{failed}; {file} has the rest", err=True)

@@ -25,12 +25,16 @@ _SECRETS = ("password", "password_hash", "backend_password")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One value: its dotted path, and the line and column of the file where it stands; 0 for a default."""
+    """One value: its dotted path, and the line and column of the file where it stands; 0 where it does not.
+
+    What stands nowhere and is no default either was given on the command line.
+    """
 
     path: str
     value: str
     line: int
     column: int
+    is_default: bool
 
 
 def places(text: str | None) -> jsonc.Document:
@@ -48,9 +52,10 @@ def settings(config: Config, text: str | None) -> Iterator[Setting]:
     document = places(text)
     for path, value, is_default in _leaves((), config):
         shown = HIDDEN if value is not None and path[-1] in _SECRETS else value
+        # A default may be written all the same, but not by a short form, which says only what is none.
         written = document.written(path)
-        line, column = document.places[written] if written and not is_default else (0, 0)
-        yield Setting(".".join(map(str, path)), _shown(shown), line, column)
+        line, column = document.places[written] if written and (written == path or not is_default) else (0, 0)
+        yield Setting(".".join(map(str, path)), _shown(shown), line, column, is_default)
 
 
 def _leaves(path: jsonc.Path, section: Section) -> Iterator[tuple[jsonc.Path, object, bool]]:

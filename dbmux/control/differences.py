@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,14 +67,9 @@ class Differences:
         if source is None:
             raise Refused("there is no configuration file to write the rule into")
         now = time.time()
-        entry = await self._use(lambda ledger: accepted(ledger, number, by, now, why))
-        rule = rule_told(entry, datetime.fromtimestamp(now, UTC).date().isoformat())
-        try:
-            await asyncio.to_thread(append, source, ("mirrors", entry.mirror, "expected"), rule, os.environ)
-        except (ConfigError, CannotInsert, OSError) as error:
-            by_hand = f"write it there by hand, into mirrors.{entry.mirror}.expected: {json.dumps(rule)}"
-            raise Refused(f"it is accepted, but no rule was written into {source} ({error}); {by_hand}") from error
-        return asdict(entry) | {"rule": rule}
+        write = partial(_write_rule, source)
+        entry = await self._use(lambda ledger: accepted(ledger, number, by, now, why, write))
+        return asdict(entry) | {"rule": rule_told(entry)}
 
     async def _rerun(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Run its samples again on both servers."""
@@ -109,6 +104,14 @@ class Differences:
             return await asyncio.to_thread(used)
         except (NoEntry, AcceptedAlready, Unusable) as error:
             raise Refused(str(error)) from error
+
+
+def _write_rule(source: Path, mirror: str, rule: dict[str, Any]) -> None:
+    try:
+        append(source, ("mirrors", mirror, "expected"), rule, os.environ)
+    except (ConfigError, CannotInsert, OSError) as error:
+        by_hand = f"write it there by hand, into mirrors.{mirror}.expected: {json.dumps(rule)}"
+        raise Refused(f"it is not accepted: no rule was written into {source} ({error}); {by_hand}") from error
 
 
 def _number(given: Mapping[str, Any]) -> int:

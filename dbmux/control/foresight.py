@@ -63,7 +63,7 @@ def foreseen(asked: Imagined, group: Group, settings: Settings, config: Config, 
     yield _cached(asked, query, group, settings, told, placed)
     route = _route(query, group, told)
     yield _way(route, group, told, placed)
-    yield _connection(query)
+    yield _connection(query, settings, placed)
     yield from _limits(told, config, placed)
     yield Step("unknown", _open_questions(config, asked))
 
@@ -145,7 +145,9 @@ def _way(route: Route, group: Group, told: Orders | None, placed: Placed) -> Ste
     return Step("route", f"to {where}: {route.reason}", place)
 
 
-def _connection(query: Query) -> Step:
+def _connection(query: Query, settings: Settings, placed: Placed) -> Step:
+    if settings.is_relayed:
+        return Step("connection", "the session keeps its own: its login is relayed", placed(("login",)))
     pins = [effect for effect in query.effects if isinstance(effect, Pin)]
     if pins:
         reasons = ", ".join(f"{pin.reason} {pin.what}".strip() for pin in pins)

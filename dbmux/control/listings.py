@@ -12,7 +12,7 @@ from typing import Any
 
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend
-from dbmux.config.model import Config
+from dbmux.config.model import Config, Reads
 from dbmux.frontend.frontend import Frontend
 from dbmux.frontend.session import Session
 from dbmux.query import PinReason
@@ -78,6 +78,7 @@ def _group(group: Group) -> dict[str, Any]:
         "writable": group.is_writable and group.primary.is_usable,
         "waiting": len(group.writers),
         "observe": group.config.observe,
+        "primary_reads": group.config.reads is Reads.ALL and group.primary.weight > 0,
         "observed": group.observed,
         "servers": [_server(group, backend) for backend in group.members],
     }

@@ -15,6 +15,7 @@ from dbmux.feed.feed import (
     FILTER_ENDED,
     MOST_LOOKED_AT,
     MOST_ROWS,
+    RUSH,
     Answer,
     Batch,
     Happening,
@@ -54,13 +55,20 @@ class DirectSubscription:
             # It took too long on one of them. Whoever looks is told, and has to say it otherwise.
             matching, self._passes = [], _nothing
             ended = (happening(self._happened, Warned(found.events[-1].at, f"{FILTER_ENDED}: {error}")),)
-        every = -(-len(matching) // MOST_ROWS) or 1
-        self._place = found.place
+        every, place = 1, found.place
+        if len(matching) > MOST_ROWS:
+            if len(matching) > RUSH * (matching[-1].at - matching[0].at):
+                every = -(-len(matching) // MOST_ROWS)
+            else:
+                # They came one by one, some time ago: the next batch goes on with the others.
+                place = matching[MOST_ROWS].seq
+                del matching[MOST_ROWS:]
+        self._place = place
         return Batch(
             rows=tuple(matching[::every]),
             happenings=self._happenings() + ended,
-            place=found.place,
-            looked_at=len(found.events),
+            place=place,
+            looked_at=place - first,
             matched=len(matching),
             missed=found.missed,
             every=every,

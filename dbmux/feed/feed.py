@@ -19,6 +19,8 @@ PROTOCOL = 1
 # How many statements are looked at for one batch, and how many rows it has at most.
 MOST_LOOKED_AT = 4000
 MOST_ROWS = 1000
+# More than that in a second rush by.
+RUSH = 1000
 # What is asked of DbMux itself and changes nothing; everything else is an order, or has a server run something.
 QUESTIONS = frozenset(
     (
@@ -95,7 +97,7 @@ class Happening:
 class Batch:
     """What came since the last one.
 
-    `rows` are the statements that the filter lets through, or each `every`-th of them when there were too many;
+    `rows` are the statements that the filter lets through, or each `every`-th of them when they rushed by;
     `matched` is how many it let through, `looked_at` of how many, and `missed` how many were gone before.
     """
 

@@ -6,8 +6,10 @@ visible: what comes from a statement is cut and cleaned by whoever shows it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from dbmux.events import MEMORY, OWN
 from dbmux.feed.row import Row
@@ -31,6 +33,18 @@ def _second(at: int) -> str:
 def moment(at: float) -> str:
     """The day and the time of day, for what may be of another day; to the second."""
     return datetime.fromtimestamp(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def takes(group: Mapping[str, Any], server: Mapping[str, Any]) -> str:
+    """What a server of a group takes, as `routes` tells of them."""
+    if server["role"] != "primary":
+        return "reads" if server["takes_reads"] else "nothing"
+    if not group["writable"]:
+        return "nothing"
+    # An engine that runs since before an update does not tell whether the primary has a share of the reads.
+    has_share = group["observe"] or group.get("primary_reads", False)
+    is_last = not any(one["takes_reads"] for one in group["servers"])
+    return "reads and writes" if has_share or is_last else "writes"
 
 
 def verdict(row: Row, none: str) -> str:

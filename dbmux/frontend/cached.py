@@ -384,7 +384,8 @@ class CachedTenant(ReadyTenant):
         seen = advisor.find(number)
         if seen is None:
             text = digest(text_of(key), 0, self._flags)
-            seen = advisor.meet(number, text[:LONGEST_DIGEST], tables, now, is_cached=plan.reading is not None)
+            in_force_s = 0.0 if plan.reading is None else plan.reading.ttl_s
+            seen = advisor.meet(number, text[:LONGEST_DIGEST], tables, now, in_force_s=in_force_s)
         self._advised = advisor.ask(seen, now)
         if self._advised is not None:
             # Its end is to be measured.
@@ -509,7 +510,9 @@ class CachedTenant(ReadyTenant):
         if cache is None:
             return
         if self._advised is not None:
-            self._advised.took(perf_counter() - self._started)
+            if not _unstorable(connection):
+                # Of others nothing is to be said: no ttl would have their results stored.
+                self._advised.took(perf_counter() - self._started)
             self._advised = None
         if self._fill is not None:
             fill, self._fill = self._fill, None
@@ -524,15 +527,8 @@ class CachedTenant(ReadyTenant):
 
     def _storable(self, fill: Fill, connection: Connection) -> bytes | str:
         # The reply, or why it must not be stored.
-        scanner = connection.scanner
-        if scanner.error or not scanner.has_rows:
-            return "it is an error"
-        if scanner.warnings:
-            return "it has warnings"
-        if scanner.status & STATE_CHANGED and not tells_only_charsets(connection.reported_state):
-            return "it tells of the session"
-        if not scanner.status & AUTOCOMMIT or scanner.status & OTHER_STATUS:
-            return "its status tells of the moment"
+        if why := _unstorable(connection):
+            return why
         if self._may_lack:
             # Its result must not outlive this moment.
             return "a replica gave it that may lack what was written"
@@ -585,6 +581,20 @@ class CachedTenant(ReadyTenant):
         """This client reads slowly: who waits for the same goes on by himself, and nobody else begins to wait."""
         if self._fill is not None and self._cache is not None:
             self._cache.abandon(self._fill)
+
+
+def _unstorable(connection: Connection) -> str:
+    # Why a result must not be stored, whoever asked for it.
+    scanner = connection.scanner
+    if scanner.error or not scanner.has_rows:
+        return "it is an error"
+    if scanner.warnings:
+        return "it has warnings"
+    if scanner.status & STATE_CHANGED and not tells_only_charsets(connection.reported_state):
+        return "it tells of the session"
+    if not scanner.status & AUTOCOMMIT or scanner.status & OTHER_STATUS:
+        return "its status tells of the moment"
+    return ""
 
 
 def switches_cache(sql: bytes, start: int, flags: int) -> Switch | None:

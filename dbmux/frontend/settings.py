@@ -46,8 +46,12 @@ class Settings:
 
     def entrance(self, group: Group) -> Backend:
         """Where a login is proved. A relayed one keeps that server for life, so that it must be the primary."""
-        is_relayed = not self.users and self.login is LoginMode.RELAY
-        return group.primary if is_relayed else group.entrance
+        return group.primary if self.is_relayed else group.entrance
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether the server itself does the login, over a connection that its session keeps."""
+        return not self.users and self.login is LoginMode.RELAY
 
     def is_balancer(self, channel: Channel) -> bool:
         """Whether it is one of `proxies` that has connected, and will say for whom."""

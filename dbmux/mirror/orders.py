@@ -6,8 +6,9 @@ the live interface show them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
@@ -46,15 +47,23 @@ def shown(ledger: Ledger, number: int) -> dict[str, Any]:
     return asdict(entry) | {"samples": [_sample_told(sample) for sample in ledger.samples(number)]}
 
 
-def accepted(ledger: Ledger, number: int, by: str, at: float, why: str) -> Entry:
-    """Call a difference known and harmless; raises NoEntry and AcceptedAlready."""
-    if ledger.entry(number).state is State.ACCEPTED:
+def accepted(
+    ledger: Ledger, number: int, by: str, at: float, why: str, write: Callable[[str, dict[str, Any]], None]
+) -> Entry:
+    """Call a difference known and harmless, once `write` has put the rule into the configuration of that mirror.
+
+    Raises NoEntry, AcceptedAlready and what `write` raises; then it is what it was.
+    """
+    entry = ledger.entry(number)
+    if entry.state is State.ACCEPTED:
         raise AcceptedAlready(f"difference {number} is accepted already; `dbmux mirror diff {number}` says by whom")
+    write(entry.mirror, rule_told(replace(entry, settled_by=by, settled_at=at, why=why)))
     return ledger.settle(number, State.ACCEPTED, by, at, why)
 
 
-def rule_told(entry: Entry, since: str) -> dict[str, Any]:
+def rule_told(entry: Entry) -> dict[str, Any]:
     """An accepted entry as a rule of the configuration, an item of `mirrors.NAME.expected`."""
+    since = datetime.fromtimestamp(entry.settled_at, UTC).date().isoformat()
     told: dict[str, Any] = {"kinds": [str(entry.kind)], "digest": entry.text}
     # An expression's name has literals in it, which the digest has not.
     if entry.place.isidentifier():

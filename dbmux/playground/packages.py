@@ -21,6 +21,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from dbmux.errors import DbMuxError
+from dbmux.text import why
 
 Say = Callable[[str], None]
 
@@ -33,6 +34,10 @@ _OUTSIDE_PATH = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
 
 class NoServer(DbMuxError):
     """No server program can be had; the message says what to install."""
+
+
+class NoPlace(DbMuxError):
+    """A folder of the user's, where servers and their data are kept, cannot be made or written."""
 
 
 class Kind(StrEnum):
@@ -184,9 +189,16 @@ def find(wish: Wish, cache: Path, say: Say, machine: Machine | None = None) -> S
 
 @contextmanager
 def only_one(lock: Path) -> Iterator[None]:
-    """Wait until no other process, and no other thread, is inside with the same file."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    """Wait until no other process, and no other thread, is inside with the same file; raises NoPlace."""
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        opened = lock.open("w")
+    except OSError as error:
+        raise NoPlace(
+            f"nothing can be kept in {lock.parent} ({why(error)}); name folders that can be written, in XDG_DATA_HOME"
+            " and XDG_CACHE_HOME"
+        ) from error
+    with opened as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 

@@ -20,6 +20,7 @@ from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input
 
@@ -28,11 +29,12 @@ from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.filter.completion import Completion, complete, counted
 from dbmux.feed.filter.language import parse
 from dbmux.feed.filter.tree import FilterError
+from dbmux.feed.outcome import outcome
 from dbmux.tui import parts
 from dbmux.tui.cells import one_line
 from dbmux.tui.drawn import Holder
 from dbmux.tui.editor import not_here, opened
-from dbmux.tui.header import Header, Tabs, Words
+from dbmux.tui.header import Header, Tabs, Told, Words
 from dbmux.tui.look import Look, Theme
 from dbmux.tui.page import Page
 from dbmux.tui.pages import make
@@ -71,13 +73,6 @@ class Ground(Screen[None]):
 
 class Pages(ContentSwitcher, Holder):
     """The pages, of which one is seen."""
-
-
-def outcome(what: str, told: Mapping[str, Any]) -> str:
-    """What became of an order, in one sentence."""
-    if "changes" in told:
-        return "; ".join(told["changes"]) or "nothing changed"
-    return f"{what.replace('.', ' ')}: {', '.join(f'{name} {value}' for name, value in told.items()) or 'done'}"
 
 
 class Interface(App[Leave]):
@@ -120,6 +115,7 @@ class Interface(App[Leave]):
         # What is done about it while the engine does not answer.
         self.hope = ""
         self._is_over = False
+        self._room = Size(*SMALLEST)
         self._is_hosting = is_hosting
         self.pages = pages(feed, look)
         self._pulse: list[dict[str, Any]] = []
@@ -129,7 +125,7 @@ class Interface(App[Leave]):
         self._hints = Words(look, id="hints")
         self._prompt = Prompt(look)
         self._tour = tour
-        self._step = Words(look, lambda look: look.accent, id="step")
+        self._step = Told(look, lambda look: look.accent, id="step")
         self._version = 0
         # Filters of the configuration by name.
         self._saved: dict[str, str] = {}
@@ -172,16 +168,18 @@ class Interface(App[Leave]):
 
     def on_resize(self, event: events.Resize) -> None:
         """A terminal that is too small is told so, instead of showing half of everything."""
+        # Textual takes its own size from the same event only afterwards.
+        self._room = event.size
         self.query_one(Pages).display = not self._is_small
         self._hint()
 
     @property
     def _is_small(self) -> bool:
-        return self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]
+        return self._room.width < SMALLEST[0] or self._room.height < SMALLEST[1]
 
     def _hint(self) -> None:
         if self._is_small:
-            size, least = f"{self.size.width}x{self.size.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
+            size, least = f"{self._room.width}x{self._room.height}", f"{SMALLEST[0]}x{SMALLEST[1]}"
             self._hints.say(f"{size} is too small: {least} is needed. Traffic flows on.")
         else:
             self._hints.say(self.page.hints, self.page.foot)
@@ -300,6 +298,9 @@ class Interface(App[Leave]):
 
     @on(Page.Order)
     def _ordered(self, message: Page.Order) -> None:
+        if self.feed.refusal:
+            self.say(self.feed.refusal)
+            return
         if not message.question:
             self._order(message.what, message.given)
             return
@@ -317,7 +318,7 @@ class Interface(App[Leave]):
         except (Refused, Lost) as error:
             self.say(str(error))
             return
-        self.say(outcome(what, told or {}))
+        self.say(outcome(what, told))
         self.renew()
 
     def on_click(self, event: events.Click) -> None:

@@ -16,7 +16,7 @@ from rich.style import Style
 
 from dbmux.feed.units import count, duration, many, rate, share
 from dbmux.text import visible
-from dbmux.tui.cells import cut, spark
+from dbmux.tui.cells import cut, fit, spark, wrapped
 from dbmux.tui.drawn import Drawn
 from dbmux.tui.look import Look
 
@@ -176,3 +176,26 @@ class Words(Drawn):
             end = f" {end} "
         told = cut(" " + visible(self._words[:LONGEST]), max(width - cell_len(end), 0), more) + end
         return [[Segment(cut(told, width, more), self._style(self._look))]]
+
+
+class Told(Words):
+    """The same, in as many lines as it takes: what has to be read whole."""
+
+    DEFAULT_CSS = """
+    Told { height: auto; }
+    """
+
+    def say(self, words: str, end: str = "") -> None:
+        """Say this from now on."""
+        super().say(words, end)
+        self.refresh(layout=True)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many lines as there are."""
+        return len(self.draw(width, 0))
+
+    def draw(self, width: int, height: int) -> list[list[Segment]]:
+        """The lines."""
+        style = self._style(self._look)
+        lines = wrapped(self._words[:LONGEST], max(width - 2, 1))
+        return [[Segment(fit(f" {line}", width, self._look.signs.more), style)] for line in lines]

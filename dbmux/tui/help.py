@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.console import Group, RenderableType
+from rich.table import Column, Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -48,14 +50,15 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The keys as a list."""
-        text = Text()
+        look = self._look
+        parts: list[RenderableType] = []
         for title, keys in ((self._page.name_, self._page.help_), ("Everywhere", EVERYWHERE)):
             if not keys:
                 continue
-            text.append(f"{title}\n", self._look.accent)
+            # What is longer than a line goes on below itself.
+            table = Table.grid(Column(no_wrap=True), Column())
             for key, what in keys:
-                text.append(f"  {key:<18}", self._look.strong)
-                text.append(f"{what}\n", self._look.text)
-            text.append("\n")
+                table.add_row(Text(f"  {key:<18}", look.strong), Text(what, look.text))
+            parts += (Text(title, look.accent), table, Text())
         with VerticalScroll(classes="box"):
-            yield Static(text)
+            yield Static(Group(*parts))

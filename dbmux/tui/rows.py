@@ -89,10 +89,12 @@ def _transaction(transaction: Transaction, width: int, look: Look) -> Iterator[S
     yield Segment("E " if failed else "  ", look.bad)
     yield Segment(fit(route(last), 9, look.signs.more) + " ", look.dim)
     many = len(transaction.rows)
-    told = f"{sign} tx {first.transaction & 0xFFFFFF:x}  {many} statement{'s' if many > 1 else ''}"
+    some = f"{many} statement{'s' if many > 1 else ''}" if transaction.is_whole else f"{many} of its statements"
+    told = f"{sign} tx {first.transaction & 0xFFFFFF:x}  {some}"
     if last.app:
         told += f"  app={one_line(last.app, 20)}"
-    told += f"  {one_line(last.sql, width)}" if transaction.is_over else "  (open)"
+    is_running = transaction.is_whole and not transaction.is_over
+    told += "  (open)" if is_running else f"  {one_line(last.sql, width)}"
     yield Segment(told, look.accent)
 
 

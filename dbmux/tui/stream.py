@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from dbmux.feed.feed import Batch, Happening
 from dbmux.feed.row import Row
+from dbmux.query import Kind
 
 MOST_ENTRIES = 20_000
 # So many go at once, since that costs as much as one.
@@ -27,10 +28,14 @@ _QUIET = frozenset(("SessionOpened", "SessionClosed", "LoggedIn", "Pinned", "Unp
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """The statements of one transaction; another one is another, whatever is in it."""
+    """The statements of one transaction; another one is another, whatever is in it.
+
+    It is not whole where only some of the statements came that ran meanwhile: the others may have been its own.
+    """
 
     rows: list[Row] = field(default_factory=list)
     is_open: bool = False
+    is_whole: bool = True
 
     @property
     def seconds(self) -> float:
@@ -110,6 +115,8 @@ class Stream:
         self._entries: list[Entry] = []
         self._waiting: list[Entry] = []
         self._transactions: dict[int, Transaction] = {}
+        # Whether statements are missing anywhere: then a transaction may have begun before the first that is seen.
+        self._has_gaps = False
         # The numbers of open transactions, in their order.
         self._open: list[int] = []
 
@@ -129,6 +136,11 @@ class Stream:
         self.matched += batch.matched
         self.missed += batch.missed
         self.every = batch.every
+        is_whole = batch.every == 1 and not batch.missed
+        if not is_whole:
+            self._has_gaps = True
+            for begun in self._transactions.values():
+                begun.is_whole = False
         entries = self._waiting if self.is_paused else self._entries
         for one in _merged(batch):
             if isinstance(one, Happening):
@@ -136,7 +148,7 @@ class Stream:
             elif self.hides_chatter and is_chatter(one):
                 self.chatter += 1
             elif one.transaction:
-                self._add_to_transaction(one, entries)
+                self._add_to_transaction(one, entries, is_whole=is_whole)
             else:
                 entries.append(one)
         if self.is_paused and len(self._waiting) > MOST_ENTRIES:
@@ -164,6 +176,7 @@ class Stream:
         self._waiting = []
         self.looked_at = self.matched = self.missed = self.chatter = 0
         self.every = 1
+        self._has_gaps = False
 
     def line(self, at: int) -> Line | None:
         """A line by its number from the top."""
@@ -215,10 +228,11 @@ class Stream:
         assert isinstance(entry, Transaction)
         return entry
 
-    def _add_to_transaction(self, row: Row, entries: list[Entry]) -> None:
+    def _add_to_transaction(self, row: Row, entries: list[Entry], *, is_whole: bool) -> None:
         known = self._transactions.get(row.transaction)
         if known is None:
-            known = self._transactions[row.transaction] = Transaction()
+            begins_here = not self._has_gaps or row.kind == Kind.BEGIN
+            known = self._transactions[row.transaction] = Transaction(is_whole=is_whole and begins_here)
             entries.append(known)
         known.rows.append(row)
         if not row.is_in_transaction:

@@ -21,7 +21,7 @@ def ask(advisor: Advisor, number: int, table: Table, now: float, digest: bytes =
         return False
     seen = advisor.find(number)
     if seen is None:
-        seen = advisor.meet(number, digest, (table,), now, is_cached=False)
+        seen = advisor.meet(number, digest, (table,), now, in_force_s=0.0)
     subject = advisor.ask(seen, now)
     if subject is not None:
         subject.took(0.1)
@@ -70,6 +70,20 @@ def test_a_write_ends_what_would_have_been_stored_and_is_counted(table: Table) -
     (found,) = advisor.advice(60.0, 1)
 
     assert (found.share, found.written) == (0.5, 60)
+
+
+@pytest.mark.parametrize(("in_force_s", "ttl_s"), [(0.0, 30.0), (1.0, 30.0), (30.0, None), (300.0, None)])
+def test_no_ttl_is_advised_that_is_not_longer_than_the_one_in_force(
+    in_force_s: float, ttl_s: float | None, table: Table
+) -> None:
+    advisor = Advisor(0.0)
+    seen = advisor.meet(1, b"SELECT ?", (table,), 0.0, in_force_s=in_force_s)
+    # Each twice in a second: also what was stored is asked again where there was no room to keep it.
+    for number in range(100):
+        if (subject := advisor.ask(seen, (number // 2) * 2.0)) is not None:
+            subject.took(0.1)
+
+    assert [one.ttl_s for one in advisor.advice(100.0, 1)] == ([] if ttl_s is None else [ttl_s])
 
 
 def test_of_few_questions_nothing_is_said(table: Table) -> None:

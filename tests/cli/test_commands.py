@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import Result
 
@@ -486,6 +487,28 @@ class TestHelp:
 
     def test_a_page_is_printed_whole(self) -> None:
         assert run_here("help", "errors").output.strip() == (folder("docs") / "errors.md").read_text().strip()
+
+
+def test_ctrl_c_is_quiet_and_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("dbmux.commands.schema.command", click.Command("schema", callback=interrupted))
+
+    result = run_here("schema")
+
+    assert (result.exit_code, result.output) == (130, "")
+
+
+@pytest.mark.parametrize("command", [("playground", "up", "single"), ("demo",)])
+def test_where_servers_cannot_be_kept_one_line_says_what_to_do(command: tuple[str, ...]) -> None:
+    nowhere = {f"XDG_{name}_HOME": "/dev/null/x" for name in ("CACHE", "DATA")}
+
+    result = run_here(*command, PATH="/nowhere", **nowhere)
+
+    assert result.exit_code == 2
+    (line,) = result.output.splitlines()
+    assert "/dev/null/x" in line and "XDG_DATA_HOME" in line
 
 
 def test_playground_list_names_every_recipe() -> None:

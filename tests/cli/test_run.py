@@ -18,7 +18,7 @@ from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
 from tests.cli.command import LINE, SECONDS
 from tests.cli.command import environment as nobodys
-from tests.cli.conftest import Serve
+from tests.cli.conftest import Serve, run_here
 from tests.fakes import FakeBackend, select
 
 HERE = TcpAddress("127.0.0.1", 4000)
@@ -203,6 +203,12 @@ class TestReport:
 
         assert done.returncode == 0
         assert "No statement came through DbMux" in done.stderr
+
+    def test_where_the_report_cannot_be_written_the_program_does_not_run(self, here: Path) -> None:
+        result = run_here("run", "--report", "missing/report.json", *python("open('ran', 'w')"))
+
+        assert (result.exit_code, (here / "ran").exists()) == (2, False)
+        assert "there is no folder missing" in result.output
 
     @pytest.mark.parametrize(
         "arguments",

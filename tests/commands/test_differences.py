@@ -173,6 +173,17 @@ class TestAccept:
         assert "no rule was written into appconfig.json" in result.output
         assert 'into mirrors.upgrade.expected: {"kinds": ["value"]' in result.output
 
+    def test_where_it_cannot_be_written_it_is_still_new_and_is_accepted_later(self, here: Path) -> None:
+        with_ledger(here, lambda ledger: ledger.record(finding()))
+        refused = run_here("mirror", "accept", "1", "--why", "rounded", "--config", "another.json")
+        written(here)
+
+        still = run_here("mirror", "diff")
+        later = run_here("mirror", "accept", "1", "--why", "rounded")
+
+        assert "it is not accepted" in refused.output
+        assert (refused.exit_code, still.exit_code, later.exit_code) == (2, 1, 0)
+
 
 def one_row(value: bytes) -> FakeBackend:
     def answer(protocol: ServerProtocol, command: CommandReceived) -> bytes | None:

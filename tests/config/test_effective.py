@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbmux.config.effective import HIDDEN, Setting, settings
 from dbmux.config.history import VERSIONS_KEPT, History
-from dbmux.config.load import loads
+from dbmux.config.load import for_backend, loads
 
 TEXT = """{
   "backends": {"db1": "127.0.0.1:3306", "db2": {"address": "127.0.0.1:3308", "weight": 2}},
@@ -23,7 +23,7 @@ def effective(text: str = TEXT) -> dict[str, Setting]:
 def test_a_value_stands_where_the_file_says_it() -> None:
     found = effective()
 
-    assert found["backends.db2.weight"] == Setting("backends.db2.weight", "2", 2, 78)
+    assert found["backends.db2.weight"] == Setting("backends.db2.weight", "2", 2, 78, is_default=False)
     assert found["cache.tables.shop.products.ttl"].line == 7
     assert found["groups.main.replicas"].value == "db2"
 
@@ -36,8 +36,22 @@ def test_a_short_form_is_the_place_of_its_value() -> None:
 
 
 def test_defaults_have_no_place() -> None:
-    assert effective()["timeouts.connect"] == Setting("timeouts.connect", "5s", 0, 0)
+    assert effective()["timeouts.connect"] == Setting("timeouts.connect", "5s", 0, 0, is_default=True)
     assert effective()["listen"].value == "127.0.0.1:3307"
+
+
+def test_what_is_written_has_its_place_though_it_is_what_holds_without() -> None:
+    found = effective('{"backends": {"db1": "127.0.0.1:3306"},\n  "listen": "127.0.0.1:3307", "login": "relay"}')
+
+    assert (found["listen"].line, found["login"].line) == (2, 2)
+    # It does not stand there itself: its server is written in the short form.
+    assert found["backends.db1.weight"].line == 0
+
+
+def test_what_is_given_on_the_command_line_is_no_default() -> None:
+    found = {setting.path: setting for setting in settings(for_backend("127.0.0.1:3306"), None)}
+
+    assert (found["backends.db.address"].is_default, found["backends.db.weight"].is_default) == (False, True)
 
 
 def test_durations_and_sizes_have_their_units() -> None:

@@ -7,11 +7,12 @@ import json
 import pytest
 
 from dbmux.commands.cache import told
+from dbmux.config.model import CacheConfig
 from dbmux.control.caching import entries, flush, shown, statistics
 from dbmux.observe.metrics import Metrics
 from dbmux.observe.prometheus import Now, render
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Status
+from dbmux.wire.replies import Err, Status
 from tests.fakes import client, run
 from tests.frontend.shop import READ, Shop, rows, shop, value
 
@@ -172,6 +173,38 @@ def test_what_is_not_configured_is_advised_and_what_is_not_asked_twice_is_not() 
             assert advice["share"] == round(29 / 30, 3)
             assert advice["saved_seconds_per_minute"] > 0
             assert list(told(found))[-1].startswith("shop.t: 97% would hit with ttl 1s, which saves ")
+            session.close()
+
+    run(scenario)
+
+
+def test_what_the_configuration_says_by_now_is_not_advised_any_more() -> None:
+    async def scenario() -> None:
+        async with shop(cache={"tables": {"shop.u": "60s"}}) as proxy:
+            session, cache = await client(proxy.port), proxy.engine.cache
+            for _ in range(30):
+                await value(session, b"SELECT a FROM shop.t")
+            before = statistics(cache)["advice"]
+
+            cache.configure(CacheConfig.model_validate({"tables": {"shop.t": "60s"}}))
+
+            assert (len(before), statistics(cache)["advice"]) == (1, [])
+            session.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("pattern", ["shop.u", "shop.t"], ids=["not configured", "configured"])
+def test_what_could_never_be_stored_is_not_advised(pattern: str) -> None:
+    async def scenario() -> None:
+        failing = b"SELECT a FROM shop.t WHERE b = 1"
+        odd = {failing: lambda protocol: protocol.send_err(Err(number=1242, sqlstate=b"21000"))}
+        async with shop(Shop(odd), cache={"tables": {pattern: "60s"}}) as proxy:
+            session = await client(proxy.port)
+            for _ in range(30):
+                await session.ask(Command.QUERY, failing)
+
+            assert statistics(proxy.engine.cache)["advice"] == []
             session.close()
 
     run(scenario)

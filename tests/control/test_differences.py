@@ -98,9 +98,13 @@ def test_one_that_was_accepted_is_not_accepted_again(ledger: Path, tmp_path: Pat
     assert asked(ledger, "mirror.diff", id=1)["settled_by"] == "ann"
 
 
-def test_where_its_rule_cannot_be_written_it_says_what_to_write(ledger: Path, tmp_path: Path) -> None:
+def test_where_its_rule_cannot_be_written_it_says_what_to_write_and_is_not_accepted(
+    ledger: Path, tmp_path: Path
+) -> None:
     with pytest.raises(Refused, match=r'into mirrors.upgrade.expected: \{"kinds": \["value"\]'):
         asked(ledger, "mirror.accept", tmp_path / "gone.json", id=1, why="rounded", by="ann")
+
+    assert asked(ledger, "mirror.diff", id=1)["state"] == "new"
 
 
 def test_the_report_is_for_programs_and_for_people(ledger: Path) -> None:

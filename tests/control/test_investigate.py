@@ -272,6 +272,16 @@ def test_a_statement_is_copied_by_the_engine_in_any_form(tmp_path: Path) -> None
     run(scenario)
 
 
+def test_a_relayed_login_keeps_its_connection_by_the_plan_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with shops(tmp_path, Shop()) as served:
+            told = {step["about"]: step["told"] for step in await asked(served, "plan", sql="SELECT 1")}
+
+            assert told["connection"] == "the session keeps its own: its login is relayed"
+
+    run(scenario)
+
+
 def test_the_plan_of_dbmux_is_told_without_traffic(tmp_path: Path) -> None:
     first, second = Shop(), Shop()
     config = {

@@ -73,6 +73,24 @@ def test_a_subscription_may_begin_later(transport: Transport, tmp_path: Path) ->
 
 
 @both
+def test_what_did_not_rush_by_is_told_whole_however_much_of_it_is_remembered(
+    transport: Transport, tmp_path: Path
+) -> None:
+    async def scenario() -> None:
+        async with transport(tmp_path, kept=10_000) as engine:
+            for number in range(3500):
+                engine.observer.emit(ran(f"SELECT {number}", at=number / 100))
+
+            batches = await taken(await engine.feed.subscribe("", 0), 3500)
+
+            assert [row.seq for batch in batches for row in batch.rows] == list(range(3500))
+            assert {batch.every for batch in batches} == {1}
+            assert sum(batch.looked_at for batch in batches) == sum(batch.matched for batch in batches) == 3500
+
+    run(scenario)
+
+
+@both
 def test_a_filter_is_applied_where_the_engine_is(transport: Transport, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with transport(tmp_path) as engine:

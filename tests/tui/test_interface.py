@@ -9,7 +9,8 @@ import pytest
 from textual.pilot import Pilot
 
 from dbmux.feed.feed import Lost, Refused
-from dbmux.tui.app import Interface, Leave, outcome
+from dbmux.feed.outcome import outcome
+from dbmux.tui.app import Interface, Leave
 from dbmux.tui.lines import Lines
 from dbmux.tui.pages.live import Live
 from tests.tui.hostile import TEXTS
@@ -44,7 +45,7 @@ def text(lines: list[str]) -> str:
         ("4", ("db2", "reports", "only observes", "GET_LOCK")),
         ("5", ("No mirrors configured.",)),
         ("6", ("● up", "120ms", "12/40", "1,204 times made ready")),
-        ("7", ("app", "transaction 12.0s, GET_LOCK jobs", "2 connected, 1 hold")),
+        ("7", ("app", "transaction 12.0s, GET_LOCK jobs", "2 connected, 1 holds a")),
         ("8", ("backends.db1.address", "appconfig.json:2", "(hidden)", "v7", "cache.tables changed")),
         ("9", ("ConfigApplied", "cache.tables changed")),
     ],
@@ -66,12 +67,72 @@ def test_each_page_shows_what_it_is_for(key: str, words: tuple[str, ...]) -> Non
 def test_an_empty_cache_page_says_what_is_missing(configured: tuple[str, ...], why: str, words: str) -> None:
     (group,) = ANSWERS["cache"]["groups"]
     cache = ANSWERS["cache"] | {"statements": [], "groups": [group | {"dictionary": not why, "why": why}]}
-    settings = [{"path": path, "value": "30s", "line": 3, "column": 1} for path in configured]
+    settings = [{"path": path, "value": "30s", "line": 3, "column": 1, "is_default": False} for path in configured]
 
     shown = text(after("3", feed=Scripted(usual(), answers={"cache": cache, "config": settings})))
 
     assert words in shown
     assert why in shown
+
+
+def test_the_newest_version_comes_first_and_the_arrow_says_so() -> None:
+    head, first, second = text(after("8")).partition("VERSION")[2].splitlines()[:3]
+
+    assert head.startswith("▾")
+    assert ("v7" in first, "v6" in second) == (True, True)
+
+
+def test_an_only_server_takes_the_reads_too() -> None:
+    (main,) = ANSWERS["routes"]["groups"]
+    routes = ANSWERS["routes"] | {"groups": [main | {"servers": main["servers"][:1]}]}
+
+    assert "takes reads and writes" in text(after("6", feed=Scripted(usual(), answers={"routes": routes})))
+
+
+@pytest.mark.parametrize(("size", "after_size"), [((59, 15), (60, 16)), ((60, 15), (60, 16)), ((59, 16), (60, 16))])
+def test_a_terminal_that_grows_to_the_least_size_shows_the_page_again(
+    size: tuple[int, int], after_size: tuple[int, int]
+) -> None:
+    told: list[str] = []
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        told.append(text(screen(app)))
+        await pilot.resize_terminal(*after_size)
+        await settled(pilot)
+        told.append(text(screen(app)))
+
+    look_at(Scripted(usual()), doing, size)
+
+    assert ["is too small" in one for one in told] == [True, False]
+    assert "FOLLOW" in told[1]
+
+
+def test_who_only_looks_is_refused_before_anything_is_asked() -> None:
+    feed = Scripted(usual())
+    feed.refusal = "this one only looks"
+    told: list[str] = []
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        for key in ("6", "d"):
+            await pilot.press(key)
+            await settled(pilot)
+        told.extend((text(screen(app)), *(one.message for one in app._notifications)))
+
+    look_at(feed, doing)
+
+    assert "y  yes" not in told[0]
+    assert told[1:] == ["this one only looks"]
+
+
+def test_a_long_help_goes_on_below_its_words_and_not_below_the_keys() -> None:
+    lines = after("3", "question_mark", size=(60, 24))
+
+    (at,) = (at for at, line in enumerate(lines) if "use nothing any more" in line)
+    begin = lines[at].index("use nothing")
+    assert lines[at + 1][begin - 18 : begin].strip() == ""
+    assert (
+        lines[at + 1][begin:].split()[0] in "use nothing any more of the table under the cursor, or of all; asks first"
+    )
 
 
 def test_a_replica_that_is_left_out_says_why() -> None:
@@ -187,7 +248,7 @@ def test_what_could_be_typed_is_suggested_with_how_often_it_was_seen() -> None:
 
 
 def test_saved_filters_are_known_by_their_names() -> None:
-    saved = {"path": "live.filters.slow-ones", "value": "dur>1s", "line": 9, "column": 5}
+    saved = {"path": "live.filters.slow-ones", "value": "dur>1s", "line": 9, "column": 5, "is_default": False}
     feed = Scripted(usual(), answers={"config": [*ANSWERS["config"], saved]})
 
     suggested = text(after("f", "@", feed=feed))
@@ -323,9 +384,17 @@ def test_what_servers_of_a_group_have_otherwise_is_shown_with_each_value() -> No
     ("what", "told", "sentence"),
     [
         ("config.roll_back", {"changes": ["cache changed", "user app added"]}, "cache changed; user app added"),
-        ("config.reload", {"changes": []}, "nothing changed"),
-        ("kill", {"session": 7, "killed": "query"}, "kill: session 7, killed query"),
-        ("cache.flush", {}, "cache flush: done"),
+        ("config.roll_back", {"changes": []}, "nothing changes"),
+        ("kill", {"session": 7, "killed": "query"}, "what runs for 7 is being stopped"),
+        ("kill", {"session": 7, "killed": "connection"}, "the connection of 7 is ended"),
+        ("cache.flush", {"table": None, "results": 2}, "2 results will not be used any more"),
+        ("cache.flush", {"table": "shop.t", "results": 1}, "shop.t: 1 result will not be used any more"),
+        ("drain", {"backend": "r1", "busy": 0}, "r1 takes no more reads; 0 connections to it in use now"),
+        ("drain", {"backend": None}, "draining: no new clients, and DbMux ends with the last one"),
+        ("resume", {"backends": []}, "no server was drained"),
+        ("resume", {"backends": ["r1"]}, "r1 takes reads again"),
+        ("resume", {"backends": ["r1", "r2"]}, "r1, r2 take reads again"),
+        ("config.save", {"file": "/a.json", "written": True, "changes": []}, "followed from now on: /a.json"),
     ],
 )
 def test_what_became_of_an_order_is_said_in_a_sentence(what: str, told: dict[str, Any], sentence: str) -> None:

@@ -26,6 +26,18 @@ def text(line: Line, width: int, how: Look = DARK) -> str:
     return told.rstrip()
 
 
+@pytest.mark.parametrize("is_whole, told", [(True, "2 statements  (open)"), (False, "2 of its statements  UPDATE t")])
+def test_of_a_transaction_that_may_lack_statements_neither_their_number_nor_that_it_is_open_is_said(
+    is_whole: bool, told: str
+) -> None:
+    rows = [
+        row(number, sql=sql, transaction=7, app="", is_in_transaction=True)
+        for number, sql in enumerate(["BEGIN", "UPDATE t"])
+    ]
+
+    assert text(Line(Transaction(rows, is_whole=is_whole)), 80).endswith(told)
+
+
 def test_a_narrow_line_has_what_matters_most() -> None:
     line = text(Line(row(seconds=0.512, is_slow=True, cache="miss")), 80)
 

@@ -14,22 +14,27 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 from textual.pilot import Pilot
 
-from dbmux.feed.feed import Batch, Subscription
+from dbmux.feed.feed import RUSH, Batch, Subscription
 from dbmux.tui.app import Interface, Leave
 from dbmux.tui.drawn import Line
 from dbmux.tui.lines import Lines
 from dbmux.tui.look import Look, Theme, look
-from dbmux.tui.pages.live import CATCHABLE, MOST_AT_ONCE, Live
-from tests.tui.lines import batch, row
+from dbmux.tui.pace import FASTEST_S
+from dbmux.tui.pages.live import CATCHABLE, Live
+from tests.tui.lines import NOON, batch, row
 from tests.tui.scripted import Scripted, look_at, screen
+
+# Of what rushes by, so much is shown of one batch.
+CAUGHT = round(CATCHABLE * FASTEST_S)
 
 
 class Rushing(Scripted):
-    """Each time it is asked, so many statements have come; `taken` is how often that was."""
+    """Each time it is asked, so many statements have come, within these seconds; `taken` is how often that was."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, within_s: float = FASTEST_S) -> None:
         super().__init__()
         self.rows = rows
+        self.within_s = within_s
         self.taken = 0
 
     async def subscribe(self, wanted: str, since: int) -> Subscription:
@@ -44,7 +49,9 @@ class _Rushing:
 
     def take(self) -> Batch:
         self._feed.taken += 1
-        rows = (row(number, sql=f"SELECT {number}") for number in itertools.islice(self._numbers, self._feed.rows))
+        each_s = self._feed.within_s / self._feed.rows
+        numbers = itertools.islice(self._numbers, self._feed.rows)
+        rows = (row(number, at=NOON + number * each_s, sql=f"SELECT {number}") for number in numbers)
         return batch(*rows, looked_at=self._feed.rows * 2)
 
     def close(self) -> None:
@@ -61,14 +68,14 @@ def test_what_rushes_by_is_thinned_and_the_title_says_so() -> None:
     shown: list[int] = []
 
     async def doing(pilot: Pilot[Leave], app: Interface) -> None:
-        assert f"1:{1000 // CATCHABLE}" in "\n".join(screen(app))
+        assert f"1:{1000 // CAUGHT}" in "\n".join(screen(app))
         stream = live(app).view.stream
         shown.extend((len(stream), stream.matched))
 
     look_at(Rushing(1000), doing, (160, 50))
 
     lines, matched = shown
-    assert lines * 1000 == matched * CATCHABLE
+    assert lines * 1000 == matched * CAUGHT
 
 
 def test_what_an_eye_can_follow_is_shown_whole() -> None:
@@ -76,7 +83,16 @@ def test_what_an_eye_can_follow_is_shown_whole() -> None:
         stream = live(app).view.stream
         assert len(stream) == stream.matched > 0
 
-    look_at(Rushing(MOST_AT_ONCE), doing, (160, 50))
+    look_at(Rushing(round(RUSH * FASTEST_S)), doing, (160, 50))
+
+
+def test_what_ran_slowly_in_the_past_is_shown_whole_though_it_comes_at_once() -> None:
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        stream = live(app).view.stream
+        assert "1:1 " in "\n".join(screen(app))
+        assert len(stream) == stream.matched > 0
+
+    look_at(Rushing(500, within_s=60.0), doing, (160, 50))
 
 
 def test_a_key_is_answered_before_more_than_one_other_batch_is() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,13 @@ def in_transaction(seq: int, sql: str, *, ends: bool = False) -> Row:
     return row(seq, sql=sql, transaction=7, is_in_transaction=not ends)
 
 
+def is_whole(stream: Stream) -> bool:
+    """Whether its only transaction is there with all its statements."""
+    lines = (stream.line(at) for at in range(len(stream)))
+    (found,) = (line.entry for line in lines if line is not None and isinstance(line.entry, Transaction))
+    return found.is_whole
+
+
 TRANSACTION = (
     in_transaction(1, "BEGIN"),
     row(2, sql="SELECT 1 FROM a"),
@@ -67,6 +76,19 @@ def test_an_opened_transaction_shows_its_statements() -> None:
 
     assert opened == ["tx of 3", "  BEGIN", "  UPDATE t", "  COMMIT", "SELECT 1 FROM a"]
     assert shown(stream) == ["tx of 3", "SELECT 1 FROM a"]
+
+
+@pytest.mark.parametrize("more", [{"every": 4}, {"missed": 1}], ids=["thinned", "missed"])
+def test_a_transaction_of_which_statements_may_be_missing_is_not_said_to_be_open(more: dict[str, Any]) -> None:
+    before, within, after, anew = Stream(), Stream(), Stream(), Stream()
+    before.add(batch(in_transaction(1, "BEGIN")))
+    before.add(batch(row(2), **more))
+    within.add(batch(in_transaction(1, "BEGIN"), **more))
+    for stream, kind in ((after, "update"), (anew, "begin")):
+        stream.add(batch(row(0), **more))
+        stream.add(batch(row(1, kind=kind, transaction=7, is_in_transaction=True)))
+
+    assert [is_whole(stream) for stream in (before, within, after, anew)] == [False, False, False, True]
 
 
 def test_the_next_transaction_of_the_same_session_is_another() -> None:

@@ -28,6 +28,20 @@ def test_each_step_is_told_until_it_is_done() -> None:
     assert "dbmux tui --backend" in tour.words()
 
 
+def test_a_step_that_is_longer_than_the_line_goes_on_in_the_next() -> None:
+    tour = Tour(Place(f"/tmp/dbmux-demo-{'x' * 30}/appconfig.json", "shop.customers"))
+    for deed in (Deed.FILTER, Deed.WHY, Deed.EXPLAIN):
+        tour.did(deed)
+    told: list[str] = []
+
+    async def doing(pilot: Pilot[Leave], app: Interface) -> None:
+        told.extend(line.strip() for line in screen(app))
+
+    look_at(Scripted(usual()), doing, (80, 24), tour=tour)
+
+    assert tour.words() in " ".join(told)
+
+
 def test_what_was_done_before_is_passed_over() -> None:
     tour = Tour(PLACE)
 

@@ -73,7 +73,9 @@ class Clients(Page):
         found = await self.feed.ask("clients")
         self._table.take(found)
         holding = sum(one.get("connection") is not None for one in found)
-        self._title.say("clients", f"{count(len(found))} connected, {count(holding)} hold a server connection")
+        self._title.say(
+            "clients", f"{count(len(found))} connected, {count(holding)} hold{'s'[: holding == 1]} a server connection"
+        )
         self._show()
 
     @on(Lines.Moved)

@@ -14,6 +14,7 @@ from dbmux.config.load import FILE_NAME
 from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.units import many
 from dbmux.feed.words import clock
+from dbmux.tui.cells import Side
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
 from dbmux.tui.lines import Lines
@@ -24,7 +25,7 @@ from dbmux.tui.table import Column, Record, Table
 
 def _origin(one: Record) -> str:
     if not one["line"]:
-        return "default"
+        return "default" if one["is_default"] else "command line"
     return f"version {one['again']}:{one['line']}" if one["again"] else f"{Path(one['file']).name}:{one['line']}"
 
 
@@ -35,14 +36,14 @@ SETTINGS = (
         0,
         lambda one: one["value"],
         lambda one: one["value"],
-        style=lambda one, look: look.strong if one["line"] else look.dim,
+        style=lambda one, look: look.dim if one["is_default"] and not one["line"] else look.strong,
     ),
     Column("FROM", 20, _origin, lambda one: (not one["line"], one["line"])),
 )
 # Of settings that have done nothing, so many are told.
 MOST_UNUSED = 4
 VERSIONS = (
-    Column("VERSION", 8, lambda one: f"v{one['version']}", lambda one: -one["version"]),
+    Column("VERSION", 8, lambda one: f"v{one['version']}", lambda one: one["version"], Side.RIGHT),
     Column("SINCE", 12, lambda one: clock(one["at"]), lambda one: one["at"]),
     Column("CHANGES", 0, lambda one: "; ".join(one["changes"]) or "the first", lambda one: "; ".join(one["changes"])),
     Column("SOURCE", 24, lambda one: one["source"], lambda one: one["source"], least=110),
@@ -108,7 +109,9 @@ class Config(Page):
         self.file = now["file"]
         found = await self.feed.ask("config")
         shown = [
-            one | {"file": self.file, "again": now["again"]} for one in found if one["line"] or self._shows_defaults
+            one | {"file": self.file, "again": now["again"]}
+            for one in found
+            if one["line"] or not one["is_default"] or self._shows_defaults
         ]
         self._settings.take(shown)
         self._versions.take(await self.feed.ask("config.versions"))

@@ -22,10 +22,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.message import Message
 
-from dbmux.feed.feed import MOST_LOOKED_AT, Batch, Feed, Happening, Lost, Refused, Subscription
+from dbmux.feed.feed import RUSH, Batch, Feed, Happening, Lost, Refused, Subscription
 from dbmux.feed.row import Row
 from dbmux.feed.units import count
-from dbmux.observe.observer import KEPT_QUERIES
 from dbmux.tui import graph, rows
 from dbmux.tui.cells import cut, one_line
 from dbmux.tui.details import Details
@@ -42,10 +41,8 @@ from dbmux.tui.pages.deeds import DEEDS, Deeds
 from dbmux.tui.pages.giving import TOOLS, Tools
 from dbmux.tui.stream import Stream, Transaction
 
-# More rows than that with one beat rush by: then so many of them are shown, which an eye can still catch.
-MOST_AT_ONCE, CATCHABLE = 100, 20
-# So many batches are full at first, of what an engine remembers.
-HISTORY = -(-KEPT_QUERIES // MOST_LOOKED_AT)
+# Of what rushes by so many a second are shown, which an eye can still catch.
+CATCHABLE = 200
 # Of statements that run past, each so many frames one is explained: more could not be read.
 PATIENCE = 5
 # From so many cells on the details stand beside the stream.
@@ -212,8 +209,6 @@ class Live(Deeds):
         self._heard = 0
         self._untold = 0
         self._unseen = 0
-        # So many more batches may be of what was remembered.
-        self._history = 0
 
     def compose(self) -> ComposeResult:
         """The title, the stream, and the details below or beside it."""
@@ -262,7 +257,7 @@ class Live(Deeds):
         is_another = feed.hello.pid != self.feed.hello.pid
         self.feed = feed
         if is_another:
-            self._place, self._heard, self._history = 0, 0, HISTORY
+            self._place, self._heard = 0, 0
             # Its statements have the same numbers again.
             self.action_unmark()
         self._untold = self._unseen = self._heard
@@ -274,7 +269,7 @@ class Live(Deeds):
         if self._subscription is not None:
             self._subscription.close()
         self._subscription = subscription
-        self._place, self._untold, self._unseen, self._history = 0, self._heard, 0, HISTORY
+        self._place, self._untold, self._unseen = 0, self._heard, 0
         self.wanted = wanted
         self.view.stream.restart()
         self.view.is_following = True
@@ -306,12 +301,15 @@ class Live(Deeds):
             self._marks.extend(one for one in untold if one.kind in _WORDS)
             self.post_message(self.Happened(untold))
         happenings = tuple(one for one in batch.happenings if one.seq >= self._unseen)
-        # What is remembered from before is shown whole; of what rushes by, as much as an eye could catch.
-        is_history = self._history > 0 and batch.looked_at >= MOST_LOOKED_AT
-        self._history -= is_history
-        many = len(batch.rows) * FASTEST_S / self._pace.interval_s
-        step = 1 if is_history or many <= MOST_AT_ONCE else ceil(many / CATCHABLE)
+        step = self._step(batch)
         return replace(batch, rows=batch.rows[::step], every=batch.every * step, happenings=happenings)
+
+    def _step(self, batch: Batch) -> int:
+        # Of what rushes by, as much is shown as an eye could catch. What is remembered from before comes at once, and
+        # ran in its own time.
+        rows, many = batch.rows, len(batch.rows) * batch.every
+        lasted_s = max(rows[-1].at - rows[0].at if rows else 0.0, self._pace.interval_s)
+        return 1 if many <= RUSH * lasted_s else max(ceil(many / (CATCHABLE * lasted_s) / batch.every), 1)
 
     def _tell(self) -> None:
         stream, view = self.view.stream, self.view

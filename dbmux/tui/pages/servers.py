@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 from dbmux.feed.feed import Feed, Lost, Refused
 from dbmux.feed.units import count, duration, many
+from dbmux.feed.words import takes
 from dbmux.tui.cells import Side
 from dbmux.tui.facts import Facts
 from dbmux.tui.header import Words
@@ -40,10 +41,8 @@ def _state(look: Look, one: Record) -> str:
     return f"{sign} {one['state']}"
 
 
-def _reads(one: Record) -> str:
-    if one["takes_reads"]:
-        return "takes reads"
-    return f"takes no reads: {why}" if (why := one.get("no_reads")) else "takes no reads as a replica"
+def _takes(one: Record) -> str:
+    return f"takes no reads: {why}" if (why := one.get("no_reads")) else f"takes {one['takes']}"
 
 
 def _lag(one: Record) -> str:
@@ -106,7 +105,7 @@ class Servers(Page):
         found = await self.feed.ask("routes")
         pools = {one["backend"]: one for one in await self.feed.ask("pools")}
         servers = [
-            one | {"group": group["name"], "pool": pools.get(one["name"], {})}
+            one | {"group": group["name"], "takes": takes(group, one), "pool": pools.get(one["name"], {})}
             for group in found["groups"]
             for one in group["servers"]
         ]
@@ -134,7 +133,7 @@ class Servers(Page):
                 ),
                 ("waits", f"{count(waits)} so far, {average} on average, {one['waiting']} wait now"),
                 ("carried", f"{many(pool.get('carried', 0), 'time')} made ready for another session"),
-                ("reads", _reads(one)),
+                ("role", _takes(one)),
             ),
         )
 
