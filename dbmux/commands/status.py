@@ -10,7 +10,7 @@ import click
 
 from dbmux.commands.asking import Wanted, connected, engine_options, json_option, print_json
 from dbmux.feed.remote import RemoteFeed
-from dbmux.feed.units import count, duration, rate, share, size
+from dbmux.feed.units import count, duration, rate, share, size, taken
 from dbmux.text import visible
 
 # Over so many seconds figures are told.
@@ -69,7 +69,8 @@ def _lately(pulse: list[dict[str, Any]]) -> Iterator[str]:
         return
     commands, errors, hits = (sum(one[name] for one in pulse) for name in ("commands", "errors", "hits"))
     # The slowest second of each: percentiles cannot be added.
-    p50, p95, p99, lag = (duration(max(one[name] for one in pulse)) for name in ("p50", "p95", "p99", "lag"))
+    p50, p95, p99 = (taken(max(one[name] for one in pulse)) for name in ("p50", "p95", "p99"))
+    lag = duration(max(one["lag"] for one in pulse))
     yield (
         f"last {len(pulse):>2} s   {rate(commands / len(pulse))} a second, errors {share(errors, commands)}, "
         f"from memory {share(hits, commands)}, at most p50 {p50}, p95 {p95}, p99 {p99}, loop late by {lag}"

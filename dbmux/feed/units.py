@@ -29,6 +29,11 @@ def duration(seconds: float) -> str:
     return f"{hours // 24}d{hours % 24:02d}h"
 
 
+def taken(seconds: float) -> str:
+    """A duration that was measured; `-` where there was nothing to measure."""
+    return duration(seconds) if seconds else "-"
+
+
 def size(number: float) -> str:
     """Bytes: `512B`, `1.2kB`, `48MB`; as in the configuration, a kB is 1024 of them."""
     for unit in _SIZES:

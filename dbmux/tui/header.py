@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
-from dbmux.feed.units import count, duration, many, rate, share
+from dbmux.feed.units import count, duration, many, rate, share, taken
 from dbmux.text import visible
 from dbmux.tui.cells import cut, fit, spark, wrapped
 from dbmux.tui.drawn import Drawn
@@ -63,7 +63,7 @@ def _line(status: Mapping[str, Any], pulse: Sequence[Mapping[str, Any]], room: R
     parts.append(f"{rate(last['commands'] if last else 0)} q/s {drawn}")
     if last:
         shown = ("p95",) if has_little else ("p50", "p95", "p99")
-        parts.append(" ".join(f"{name} {duration(last[name])}" for name in shown))
+        parts.append(" ".join(f"{name} {taken(last[name])}" for name in shown))
     parts += [f"hit {share(hits, commands)}", f"err {count(errors)}"]
     if has_much:
         parts += [many(status["clients"], "client"), f"lag {duration(last['lag'] if last else 0)}"]

@@ -89,6 +89,14 @@ def test_an_only_server_takes_the_reads_too() -> None:
     assert "takes reads and writes" in text(after("6", feed=Scripted(usual(), answers={"routes": routes})))
 
 
+def test_where_no_server_answered_anything_no_time_is_told() -> None:
+    idle = [one | {"commands": 0, "p50": 0.0, "p95": 0.0, "p99": 0.0, "servers": {}} for one in ANSWERS["pulse"]]
+
+    shown = text(after(feed=Scripted(usual(), answers={"pulse": idle}), size=(120, 30)))
+
+    assert "p50 - p95 - p99 -" in shown
+
+
 @pytest.mark.parametrize(("size", "after_size"), [((59, 15), (60, 16)), ((60, 15), (60, 16)), ((59, 16), (60, 16))])
 def test_a_terminal_that_grows_to_the_least_size_shows_the_page_again(
     size: tuple[int, int], after_size: tuple[int, int]
