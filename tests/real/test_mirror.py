@@ -85,6 +85,15 @@ WRITES = (
         ("INSERT INTO renewed VALUES (1, 1, '2020-01-01')", "UPDATE renewed SET b = 2, c = c"),
     ),
     (
+        "no element of an ENUM, and an empty one",
+        "CREATE TABLE wrong (a INT PRIMARY KEY, b ENUM('', 'x'), c VARCHAR(9))",
+        (
+            "SET sql_mode = ''", "INSERT INTO wrong VALUES (1, 'y', 'a'), (2, '', 'b')",
+            "UPDATE wrong SET b = 'y', c = 'c' WHERE a = 2", "UPDATE wrong SET a = 3 WHERE a = 2",
+            "INSERT INTO wrong VALUES (4, '', 'd')",
+        ),
+    ),
+    (
         "rolled back",
         "CREATE TABLE rolled (a INT PRIMARY KEY)",
         (
