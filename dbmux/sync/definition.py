@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from dbmux.errors import BackendRefused
+from dbmux.lexer import Token
 from dbmux.query import Kind, RenameTable
 from dbmux.sql.classify import classify
+from dbmux.sql.footprint import is_volatile
 from dbmux.sql.modes import logged_lexer_flags, logged_modes
 from dbmux.sql.names import read_name
+from dbmux.sql.statement import Statement as Parsed
 from dbmux.sql.statement import read
-from dbmux.sync.table import TableName, quoted
+from dbmux.sync.table import Ask, NoSuchTable, TableName, describe, quoted
 from dbmux.sync.target import STRICT_MODE, Change, Target
 from dbmux.wire.binlog.charsets import text_in_utf8
 from dbmux.wire.binlog.events import Statement
@@ -47,6 +50,14 @@ _ROLLBACK_TO = b"ROLLBACK TO "
 _UNKNOWN_SCHEMA = 1049
 _NOT_THERE = frozenset((_UNKNOWN_SCHEMA, 1146))
 _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
+
+# Of what may be another value each time: what is of the moment, which is the source's, and what is none of it.
+_REPEATED = frozenset(
+    (
+        *("CURDATE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURTIME", "DEFAULT", "LOCALTIME"),
+        *("LOCALTIMESTAMP", "NOW", "UNIX_TIMESTAMP", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP"),
+    )
+)
 
 
 class Sort(Enum):
@@ -128,6 +139,37 @@ def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...]
         schema, _, table = name.rpartition(".")
         found.append(TableName(schema or statement.schema, table))
     return tuple(found)
+
+
+async def why_not_repeatable(ask: Ask, statement: Statement, tables: Iterable[TableName] | None) -> str:
+    """Why rows that are there would get other values of it than those of the source; empty where they get the same.
+    Whoever asks the target comes in."""
+    text = text_in_utf8(statement)
+    parsed = read(text, 0, logged_lexer_flags(statement.sql_mode)) if text is not None else None
+    for one in parsed or ():
+        if not {"ALTER", "ADD"} <= set(one.words):
+            continue
+        words = [(at, word) for at, word in enumerate(one.words) if one.kinds[at] == Token.WORD]
+        for at, word in words:
+            if (is_volatile(one, at) and word not in _REPEATED) or word == "NEXTVAL" or one.starts(at, "NEXT", "VALUE"):
+                return f"what {word} gives cannot be repeated"
+        # With a number behind it, it is what the next row gets.
+        if any(word == "AUTO_INCREMENT" and not _is_number(one, at + 1) for at, word in words):
+            for name in tables or ():
+                if await _is_without_order(ask, name):
+                    return f"{name} has no key that tells in which order its rows are numbered"
+    return ""
+
+
+def _is_number(parsed: Parsed, at: int) -> bool:
+    return parsed.word(at) == "=" or parsed.kind(at) == Token.NUMBER
+
+
+async def _is_without_order(ask: Ask, name: TableName) -> bool:
+    try:
+        return (await describe(ask, name)).key is None
+    except NoSuchTable:
+        return False
 
 
 async def define(target: Target, statement: Statement) -> None:
