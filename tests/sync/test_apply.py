@@ -33,7 +33,7 @@ def target(
         columns=tuple(
             TableColumn(
                 name=column.name or "",
-                type="",
+                type="varchar(9)" if column.type is LoggedType.VARCHAR else "",
                 family=FAMILIES.get(column.type, Family.ENUM),
                 charset="latin1" if column.type is LoggedType.VARCHAR else "",
                 generated="a + 1" if column.name in generated else "",
