@@ -8,7 +8,7 @@ is not as it must be is an error, so that no difference is covered up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from dbmux.errors import DbMuxError
 from dbmux.sync.bending import lost
@@ -25,6 +25,9 @@ from dbmux.wire.binlog.rows import Row, Value
 ROWS_LIMIT, BYTES_LIMIT = 1000, 256 * 1024
 # Whose values cannot be compared with what was logged.
 _INEXACT = frozenset((Family.FLOAT, Family.DOUBLE, Family.JSON, Family.GEOMETRY))
+
+# Numbers of an ENUM's values. The first one stands in a new row until it gets what strictness refuses.
+NO_ELEMENT, _FIRST_ELEMENT = 0, 1
 
 
 class CannotApply(DbMuxError):
@@ -58,11 +61,7 @@ class Writer:
             )
         self._name = table.name.sql.encode()
         self._literals: list[Callable[[Value], bytes]] = [writer_of(logged) for logged in layout.columns]
-        self._enums = [
-            (place, frozenset(logged.elements))
-            for place, logged in enumerate(layout.columns)
-            if logged.type is LoggedType.ENUM
-        ]
+        self._enums = [place for place, logged in enumerate(layout.columns) if logged.type is LoggedType.ENUM]
         self._columns = [column.sql.encode() for column in columns]
         self._assigned = [b"%b=" % column for column in self._columns]
         # Set to what they are, or the target would set them to a moment of its own.
@@ -119,9 +118,12 @@ class Writer:
         for row in rows:
             if ABSENT in row:
                 raise CannotApply(f"{self._name.decode()}: a new row is not logged whole; set binlog_row_image = FULL")
-            part = b"(%b)" % b",".join([literals[place](row[place]) for place in stored])
-            if self._enums and self._is_odd(row):
-                yield from (LENIENT, Change(self._insert + part, 1), STRICT)
+            odd = [place for place in self._enums if row[place] == NO_ELEMENT] if self._enums else ()
+            whole = _with(row, odd, _FIRST_ELEMENT)
+            part = b"(%b)" % b",".join([literals[place](whole[place]) for place in stored])
+            if odd:
+                yield Change(self._insert + part, 1)
+                yield from self._without_element(whole, odd)
                 continue
             if parts and (len(parts) == ROWS_LIMIT or size + len(part) > BYTES_LIMIT):
                 yield Change(self._insert + b",".join(parts), len(parts))
@@ -136,6 +138,10 @@ class Writer:
         stored, literals, assigned = self._stored, self._literals, self._assigned
         for before, after in changes:
             assert before is not None and after is not None
+            odd = [place for place in self._enums if after[place] == NO_ELEMENT != before[place]]
+            if odd:
+                yield from self._without_element(before, odd)
+                before = _with(before, odd, NO_ELEMENT)
             changed, renewed = [], []
             for place in stored:
                 old, new = before[place], after[place]
@@ -147,11 +153,7 @@ class Writer:
                 changed.append(assigned[place] + literals[place](new))
             if not changed:
                 continue
-            change = Change(self._update + b",".join(changed + renewed) + b" WHERE " + self._where(before), 1)
-            if self._enums and self._is_odd(after):
-                yield from (LENIENT, change, STRICT)
-            else:
-                yield change
+            yield Change(self._update + b",".join(changed + renewed) + b" WHERE " + self._where(before), 1)
 
     def _deletes(self, rows: Iterable[Row]) -> Iterator[Change]:
         """Rows that are gone."""
@@ -174,9 +176,11 @@ class Writer:
         if parts:
             yield Change(head + b",".join(parts) + b")", len(parts))
 
-    def _is_odd(self, row: Row) -> bool:
-        # Whether an ENUM has none of its elements: what a server makes of wrong values, and strictness refuses.
-        return any(isinstance(row[place], bytes) and row[place] not in elements for place, elements in self._enums)
+    def _without_element(self, row: Row, places: Iterable[int]) -> Iterator[Change]:
+        # What a server makes of wrong values, and strictness refuses: these alone are written without it.
+        changed = [self._assigned[place] + self._literals[place](NO_ELEMENT) for place in places]
+        told = b",".join([*changed, *self._renewed.values()])
+        yield from (LENIENT, Change(self._update + told + b" WHERE " + self._where(row), 1), STRICT)
 
     def _require_key(self, row: Row) -> None:
         if any(row[place] is ABSENT for place in self._key):
@@ -202,3 +206,9 @@ class Writer:
         # The first half is what an index is good for.
         same = b"CAST(%b AS BINARY)=CAST(CONVERT(%b USING %b) AS BINARY)" % (column, literal, charset)
         return b"%b=%b AND %b" % (column, literal, same)
+
+
+def _with(row: Row, places: Collection[int], value: Value) -> Row:
+    if not places:
+        return row
+    return tuple(value if place in places else was for place, was in enumerate(row))

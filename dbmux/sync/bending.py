@@ -7,13 +7,24 @@ text that is too large is not meant: a strict server refuses these. (Tried on My
 from __future__ import annotations
 
 from dbmux.sync.table import Column, Family
+from dbmux.wire.binlog.charsets import charset_of
 from dbmux.wire.binlog.columns import Column as LoggedColumn
 from dbmux.wire.binlog.columns import LoggedType
 
 T, F = LoggedType, Family
 _MOMENTS = frozenset((T.DATETIME, T.TIMESTAMP, T.OLD_DATETIME, T.OLD_TIMESTAMP))
 _TIMED = frozenset((F.DATETIME, F.TIMESTAMP, F.TIME))
-_VARYING = frozenset((T.VARCHAR, T.VARCHAR_COMPRESSED, T.VAR_STRING, T.BLOB, T.BLOB_COMPRESSED))
+# Whose numbers may have more digits than a FLOAT.
+_WHOLE = frozenset((T.LONG, T.LONGLONG))
+_LONG = frozenset((T.BLOB, T.BLOB_COMPRESSED))
+_VARYING = _LONG | {T.VARCHAR, T.VARCHAR_COMPRESSED, T.VAR_STRING}
+# Bytes of the length of a text, and of the longest character.
+_LENGTHS = {"tinytext": 1, "text": 2, "mediumtext": 3, "longtext": 4}
+_WIDTHS = {
+    **{"utf8mb3": 3, "utf8mb4": 4, "ucs2": 2, "utf16": 4, "utf16le": 4, "utf32": 4},
+    **{"ujis": 3, "eucjpms": 3, "gb18030": 4},
+    **dict.fromkeys(("big5", "cp932", "euckr", "gb2312", "gbk", "sjis"), 2),
+}
 
 
 def lost(logged: LoggedColumn, column: Column) -> str:
@@ -30,10 +41,30 @@ def lost(logged: LoggedColumn, column: Column) -> str:
             return "digits behind the point"
         case T.DOUBLE | T.DECIMAL if there is F.FLOAT:
             return "digits"
-        case kind if kind in _VARYING and column.base == "char":
+        case kind if kind in _WHOLE and there is F.FLOAT:
+            return "digits"
+        case T.LONGLONG if there is F.DOUBLE:
+            return "digits"
+        case kind if kind in _VARYING and there is F.TEXT and _is_shorter(column, logged):
             return "spaces at the end"
         case _:
             return ""
+
+
+def _is_shorter(column: Column, logged: LoggedColumn) -> bool:
+    # Of what does not fit, strictness lets spaces go.
+    is_long = logged.type in _LONG
+    match column.base:
+        case "char":
+            return True
+        case "varchar":
+            # It counts characters; the log tells the bytes that these may take, and one more where they are compressed.
+            charset = charset_of(logged.collation)
+            room = logged.size - (logged.type is T.VARCHAR_COMPRESSED)
+            return is_long or int(column.arguments) < room // _WIDTHS.get(charset.name if charset else "", 1)
+        case base:
+            length = _LENGTHS[base]
+            return length < logged.size if is_long else logged.size >= 1 << 8 * length
 
 
 def _decimals(column: Column) -> int:

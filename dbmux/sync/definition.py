@@ -16,11 +16,12 @@ from dbmux.errors import BackendRefused
 from dbmux.lexer import Token, tokens
 from dbmux.query import AlterSchema, Kind, RenameTable
 from dbmux.sql.classify import classify
+from dbmux.sql.footprint import is_volatile
 from dbmux.sql.modes import logged_lexer_flags, logged_modes
 from dbmux.sql.names import read_name
 from dbmux.sql.statement import Statement as Parsed
 from dbmux.sql.statement import read
-from dbmux.sync.table import TableName, quoted
+from dbmux.sync.table import Ask, NoSuchTable, TableName, describe, quoted
 from dbmux.sync.target import STRICT_MODE, Change, Target
 from dbmux.wire.binlog.charsets import text_in_utf8
 from dbmux.wire.binlog.events import Statement
@@ -53,6 +54,14 @@ _AUTO_INCREMENT = re.compile(rb" AUTO_INCREMENT=\d+")
 _PART = re.compile(r"`((?:[^`]|``)+)`|([^`.]+)")
 # A comment that is code to some servers, and what they read of it.
 _CODE = re.compile(rb"/\*M?!\d{0,6}(.*)\*/", re.DOTALL)
+
+# Of what may be another value each time: what is of the moment, which is the source's, and what is none of it.
+_REPEATED = frozenset(
+    (
+        *("CURDATE", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "CURTIME", "DEFAULT", "LOCALTIME"),
+        *("LOCALTIMESTAMP", "NOW", "UNIX_TIMESTAMP", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP"),
+    )
+)
 
 
 class Sort(Enum):
@@ -167,6 +176,37 @@ def _tables(statement: Statement, names: Iterable[str]) -> tuple[TableName, ...]
         *schema, table = [ticked.replace("``", "`") or bare for ticked, bare in _PART.findall(name)] or [""]
         found.append(TableName(schema[0] if schema else statement.schema, table))
     return tuple(found)
+
+
+async def why_not_repeatable(ask: Ask, statement: Statement, tables: Iterable[TableName] | None) -> str:
+    """Why rows that are there would get other values of it than those of the source; empty where they get the same.
+    Whoever asks the target comes in."""
+    text = text_in_utf8(statement)
+    parsed = read(text, 0, logged_lexer_flags(statement.sql_mode)) if text is not None else None
+    for one in parsed or ():
+        if not {"ALTER", "ADD"} <= set(one.words):
+            continue
+        words = [(at, word) for at, word in enumerate(one.words) if one.kinds[at] == Token.WORD]
+        for at, word in words:
+            if (is_volatile(one, at) and word not in _REPEATED) or word == "NEXTVAL" or one.starts(at, "NEXT", "VALUE"):
+                return f"what {word} gives cannot be repeated"
+        # With a number behind it, it is what the next row gets.
+        if any(word == "AUTO_INCREMENT" and not _is_number(one, at + 1) for at, word in words):
+            for name in tables or ():
+                if await _is_without_order(ask, name):
+                    return f"{name} has no key that tells in which order its rows are numbered"
+    return ""
+
+
+def _is_number(parsed: Parsed, at: int) -> bool:
+    return parsed.word(at) == "=" or parsed.kind(at) == Token.NUMBER
+
+
+async def _is_without_order(ask: Ask, name: TableName) -> bool:
+    try:
+        return (await describe(ask, name)).key is None
+    except NoSuchTable:
+        return False
 
 
 async def define(target: Target, statement: Statement) -> None:

@@ -60,13 +60,8 @@ def _string_writer(column: Column) -> Callable[[bytes], bytes]:
     charset = charset_of(column.collation)
     if charset is not None and charset.name != "binary":
         name = charset.name.encode()
-        write = _bytes(b"_" + name + b" ") if charset.codec is None or charset.is_strict else _text(name)
-    else:
-        write = _text(b"utf8mb4") if column.type in _CHOICES else _bytes(b"")
-    if column.type != T.ENUM:
-        return write
-    # What was no element when it was written is number 0; of a SET, there is no such thing.
-    return lambda value: write(value) if value in column.elements else b"0"
+        return _bytes(b"_" + name + b" ") if charset.codec is None or charset.is_strict else _text(name)
+    return _text(b"utf8mb4") if column.type in _CHOICES else _bytes(b"")
 
 
 def _decimal(value: bytes) -> bytes:

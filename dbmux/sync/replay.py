@@ -29,7 +29,16 @@ from dbmux.config.model import Account, OnDefinition
 from dbmux.errors import BackendRefused, DbMuxError
 from dbmux.sync import places
 from dbmux.sync.apply import Writer
-from dbmux.sync.definition import Meaning, Sort, define, fingerprint, meaning_of, tables_in, wait_for_others
+from dbmux.sync.definition import (
+    Meaning,
+    Sort,
+    define,
+    fingerprint,
+    meaning_of,
+    tables_in,
+    wait_for_others,
+    why_not_repeatable,
+)
 from dbmux.sync.fitness import problem_of
 from dbmux.sync.places import Definition, Place
 from dbmux.sync.readiness import findings, retention_s, settings_of
@@ -503,8 +512,14 @@ class _Repeater:
         elif on_definition is OnDefinition.APPLY and share is _Share.A_PART:
             raise self._halt(statement, "tables that are not mirrored belong to it", "do it to the mirrored ones")
         elif on_definition is OnDefinition.APPLY:
+            await self._require_repeatable(statement, meaning)
             await self._define(statement, meaning)
         self._forget(statement, meaning)
+
+    async def _require_repeatable(self, statement: Statement, meaning: Meaning) -> None:
+        # What has run already has been found so before.
+        if not self._has_run and (why := await why_not_repeatable(self._target.ask, statement, meaning.tables)):
+            raise self._halt(statement, f"{why}; the rows must get the values of {self._task.source.name}")
 
     async def _share(self, statement: Statement, meaning: Meaning) -> _Share:
         # What was begun, here or by hand, is finished, though the tables may be gone for which it was begun.

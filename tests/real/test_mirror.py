@@ -89,6 +89,15 @@ WRITES = (
         ("INSERT INTO renewed VALUES (1, 1, '2020-01-01')", "UPDATE renewed SET b = 2, c = c"),
     ),
     (
+        "no element of an ENUM, and an empty one",
+        "CREATE TABLE wrong (a INT PRIMARY KEY, b ENUM('', 'x'), c VARCHAR(9))",
+        (
+            "SET sql_mode = ''", "INSERT INTO wrong VALUES (1, 'y', 'a'), (2, '', 'b')",
+            "UPDATE wrong SET b = 'y', c = 'c' WHERE a = 2", "UPDATE wrong SET a = 3 WHERE a = 2",
+            "INSERT INTO wrong VALUES (4, '', 'd')",
+        ),
+    ),
+    (
         "rolled back",
         "CREATE TABLE rolled (a INT PRIMARY KEY)",
         (
@@ -409,15 +418,18 @@ def test_what_cannot_be_followed_halts_it_with_a_remedy(
 
 
 @pytest.mark.parametrize("pair", ONE_PAIR, indirect=True, ids=" to ".join)
-def test_a_definition_that_the_target_refuses_halts_it(pair: tuple[Node, Node]) -> None:
+@pytest.mark.parametrize(
+    ("key", "column"), [("PRIMARY KEY", "INET6"), ("", "INT AUTO_INCREMENT UNIQUE")], ids=["refused", "without order"]
+)
+def test_a_definition_that_cannot_be_repeated_halts_it(pair: tuple[Node, Node], key: str, column: str) -> None:
     async def scenario(found: Pair) -> None:
-        found.both("CREATE TABLE t (a INT PRIMARY KEY)")
+        found.both("DROP TABLE IF EXISTS t", f"CREATE TABLE t (a INT {key})")
         await found.begin()
 
-        found.write("INSERT INTO t VALUES (1)", "ALTER TABLE t ADD COLUMN b INET6")
+        found.write("INSERT INTO t VALUES (1)", f"ALTER TABLE t ADD COLUMN b {column}")
 
-        assert "ADD COLUMN b INET6" in await found.until(MirrorState.HALTED)
-        assert found.rows(found.target, "SELECT a FROM t") == [("1",)]
+        assert f"ADD COLUMN b {column}" in await found.until(MirrorState.HALTED)
+        assert found.rows(found.target, "SELECT * FROM t") == [("1",)]
 
     mirrored(*pair, schema(pair, "refused"), scenario)
 

@@ -77,6 +77,9 @@ def selected(case: Case, way: Way) -> str:
         return "c + 0e0"
     if kind == "bit" or (kind in ("enum", "set") and way.metadata != "FULL"):
         return "CAST(c AS UNSIGNED)"
+    if kind == "enum":
+        # What is none of its elements is shown as an empty string, which may be one.
+        return "IF(c = 0, '0', c)"
     return "c"
 
 

@@ -33,7 +33,7 @@ def target(
         columns=tuple(
             TableColumn(
                 name=column.name or "",
-                type="",
+                type="varchar(9)" if column.type is LoggedType.VARCHAR else "",
                 family=FAMILIES.get(column.type, Family.ENUM),
                 charset="latin1" if column.type is LoggedType.VARCHAR else "",
                 generated="a + 1" if column.name in generated else "",
@@ -144,15 +144,42 @@ def test_columns_are_found_by_name_and_may_be_more_there() -> None:
     ]
 
 
-def test_an_enum_without_an_element_is_written_leniently_and_alone() -> None:
-    writer = Writer(target(ID, CHOICE), layout(ID, CHOICE))
+def test_of_a_row_whose_enum_has_no_element_nothing_else_is_written_leniently() -> None:
+    writer = Writer(target(ID, CHOICE, TEXT), layout(ID, CHOICE, TEXT))
 
-    assert written(writer, ChangeKind.INSERT, (None, (1, b"x")), (None, (2, b""))) == [
+    assert written(writer, ChangeKind.INSERT, (None, (1, b"x", b"a")), (None, (2, 0, b"b"))) == [
+        Change(b"INSERT INTO `shop`.`t``x` (`id`,`e`,`b`) VALUES (2,1,'b')", 1),
         LENIENT,
-        Change(b"INSERT INTO `shop`.`t``x` (`id`,`e`) VALUES (2,0)", 1),
+        Change(b"UPDATE `shop`.`t``x` SET `e`=0 WHERE `id`=2", 1),
         STRICT,
-        Change(b"INSERT INTO `shop`.`t``x` (`id`,`e`) VALUES (1,'x')", 1),
+        Change(b"INSERT INTO `shop`.`t``x` (`id`,`e`,`b`) VALUES (1,'x','a')", 1),
     ]
+    assert written(writer, ChangeKind.UPDATE, ((1, b"x", b"a"), (3, 0, b"b")), ((3, 0, b"b"), (3, 0, b"c"))) == [
+        LENIENT,
+        Change(b"UPDATE `shop`.`t``x` SET `e`=0 WHERE `id`=1", 1),
+        STRICT,
+        Change(b"UPDATE `shop`.`t``x` SET `id`=3,`b`='b' WHERE `id`=1", 1),
+        Change(b"UPDATE `shop`.`t``x` SET `b`='c' WHERE `id`=3", 1),
+    ]
+
+
+def test_without_a_key_a_row_whose_enum_gets_no_element_is_found_as_it_is_by_then() -> None:
+    writer = Writer(target(ID, CHOICE, key=(), renewed=("id",)), layout(ID, CHOICE))
+
+    changes = written(writer, ChangeKind.UPDATE, ((1, b"x"), (2, 0)))
+
+    assert [change.sql[20:] for change in changes if change.sql.startswith(b"UPDATE")] == [
+        b" SET `e`=0,`id`=`id` WHERE `id`<=>1 AND `e`<=>'x' LIMIT 1",
+        b" SET `id`=2 WHERE `id`<=>1 AND `e`<=>0 LIMIT 1",
+    ]
+
+
+def test_an_empty_string_may_be_an_element() -> None:
+    choice = Column(type=LoggedType.ENUM, name="e", elements=(b"", b"y"), collation=UTF8MB4)
+
+    (change,) = written(Writer(target(ID, choice), layout(ID, choice)), ChangeKind.INSERT, (None, (1, b"")))
+
+    assert change.sql.endswith(b"(1,'')")
 
 
 @pytest.mark.parametrize(

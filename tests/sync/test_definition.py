@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from dbmux.sync.definition import Meaning, Sort, meaning_of
+from dbmux.sync.definition import Meaning, Sort, meaning_of, why_not_repeatable
 from dbmux.sync.table import TableName
 from dbmux.wire.binlog.events import Statement
+from dbmux.wire.rows import TextRow
 
 S = Sort
 UTF8MB4 = 45
@@ -103,3 +106,35 @@ def test_a_text_in_an_unknown_character_set_is_a_write_to_anything() -> None:
 def test_a_statement_is_read_in_its_own_mode(sql_mode: int, sort: Sort) -> None:
     # With NO_BACKSLASH_ESCAPES the comment ends behind the backslash.
     assert meaning(r"CREATE TABLE t (a INT COMMENT '\') SELECT 1 # ')", sql_mode).sort is sort
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "told"),
+    [
+        ("ALTER TABLE t ADD a CHAR(36) DEFAULT (UUID())", 1, "UUID"),
+        ("ALTER TABLE t ADD COLUMN a DOUBLE DEFAULT RAND()", 1, "RAND"),
+        ("ALTER TABLE t ADD a VARCHAR(99) DEFAULT CURRENT_USER", 1, "CURRENT_USER"),
+        ("ALTER TABLE t ADD a INT DEFAULT (NEXT VALUE FOR s)", 1, "NEXT"),
+        ("ALTER TABLE t ADD a INT AUTO_INCREMENT UNIQUE", 0, "shop.t has no key"),
+        ("ALTER TABLE t ADD a INT AUTO_INCREMENT UNIQUE", 1, ""),
+        ("ALTER TABLE t ADD INDEX (a), AUTO_INCREMENT = 7", 0, ""),
+        ("ALTER TABLE t ADD INDEX (a), AUTO_INCREMENT 7", 0, ""),
+        ("ALTER TABLE t ADD a DATETIME DEFAULT NOW(), ADD `uuid` INT DEFAULT (1 + 1)", 0, ""),
+        # It has no rows yet.
+        ("CREATE TABLE t (a CHAR(36) DEFAULT (UUID()), b INT AUTO_INCREMENT UNIQUE)", 0, ""),
+    ],
+)
+def test_what_gives_rows_other_values_each_time_is_not_repeated(text: str, keys: int, told: str) -> None:
+    async def ask(question: bytes) -> list[TextRow]:
+        answers: dict[bytes, list[TextRow]] = {
+            b"SELECT ENGINE": [(b"InnoDB", b"1")],
+            b"SELECT COLUMN_NAME": [(b"k", b"int", None, None, b"NO", b"", b"")],
+            b"SELECT INDEX_NAME": [(b"PRIMARY", b"k", None, b"")] * keys,
+        }
+        return next((rows for words, rows in answers.items() if question.startswith(words)), [])
+
+    statement = Statement("shop", text.encode(), 0, UTF8MB4)
+    why = asyncio.run(why_not_repeatable(ask, statement, meaning_of(statement).tables))
+
+    assert told in why
+    assert bool(why) is bool(told)

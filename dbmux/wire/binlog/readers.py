@@ -7,7 +7,7 @@ about types any more. The same source runs interpreted and compiled (readers.pxd
 
 A value is what a SELECT in the text protocol gives, as exact and as cheap as can be:
 
-- `int`: integers, YEAR, BIT; ENUM and SET where the log does not tell their elements.
+- `int`: integers, YEAR, BIT; ENUM and SET where the log does not tell their elements; 0 for none of an ENUM's.
 - `float`: FLOAT (widened, without a loss) and DOUBLE.
 - `bytes` as the column has them: strings in its own character set, ENUM and SET likewise, BINARY with its zeros,
   GEOMETRY (its SRID, then WKB), VECTOR.
@@ -247,11 +247,11 @@ class Choice(Reader):
 
     def __init__(self, width: int, elements: tuple[bytes, ...]) -> None:
         self.width = width
-        # Number 0 is what was no element when it was written.
-        self.elements = (b"", *elements)
+        # Number 0 is what was no element when it was written. It is no empty string, which may be an element.
+        self.elements = (0, *elements)
 
     def read(self, cursor: Cursor) -> object:
-        """The element."""
+        """The element, or 0."""
         number = cursor.length(self.width)
         if number >= len(self.elements):
             raise broken(f"an ENUM of {len(self.elements) - 1} elements has number {number}")
