@@ -60,8 +60,9 @@ def _is_shorter(column: Column, logged: LoggedColumn) -> bool:
         case "varchar":
             # It counts characters; the log tells the bytes that these may take, and one more where they are compressed.
             charset = charset_of(logged.collation)
+            width = _WIDTHS.get(charset.name, 1) if charset is not None else max(_WIDTHS.values())
             room = logged.size - (logged.type is T.VARCHAR_COMPRESSED)
-            return is_long or int(column.arguments) < room // _WIDTHS.get(charset.name if charset else "", 1)
+            return is_long or int(column.arguments) < room // width
         case base:
             length = _LENGTHS[base]
             return length < logged.size if is_long else logged.size >= 1 << 8 * length

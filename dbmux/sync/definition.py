@@ -99,7 +99,7 @@ def meaning_of(statement: Statement) -> Meaning:
     text, flags = text_in_utf8(statement), logged_lexer_flags(statement.sql_mode)
     if text is None:
         return Meaning(Sort.WRITES, None)
-    meanings = {_meaning(statement, reading, flags) for reading in _readings(text, flags)}
+    meanings = {_meaning(statement, reading, flags) for reading in set(_readings(text, flags))}
     return meanings.pop() if len(meanings) == 1 else Meaning(Sort.WRITES, None)
 
 

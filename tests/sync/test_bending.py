@@ -43,6 +43,8 @@ from dbmux.wire.binlog.columns import LoggedType as T
         (Column(type=T.INT24), F.FLOAT, "float", ""),
         (Column(type=T.LONGLONG), F.DOUBLE, "double", "digits"),
         (Column(type=T.LONG), F.INTEGER, "tinyint", ""),
+        # Of a character set that is not known nobody can say how many characters these are.
+        (Column(type=T.VARCHAR, size=40, collation=9999), F.TEXT, "varchar(10)", ""),
     ],
 )
 def test_a_column_holds_or_refuses_values_or_it_is_told_what_it_drops(
