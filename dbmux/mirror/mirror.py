@@ -175,7 +175,9 @@ class Mirror:
 
     async def _attend(self) -> NoReturn:
         while True:
-            await self._wanted.wait()
+            # A pause may come before it is seen that there was none.
+            while not self._wanted.is_set():
+                await self._wanted.wait()
             self._feeding = feeding = asyncio.create_task(self._feed(), name=f"mirror {self.task.name}")
             try:
                 await asyncio.wait((feeding,))

@@ -76,6 +76,29 @@ def test_a_pause_holds_until_it_is_resumed() -> None:
     assert [event.state for event in told if isinstance(event, MirrorChanged)] == ["paused", "starting"]
 
 
+def test_a_pause_right_behind_a_resume_holds() -> None:
+    async def scenario() -> list[Event]:
+        told: list[Event] = []
+        found = mirror(told.append)
+        found.pause()
+        attending = asyncio.create_task(found.attend())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+        found.resume()
+        found.pause()
+
+        # It would have found by then that nobody answers.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        attending.cancel()
+        return told
+
+    told = asyncio.run(scenario())
+
+    assert [event.state for event in told if isinstance(event, MirrorChanged)] == ["paused", "starting", "paused"]
+
+
 def test_a_beginning_that_fails_leaves_a_pause_a_pause() -> None:
     async def scenario() -> MirrorState:
         found = mirror(lambda event: None)
