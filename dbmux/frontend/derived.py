@@ -60,6 +60,8 @@ _FITS = {
     JSON: b"xo",
     GEOMETRY: b"iunfdmhxo",
 }
+_MOMENTS = bytes((DATE, DATETIME, TIME))
+_AT_ODDS = {TEXT: _NUMBERS + _MOMENTS} | dict.fromkeys(_NUMBERS, bytes((TEXT, UNREAD)) + _MOMENTS)
 # What a parameter of a type becomes by a text, when the statement is prepared anew.
 _MADE_OF_TEXT = {
     (INTEGER, WHOLE): INTEGER,
@@ -132,6 +134,14 @@ def derived_after(derived: bytes, values: bytes, at_first: bytes) -> bytes:
     # What no single execution brings about cannot be had again.
     is_reachable = after == at_first or (not fits(at_first, after) and _made_anew(at_first, after) == after)
     return after if is_reachable else UNKNOWN
+
+
+def are_at_odds(places: bytes, values: bytes) -> bool:
+    """Whether one of these values is of another sort than its place, by the types at first.
+
+    If such a value changes the types, later ones are compared as something else: text as numbers, say.
+    """
+    return any(value in _AT_ODDS.get(place, b"") for place, value in zip(places, values, strict=False))
 
 
 def rehearsal(statement: int, derived: bytes, capabilities: int) -> bytes:

@@ -14,6 +14,7 @@ cdef class Statement:
     cdef public bint is_apart
     cdef public bint is_astray
     cdef public bint is_bare
+    cdef public bint is_bent
     cdef public bint is_changed
     cdef public bint is_derailed
     cdef public bint is_homeless

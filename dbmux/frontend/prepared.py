@@ -60,6 +60,7 @@ class Statement:
         "is_apart",
         "is_astray",
         "is_bare",
+        "is_bent",
         "is_changed",
         "is_derailed",
         "is_homeless",
@@ -88,6 +89,8 @@ class Statement:
         self.fitting = b""
         # Whether the execution under way leaves the server's statement with types that are not known.
         self.is_derailed = False
+        # Whether it changes something, and only a repeated execution could bring about its types elsewhere.
+        self.is_bent = False
         # Whether it shares no server's statement: one with the same text has long data or an open cursor.
         self.is_apart = False
         # Whether it is prepared without a schema, because the session has none to come back to.
@@ -240,22 +243,22 @@ class Statements:
         return statement
 
     def check_types(self, statement: Statement, data: bytes) -> bytes:
-        """The types of the values in an execution.
+        """The types of the values in an execution; nothing if they were never told, and all are NULL.
 
-        Raises MySQLError 1210 when they were never told, and ProtocolError for a malformed command. The server cannot
-        say it: whoever shares the statement there may have told it types.
+        Raises MySQLError 1210 when those of others were not, and ProtocolError for a malformed command. The server
+        cannot say it: whoever shares the statement there may have told it types.
         """
         if data[4] != Command.STMT_EXECUTE:
             return statement.types
         reader = Reader(data[NUMBER_END:])
         count = self._count(statement, reader)
         if count:
-            reader.take((count + 7) // 8)
+            nulls = reader.integer((count + 7) // 8)
             if reader.integer(1):
                 begin = reader.position
                 end = _types_end(reader, count, bool(self.capabilities & Capability.QUERY_ATTRIBUTES))
                 return data[NUMBER_END + begin : NUMBER_END + end]
-            if not statement.types:
+            if not statement.types and ~nulls & (1 << count) - 1:
                 raise MySQLError(ErrorCode.NO_TYPES, "values came whose types were never sent; send both together")
         return statement.types
 
@@ -323,7 +326,7 @@ class Statements:
             statement.types = tail[flag_at + 1 : end]
             connection.bound[server_id] = statement.types
             return tail
-        if connection.bound.get(server_id) == statement.types:
+        if not statement.types or connection.bound.get(server_id) == statement.types:
             return tail
         connection.bound[server_id] = statement.types
         return tail[:flag_at] + b"\x01" + statement.types + tail[flag_at + 1 :]

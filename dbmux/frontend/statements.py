@@ -18,7 +18,7 @@ from dbmux.backend.connection import Answer, Connection, Debt, Exchange, Stateme
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
-from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, fits, rehearsal, sent
+from dbmux.frontend.derived import UNKNOWN, are_at_odds, derived_after, derived_at_first, fits, rehearsal, sent
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import EXECUTE, Statement, Statements, are_texts, in_packets, number_in, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
@@ -231,7 +231,10 @@ class StatementTenant(CachedTenant):
                 statement.is_apart = True
 
     def _keys_in_use(self) -> set[StatementKey]:
-        return {statement.key for statement in self._in_use()}
+        assert self._statements is not None
+        pins, by_id = self.carried.pins, self._statements.by_id
+        pinned = [each for each in by_id.values() if pins and PinKey(PinReason.SQL_PREPARED, f"#{each.id}") in pins]
+        return {statement.key for statement in (*self._in_use(), *pinned)}
 
     def _in_use(self) -> list[Statement]:
         assert self._statements is not None
@@ -296,7 +299,12 @@ class StatementTenant(CachedTenant):
         if _asks_for_cursor(data):
             # It keeps the connection until the last row is fetched, and what else the session does comes there too.
             query = replace(query, access=Access.UNSURE, is_digest_wide=False)
-        elif self._is_in_use() or statement.is_derailed or data[4] == Command.MARIADB_STMT_BULK_EXECUTE:
+        elif (
+            self._is_in_use()
+            or statement.is_derailed
+            or statement.is_bent
+            or data[4] == Command.MARIADB_STMT_BULK_EXECUTE
+        ):
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
         elif self._cache is not None and not self._is_bypassed:
@@ -317,6 +325,8 @@ class StatementTenant(CachedTenant):
         if derived == UNKNOWN and not is_followed:
             derived = derived_after(at_first, values, at_first)
         statement.is_derailed = derived == UNKNOWN
+        if derived != statement.derived and not statement.can_be_rehearsed and are_at_odds(at_first, values):
+            statement.is_bent = True
         if not statement.is_derailed:
             statement.derived = derived
         elif not is_followed:
@@ -333,7 +343,7 @@ class StatementTenant(CachedTenant):
     def _follow_derailed(self, statement: Statement, connection: Connection, now: float) -> None:
         # Nobody else may execute it, nor this session anything but it; the others do without what was before.
         key, statement.is_derailed = statement.key, False
-        if statement.can_be_rehearsed and key in connection.statements:
+        if (statement.can_be_rehearsed or statement.is_bent) and key in connection.statements:
             statement.derived, statement.is_apart = UNKNOWN, True
             connection.rename_statement(key, statement.key)
             self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", now)
@@ -491,6 +501,8 @@ class StatementTenant(CachedTenant):
                 carried.unpin(PinReason.CURSOR, what)
                 if statement.is_derailed:
                     self._follow_derailed(statement, connection, now)
+                elif statement.is_bent:
+                    carried.pin(PinReason.SQL_PREPARED, f"#{what}", now)
                 if status & Status.CURSOR_EXISTS and not connection.scanner.error:
                     carried.pin(PinReason.CURSOR, what, now)
                     # It found its rows already, and only the server knows how many.

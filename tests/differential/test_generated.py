@@ -22,7 +22,7 @@ from tests.differential.steps import ALL, Scenario
 SEEDS = range(50)
 # The last one: what was counted before a change of user, when the connection is the same after it.
 CROWDED_SEEDS = (*range(15), 4148678976)
-TYPES_SEEDS = range(10)
+TYPES_SEEDS = range(20)
 LONG = 80
 # For how long what fails is made shorter.
 SHRINKING_S = 20.0

@@ -9,7 +9,6 @@ import pytest
 
 from dbmux.query import PinReason
 from tests.differential.conftest import CACHED, FORCED, FREE, RELAYED, SECONDS, SPLIT, Stages
-from tests.differential.known import KNOWN, KNOWN_OTHERWISE, Where, defect_of
 from tests.differential.sequences import COVERS, SCENARIOS
 from tests.differential.stage import Stage
 from tests.differential.steps import ALL, DEPRECATE_EOF, MARIADB_10, MYSQL, TRACK, Scenario, scenario
@@ -20,15 +19,14 @@ NAMES = [scenario.name for scenario in SCENARIOS]
 FRAMED = SCENARIOS if SECONDS else (*binary.SCENARIOS, *routines.SCENARIOS)
 
 
-def cases(scenarios: Sequence[Scenario], known: Where) -> list[object]:
+def cases(scenarios: Sequence[Scenario]) -> list[object]:
     """Each scenario on each of its servers."""
-    told: list[object] = []
-    for server in sorted(ALL):
-        for each in (each for each in scenarios if server in each.servers):
-            why = defect_of(each.name, server, known)
-            marks = [pytest.mark.xfail(reason=why, strict=True)] if why else []
-            told.append(pytest.param(each, server, id=f"{server}-{each.name}", marks=marks))
-    return told
+    return [
+        pytest.param(each, server, id=f"{server}-{each.name}")
+        for server in sorted(ALL)
+        for each in scenarios
+        if server in each.servers
+    ]
 
 
 def examine(stage: Stage, scenario: Scenario) -> None:
@@ -40,19 +38,19 @@ def examine(stage: Stage, scenario: Scenario) -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS))
 def test_the_same_through_dbmux_as_direct(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(FORCED, server), scenario)
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, KNOWN))
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS))
 def test_the_same_through_a_group_with_replicas(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(SPLIT, server), scenario)
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, {}))
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS))
 def test_the_same_when_connections_are_given_away_only_if_needed(
     scenario: Scenario, server: str, stages: Stages
 ) -> None:
@@ -68,13 +66,13 @@ FROM_MEMORY = [
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(FROM_MEMORY, KNOWN))
+@pytest.mark.parametrize("scenario, server", cases(FROM_MEMORY))
 def test_the_same_from_memory(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(CACHED, server), scenario)
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(SCENARIOS, {}))
+@pytest.mark.parametrize("scenario, server", cases(SCENARIOS))
 def test_the_same_over_a_relayed_login(scenario: Scenario, server: str, stages: Stages) -> None:
     examine(stages(RELAYED, server), scenario)
 
@@ -91,7 +89,7 @@ def test_relayed_sessions_have_connections_that_others_left(server: str, stages:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("scenario, server", cases(FRAMED, KNOWN_OTHERWISE))
+@pytest.mark.parametrize("scenario, server", cases(FRAMED))
 def test_the_same_in_the_framing_of_other_clients(scenario: Scenario, server: str, stages: Stages) -> None:
     if server == MARIADB_10:
         other = replace(scenario, capabilities=scenario.capabilities | DEPRECATE_EOF)
@@ -116,4 +114,3 @@ def test_every_reason_to_pin_has_scenarios() -> None:
 
 def test_scenarios_are_told_apart_by_their_names() -> None:
     assert len(set(NAMES)) == len(NAMES)
-    assert {name for name, _ in (*KNOWN, *KNOWN_OTHERWISE)} <= set(NAMES)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from dbmux.frontend.derived import UNKNOWN, derived_after, derived_at_first, read, recast, rehearsal, sent
+from dbmux.frontend.derived import UNKNOWN, are_at_odds, derived_after, derived_at_first, read, recast, rehearsal, sent
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldFlag, FieldType
 from dbmux.wire.statements import ParameterType, Prepared, parse_execute
@@ -96,6 +96,25 @@ def test_of_a_text_it_counts_what_it_reads_like(text: bytes, what: bytes) -> Non
 )
 def test_an_execution_changes_the_types_as_mysql_does(derived: bytes, values: bytes, after: bytes) -> None:
     assert derived_after(derived, values, b"s" * len(derived)) == after
+
+
+@pytest.mark.parametrize(
+    ("places", "values", "are_so"),
+    [
+        (b"s", b"i", True),
+        (b"s", b"m", True),
+        (b"i", b"s", True),
+        (b"i", b"d", True),
+        (b"is", b"fo", False),
+        (b"i", b"x", False),
+        (b"m", b"i", False),
+        (b"d", b"m", False),
+        (b"i", b"0", False),
+        (b"j", b"s", False),
+    ],
+)
+def test_values_are_at_odds_with_places_for_another_sort(places: bytes, values: bytes, are_so: bool) -> None:
+    assert are_at_odds(places, values) is are_so
 
 
 @given(PLACES, VALUES)

@@ -10,7 +10,7 @@ from dbmux.errors import ErrorCode
 from dbmux.events import Pinned, Unpinned
 from dbmux.frontend.prepared import number_in, renumbered
 from dbmux.wire import packet
-from dbmux.wire.columns import Column, FieldType
+from dbmux.wire.columns import Column, FieldFlag, FieldType
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status
 from dbmux.wire.server import CommandReceived, ServerProtocol
@@ -103,26 +103,18 @@ def test_a_read_gets_the_types_of_before_on_a_connection_that_never_ran_it() -> 
         number, text = bytes((FieldType.LONGLONG, 0)), bytes((FieldType.VAR_STRING, 0))
         async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
             one, two = await client(proxy.port), await client(proxy.port)
-            for statement in (b"SELECT ?", b"DELETE FROM t WHERE a = ?"):
-                await one.ask(Command.STMT_PREPARE, statement)
-            for each in (ONE, TWO):
-                await one.ask(Command.STMT_EXECUTE, each + ONCE + b"\x00\x01" + number + b"\x05" + bytes(7))
+            await one.ask(Command.STMT_PREPARE, b"SELECT ?")
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + number + b"\x05" + bytes(7))
             await two.ask(Command.RESET_CONNECTION, b"")
             already_asked = len(proxy.backend.commands)
 
-            for each in (ONE, TWO):
-                await one.ask(Command.STMT_EXECUTE, each + ONCE + b"\x00\x01" + text + b"\x01x")
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + text + b"\x01x")
 
             asked = proxy.backend.commands[already_asked:]
             told = [body for _, body in asked if b"?" in body or b"limit" in body]
-            assert told == [
-                b"SELECT ?",
-                b"SET sql_select_limit=0",
-                b"SET sql_select_limit=DEFAULT",
-                b"DELETE FROM t WHERE a = ?",
-            ]
-            executed = [body[len(ONE + ONCE) + 2 :] for number, body in asked if number == Command.STMT_EXECUTE]
-            assert executed == [number + b"\x01" + bytes(7), text + b"\x01x", text + b"\x01x"]
+            assert told == [b"SELECT ?", b"SET sql_select_limit=0", b"SET sql_select_limit=DEFAULT"]
+            executed = [body[len(EXECUTION) + 2 :] for number, body in asked if number == Command.STMT_EXECUTE]
+            assert executed == [number + b"\x01" + bytes(7), text + b"\x01x"]
             one.close()
             two.close()
 
@@ -131,8 +123,9 @@ def test_a_read_gets_the_types_of_before_on_a_connection_that_never_ran_it() -> 
 
 def test_a_write_gets_numbers_for_text_where_numbers_came_before_on_a_connection_that_never_ran_it() -> None:
     async def scenario() -> None:
+        place = Column(name=b"?", type=FieldType.LONGLONG, flags=FieldFlag.UNSIGNED)
         number, text = bytes((FieldType.LONGLONG, 0)), bytes((FieldType.VAR_STRING, 0))
-        async with running(Preparing(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+        async with running(Preparing(place), connections=1, users={"app": PASSWORD.decode()}) as proxy:
             one, two = await client(proxy.port), await client(proxy.port)
             await one.ask(Command.STMT_PREPARE, b"DELETE FROM t WHERE a = ?")
             await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + number + b"\x05" + bytes(7))
@@ -150,6 +143,40 @@ def test_a_write_gets_numbers_for_text_where_numbers_came_before_on_a_connection
             ]
             one.close()
             two.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("place", "type_", "value", "reasons"),
+    [
+        (FieldType.VAR_STRING, FieldType.LONGLONG, bytes(8), ["PREPARE"]),
+        (FieldType.VAR_STRING, FieldType.DATETIME, b"\x00", ["PREPARE"]),
+        # As drivers send each number that have only doubles.
+        (FieldType.LONGLONG, FieldType.DOUBLE, bytes(8), []),
+        (FieldType.VAR_STRING, FieldType.BLOB, b"\x01x", []),
+    ],
+)
+def test_a_write_that_got_another_sort_of_value_than_its_place_is_for_keeps_its_connection(
+    place: FieldType, type_: FieldType, value: bytes, reasons: list[str]
+) -> None:
+    async def scenario() -> None:
+        async with running(
+            Preparing(Column(name=b"?", type=place)), connections=1, users={"app": PASSWORD.decode()}
+        ) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"DELETE FROM t WHERE a = ?")
+
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + bytes((type_, 0)) + value)
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + bytes((FieldType.VAR_STRING, 0)) + b"\x01x")
+            was_kept = not proxy.of(Unpinned)
+            one.conversation.send(one.protocol.command(Command.STMT_CLOSE, ONE))
+            await one.ask(Command.PING)
+
+            assert was_kept
+            assert [event.reason for event in proxy.of(Pinned)] == reasons
+            assert [event.reason for event in proxy.of(Unpinned)] == reasons
+            one.close()
 
     run(scenario)
 
