@@ -690,7 +690,7 @@ class Carried:
         self.state = replace(self.state.when_reset(), names=self._reset_names, variables=self._first)
         self.insert_id = 0
         self.row_count = 0
-        self.warnings = None
+        self.warnings, self._warnings_counted = None, 0
         # Which names the connection itself has now depends on with which it logged in, perhaps for another session.
         connection.forget_session()
         if owed:

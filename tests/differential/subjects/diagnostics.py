@@ -50,6 +50,17 @@ OF_EACH_NUMBER = (
 
 SCENARIOS = (
     scenario(
+        "warnings from before a reset are not counted with those behind it",
+        WARNS,
+        Raw(RESET_CONNECTION),
+        "GET DIAGNOSTICS CONDITION 1 @a = RETURNED_SQLSTATE",
+        COUNTS,
+        WARNS,
+        ChangeUser(),
+        "GET DIAGNOSTICS CONDITION 1 @a = RETURNED_SQLSTATE",
+        COUNTS,
+    ),
+    scenario(
         "an error that is not kept is counted",
         "SET max_error_count = 0",
         "SELECT * FROM missing",
