@@ -236,6 +236,7 @@ class Engine:
             failed_logins=config.limits.failed_logins,
             inspect_max=config.limits.inspect_max,
             prepared_max=config.limits.prepared_max,
+            prepared_types=config.prepared_types,
             cache=self.cache if config.is_cached else None,
             login_timeout_s=config.timeouts.login,
             pool_wait_s=config.timeouts.pool_wait,

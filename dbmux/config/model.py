@@ -75,6 +75,13 @@ class LoginMode(StrEnum):
     LEARN = "learn"
 
 
+class PreparedTypes(StrEnum):
+    """What becomes of a prepared write whose types only its connection has."""
+
+    PIN = "pin"
+    SHARE = "share"
+
+
 class SendProxy(StrEnum):
     """Whether a backend is told the client's address by the PROXY protocol, and in which version."""
 
@@ -584,6 +591,8 @@ class Config(Section):
     """Time limits."""
     limits: Limits = Limits()
     """Bounds on what clients may take."""
+    prepared_types: PreparedTypes = PreparedTypes.PIN
+    """Whether a prepared write that got values of another sort than its places are for keeps its connection."""
     live: Live = Live()
     """What is pointed out in the live interface and by `dbmux tail`."""
     log: StatementLog = StatementLog()

@@ -16,12 +16,15 @@ from math import isfinite
 
 from dbmux.wire import packet
 from dbmux.wire.columns import FieldType, parse_column
+from dbmux.wire.handshake import Greeting
 from dbmux.wire.rows import Moment, Span, Typed, Value
 from dbmux.wire.statements import Execute, ParameterType, parse_types
 
 NULL, TEXT, INTEGER, UNSIGNED, DECIMAL, DOUBLE, DATE, DATETIME, TIME, YEAR, BIT, JSON, GEOMETRY = b"0siunfdmhybjg"
 # Texts that read like a whole number, like another number, and of which that is not known.
 WHOLE, NUMERAL, UNREAD = b"wxo"
+# Older ones take each value for what it is (manual page "PREPARE Statement").
+_SINCE = (8, 0, 22)
 # Instead of letters.
 UNKNOWN = b""
 _LETTERS: dict[int, int] = {
@@ -91,6 +94,11 @@ _EXAMPLES: dict[int, tuple[int, Value]] = {
     TEXT: (FieldType.VAR_STRING, b""),
     NULL: (FieldType.NULL, None),
 }
+
+
+def derives(greeting: Greeting) -> bool:
+    """Whether this server keeps types for the parameters of its statements."""
+    return not greeting.is_mariadb and greeting.numbers >= _SINCE
 
 
 def derived_at_first(answer: bytes, parameters: int) -> bytes:

@@ -19,6 +19,7 @@ from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
+from dbmux.config.model import PreparedTypes
 from dbmux.door.desk import Desk
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import CloseReason, Emit, SessionOpened, Who
@@ -80,6 +81,11 @@ class Frontend:
     def prepared_max(self) -> int:
         """Commands about prepared statements up to this length, in bytes, are held."""
         return self.settings.prepared_max
+
+    @property
+    def prepared_types(self) -> PreparedTypes:
+        """Whether a prepared write whose types only its connection has keeps that."""
+        return self.settings.prepared_types
 
     @property
     def pool_wait_s(self) -> float:

@@ -13,7 +13,7 @@ from dbmux.backend.group import Group
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Topology
 from dbmux.cache.cache import Cache
-from dbmux.config.model import Admin, ClientTlsMode, LoginMode, User
+from dbmux.config.model import Admin, ClientTlsMode, LoginMode, PreparedTypes, User
 from dbmux.frontend.rules import Rules
 from dbmux.net.certificate import ServerTls
 from dbmux.net.channel import Channel
@@ -37,6 +37,7 @@ class Settings:
     failed_logins: int = 0
     inspect_max: int
     prepared_max: int
+    prepared_types: PreparedTypes
     cache: Cache | None = None
     login_timeout_s: float
     pool_wait_s: float = 10.0

@@ -15,10 +15,11 @@ from functools import partial
 from time import perf_counter
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange, StatementKey
+from dbmux.config.model import PreparedTypes
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
-from dbmux.frontend.derived import UNKNOWN, are_at_odds, derived_after, derived_at_first, fits, rehearsal, sent
+from dbmux.frontend.derived import UNKNOWN, are_at_odds, derived_after, derived_at_first, derives, fits, rehearsal, sent
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import EXECUTE, Statement, Statements, are_texts, in_packets, number_in, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
@@ -124,7 +125,7 @@ class StatementTenant(CachedTenant):
 
         def done(answers: list[Answer]) -> None:
             told = answers[0].prepared()
-            derived = derived_at_first(answers[0].raw, told.parameters) if self.carried.is_mysql else b""
+            derived = derived_at_first(answers[0].raw, told.parameters) if derives(connection.greeting) else b""
             statement = statements.add(text, query, told, derived, self.carried.state)
             self._keep_apart(statement)
             connection.close_statement(statement.key)
@@ -253,7 +254,7 @@ class StatementTenant(CachedTenant):
         if (
             statement.is_changed
             or not statement.has_only_values(data)
-            or (self.carried.is_mysql and types != statement.fitting)
+            or (statement.derived_at_first and types != statement.fitting)
         ):
             return False
         cache, query = self._cache, statement.query
@@ -290,7 +291,7 @@ class StatementTenant(CachedTenant):
         with suppress(ProtocolError):
             # The server knows best what to say of a malformed one.
             types = statement.types if is_usual else self._statements.check_types(statement, data)
-            if self.carried.is_mysql and statement.derived != UNKNOWN:
+            if statement.derived != UNKNOWN:
                 self._follow_types(statement, types, data)
         self._shape = RESULT
         query = statement.query
@@ -326,7 +327,7 @@ class StatementTenant(CachedTenant):
             derived = derived_after(at_first, values, at_first)
         statement.is_derailed = derived == UNKNOWN
         if derived != statement.derived and not statement.can_be_rehearsed and are_at_odds(at_first, values):
-            statement.is_bent = True
+            statement.is_bent = self.surroundings.prepared_types is PreparedTypes.PIN
         if not statement.is_derailed:
             statement.derived = derived
         elif not is_followed:

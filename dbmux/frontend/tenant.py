@@ -23,7 +23,7 @@ from dbmux.backend.pool import Choice, Shelf
 from dbmux.backend.server import Backend
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan
-from dbmux.config.model import Roles
+from dbmux.config.model import PreparedTypes, Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, Pinned, QueryFinished, Unpinned
 from dbmux.frontend.calls import COUNTERS, CallReply
@@ -95,6 +95,10 @@ class Market(Protocol):
     @property
     def prepared_max(self) -> int:
         """Commands about prepared statements up to this length, in bytes, are held; so are their texts together."""
+
+    @property
+    def prepared_types(self) -> PreparedTypes:
+        """Whether a prepared write whose types only its connection has keeps that."""
 
 
 class Tenant:

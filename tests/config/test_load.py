@@ -72,7 +72,7 @@ def test_what_is_wrong_with_backends_is_told(text: str, sentence: str) -> None:
     [
         ('"lisen": "x"', "2:1: lisen: unknown key; did you mean 'listen'?"),
         ('"shards": {}', "2:1: shards: unknown key; "
-         "there are $schema, listen, control, users, admins, login, service, backends, groups, rules and 9 more"),
+         "there are $schema, listen, control, users, admins, login, service, backends, groups, rules and 10 more"),
         ('"log": {"queries": "a", "slow": {"file": "a"}}', "2:25: log.slow: 'a' is written by `log.queries` already; "
          "choose another file"),
         ('"mirrors": {"m": {"from": "bd", "to": "db"}}, "service": {"user": "u"}',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,6 +201,38 @@ def test_a_read_whose_types_cannot_be_had_elsewhere_keeps_its_connection() -> No
             assert pinned == [("PREPARE", "#1")]
             assert was_kept
             assert [event.reason for event in proxy.of(Unpinned)] == ["PREPARE"]
+            one.close()
+
+    run(scenario)
+
+
+def test_such_a_write_shares_its_connection_where_the_configuration_says_so() -> None:
+    async def scenario() -> None:
+        config: Any = {"users": {"app": PASSWORD.decode()}, "prepared_types": "share"}
+        async with running(Preparing(), connections=1, **config) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"DELETE FROM t WHERE a = ?")
+
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + bytes((FieldType.LONGLONG, 0)) + bytes(8))
+
+            assert proxy.of(Pinned) == []
+            one.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("version", [b"5.7.44", b"8.0.21"])
+def test_older_servers_take_each_value_for_what_it_is_and_nothing_pins(version: bytes) -> None:
+    async def scenario() -> None:
+        backend = Preparing()
+        backend.version = version
+        async with running(backend, connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"DELETE FROM t WHERE a = ?")
+
+            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + bytes((FieldType.LONGLONG, 0)) + bytes(8))
+
+            assert proxy.of(Pinned) == []
             one.close()
 
     run(scenario)
