@@ -1,9 +1,13 @@
-"""What a server's binary log tells of a schema: how many rows of each table were changed there, and how."""
+"""What a server's binary log tells of a schema: how many rows of each table were changed there, and how.
+
+A mirror writes a row whose ENUM has none of its elements in two steps: how often it must is told beside it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
+from dataclasses import dataclass, field
 from random import Random
 
 import uvloop
@@ -15,6 +19,7 @@ from dbmux.playground.node import Node
 from dbmux.playground.packages import Kind
 from dbmux.sync.replay import credentials
 from dbmux.wire.binlog.changes import ChangeKind, changes, kind_of
+from dbmux.wire.binlog.columns import LoggedType
 from dbmux.wire.binlog.decoder import Decoder
 from dbmux.wire.binlog.events import (
     Committed,
@@ -23,17 +28,34 @@ from dbmux.wire.binlog.events import (
     Position,
     Rotated,
     RowsChanged,
+    TableMap,
     XaCommitted,
     XaPrepared,
     XaRolledBack,
 )
+from dbmux.wire.binlog.layout import parse_layout
 from dbmux.wire.binlog.plan import Plans
+from dbmux.wire.binlog.rows import Row
 from tests.real.mirroring import ACCOUNT, backend
 from tests.real.writing import CASCADED, connect
 
 _PACE = Pace(heartbeat=0.2, silence=60.0, answer=60.0)
 
 Changed = Counter[tuple[str, ChangeKind]]
+_NO_ELEMENT = 0
+
+
+@dataclass
+class Told:
+    """Rows that were changed, and those that a mirror changes once more."""
+
+    rows: Changed = field(default_factory=Changed)
+    once_more: Changed = field(default_factory=Changed)
+
+    def add(self, other: Told) -> None:
+        """The other one's as well."""
+        self.rows += other.rows
+        self.once_more += other.once_more
 
 
 def transactions(node: Node) -> int:
@@ -58,10 +80,10 @@ def end_of_log(node: Node) -> Position:
     return uvloop.run(ask())
 
 
-def changed_rows(node: Node, start: Position, schema: str) -> Changed:
+def changed_rows(node: Node, start: Position, schema: str) -> Told:
     """What was committed in a schema since then, of a server that nobody writes to now."""
 
-    async def read() -> Changed:
+    async def read() -> Told:
         with closing(await _source(node)) as source:
             end = await source.place_to_begin()
             conversation = await source.dump(start, Random())
@@ -87,25 +109,40 @@ class _Book:
 
     def __init__(self, schema: str) -> None:
         # But for rows that foreign keys change, which not every server logs.
-        self.changed = Changed()
+        self.changed = Told()
         self._schema = schema
         self._plans = Plans()
-        self._open = Changed()
-        self._prepared: dict[str, Changed] = {}
+        self._open = Told()
+        self._prepared: dict[str, Told] = {}
 
     def note(self, event: Event) -> None:
         match event:
             case RowsChanged(table=table) if table.schema == self._schema and table.table not in CASCADED:
-                count = sum(1 for _ in changes(event, self._plans.of(table)))
-                self._open[table.table, kind_of(event)] += count
+                enums = _enums(table)
+                for before, after in changes(event, self._plans.of(table)):
+                    self._open.rows[table.table, kind_of(event)] += 1
+                    if after is not None and _takes_two_steps(before, after, enums):
+                        self._open.once_more[table.table, ChangeKind.UPDATE] += 1
             case XaPrepared(xid=xid):
-                self._prepared[xid], self._open = self._open, Changed()
+                self._prepared[xid], self._open = self._open, Told()
             case XaCommitted(xid=xid):
-                self._open += self._prepared.pop(xid, Changed())
+                self._open.add(self._prepared.pop(xid, Told()))
             case XaRolledBack(xid=xid):
                 self._prepared.pop(xid, None)
             case Committed():
-                self.changed += self._open
-                self._open = Changed()
+                self.changed.add(self._open)
+                self._open = Told()
             case _:
                 pass
+
+
+def _enums(table: TableMap) -> list[int]:
+    columns = parse_layout(table.columns, table.family).columns
+    return [place for place, column in enumerate(columns) if column.type is LoggedType.ENUM]
+
+
+def _takes_two_steps(before: Row | None, after: Row, enums: list[int]) -> bool:
+    odd = [place for place in enums if after[place] == _NO_ELEMENT and (before is None or before[place] != _NO_ELEMENT)]
+    if not odd or before is None:
+        return bool(odd)
+    return any(repr(before[place]) != repr(after[place]) for place in range(len(after)) if place not in odd)
