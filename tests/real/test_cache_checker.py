@@ -15,6 +15,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+from dbmux.backend.binlog.settling import LONGEST_UNTOLD_S
 from dbmux.cache.cache import Verdict
 from dbmux.playground import playground, recipe
 from dbmux.playground.node import Node
@@ -223,7 +224,9 @@ def test_of_two_proxies_each_sees_the_others_writes_soon(
         work.run(seed, SECONDS)
 
     _tell(work, seed, one, other)
-    violations = judge(work.board.history, STALENESS_S)
+    # A MySQL without GTIDs cannot tell what is seen by now, and is given so long (docs/cache.md).
+    untold_s = LONGEST_UNTOLD_S if node.software.kind is Kind.MYSQL else 0.0
+    violations = judge(work.board.history, STALENESS_S + untold_s)
     assert not violations, _shown(violations)
     assert not work.board.lost
     assert work.board.errors.keys() <= EXPECTED_ERRORS
