@@ -608,7 +608,7 @@ def _binary(chance: Random) -> Sequence[Line]:
     lines: list[Line] = [prepare(name, text), execute(name, first)]
     if chance.random() < 0.5:
         lines += [execute(name, second), again(name, third)]
-    # Behind a definition, which other fragments bring, MySQL takes the types of the values that come then: docs/pinning.md.
+    # Behind a definition of other fragments MySQL takes the types of the values that come then: see docs/pinning.md.
     last = chance.choice((CloseStatement(name), ResetStatement(name), only(MARIADB, execute(name, other))))
     lines += [last, execute(name, fourth)]
     # MySQL keeps the type that a variable had at the preparation.
