@@ -8,6 +8,7 @@ connection knows of it, long data and open cursors, keeps the connection.
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from contextlib import suppress
 from dataclasses import replace
@@ -48,6 +49,8 @@ PREPARED = frozenset(
 )
 ATTRIBUTES = int(Capability.QUERY_ATTRIBUTES)
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
+# What a pin says of a statement of the binary protocol.
+_NUMBERED = re.compile(r"#[0-9]+")
 
 
 class StatementTenant(CachedTenant):
@@ -233,8 +236,10 @@ class StatementTenant(CachedTenant):
 
     def _keys_in_use(self) -> set[StatementKey]:
         assert self._statements is not None
-        pins, by_id = self.carried.pins, self._statements.by_id
-        pinned = [each for each in by_id.values() if pins and PinKey(PinReason.SQL_PREPARED, f"#{each.id}") in pins]
+        # A name that SQL has given may look the same; then one more is kept.
+        names = [key.what for key in self.carried.pins if key.reason is PinReason.SQL_PREPARED]
+        numbers = [int(name[1:]) for name in names if _NUMBERED.fullmatch(name)]
+        pinned = [self._statements.by_id[number] for number in numbers if number in self._statements.by_id]
         return {statement.key for statement in (*self._in_use(), *pinned)}
 
     def _in_use(self) -> list[Statement]:

@@ -206,27 +206,18 @@ def test_a_read_whose_types_cannot_be_had_elsewhere_keeps_its_connection() -> No
     run(scenario)
 
 
-def test_such_a_write_shares_its_connection_where_the_configuration_says_so() -> None:
-    async def scenario() -> None:
-        config: Any = {"users": {"app": PASSWORD.decode()}, "prepared_types": "share"}
-        async with running(Preparing(), connections=1, **config) as proxy:
-            one = await client(proxy.port)
-            await one.ask(Command.STMT_PREPARE, b"DELETE FROM t WHERE a = ?")
-
-            await one.ask(Command.STMT_EXECUTE, EXECUTION + b"\x00\x01" + bytes((FieldType.LONGLONG, 0)) + bytes(8))
-
-            assert proxy.of(Pinned) == []
-            one.close()
-
-    run(scenario)
-
-
-@pytest.mark.parametrize("version", [b"5.7.44", b"8.0.21"])
-def test_older_servers_take_each_value_for_what_it_is_and_nothing_pins(version: bytes) -> None:
+@pytest.mark.parametrize(
+    ("version", "config"),
+    [(b"8.0.36", {"prepared_types": "share"}), (b"5.7.44", {}), (b"8.0.21", {})],
+    ids=["as configured", "MySQL 5.7", "MySQL before 8.0.22"],
+)
+def test_such_a_write_shares_its_connection_where_that_is_wanted_and_where_servers_keep_no_types(
+    version: bytes, config: Any
+) -> None:
     async def scenario() -> None:
         backend = Preparing()
         backend.version = version
-        async with running(backend, connections=1, users={"app": PASSWORD.decode()}) as proxy:
+        async with running(backend, connections=1, users={"app": PASSWORD.decode()}, **config) as proxy:
             one = await client(proxy.port)
             await one.ask(Command.STMT_PREPARE, b"DELETE FROM t WHERE a = ?")
 
