@@ -25,7 +25,6 @@ from typing import Any
 
 import click
 
-from benchmarks.measure import resident_kb
 from benchmarks.rush import Case
 
 SIZES = ((80, 24), (160, 50))
@@ -52,11 +51,6 @@ class Screen:
         )
         os.close(tells)
         os.close(inner)
-
-    @property
-    def memory_kb(self) -> int:
-        """Resident memory of the process."""
-        return resident_kb(self._process.pid)
 
     def read_for(self, seconds: float, wanted: bytes | None = None) -> float | None:
         """Read for so long, or until this is drawn; how long that took."""
@@ -96,7 +90,6 @@ def measure(case: Case, columns: int, lines: int, page: int, seconds: float) -> 
     begun = time.monotonic()
     screen.read_for(seconds)
     ended = time.monotonic()
-    memory = screen.memory_kb
     answers = []
     if page == 1:
         for number in range(KEYS):
@@ -115,7 +108,7 @@ def measure(case: Case, columns: int, lines: int, page: int, seconds: float) -> 
         "key": statistics.median(answers) * 1e3 if answers else 0.0,
         "slowest key": max(answers, default=0.0) * 1e3,
         "missed": found["missed"],
-        "MB": memory / 1e3,
+        "MB": found["kb"][-1] / 1e3,
     }
 
 

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.measure import resident_kb
 from dbmux.events import MEMORY, QueryFinished, Who
 from dbmux.feed.comments import origin
 from dbmux.feed.direct import DirectFeed
@@ -51,16 +52,21 @@ class Case:
 
 @dataclass(slots=True)
 class Frames:
-    """What the interface's threads had used, in seconds, each time it looked into the ring; and what it saw there."""
+    """What the interface's threads had used, in seconds, and the process of memory, in kB, each time it looked.
+
+    `missed` is how many statements had left the ring before that.
+    """
 
     at: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
+    kb: list[int] = field(default_factory=list)
     missed: int = 0
 
     def begin(self) -> None:
         """Another frame begins."""
         self.at.append(time.monotonic())
         self.cpu.append(sum(map(_cpu_s, threading.enumerate())))
+        self.kb.append(resident_kb(os.getpid()))
 
 
 def _cpu_s(thread: threading.Thread) -> float:
