@@ -276,6 +276,14 @@ class Query:
         return self.kind is Kind.PREPARED or (self.kind is Kind.DIAGNOSTICS and not self.needs)
 
     @property
+    def stays_in_schema(self) -> bool:
+        """Whether the server surely goes to no other schema for it, not even for a routine or a view."""
+        is_bare = self.kind in (Kind.SET, Kind.PREPARED) and not self.tables
+        return is_bare and not any(
+            isinstance(effect, Pin) and effect.reason is PinReason.ROUTINE for effect in self.effects
+        )
+
+    @property
     def is_self_contained(self) -> bool:
         """Whether it leaves nothing behind on its connection but counts, and asks for nothing of before."""
         return not self.effects and not self.needs and not self.moves_insert_id and self.kind not in _FOLLOWED

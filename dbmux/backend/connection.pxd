@@ -16,6 +16,7 @@ cdef class Exchange:
 
 cdef class Connection:
     cdef bytes _held
+    cdef bytes _owed_schema
     cdef public object bound
     cdef public bint can_be_reset
     cdef public bint can_track

@@ -42,6 +42,7 @@ from dbmux.wire.replies import (
     parse_ok,
     reported_gtid,
     tells_of_setting,
+    with_schema,
     without,
 )
 from dbmux.wire.rows import TextRow, parse_text_row
@@ -76,6 +77,10 @@ class Holder(Protocol):
     @property
     def hears_changes(self) -> bool:
         """Whether the client has asked to be told that, too."""
+
+    @property
+    def stays_in_schema(self) -> bool:
+        """Whether the server goes to no other schema for what it runs just now."""
 
     def withholds(self, error: int, reply: bytes) -> bool:
         """The whole reply is an error: whether the client is not to see it, because the holder goes on otherwise."""
@@ -341,6 +346,7 @@ class Connection:
 
     __slots__ = (
         "_held",
+        "_owed_schema",
         "bound",
         "can_be_reset",
         "can_track",
@@ -416,6 +422,8 @@ class Connection:
         # And as what it recorded what was written.
         self.reported_gtid = b""
         self._held = b""
+        # What it says of the schema with the next OK that reports anything.
+        self._owed_schema = b""
         channel.owner = self
 
     @property
@@ -440,6 +448,7 @@ class Connection:
         self.reported_change = False
         self.reported_schema = None
         self.reported_gtid = b""
+        self._owed_schema = b""
         self.client = holder.channel
         self.client_capabilities = client_capabilities
 
@@ -675,8 +684,25 @@ class Connection:
         if tells_of_setting(ok.state):
             self.reported_change = True
             self._tell_of_change()
-        hears = self.holder is not None and self.holder.hears_changes
-        return ok if hears or not self.can_track else without(ok, Track.STATE_CHANGE)
+        holder = self.holder
+        if not self.can_track or (holder is not None and holder.hears_changes):
+            return ok
+        told = without(ok, Track.STATE_CHANGE)
+        if told is not ok and self.greeting.is_mariadb and holder is not None and holder.stays_in_schema:
+            told = self._without_late_schema(told)
+        if told.state and self._owed_schema:
+            told = with_schema(told, self._owed_schema)
+            self._owed_schema = b""
+        return told
+
+    def _without_late_schema(self, told: Ok) -> Ok:
+        # MariaDB has gone to a routine's schema and come back, and the error that followed has no room to tell: it does
+        # so with the next OK that reports anything, and this one reports only for DbMux.
+        (kind, change), *others = changes(told.state) if told.state else [(None, b"")]
+        if kind != Track.SCHEMA or others:
+            return told
+        self._owed_schema = change
+        return without(told, Track.SCHEMA)
 
     def _tell_of_change(self) -> None:
         if self.holder is not None:

@@ -421,6 +421,11 @@ class Tenant:
         value = self.carried.state.variable(CHANGE_TRACKING)
         return is_switched or (value is not None and value.strip(b"'").upper() in _ON)
 
+    @property
+    def stays_in_schema(self) -> bool:
+        """Whether the server goes to no other schema for the command under way."""
+        return self._query.stays_in_schema
+
     def withholds(self, error: int, reply: bytes) -> bool:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""
         course, connection = self.course, self.connection

@@ -7,9 +7,10 @@ Payloads come in and values go out, and back. Rules: manual pages "OK_Packet", "
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from operator import itemgetter
 
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.wire.buffer import Reader, lenenc, lenenc_bytes
@@ -197,20 +198,31 @@ def without(ok: Ok, kind: Track) -> Ok:
     if kind not in dict(changes(ok.state)):
         # MySQL may raise the flag and report nothing.
         return ok
-    state = b"".join(bytes((other,)) + lenenc_bytes(data) for other, data in changes(ok.state) if other != kind)
+    state = _state((other, data) for other, data in changes(ok.state) if other != kind)
     kept = Status.SESSION_STATE_CHANGED if state else 0
     return replace(ok, state=state, status=ok.status & ~Status.SESSION_STATE_CHANGED | kept)
+
+
+def with_schema(ok: Ok, change: bytes) -> Ok:
+    """An OK that reports something, and of the schema this, unless it does already."""
+    told = list(changes(ok.state))
+    if any(kind == Track.SCHEMA for kind, _ in told):
+        return ok
+    # In the order of their kinds, as servers report.
+    return replace(ok, state=_state(sorted([*told, (Track.SCHEMA, change)], key=itemgetter(0))))
 
 
 def staying(state: bytes) -> bytes:
     """Reported state without where clients are to go instead (MariaDB's redirect_url), which leads past a proxy."""
     if _REDIRECT not in state:
         return state
-    return b"".join(
-        bytes((kind,)) + lenenc_bytes(change)
-        for kind, change in changes(state)
-        if not change.startswith(_REDIRECT) or change == _NO_REDIRECT
+    return _state(
+        (kind, change) for kind, change in changes(state) if not change.startswith(_REDIRECT) or change == _NO_REDIRECT
     )
+
+
+def _state(pieces: Iterable[tuple[int, bytes]]) -> bytes:
+    return b"".join(bytes((kind,)) + lenenc_bytes(change) for kind, change in pieces)
 
 
 def reported_gtid(kind: int, change: bytes) -> bytes:

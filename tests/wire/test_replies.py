@@ -9,7 +9,20 @@ from hypothesis import strategies as st
 from dbmux.errors import ErrorCode, MySQLError, ProtocolError
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes, err_from, parse_eof, parse_err, parse_ok
+from dbmux.wire.replies import (
+    Eof,
+    Err,
+    Ok,
+    Status,
+    Track,
+    changes,
+    err_from,
+    parse_eof,
+    parse_err,
+    parse_ok,
+    with_schema,
+    without,
+)
 
 numbers = st.integers(0, (1 << 64) - 1)
 shorts = st.integers(0, 0xFFFF)
@@ -67,6 +80,17 @@ def test_an_eof_is_read_as_it_was_written(warnings: int, status: int) -> None:
 def test_session_state_is_read_piece_by_piece() -> None:
     state = bytes((Track.SCHEMA,)) + lenenc_bytes(b"\x04shop") + bytes((Track.STATE_CHANGE,)) + lenenc_bytes(b"\x011")
     assert list(changes(state)) == [(Track.SCHEMA, b"\x04shop"), (Track.STATE_CHANGE, b"\x011")]
+
+
+def test_what_is_told_of_the_schema_late_stands_where_servers_tell_it() -> None:
+    autocommit, schema, transaction = b"\0\3\1a\0", b"\1\3\2db", b"\5\2\1T"
+    ok = Ok(status=Status.SESSION_STATE_CHANGED, state=autocommit + transaction)
+
+    told = with_schema(ok, b"\2db")
+
+    assert told.state == autocommit + schema + transaction
+    assert with_schema(told, b"\5other") is told
+    assert without(told, Track.SCHEMA) == ok
 
 
 def test_an_error_of_dbmux_says_so() -> None:
