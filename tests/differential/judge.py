@@ -20,7 +20,7 @@ Apart are only:
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
 - FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
-  for an INSERT … SELECT of no rows;
+  for an INSERT … SELECT of no rows, and still after SHOW WARNINGS, which does not count for it;
 - COM_STATISTICS' figures, and the session's own schema, which has another name of the same length in each run;
 - GTIDs in reported session state: both runs write, so the second has later ones;
 - MariaDB 11's proof of its certificate in the login's OK, which is about TLS;
@@ -62,6 +62,7 @@ LONGEST_SHOWN = 300
 _ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
+_SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
@@ -167,7 +168,7 @@ class Disputes:
             self._warnings.discard(step.session)
         if (_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text):
             self._found_rows.add(step.session)
-        elif any(isinstance(message, ColumnCount) for message in reply):
+        elif any(isinstance(message, ColumnCount) for message in reply) and not _SHOWS_WARNINGS.match(text):
             self._found_rows.discard(step.session)
 
     def _forgets_warnings(self, text: bytes, reply: Reply) -> bool:

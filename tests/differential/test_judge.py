@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from dbmux.wire.client import Definition, Row, Text
+from dbmux.wire.client import ColumnCount, Definition, Row, Text
 from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.replies import Eof, Err, Ok, Status
 from dbmux.wire.statements import Prepared
 from tests.differential.client import Garbled, Gone, Message, Silence
-from tests.differential.judge import Peculiar, Told, first_difference, show
+from tests.differential.judge import Disputes, Peculiar, Told, first_difference, show
 from tests.differential.steps import TRACK, Step, apart, step
 
 SCHEMA, OTHER_SCHEMA = b"aaaaaaaa", b"bbbbbbbb"
@@ -100,6 +100,18 @@ def test_values_that_are_apart_are_not_compared_but_their_form_is() -> None:
     assert not is_seen(Row(b"\x0217"), Row(b"\x0242"), what)
     assert is_seen(Row(b"\x0217"), Eof(), what)
     assert is_seen(Definition(COLUMN.build(0)), Definition(replace(COLUMN, type=FieldType.LONGLONG).build(0)), what)
+
+
+def test_what_an_insert_of_no_rows_counts_is_nobody_s_until_a_select_counts() -> None:
+    asks = step("SELECT FOUND_ROWS()")
+    disputes = Disputes(is_mysql=False)
+
+    disputes.follow(step("INSERT INTO t SELECT * FROM t WHERE 0"), (OK,))
+    disputes.follow(step("SHOW WARNINGS"), (ColumnCount(3),))
+    assert disputes.is_about(asks)
+
+    disputes.follow(step("SELECT 1"), (ColumnCount(1),))
+    assert not disputes.is_about(asks)
 
 
 def test_a_difference_is_shown_with_the_steps_before_it() -> None:
