@@ -40,18 +40,8 @@ from dbmux.frontend.carried import COUNTS
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import EXECUTE, HELD, Statement
 from dbmux.frontend.ready import ReadyTenant
-from dbmux.frontend.tenant import (
-    AUTOCOMMIT,
-    IDLE,
-    IN_TRANSACTION,
-    QUERY,
-    REPLYING,
-    RESULT,
-    WAITING,
-    Market,
-    State,
-    new_tuple,
-)
+from dbmux.frontend.state import IDLE, REPLYING, WAITING, State
+from dbmux.frontend.tenant import AUTOCOMMIT, IN_TRANSACTION, QUERY, RESULT, Market, new_tuple
 from dbmux.lexer import digest, uncommented
 from dbmux.net.channel import Channel
 from dbmux.query import Kind, Query

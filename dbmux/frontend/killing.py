@@ -16,7 +16,8 @@ from dbmux.backend.topology import Target
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.events import CloseReason
 from dbmux.frontend.orders import Orders
-from dbmux.frontend.tenant import IDLE, RESULT, Market, State
+from dbmux.frontend.state import IDLE, State
+from dbmux.frontend.tenant import RESULT, Market
 from dbmux.frontend.warned import WarnedTenant
 from dbmux.net.channel import Channel
 from dbmux.plan import Kill

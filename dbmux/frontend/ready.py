@@ -22,7 +22,8 @@ from dbmux.frontend.gtids import has_come, waiting
 from dbmux.frontend.preparation import Preparation
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown, unknown
-from dbmux.frontend.tenant import QUERY, State, Tenant
+from dbmux.frontend.state import State
+from dbmux.frontend.tenant import QUERY, Tenant
 from dbmux.query import Kind, Query, SetVariable
 from dbmux.session import assignments
 from dbmux.sql.substitute import substitute

@@ -31,17 +31,9 @@ from dbmux.frontend.gtids import asks_for_gtid, tracking
 from dbmux.frontend.killing import KillingTenant, Sessions
 from dbmux.frontend.orders import orders
 from dbmux.frontend.prepared import EXECUTE
+from dbmux.frontend.state import IDLE, REPLYING, State
 from dbmux.frontend.statements import PREPARED
-from dbmux.frontend.tenant import (
-    AUTOCOMMIT,
-    IDLE,
-    IN_TRANSACTION,
-    METADATA_CHANGED,
-    QUERY,
-    REPLYING,
-    RESULT,
-    State,
-)
+from dbmux.frontend.tenant import AUTOCOMMIT, IN_TRANSACTION, METADATA_CHANGED, QUERY, RESULT
 from dbmux.frontend.upload import Upload, UploadKind
 from dbmux.frontend.warned import asks_diagnostics
 from dbmux.lexer import digest

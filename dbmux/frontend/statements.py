@@ -24,7 +24,8 @@ from dbmux.frontend.derived import UNKNOWN, are_at_odds, derived_after, derived_
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import EXECUTE, Statement, Statements, are_texts, in_packets, number_in, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
-from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market, State
+from dbmux.frontend.state import State
+from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market
 from dbmux.net.channel import Channel
 from dbmux.query import Access, Kind, Pin, PinReason, Query
 from dbmux.wire import packet

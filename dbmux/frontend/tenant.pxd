@@ -2,16 +2,16 @@
 cimport cython
 from dbmux.backend.connection cimport Connection
 from dbmux.backend.pool cimport Shelf
-from dbmux.frontend.carried cimport Carried
+from dbmux.frontend.creditor cimport CreditorSession
 from dbmux.frontend.prepared cimport Statement
 from dbmux.kernel cimport ReplyScanner
 
-cdef class Tenant:
+# Those of other modules, and nobody else's.
+cdef int IDLE, REPLYING, WAITING
+
+cdef class Tenant(CreditorSession):
     cdef public object _call_reply
     cdef public int _command
-    cdef public Connection _debtor
-    cdef public object _debtor_backend
-    cdef public object _emit
     cdef public double _ended
     cdef public object _fill
     cdef public int _flags
@@ -37,16 +37,12 @@ cdef class Tenant:
     cdef public object backend
     cdef public object backend_name
     cdef public object capabilities
-    cdef public Carried carried
     cdef public object channel
     cdef public Connection connection
     cdef public object course
     cdef public double deadline
     cdef public object group
-    cdef public object id
-    cdef public Connection latest
     cdef public Shelf shelf
-    cdef public int state
     cdef public object surroundings
     cdef public object who
 

@@ -12,11 +12,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from enum import IntEnum
 from time import perf_counter, time
 from typing import Protocol
 
-from dbmux.backend.connection import LOST, Answer, Connection, Debt, Exchange
+from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.backend.group import Group
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import Choice, Shelf
@@ -25,14 +24,16 @@ from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan
 from dbmux.config.model import PreparedTypes, Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
-from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, Pinned, QueryFinished, Unpinned
+from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, QueryFinished
 from dbmux.frontend.calls import COUNTERS, CallReply
-from dbmux.frontend.carried import COUNTS, Carried, PinKey, settlement
+from dbmux.frontend.carried import COUNTS, settlement
 from dbmux.frontend.course import Course, needs_primary
+from dbmux.frontend.creditor import CreditorSession
 from dbmux.frontend.diagnostics import LASTING
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
+from dbmux.frontend.state import IDLE, REPLYING, WAITING, State
 from dbmux.kernel import ReplyScanner
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
 from dbmux.net.channel import Channel
@@ -62,24 +63,6 @@ ANY = -2
 new_tuple = tuple.__new__
 
 
-class State(IntEnum):
-    """What a session is doing."""
-
-    LOGIN = 0
-    IDLE = 1
-    REPLYING = 2
-    STATEMENT_UPLOAD = 3
-    FILE_UPLOAD = 4
-    # A command waits for a connection, or for one to be made ready.
-    WAITING = 5
-    # Nothing may run until a question of DbMux's own is answered.
-    SETTLING = 6
-    CLOSED = 7
-
-
-IDLE, REPLYING, WAITING = int(State.IDLE), int(State.REPLYING), int(State.WAITING)
-
-
 class Market(Protocol):
     """What a tenant needs of the frontend that it belongs to."""
 
@@ -101,7 +84,7 @@ class Market(Protocol):
         """Whether a prepared write whose types only its connection has keeps that."""
 
 
-class Tenant:
+class Tenant(CreditorSession):
     """The connection that a session holds or none, and the query for which it is held; the connection's Holder.
 
     `shelf` is where its connections come from; None means that it has one of its own for life (a relayed login).
@@ -111,9 +94,6 @@ class Tenant:
     __slots__ = (
         "_call_reply",
         "_command",
-        "_debtor",
-        "_debtor_backend",
-        "_emit",
         "_ended",
         "_fill",
         "_flags",
@@ -139,25 +119,20 @@ class Tenant:
         "backend",
         "backend_name",
         "capabilities",
-        "carried",
         "channel",
         "connection",
         "course",
         "deadline",
         "group",
-        "id",
-        "latest",
         "shelf",
-        "state",
         "surroundings",
         "who",
     )
 
     def __init__(self, session_id: int, channel: Channel, surroundings: Market) -> None:
-        self.id = session_id
+        super().__init__(session_id, surroundings.emit)
         self.channel = channel
         self.surroundings = surroundings
-        self.state = int(State.LOGIN)
         self.capabilities = 0
         self.group: Group | None = None
         self.course: Course | None = None
@@ -167,11 +142,6 @@ class Tenant:
         self.connection: Connection | None = None
         self.deadline = 0.0
         self.who = NOBODY
-        self.carried: Carried
-        self.latest: Connection | None = None
-        self._debtor: Connection | None = None
-        self._debtor_backend: Backend | None = None
-        self._emit = surroundings.emit
         self._command = 0
         self._shape = 0
         self._started = 0.0
@@ -249,10 +219,6 @@ class Tenant:
     @abstractmethod
     def _answer_error(self, error: MySQLError | BackendRefused) -> None:
         """Answer the command under way with an error in place of a reply; the session goes on."""
-
-    @abstractmethod
-    def _go_on(self) -> None:
-        """Run what the client sent meanwhile."""
 
     @abstractmethod
     def _listen(self, plan: Plan, connection: Connection) -> None:
@@ -456,29 +422,6 @@ class Tenant:
     @abstractmethod
     def _resend(self) -> None:
         """Have the command that was sent ready to be sent again."""
-
-    def _settle_debtor(self, debtor: Connection, then: Callable[[], None]) -> None:
-        shelf = debtor.home
-        assert isinstance(shelf, Shelf)
-        self._debtor = None
-        self.state = int(State.SETTLING)
-
-        def go_on() -> None:
-            if self.state != State.CLOSED:
-                then()
-
-        def paid() -> None:
-            shelf.give(debtor, perf_counter())
-            go_on()
-
-        def lost(error: BackendRefused | MySQLError) -> None:
-            debtor.abort()
-            go_on()
-
-        if shelf.claim(debtor):
-            self._call_in(debtor, paid, lost)
-        else:
-            go_on()
 
     def _take(self) -> Connection | None:
         # One that is free, if there is; the one that owes this session something before all others.
@@ -786,13 +729,6 @@ class Tenant:
         self._release_call(0)
         self.end(CloseReason.BACKEND_GONE, str(error))
 
-    def _tell_pins(self, before: dict[PinKey, float], now: float) -> None:
-        at, pins = time(), self.carried.pins
-        for key in pins.keys() - before.keys():
-            self._emit(Pinned(at, self.id, key.reason, key.what))
-        for key in before.keys() - pins.keys():
-            self._emit(Unpinned(at, self.id, key.reason, key.what, now - before[key]))
-
     def _drop_pins(self) -> None:
         # They end with what they pinned. A login that was relayed is no event.
         before = self.carried.pins
@@ -882,85 +818,6 @@ class Tenant:
 
         self.state = int(State.SETTLING)
         self._call_in(connection, paid, self._not_answered)
-
-    def _call_in(
-        self,
-        connection: Connection,
-        paid: Callable[[], None],
-        lost: Callable[[BackendRefused | MySQLError], None],
-        *behind: tuple[Command, bytes],
-    ) -> None:
-        # Have the connection pay what it owes to this session, and do what stands behind that.
-        debts = settlement(connection)
-
-        def done(answers: list[Answer]) -> None:
-            self._note(connection, answers[: len(debts)])
-            connection.forget_debt()
-            # The questions were statements, too: it no longer counts what this session's did.
-            connection.creditor = None
-            paid()
-
-        Exchange([*debts, *behind], done, lost).begin(connection)
-
-    def miss(self, debt: Debt) -> None:
-        """A connection was closed that still owed this: rather nothing is told than the number of before."""
-        if debt & Debt.INSERT_ID:
-            self.carried.insert_id = LOST
-
-    def forget_row_count(self) -> None:
-        """The connection has counted something else since: only this session knows it."""
-        self.carried.count(self.carried.row_count)
-
-    def collect(self, connection: Connection, paid: Callable[[Connection], None]) -> None:
-        """Somebody else wants a connection that owes this session something: that is asked for first."""
-        self.is_being_settled()
-
-        def told() -> None:
-            paid(connection)
-            self.settle(connection, [])
-
-        def lost(error: BackendRefused | MySQLError) -> None:
-            connection.abort()
-            told()
-
-        self._call_in(connection, told, lost)
-
-    def is_being_settled(self) -> None:
-        """Another session got the connection that owes this one something: nothing may run until it has paid."""
-        self._debtor = None
-        if self.state == IDLE:
-            self.state = int(State.SETTLING)
-
-    def settle(self, connection: Connection, answers: list[Answer]) -> None:
-        """What the connection still knew for this session; nothing, when it was lost."""
-        self._note(connection, answers)
-        if self.state != State.SETTLING:
-            return
-        self.state = IDLE
-        self._go_on()
-
-    def _note(self, connection: Connection, answers: list[Answer]) -> None:
-        # Of an answer that is none, nothing is known: that is no reason to keep anybody waiting.
-        try:
-            self._learn_debt(connection, answers)
-        except ProtocolError:
-            self.miss(connection.debt)
-
-    def _learn_debt(self, connection: Connection, answers: list[Answer]) -> None:
-        debt = connection.debt if answers else Debt.NONE
-        told = iter(answers)
-        if debt & Debt.ROW_COUNT:
-            (count,) = next(told).row(1)
-            self.carried.row_count = int(count or b"-1")
-        if debt & Debt.WARNINGS:
-            self.carried.keep_warnings(next(told), connection.state.names)
-        if debt & Debt.FOUND_ROWS:
-            before = dict(self.carried.pins)
-            self.carried.learn_found_rows(next(told).number())
-            if before != self.carried.pins:
-                self._tell_pins(before, perf_counter())
-        if debt & Debt.INSERT_ID:
-            self.carried.insert_id = connection.insert_id = next(told).number()
 
     def leave_connections(self) -> None:
         """The session becomes somebody else's: what it held or was owed is of no use to it any more."""

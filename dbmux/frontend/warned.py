@@ -12,8 +12,9 @@ from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.frontend.conditions import Known
 from dbmux.frontend.diagnostics import added, limited, only_errors, translated, with_status
+from dbmux.frontend.state import State
 from dbmux.frontend.statements import StatementTenant
-from dbmux.frontend.tenant import RESULT, State
+from dbmux.frontend.tenant import RESULT
 from dbmux.query import Access, FoundRows, Kind, Needs, PinReason, Query
 from dbmux.sql.diagnostics import Asked, read_get_diagnostics
 from dbmux.wire import packet

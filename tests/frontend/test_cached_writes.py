@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dbmux.frontend.tenant import State
+from dbmux.frontend.state import State
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command
 from dbmux.wire.replies import Err, Ok, Status

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dbmux.events import AddressBlocked, LoginFailed, SessionClosed, SessionOpened
-from dbmux.frontend.tenant import State
+from dbmux.frontend.state import State
 from dbmux.wire import auth
 from dbmux.wire.commands import Command
 from dbmux.wire.handshake import AuthSwitch, ChangeUser
