@@ -20,7 +20,8 @@ Apart are only:
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
 - FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
-  for an INSERT … SELECT of no rows, and still after SHOW WARNINGS, which does not count for it;
+  for an INSERT … SELECT of no rows, or may leave it as it was, as a CALL without results does; and still after SHOW
+  WARNINGS, which does not count for it;
 - COM_STATISTICS' figures, and the session's own schema, which has another name of the same length in each run;
 - GTIDs in reported session state: both runs write, so the second has later ones;
 - MariaDB 11's proof of its certificate in the login's OK, which is about TLS;
@@ -43,7 +44,7 @@ from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import ExecuteFlag, Prepared
 from tests.differential.client import Message, Reply
-from tests.differential.steps import Elsewhere, Execute, FieldList, InitDb, Parameter, Prepare, Raw, Sql, Step
+from tests.differential.steps import Command, Elsewhere, Execute, FieldList, InitDb, Parameter, Prepare, Raw, Sql, Step
 
 INCIDENTAL = Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
@@ -63,6 +64,7 @@ _ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
 _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
+_CALLS = re.compile(rb"call\b", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
@@ -130,7 +132,7 @@ class Peculiar:
         return counted if self.capabilities & Capability.SESSION_TRACK else counted & ~STATE_CHANGED
 
     def _worded(self, err: Err) -> bytes:
-        if err.number in OWN_WORDS or (err.number == ErrorCode.NO_TYPES.number and _NO_TYPES.match(err.message)):
+        if _is_in_own_words(err):
             return b"in words of its own"
         return _HANDLE.sub(rb"\1(#)", self._named(err.message))
 
@@ -142,6 +144,7 @@ class Disputes:
         self._is_mysql = is_mysql
         self._warnings: set[str] = set()
         self._found_rows: set[str] = set()
+        self._prepared: dict[str, bytes] = {}
 
     def is_about(self, step: Step) -> bool:
         """Whether a step asks for it."""
@@ -159,23 +162,42 @@ class Disputes:
 
     def follow(self, step: Step, reply: Reply) -> None:
         """A step was taken."""
-        failures = {message.number for message in reply if isinstance(message, Err)}
-        is_added = isinstance(step.command, FieldList) or (isinstance(step.command, InitDb) and failures)
-        if not OWN_WORDS.isdisjoint(failures) or (self._is_mysql and is_added):
+        text = self._text(step.command)
+        errors = [message for message in reply if isinstance(message, Err)]
+        is_added = isinstance(step.command, FieldList) or (isinstance(step.command, InitDb) and errors)
+        if any(map(_is_in_own_words, errors)) or (self._is_mysql and is_added):
             self._warnings.add(step.session)
-        text = step.command.text if isinstance(step.command, Sql | Prepare) else b""
-        if text and self._forgets_warnings(text, reply):
+        elif text and self._forgets_warnings(text, reply):
             self._warnings.discard(step.session)
-        if (_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text):
+        has_rows = any(isinstance(message, ColumnCount) for message in reply)
+        if self._may_count(text) or (_CALLS.match(text) and not has_rows):
             self._found_rows.add(step.session)
-        elif any(isinstance(message, ColumnCount) for message in reply) and not _SHOWS_WARNINGS.match(text):
+        elif has_rows and not _SHOWS_WARNINGS.match(text):
             self._found_rows.discard(step.session)
+
+    def _text(self, command: Command) -> bytes:
+        match command:
+            case Prepare(name, text):
+                self._prepared[name] = text
+                return text
+            case Execute(name):
+                return self._prepared.get(name, b"")
+            case Sql(text):
+                return text
+        return b""
+
+    def _may_count(self, text: bytes) -> bool:
+        return bool((_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text))
 
     def _forgets_warnings(self, text: bytes, reply: Reply) -> bool:
         if _ABOUT_WARNINGS.search(text):
             return False
         has_own = any(isinstance(message, Err) or getattr(message, "warnings", 0) for message in reply)
         return self._is_mysql or has_own or bool(_WITH_A_TABLE.search(text))
+
+
+def _is_in_own_words(err: Err) -> bool:
+    return err.number in OWN_WORDS or (err.number == ErrorCode.NO_TYPES.number and bool(_NO_TYPES.match(err.message)))
 
 
 def first_difference(direct: Transcript, through: Transcript) -> int | None:

@@ -12,7 +12,7 @@ from dbmux.wire.replies import Eof, Err, Ok, Status
 from dbmux.wire.statements import Prepared
 from tests.differential.client import Garbled, Gone, Message, Silence
 from tests.differential.judge import Disputes, Peculiar, Told, first_difference, show
-from tests.differential.steps import TRACK, Step, apart, step
+from tests.differential.steps import TRACK, Step, apart, execute, prepare, step
 
 SCHEMA, OTHER_SCHEMA = b"aaaaaaaa", b"bbbbbbbb"
 COLUMN = Column(name=b"n", type=FieldType.LONG, charset=63, length=11, flags=1, schema=SCHEMA, table=b"t")
@@ -112,6 +112,26 @@ def test_what_an_insert_of_no_rows_counts_is_nobody_s_until_a_select_counts() ->
 
     disputes.follow(step("SELECT 1"), (ColumnCount(1),))
     assert not disputes.is_about(asks)
+
+
+def test_what_a_call_without_results_counts_is_nobody_s() -> None:
+    disputes = Disputes(is_mysql=True)
+
+    disputes.follow(Step(prepare("call", "CALL results(?)")), (Prepared(1, columns=0, parameters=1),))
+    disputes.follow(Step(execute("call", "x")), (Err(number=1366),))
+
+    assert disputes.is_about(step("SELECT FOUND_ROWS()"))
+    assert not disputes.is_about(step("SHOW WARNINGS"))
+
+
+def test_warnings_behind_an_error_in_words_of_its_own_are_not_asked_for() -> None:
+    disputes = Disputes(is_mysql=False)
+
+    disputes.follow(
+        Step(execute("call", "x")), (Err(number=1210, message=b"Incorrect arguments to mysqld_stmt_execute"),)
+    )
+
+    assert disputes.is_about(step("SHOW WARNINGS"))
 
 
 def test_a_difference_is_shown_with_the_steps_before_it() -> None:
