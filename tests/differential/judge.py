@@ -19,6 +19,7 @@ Apart are only:
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
+- on MariaDB, warnings of before a CALL that has none: whether they stay depends on what the procedure does;
 - FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
   for an INSERT … SELECT of no rows, or may leave it as it was, as a CALL without results does; and still after SHOW
   WARNINGS, which does not count for it;
@@ -142,6 +143,7 @@ class Disputes:
 
     def __init__(self, *, is_mysql: bool) -> None:
         self._is_mysql = is_mysql
+        self._warned: set[str] = set()
         self._warnings: set[str] = set()
         self._found_rows: set[str] = set()
         self._prepared: dict[str, bytes] = {}
@@ -165,10 +167,12 @@ class Disputes:
         text = self._text(step.command)
         errors = [message for message in reply if isinstance(message, Err)]
         is_added = isinstance(step.command, FieldList) or (isinstance(step.command, InitDb) and errors)
-        if any(map(_is_in_own_words, errors)) or (self._is_mysql and is_added):
+        has_own = bool(errors) or any(getattr(message, "warnings", 0) for message in reply)
+        is_kept = step.session in self._warned and _CALLS.match(text) and not has_own
+        if any(map(_is_in_own_words, errors)) or (self._is_mysql and is_added) or is_kept:
             self._warnings.add(step.session)
-        elif text and self._forgets_warnings(text, reply):
-            self._warnings.discard(step.session)
+        elif text and not _ABOUT_WARNINGS.search(text):
+            self._follow_warnings(step.session, text, has_own=has_own)
         has_rows = any(isinstance(message, ColumnCount) for message in reply)
         if self._may_count(text) or (_CALLS.match(text) and not has_rows):
             self._found_rows.add(step.session)
@@ -189,11 +193,12 @@ class Disputes:
     def _may_count(self, text: bytes) -> bool:
         return bool((_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text))
 
-    def _forgets_warnings(self, text: bytes, reply: Reply) -> bool:
-        if _ABOUT_WARNINGS.search(text):
-            return False
-        has_own = any(isinstance(message, Err) or getattr(message, "warnings", 0) for message in reply)
-        return self._is_mysql or has_own or bool(_WITH_A_TABLE.search(text))
+    def _follow_warnings(self, session: str, text: bytes, *, has_own: bool) -> None:
+        if has_own or self._is_mysql or _WITH_A_TABLE.search(text):
+            self._warnings.discard(session)
+            self._warned.discard(session)
+        if has_own and not self._is_mysql:
+            self._warned.add(session)
 
 
 def _is_in_own_words(err: Err) -> bool:

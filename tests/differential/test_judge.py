@@ -124,6 +124,21 @@ def test_what_a_call_without_results_counts_is_nobody_s() -> None:
     assert not disputes.is_about(step("SHOW WARNINGS"))
 
 
+def test_warnings_of_before_a_call_on_mariadb_are_nobody_s() -> None:
+    disputes, asks = Disputes(is_mysql=False), step("SHOW WARNINGS")
+
+    disputes.follow(step("CALL results(1)"), (OK,))
+    disputes.follow(step("DROP TABLE IF EXISTS gone"), (OK,))
+    assert not disputes.is_about(asks)
+
+    disputes.follow(step("CALL results(1)"), (replace(OK, warnings=0),))
+    assert disputes.is_about(asks)
+
+    disputes.follow(step("SELECT * FROM t"), (replace(OK, warnings=0),))
+    disputes.follow(step("CALL results(1)"), (replace(OK, warnings=0),))
+    assert not disputes.is_about(asks)
+
+
 def test_warnings_behind_an_error_in_words_of_its_own_are_not_asked_for() -> None:
     disputes = Disputes(is_mysql=False)
 
