@@ -15,7 +15,7 @@ from typing import NamedTuple
 from dbmux.backend.connection import LOST, Answer, Connection, Creditor, Debt
 from dbmux.errors import ErrorCode
 from dbmux.frontend.calls import COUNTERS, count_commands
-from dbmux.frontend.diagnostics import limited, noted
+from dbmux.frontend.diagnostics import legible, limited, noted
 from dbmux.frontend.found_rows import AS_BEFORE, ASK, count_found_rows
 from dbmux.query import (
     AskLocks,
@@ -167,7 +167,7 @@ class Carried:
 
     def keep_warnings(self, told: Answer, names: Names | None) -> None:
         """What SHOW WARNINGS said on a connection with these character sets, which says it no more."""
-        self.warnings, self.warnings_names = told, names
+        self.warnings, self.warnings_names = legible(told), names
 
     def begin_with(self, setting: SetVariable) -> None:
         """A variable that DbMux needs itself, as long as the session does not set it otherwise."""

@@ -8,6 +8,7 @@ new numbers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from dbmux.backend.connection import Answer
 from dbmux.wire import packet
@@ -16,9 +17,11 @@ from dbmux.wire.columns import parse_column
 from dbmux.wire.replies import EOF_PAYLOAD, Status
 from dbmux.wire.rows import build_text_row
 
-# The column with the text, counted from 1.
-_MESSAGE = 3
+# Level, number and text.
+_COLUMNS = 3
 _END = b"\xfe"
+# Results may come in these, though no client speaks them.
+_WIDE = {"ucs2": "utf-16-be", "utf16": "utf-16-be", "utf16le": "utf-16-le", "utf32": "utf-32-be"}
 # What is so until a statement changes it. Clients escape strings by one of these, so none may be lost.
 LASTING = (
     Status.IN_TRANSACTION
@@ -27,50 +30,74 @@ LASTING = (
     | Status.READ_ONLY_TRANSACTION
     | Status.ANSI_QUOTES
 )
-_LEVELS, _ERROR = (b"\x07Warning", b"\x04Note"), b"\x05Error"
 
 
-def only_errors(reply: bytes) -> bytes:
+class _Parts(NamedTuple):
+    """A reply of rows, in either framing, by its payloads."""
+
+    head: list[bytes]
+    rows: list[bytes]
+    end: bytes
+
+    @classmethod
+    def of(cls, reply: bytes) -> _Parts:
+        """Those of these packets."""
+        *payloads, end = _payloads(reply)
+        # Without DEPRECATE_EOF the columns have an end of their own.
+        begin = 1 + _COLUMNS + sum(payload.startswith(_END) for payload in payloads[1 + _COLUMNS :][:1])
+        return cls(payloads[:begin], payloads[begin:], end)
+
+    def packets(self, rows: Iterable[bytes]) -> bytes:
+        """The reply with these rows in place of its own."""
+        return b"".join(packet.encode(payload, 1 + at) for at, payload in enumerate((*self.head, *rows, self.end)))
+
+
+def legible(told: Answer) -> Answer:
+    """The answer with levels and numbers in ASCII, though a session may have its results in UTF-16 or UTF-32."""
+    rows = tuple((*(value and value.replace(b"\0", b"") for value in row[:-1]), row[-1]) for row in told.rows)
+    return Answer(rows, told.raw)
+
+
+def only_errors(stored: Answer) -> bytes:
     """The reply without the rows of warnings and notes."""
-    return _numbered(payload for payload in _payloads(reply) if not payload.startswith(_LEVELS))
+    parts = _Parts.of(stored.raw)
+    return parts.packets(raw for raw, row in zip(parts.rows, stored.rows, strict=True) if row[0] == b"Error")
 
 
 def limited(reply: bytes, offset: int, count: int) -> bytes:
     """The reply with so many of its rows, from one of them on."""
-    payloads = list(_payloads(reply))
-    rows = [payload for payload in payloads if payload.startswith((*_LEVELS, _ERROR))]
-    begin, end = (payloads[: -1 - len(rows)], payloads[-1:])
-    return _numbered([*begin, *rows[offset : offset + count], *end])
+    parts = _Parts.of(reply)
+    return parts.packets(parts.rows[offset : offset + count])
 
 
-def added(reply: bytes, other: bytes) -> bytes:
-    """The reply with the rows of another one behind its own."""
-    more = [payload for payload in _payloads(other) if payload.startswith((*_LEVELS, _ERROR))]
-    *begin, end = _payloads(reply)
-    return _numbered([*begin, *more, end])
+def added(stored: Answer, more: Answer) -> Answer:
+    """The answer with the rows of another one behind its own."""
+    parts = _Parts.of(stored.raw)
+    return Answer(stored.rows + more.rows, parts.packets((*parts.rows, *_Parts.of(more.raw).rows)))
 
 
 def noted(stored: Answer, number: int, text: bytes) -> Answer:
     """The answer with a note behind its rows."""
-    note = (b"Note", b"%d" % number, text)
-    return Answer((*stored.rows, note), added(stored.raw, packet.encode(build_text_row(note), 1)))
+    parts, note = _Parts.of(stored.raw), (b"Note", b"%d" % number, text)
+    return Answer((*stored.rows, note), parts.packets((*parts.rows, build_text_row(note))))
 
 
 def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
     """The rows of an answer in the columns of one without rows, and the texts in the character set of those."""
     source, target = (_codec(reply, capabilities) for reply in (stored.raw, empty))
-    rows = stored.rows
-    if source is not None and target is not None and source != target:
-        rows = tuple((*row[:-1], _recoded(row[-1], source, target)) for row in rows)
-    *begin, end = _payloads(empty)
-    return Answer(rows, _numbered([*begin, *map(build_text_row, rows), end]))
+    into = _Parts.of(empty)
+    if source is None or target is None or source == target:
+        return Answer(stored.rows, into.packets(_Parts.of(stored.raw).rows))
+    rows = tuple((level, number, _recoded(text, source, target)) for level, number, text in stored.rows)
+    wide = ((_recoded(level, "ascii", target), _recoded(number, "ascii", target), text) for level, number, text in rows)
+    return Answer(rows, into.packets(map(build_text_row, wide)))
 
 
 def _codec(reply: bytes, capabilities: int) -> str | None:
     charset = charset_of(parse_column(message_column(reply), capabilities).charset)
     if charset is None:
         return None
-    return "ascii" if charset.name == "ascii" else charset.codec
+    return "ascii" if charset.name == "ascii" else charset.codec or _WIDE.get(charset.name)
 
 
 def _recoded(text: bytes | None, source: str, target: str) -> bytes | None:
@@ -93,7 +120,7 @@ def _spelt(character: str, target: str) -> bytes:
 
 def message_column(reply: bytes) -> bytes:
     """The definition of the column with the text."""
-    return list(_payloads(reply))[_MESSAGE]
+    return list(_payloads(reply))[_COLUMNS]
 
 
 def with_status(reply: bytes, status: int) -> bytes:

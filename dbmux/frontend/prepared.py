@@ -18,7 +18,7 @@ from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import KEPT
 from dbmux.frontend.derived import derived_after, read, recast, sent
 from dbmux.query import Access, Kind, Query, SetVariable
-from dbmux.session import SessionState, assignments
+from dbmux.session import Names, SessionState, assignments
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
@@ -87,7 +87,7 @@ class Statement:
         self.derived_at_first = self.derived = derived
         # The types of values by which these do not change.
         self.fitting = b""
-        # Whether the execution under way leaves the server's statement with types that are not known.
+        # Whether the execution under way leaves the server's statement with types or a meaning that are not known.
         self.is_derailed = False
         # Whether it changes something, and only a repeated execution could bring about its types elsewhere.
         self.is_bent = False
@@ -128,6 +128,16 @@ class Statement:
             alike = key_of(self.text, state)
             key = self._key = alike._replace(derived=self.derived, number=number, columns=self.columns)
         return key
+
+    def is_spelt_otherwise(self, names: Names | None) -> bool:
+        """Whether its text means something else to a session with these character sets than when it was prepared.
+
+        MySQL keeps the text as it came, and reads it again when it derives other types for the parameters.
+        """
+        then = self.state.names
+        if self.text.isascii() or names == then:
+            return False
+        return names is None or then is None or names.client is None or names.client != then.client
 
     def go_with(self, now: SessionState) -> None:
         """It is to be used on a connection in this state: one without a schema could not go back to having none."""

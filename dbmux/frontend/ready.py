@@ -105,7 +105,8 @@ class ReadyTenant(Tenant):
         key, there = statement.key, connection.statements
         if key not in there and statement.derived != statement.derived_at_first:
             first = key._replace(derived=statement.derived_at_first)
-            if first in there and self._derived_anew(statement) == statement.derived:
+            is_as_meant = not statement.is_spelt_otherwise(self.carried.state.names)
+            if first in there and is_as_meant and self._derived_anew(statement) == statement.derived:
                 connection.rename_statement(first, key)
         if key in there and self._is_misread(statement, connection):
             connection.close_statement(key)
@@ -183,7 +184,9 @@ class ReadyTenant(Tenant):
             self._then()
             return
         state, spelling = connection.state, self.backend.spelling
-        limited = state.after(SetVariable("sql_select_limit", b"0"))
+        # The server reads its text again.
+        meant = state if self._statement is None else replace(state, names=self._statement.state.names)
+        limited = meant.after(SetVariable("sql_select_limit", b"0"))
         there = [(Command.QUERY, sql) for sql in assignments(state, limited, spelling)]
         back = [(Command.QUERY, sql) for sql in assignments(limited, state, spelling)]
 

@@ -331,8 +331,11 @@ class StatementTenant(CachedTenant):
         derived = derived_after(statement.derived, values, at_first)
         if derived == UNKNOWN and not is_followed:
             derived = derived_after(at_first, values, at_first)
-        statement.is_derailed = derived == UNKNOWN
-        if derived != statement.derived and not statement.can_be_rehearsed and are_at_odds(at_first, values):
+        is_read_again = derived != statement.derived
+        is_derailed = is_read_again and statement.is_spelt_otherwise(self.carried.state.names)
+        statement.is_derailed = is_derailed or derived == UNKNOWN
+        is_lasting = not statement.text.isascii() or are_at_odds(at_first, values)
+        if is_read_again and not statement.can_be_rehearsed and is_lasting:
             statement.is_bent = self.surroundings.prepared_types is PreparedTypes.PIN
         if not statement.is_derailed:
             statement.derived = derived
@@ -369,11 +372,12 @@ class StatementTenant(CachedTenant):
             return at_first
 
     def _rehearsal(self, statement: Statement, number: int) -> bytes:
-        derived = self._derived_anew(statement)
-        if statement.derived in (derived, statement.derived_at_first):
+        derived, at_first = self._derived_anew(statement), statement.derived_at_first
+        is_as_meant = derived == statement.derived and not statement.is_spelt_otherwise(self.carried.state.names)
+        if is_as_meant or statement.derived == at_first:
             return b""
         if derived == UNKNOWN:
-            derived = statement.derived_at_first
+            derived = at_first
         is_next = PinKey(PinReason.NEXT_TRANSACTION, "") in self.carried.pins
         if statement.can_be_rehearsed and statement.derived != UNKNOWN and not is_next:
             assert self.connection is not None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.frontend.conditions import Known
-from dbmux.frontend.diagnostics import added, limited, only_errors, translated, with_status
+from dbmux.frontend.diagnostics import added, legible, limited, only_errors, translated, with_status
 from dbmux.frontend.state import State
 from dbmux.frontend.statements import StatementTenant
 from dbmux.frontend.tenant import RESULT
@@ -172,11 +172,11 @@ class WarnedTenant(StatementTenant):
         if stored is None:
             self.carried.keep_warnings(more, self.carried.state.names)
         else:
-            self.carried.warnings = Answer(stored.rows + more.rows, added(stored.raw, more.raw))
+            self.carried.warnings = added(stored, legible(more))
 
 
 def _shown(stored: Answer, what: bytes, window: tuple[int, int]) -> bytes:
-    return limited(stored.raw if what == b"WARNINGS" else only_errors(stored.raw), *window)
+    return limited(stored.raw if what == b"WARNINGS" else only_errors(stored), *window)
 
 
 def _is_beyond(asked: Asked, known: Known) -> bool:

@@ -19,7 +19,7 @@ Apart are only:
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
-- on MariaDB, warnings of before a CALL that has none: whether they stay depends on what the procedure does;
+- on MariaDB, warnings of before a routine that tells none: whether they stay depends on what it does;
 - FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
   for an INSERT … SELECT of no rows, or may leave it as it was, as a CALL without results does; and still after SHOW
   WARNINGS, which does not count for it;
@@ -65,7 +65,7 @@ _ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
 _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
-_CALLS = re.compile(rb"call\b", re.IGNORECASE)
+_CALLS = re.compile(rb"call\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)

@@ -7,9 +7,17 @@ from collections.abc import Callable
 import pytest
 
 from dbmux.backend.connection import Answer
-from dbmux.frontend.diagnostics import added, message_column, translated, with_status
+from dbmux.frontend.diagnostics import (
+    added,
+    legible,
+    limited,
+    message_column,
+    only_errors,
+    translated,
+    with_status,
+)
 from dbmux.wire import packet
-from dbmux.wire.columns import Column, FieldType
+from dbmux.wire.columns import Column, FieldType, parse_column
 from dbmux.wire.replies import Eof, Ok, Status
 from dbmux.wire.rows import build_text_row
 
@@ -30,26 +38,45 @@ def test_a_stored_reply_tells_the_flags_of_now_and_keeps_its_own(end: Callable[[
     assert told == row + packet.encode(end(lasting | Status.MORE_RESULTS), 2)
 
 
-def test_the_rows_of_another_reply_come_behind_those_of_the_first() -> None:
-    def reply(*rows: bytes) -> bytes:
-        payloads = [b"\3", b"a", b"b", b"c", *rows, Eof().build()]
-        return b"".join(packet.encode(payload, number) for number, payload in enumerate(payloads, 1))
-
-    told = added(reply(b"\x07Warning 1"), reply(b"\x05Error 2", b"\x04Note 3"))
-
-    assert told == reply(b"\x07Warning 1", b"\x05Error 2", b"\x04Note 3")
-    assert message_column(told) == b"c"
+UTF8, LATIN1, ASCII, UTF16, UTF32, NAMELESS = 45, 8, 11, 54, 60, 999
+WIDE = {UTF16: "utf-16-be", UTF32: "utf-32-be"}
 
 
-UTF8, LATIN1, ASCII, NAMELESS = 45, 8, 11, 999
+def told_in(charset: int, *conditions: tuple[bytes, bytes], end: bytes = b"") -> Answer:
+    """An answer to SHOW WARNINGS in a character set: levels and texts."""
+    definition = Column(name=b"a", type=FieldType.VAR_STRING, charset=charset).build(0)
+    codec = WIDE.get(charset, "ascii")
+    rows = tuple((level.decode().encode(codec), "1292".encode(codec), text) for level, text in conditions)
+    columns = [b"\3", definition, definition, definition, *([] if end else [Eof().build()])]
+    payloads = [*columns, *map(build_text_row, rows), end or Eof().build()]
+    return Answer(rows, b"".join(packet.encode(payload, number) for number, payload in enumerate(payloads, 1)))
 
 
 def warnings(charset: int, *texts: bytes) -> Answer:
-    """An answer to SHOW WARNINGS in a character set."""
-    definition = Column(name=b"a", type=FieldType.VAR_STRING, charset=charset).build(0)
-    rows = tuple((b"Warning", b"1292", text) for text in texts)
-    payloads = [b"\3", definition, definition, definition, *map(build_text_row, rows), Eof().build()]
-    return Answer(rows, b"".join(packet.encode(payload, number) for number, payload in enumerate(payloads, 1)))
+    """The same, of warnings."""
+    return told_in(charset, *((b"Warning", text) for text in texts))
+
+
+@pytest.mark.parametrize("end", [b"", Ok(header=0xFE).build(0)], ids=["EOF", "OK"])
+@pytest.mark.parametrize("charset", [UTF8, UTF16, UTF32])
+def test_a_limit_and_show_errors_find_their_rows_in_every_character_set(charset: int, end: bytes) -> None:
+    conditions = ((b"Warning", b"a"), (b"Error", b"b"), (b"Note", b"c"), (b"Error", b"d"))
+    stored = told_in(charset, *conditions, end=end)
+
+    assert limited(stored.raw, 1, 2) == told_in(charset, *conditions[1:3], end=end).raw
+    assert limited(stored.raw, 0, 0) == told_in(charset, end=end).raw
+    assert only_errors(legible(stored)) == told_in(charset, conditions[1], conditions[3], end=end).raw
+
+
+@pytest.mark.parametrize("charset", [UTF8, UTF16, UTF32])
+def test_the_rows_of_another_reply_come_behind_those_of_the_first(charset: int) -> None:
+    told = added(warnings(charset, b"1"), told_in(charset, (b"Error", b"2"), (b"Note", b"3")))
+
+    assert told == told_in(charset, (b"Warning", b"1"), (b"Error", b"2"), (b"Note", b"3"))
+
+
+def test_the_text_has_the_last_column() -> None:
+    assert parse_column(message_column(warnings(LATIN1).raw), 0).charset == LATIN1
 
 
 @pytest.mark.parametrize(
@@ -61,9 +88,10 @@ def warnings(charset: int, *texts: bytes) -> Answer:
         (UTF8, "é".encode(), ASCII, b"\\00E9"),
         (NAMELESS, b"\xe9", UTF8, b"\xe9"),
         (UTF8, b"\xe9", NAMELESS, b"\xe9"),
+        (UTF8, "é".encode(), UTF16, b"\0\xe9"),
+        (UTF16, b"\0\xe9", UTF8, "é".encode()),
+        (UTF16, b"\0\xe9", UTF32, b"\0\0\0\xe9"),
     ],
 )
 def test_texts_are_told_in_another_character_set(charset: int, text: bytes, other: int, told: bytes) -> None:
-    stored = warnings(charset, text, b"plain")
-
-    assert translated(stored, warnings(other).raw, 0) == warnings(other, told, b"plain")
+    assert translated(legible(warnings(charset, text)), warnings(other).raw, 0) == legible(warnings(other, told))

@@ -1183,4 +1183,48 @@ TYPES = (
     ),
 )
 
-SCENARIOS = (*STATEMENTS, *LONG, *CURSORS, *TYPES)
+READ_AGAIN = (
+    *(
+        scenario(
+            f"letters in a text that MySQL reads again, and then a session in {charset}",
+            prepare("s", "SELECT 'é', ?"),
+            execute("s", -1.5),
+            f"SET character_set_client = {charset}",
+            execute("s", -1.5),
+            execute("s", "text"),
+            execute("s", -1.5),
+            "SET character_set_client = utf8mb4",
+            execute("s", -1.5),
+            prepare("late", "SELECT 'é', ?"),
+            f"SET NAMES {charset}",
+            execute("late", -1.5),
+            "SET NAMES utf8mb4",
+            execute("late", -1.5),
+        )
+        for charset in ("latin1", "sjis")
+    ),
+    *(
+        scenario(
+            f"letters in a write that MySQL reads again, and then a session in {charset}",
+            prepare("early", "INSERT INTO t (name, n) VALUES ('é', ? + 1)"),
+            prepare("late", "INSERT INTO t (name, n) VALUES ('é', ? + 1)"),
+            execute("early", -1.5),
+            f"SET NAMES {charset}",
+            execute("early", -1.5),
+            execute("late", -1.5),
+            "SET NAMES utf8mb4",
+            execute("late", -2.5),
+            execute("early", -2.5),
+            "SELECT HEX(name), n FROM t",
+        )
+        for charset in ("latin1", "sjis")
+    ),
+)
+
+SCENARIOS = (
+    *READ_AGAIN,
+    *STATEMENTS,
+    *LONG,
+    *CURSORS,
+    *TYPES,
+)

@@ -49,6 +49,38 @@ OF_EACH_NUMBER = (
 )
 
 SCENARIOS = (
+    *(
+        scenario(
+            f"warnings in {wide}",
+            f"SET character_set_results = {wide}",
+            "SELECT 1 / 0, CAST('1y' AS SIGNED)",
+            "SHOW WARNINGS LIMIT 1",
+            "SHOW WARNINGS LIMIT 1, 5",
+            "SHOW ERRORS",
+            "SHOW COUNT(*) WARNINGS",
+            "SHOW COUNT(*) ERRORS",
+            "SELECT é FROM t",
+            "SHOW ERRORS",
+            "SHOW WARNINGS LIMIT 0",
+            "SHOW COUNT(*) ERRORS",
+            "SELECT @@error_count",
+            "SELECT é FROM t",
+            "GET DIAGNOSTICS @a = NUMBER",
+            "GET DIAGNOSTICS CONDITION 1 @a = MYSQL_ERRNO, @b = RETURNED_SQLSTATE",
+            "SHOW WARNINGS",
+            "SELECT @a, @b",
+            "SELECT é FROM t",
+            "SET character_set_results = utf8mb4",
+            "SHOW WARNINGS",
+            "SHOW ERRORS",
+            "SELECT é FROM t",
+            f"SET character_set_results = {wide}",
+            "SHOW WARNINGS",
+            "SHOW ERRORS",
+            setup=TABLE,
+        )
+        for wide in ("utf16", "utf16le", "utf32", "ucs2")
+    ),
     scenario(
         "warnings from before a reset are not counted with those behind it",
         WARNS,
