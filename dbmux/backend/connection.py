@@ -268,6 +268,8 @@ class Exchange:
             goes_on = self._read(connection, data)
         except BackendRefused as refused:
             connection.exchange = None
+            # What was done before it may have changed the status, which an error does not tell.
+            connection.scanner.status = self._protocol.status
             self._failed(refused)
             return
         except MySQLError as error:
