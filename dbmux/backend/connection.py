@@ -697,6 +697,10 @@ class Connection:
             self._owed_schema = b""
         return told
 
+    def as_told(self, raw: bytes) -> bytes:
+        """The OK packet that an exchange got, as the holder's client is to see it. Raises ProtocolError."""
+        return packet.encode(self.note(parse_ok(raw[packet.HEADER :])).build(self.client_capabilities), raw[3])
+
     def _without_late_schema(self, told: Ok) -> Ok:
         # MariaDB has gone to a routine's schema and come back, and the error that followed has no room to tell: it does
         # so with the next OK that reports anything, and this one reports only for DbMux.

@@ -682,8 +682,7 @@ class Carried:
 
     def reset(self, connection: Connection) -> None:
         """COM_RESET_CONNECTION was answered: nothing is left but the schema, and what the login itself pins."""
-        if self._counts_rows or self._ran_unseen:
-            connection.debt |= Debt.FOUND_ROWS
+        self.claim_found_rows(connection)
         # FOUND_ROWS() alone is as it was.
         creditor, owed = connection.creditor, connection.debt & Debt.FOUND_ROWS
         self.pins = {key: since for key, since in self.pins.items() if _outlives_reset(key)}

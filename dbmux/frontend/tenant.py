@@ -390,7 +390,9 @@ class Tenant(CreditorSession):
     @property
     def stays_in_schema(self) -> bool:
         """Whether the server goes to no other schema for the command under way."""
-        return self._query.stays_in_schema
+        statement = self._statement
+        is_at_home = statement is None or statement.state.schema == self.carried.state.schema
+        return is_at_home and self._query.stays_in_schema
 
     def withholds(self, error: int, reply: bytes) -> bool:
         """Whether an error is not passed on, because the write that it refuses can wait for another primary."""

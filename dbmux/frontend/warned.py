@@ -150,7 +150,7 @@ class WarnedTenant(StatementTenant):
             self._store(stored, answers[1])
             if answers[1].rows:
                 self.carried.row_count = -1
-            self._answer_asked(connection, answers[0].raw, 0)
+            self._answer_asked(connection, connection.as_told(answers[0].raw), 0)
 
         def failed(error: BackendRefused | MySQLError) -> None:
             if not isinstance(error, BackendRefused):

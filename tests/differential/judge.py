@@ -65,6 +65,7 @@ _ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
 _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
+_RUNS = re.compile(rb"(call|execute)\b", re.IGNORECASE)
 _CALLS = re.compile(rb"call\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
@@ -174,7 +175,7 @@ class Disputes:
         elif text and not _ABOUT_WARNINGS.search(text):
             self._follow_warnings(step.session, text, has_own=has_own)
         has_rows = any(isinstance(message, ColumnCount) for message in reply)
-        if self._may_count(text) or (_CALLS.match(text) and not has_rows):
+        if self._may_count(text) or (_RUNS.match(text) and not has_rows):
             self._found_rows.add(step.session)
         elif has_rows and not _SHOWS_WARNINGS.match(text):
             self._found_rows.discard(step.session)
