@@ -199,12 +199,9 @@ class Carried:
         if self.pins:
             self._end_passing_pins(query, connection)
         self._take_effect(query, connection, now)
-        if (
-            scanner.before & Status.READ_ONLY_TRANSACTION
-            and query.kind is Kind.SET
-            and not connection.is_in_transaction
-        ):
-            # Ended by SET autocommit = 1, it leaves to the next transaction that it may not write.
+        if scanner.before & Status.IN_TRANSACTION and query.kind is Kind.SET and not connection.is_in_transaction:
+            # Ended by SET autocommit = 1, it leaves to the next transaction whether that may write, and its isolation,
+            # whatever the session has set meanwhile.
             self.pin(PinReason.NEXT_TRANSACTION, "", now)
         if failed and query.kind is Kind.MULTI and query.effects:
             # Which of them came true is not told.

@@ -183,7 +183,7 @@ def test_a_users_cap_holds_and_is_named_when_it_is_waited_for_in_vain() -> None:
     users = {"app": {**APP, "max_connections": 1}, "other": APP}
 
     async def scenario() -> None:
-        async with running(users=users, connections=3, timeouts={"pool_wait": "50ms"}) as proxy:
+        async with running(users=users, connections=3, timeouts={"pool_wait": "300ms"}) as proxy:
             one, two = await connect(proxy.port), await connect(proxy.port)
             other = await connect(proxy.port, user=b"other")
             assert isinstance(one, TestClient)
