@@ -230,7 +230,8 @@ def test_of_two_proxies_each_sees_the_others_writes_soon(
     assert not violations, _shown(violations)
     assert not work.board.lost
     assert work.board.errors.keys() <= EXPECTED_ERRORS
-    assert min(one.served, other.served) > 0.15
+    # How much depends on how fast this machine is; but with nothing from memory nothing was looked at.
+    assert min(one.served, other.served) > 0.05
 
 
 def _define(primary: Node, replicas: Sequence[Node]) -> None:
