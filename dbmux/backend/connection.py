@@ -704,10 +704,10 @@ class Connection:
     def _without_late_schema(self, told: Ok) -> Ok:
         # MariaDB has gone to a routine's schema and come back, and the error that followed has no room to tell: it does
         # so with the next OK that reports anything, and this one reports only for DbMux.
-        (kind, change), *others = changes(told.state) if told.state else [(None, b"")]
-        if kind != Track.SCHEMA or others:
+        pieces = list(changes(told.state))
+        if [kind for kind, _ in pieces] != [Track.SCHEMA]:
             return told
-        self._owed_schema = change
+        self._owed_schema = pieces[0][1]
         return without(told, Track.SCHEMA)
 
     def _tell_of_change(self) -> None:
