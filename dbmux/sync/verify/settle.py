@@ -1,8 +1,9 @@
 """Which of the rows that were not the same are different, while writes go on.
 
 Keys come in, differences go out. A row is looked at again once the second server has had the time to get what the first
-one had: it counts as different when it was so twice, and neither side moved in between. What keeps moving is undecided,
-and said to be.
+one had: it counts as different when it was so several times in succession, each time with the same values. Twice would
+not do: a row that is written all the time may be found on its way there and back (a flag, a counter that is reset).
+What keeps moving is undecided, and said to be.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from dbmux.sync.verify.documents import is_same
 from dbmux.sync.verify.region import Key, Seen
 from dbmux.sync.verify.side import LOOKED_AT, Side
 
-# Bytes of JSON at once on either side, and how often what moves is looked at.
+# Bytes of JSON at once on either side.
 DOCUMENT_BYTES = 4_000_000
-ROUNDS = 10
+# How often in succession a row is found to differ, and how often what moves is looked at.
+SIGHTINGS = 4
+ROUNDS = 12
 # Of so many rows that differ is told in which columns, and of so many the values are kept.
 DETAILED = 5000
 SHOWN_ROWS = 100
@@ -93,7 +96,8 @@ async def settle(sides: Sides, columns: Columns, keys: Sequence[Key], passage: P
         # Some of these differ as text alone, and need not be waited for.
         pending = [one.key for one in await _looked_at(sides, columns, keys)]
     first = await _marks(sides[0], pending)
-    before: dict[Key, Marks] = {}
+    # What was found the last time, and how often in succession.
+    found: dict[Key, tuple[Marks, int]] = {}
     different: list[tuple[Key, Marks]] = []
     for _ in range(ROUNDS):
         if not pending:
@@ -101,17 +105,19 @@ async def settle(sides: Sides, columns: Columns, keys: Sequence[Key], passage: P
         await passage.passed()
         second = await _marks(sides[1], pending)
         again = await _marks(sides[0], pending)
-        now: dict[Key, Marks] = {}
+        now: dict[Key, tuple[Marks, int]] = {}
         for key in pending:
             marks = first.get(key), second.get(key)
             if marks[1] in (marks[0], again.get(key)):
                 # It has what the other one has, or had a while ago.
                 continue
-            if marks[0] == again.get(key) and before.get(key) == marks:
+            before, times = found.get(key, (marks, 0))
+            held_still = before == marks and marks[0] == again.get(key)
+            now[key] = (again.get(key), marks[1]), times + 1 if held_still else 0
+            if now[key][1] == SIGHTINGS:
                 different.append((key, marks))
-            else:
-                now[key] = again.get(key), marks[1]
-        pending, before, first = list(now), now, again
+                del now[key]
+        pending, found, first = list(now), now, again
     return Settled(differences=await _told(sides, columns, different), undecided=tuple(pending))
 
 

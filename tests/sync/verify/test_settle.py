@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from dbmux.sync.verify.region import Key, Seen
-from dbmux.sync.verify.settle import Columns, Kind, Settled, settle
+from dbmux.sync.verify.settle import SIGHTINGS, Columns, Kind, Settled, settle
 from tests.sync.verify.fakes import FakeSide, Rows, document
 
 COLUMNS = Columns(names=("id", "v"))
@@ -91,14 +91,35 @@ def test_a_row_that_never_holds_still_is_undecided_and_not_equal() -> None:
     assert told == Settled(differences=(), undecided=(ONE,))
 
 
-def test_a_difference_must_be_the_same_twice() -> None:
+def test_a_row_that_goes_back_and_forth_all_the_time_is_no_difference() -> None:
     first, second = FakeSide(row(b"x")), FakeSide(row(b"y"))
-    passing = Passing()
+
+    def go_back_and_forth(times: int) -> None:
+        # What was y when the second server got it has always been x again when the first one was asked.
+        second.rows_there = row(b"x" if times == SIGHTINGS else b"y")
+
+    told = settled(first, second, Passing(go_back_and_forth))
+
+    assert told == Settled(differences=(), undecided=())
+
+
+def test_what_holds_still_after_a_while_is_told_then() -> None:
+    first, second = FakeSide(row(b"x")), FakeSide(row(b"y"))
+    passing = Passing(lambda times: first.rows_there.update(row(b"x%d" % min(times, 3))))
 
     told = settled(first, second, passing)
 
     assert len(told.differences) == 1
-    assert passing.times == 2
+    assert passing.times == 3 + SIGHTINGS
+
+
+def test_a_difference_must_be_the_same_several_times() -> None:
+    passing = Passing()
+
+    told = settled(FakeSide(row(b"x")), FakeSide(row(b"y")), passing)
+
+    assert len(told.differences) == 1
+    assert passing.times == SIGHTINGS
 
 
 def with_document(text: bytes, value: bytes = b"x") -> dict[Key, Seen]:
