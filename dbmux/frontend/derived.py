@@ -144,6 +144,13 @@ def derived_after(derived: bytes, values: bytes, at_first: bytes) -> bytes:
     return after if is_reachable else UNKNOWN
 
 
+def likely_after(derived: bytes, values: bytes, at_first: bytes) -> bytes:
+    """The same where places whose types are open get values: as if these were what they were at first. Or UNKNOWN."""
+    places = zip(derived, values, at_first, strict=False)
+    settled = bytes(first if type_ == NULL != value else type_ for type_, value, first in places)
+    return derived_after(settled, values, at_first) or derived_after(at_first, values, at_first)
+
+
 def are_at_odds(places: bytes, values: bytes) -> bool:
     """Whether one of these values is of another sort than its place, by the types at first.
 

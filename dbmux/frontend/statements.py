@@ -20,7 +20,17 @@ from dbmux.config.model import PreparedTypes
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
-from dbmux.frontend.derived import UNKNOWN, are_at_odds, derived_after, derived_at_first, derives, fits, rehearsal, sent
+from dbmux.frontend.derived import (
+    UNKNOWN,
+    are_at_odds,
+    derived_after,
+    derived_at_first,
+    derives,
+    fits,
+    likely_after,
+    rehearsal,
+    sent,
+)
 from dbmux.frontend.diagnostics import with_status, with_warnings
 from dbmux.frontend.prepared import EXECUTE, Statement, Statements, are_texts, in_packets, number_in, renumbered
 from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
@@ -327,19 +337,19 @@ class StatementTenant(CachedTenant):
         connection, key, at_first = self.connection, statement.key, statement.derived_at_first
         values = self._values_sent(self._statements, statement, types, data)
         is_there = connection is not None and key in connection.statements
-        is_followed = is_there or statement.can_be_rehearsed
-        derived = derived_after(statement.derived, values, at_first)
-        if derived == UNKNOWN and not is_followed:
-            derived = derived_after(at_first, values, at_first)
-        is_read_again = derived != statement.derived
-        is_derailed = is_read_again and statement.is_spelt_otherwise(self.carried.state.names)
-        statement.is_derailed = is_derailed or derived == UNKNOWN
+        after = derived = derived_after(statement.derived, values, at_first)
+        if not statement.can_be_rehearsed and (after == UNKNOWN or not is_there):
+            # Nothing but these values can bring them about.
+            derived = likely_after(statement.derived, values, at_first) or after
+        is_read_again = after != statement.derived
+        is_respelt = is_read_again and statement.is_spelt_otherwise(self.carried.state.names)
+        statement.is_derailed = is_respelt or derived == UNKNOWN or (after == UNKNOWN and is_there)
         is_lasting = not statement.text.isascii() or are_at_odds(at_first, values)
         if is_read_again and not statement.can_be_rehearsed and is_lasting:
             statement.is_bent = self.surroundings.prepared_types is PreparedTypes.PIN
-        if not statement.is_derailed:
+        if derived != UNKNOWN and not is_respelt:
             statement.derived = derived
-        elif not is_followed:
+        elif not is_there and not statement.can_be_rehearsed:
             statement.derived = at_first
         if connection is not None and is_there and statement.derived != key.derived:
             connection.rename_statement(key, statement.key)

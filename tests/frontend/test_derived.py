@@ -6,7 +6,17 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from dbmux.frontend.derived import UNKNOWN, are_at_odds, derived_after, derived_at_first, read, recast, rehearsal, sent
+from dbmux.frontend.derived import (
+    UNKNOWN,
+    are_at_odds,
+    derived_after,
+    derived_at_first,
+    likely_after,
+    read,
+    recast,
+    rehearsal,
+    sent,
+)
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldFlag, FieldType
 from dbmux.wire.statements import ParameterType, Prepared, parse_execute
@@ -96,6 +106,21 @@ def test_of_a_text_it_counts_what_it_reads_like(text: bytes, what: bytes) -> Non
 )
 def test_an_execution_changes_the_types_as_mysql_does(derived: bytes, values: bytes, after: bytes) -> None:
     assert derived_after(derived, values, b"s" * len(derived)) == after
+
+
+@pytest.mark.parametrize(
+    ("derived", "values", "after"),
+    [
+        # The first value for what was NULL until now.
+        (b"0f", b"sx", b"sf"),
+        (b"0f", b"fx", b"ff"),
+        (b"0f", b"0x", b"0f"),
+        # Text that may be a moment.
+        (b"0d", b"so", UNKNOWN),
+    ],
+)
+def test_what_is_open_is_taken_for_what_its_place_is_for(derived: bytes, values: bytes, after: bytes) -> None:
+    assert likely_after(derived, values, b"si") == after
 
 
 @pytest.mark.parametrize(

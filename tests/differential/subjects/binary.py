@@ -209,6 +209,32 @@ STATEMENTS = (
         ),
         setup=(*TABLE, "INSERT INTO t (name, n) VALUES ('02', 0), ('2.5', 0)"),
     ),
+    # While the other place gets its type by a number, that of NULL is open.
+    scenario(
+        "NULL beside a number, and then a value for it, in a write",
+        "SET sql_mode = ''",
+        *(
+            line
+            for first in (2, Parameter(2, T.LONGLONG, is_unsigned=True), 2.5, Parameter(b"2.5", T.NEWDECIMAL))
+            for value in (2.5, 3, Parameter(b"3.5", T.NEWDECIMAL), "4.5", "four", None)
+            for line in (
+                prepare("i", "INSERT INTO t (name, n) VALUES (?, ?)"),
+                execute("i", None, first),
+                execute("i", value, "2.5"),
+                execute("i", "6.5", "4.5"),
+                prepare("u", "UPDATE t SET n = ?, id = ? WHERE id = 1"),
+                execute("u", None, 1.0),
+                execute("u", value, "1"),
+                execute("u", "8.5", 1),
+                "SELECT n FROM t WHERE id = 1",
+                "SELECT name, n FROM t WHERE id > 3",
+                "DELETE FROM t WHERE id > 3",
+                CloseStatement("i"),
+                CloseStatement("u"),
+            )
+        ),
+        setup=TABLE,
+    ),
     # Such a statement keeps its connection, whatever else is prepared there.
     scenario(
         "a number and then text that is none, in a write",
