@@ -10,7 +10,7 @@ cdef class Carried:
     cdef object _reset_names
     cdef object _stand_in
     cdef object _warnings_counted
-    cdef bint _were_warnings_asked
+    cdef int _warnings_of_asking
     cdef public object apart
     cdef public object failure
     cdef public object found_rows

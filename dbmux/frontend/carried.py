@@ -101,7 +101,7 @@ class Carried:
         "_reset_names",
         "_stand_in",
         "_warnings_counted",
-        "_were_warnings_asked",
+        "_warnings_of_asking",
         "apart",
         "failure",
         "found_rows",
@@ -140,7 +140,8 @@ class Carried:
         # The ERR packet of the statement that they are of; empty where that did not fail.
         self.failure = b""
         self._warnings_counted = 0
-        self._were_warnings_asked = False
+        # Of commands that asked for them since, the last one's own; -1 if there was none.
+        self._warnings_of_asking = -1
         self._foretold: Answer | None = None
         self._asks_locks = False
         self._asks_warnings = False
@@ -155,7 +156,7 @@ class Carried:
     def count_warnings_asked(self) -> None:
         """A command that asks for warnings was answered: ROW_COUNT() is -1, and no further answer counts them."""
         self.count(-1)
-        self._were_warnings_asked = True
+        self._warnings_of_asking = 0
 
     def foretell(self, warnings: Answer) -> None:
         """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
@@ -189,12 +190,10 @@ class Carried:
         if failed or scanner.rows >= 0 or scanner.affected:
             # Whatever was called has counted.
             self._call = None
-        self._were_warnings_asked |= query.kind is Kind.DIAGNOSTICS and bool(query.needs)
-        if query.kind is not Kind.DIAGNOSTICS:
+        if query.kind is Kind.DIAGNOSTICS:
+            self._follow_asking(query, connection)
+        else:
             self._follow_diagnostics(query, connection)
-        elif scanner.rows >= 0 or failed or (query.needs and scanner.warnings):
-            # A GET DIAGNOSTICS for a condition that is not there has an error, though none is told.
-            self.row_count = -1
         self._follow_found_rows(query, connection)
         if self.pins:
             self._end_passing_pins(query, connection)
@@ -293,10 +292,18 @@ class Carried:
                 connection.debt |= Debt.WARNINGS
             if not is_quiet:
                 # More than are kept may be counted; how many an error counts with it is not told.
-                self._were_warnings_asked = False
+                self._warnings_of_asking = -1
                 self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
                 self.failure = connection.error if scanner.error else b""
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
+
+    def _follow_asking(self, query: Query, connection: Connection) -> None:
+        scanner = connection.scanner
+        if query.needs:
+            self._warnings_of_asking = scanner.warnings
+        if scanner.rows >= 0 or scanner.error or (query.needs and scanner.warnings):
+            # A GET DIAGNOSTICS for a condition that is not there has an error, though none is told.
+            self.row_count = -1
 
     def _follow_found_rows(self, query: Query, connection: Connection) -> None:
         found = count_found_rows(query, connection.scanner, is_mysql=self.is_mysql)
@@ -636,10 +643,11 @@ class Carried:
         return told
 
     def warnings_in_pings(self) -> int:
-        """How many MySQL counts in its answer to a command that is no statement: none once they were asked for."""
-        if self.warnings is None or self._were_warnings_asked:
+        """How many MySQL counts in its answer to a command that is no statement: once they were asked for, only those
+        that came with that."""
+        if self.warnings is None:
             return 0
-        return self.count_warnings(self.warnings)
+        return self.count_warnings(self.warnings) if self._warnings_of_asking < 0 else self._warnings_of_asking
 
     def count_warnings(self, stored: Answer) -> int:
         """How many there were: perhaps more than the server kept."""

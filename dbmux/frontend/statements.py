@@ -224,10 +224,10 @@ class StatementTenant(CachedTenant):
         else:
             answer()
 
-    def _answer_asked(self, connection: Connection, reply: bytes, error: int) -> None:
+    def _answer_asked(self, connection: Connection, reply: bytes, error: int, warnings: int = 0) -> None:
         scanner, row_count = connection.scanner, self.carried.row_count
         scanner.begin(Shape.NONE, 0)
-        scanner.error = error
+        scanner.error, scanner.warnings = error, warnings
         # As if the reply had told it: a preparation leaves it as it is.
         scanner.has_rows, scanner.affected = int(row_count < 0), max(row_count, 0)
         connection.reply_bytes = len(reply)

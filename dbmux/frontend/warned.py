@@ -148,9 +148,7 @@ class WarnedTenant(StatementTenant):
         # The connection has no warnings by now: those that it has afterwards come behind the stored ones.
         def done(answers: list[Answer]) -> None:
             self._store(stored, answers[1])
-            if answers[1].rows:
-                self.carried.row_count = -1
-            self._answer_asked(connection, connection.as_told(answers[0].raw), 0)
+            self._answer_asked(connection, connection.as_told(answers[0].raw), 0, len(answers[1].rows))
 
         def failed(error: BackendRefused | MySQLError) -> None:
             if not isinstance(error, BackendRefused):

@@ -19,6 +19,8 @@ Apart are only:
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
+- ROW_COUNT() right after such an error in an XA transaction, which leaves it as it was;
+- whether a transaction has begun, in the answer to COM_STMT_RESET, behind an error without autocommit: no error tells;
 - on MariaDB, warnings of before a routine that tells none: whether they stay depends on what it does;
 - FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
   for an INSERT … SELECT of no rows, or may leave it as it was, as a CALL without results does; and still after SHOW
@@ -45,9 +47,22 @@ from dbmux.wire.replies import Eof, Err, Ok, Status, Track, changes
 from dbmux.wire.rows import parse_text_row
 from dbmux.wire.statements import ExecuteFlag, Prepared
 from tests.differential.client import Message, Reply
-from tests.differential.steps import Command, Elsewhere, Execute, FieldList, InitDb, Parameter, Prepare, Raw, Sql, Step
+from tests.differential.steps import (
+    Command,
+    Elsewhere,
+    Execute,
+    FieldList,
+    InitDb,
+    Parameter,
+    Prepare,
+    Raw,
+    ResetStatement,
+    Sql,
+    Step,
+)
 
 INCIDENTAL = Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY
+IN_TRANSACTION = int(Status.IN_TRANSACTION)
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
 OWN_WORDS = {
     code.number
@@ -68,6 +83,8 @@ _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
 _RUNS = re.compile(rb"(call|execute)\b", re.IGNORECASE)
 _CALLS = re.compile(rb"call\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
+_ABOUT_ROW_COUNT = re.compile(rb"row_count\(\)", re.IGNORECASE)
+_XA = re.compile(rb"xa\s+(start|begin|commit|rollback)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
 _WITH_A_TABLE = re.compile(rb"\b(from|into|update|table)\b", re.IGNORECASE)
@@ -147,6 +164,10 @@ class Disputes:
         self._warned: set[str] = set()
         self._warnings: set[str] = set()
         self._found_rows: set[str] = set()
+        self._row_count: set[str] = set()
+        self._in_xa: set[str] = set()
+        self._status: dict[str, int] = {}
+        self._may_have_begun: set[str] = set()
         self._prepared: dict[str, bytes] = {}
 
     def is_about(self, step: Step) -> bool:
@@ -155,10 +176,16 @@ class Disputes:
         return bool(
             (step.session in self._warnings and _ABOUT_WARNINGS.search(text))
             or (step.session in self._found_rows and _ABOUT_FOUND_ROWS.search(text))
+            or (step.session in self._row_count and _ABOUT_ROW_COUNT.search(text))
         )
 
     def without(self, step: Step, reply: Reply) -> Reply:
-        """The reply to a step without the count of warnings that MySQL puts into answers to commands."""
+        """The reply to a step without the count of warnings that MySQL puts into answers to commands, and without what
+        no error tells."""
+        if isinstance(step.command, ResetStatement) and step.session in self._may_have_begun:
+            return tuple(
+                replace(one, status=one.status & ~IN_TRANSACTION) if isinstance(one, Ok) else one for one in reply
+            )
         if step.session not in self._warnings or not isinstance(step.command, InitDb | Raw):
             return reply
         return tuple(replace(message, warnings=0) if isinstance(message, Ok | Eof) else message for message in reply)
@@ -170,7 +197,8 @@ class Disputes:
         is_added = isinstance(step.command, FieldList) or (isinstance(step.command, InitDb) and errors)
         has_own = bool(errors) or any(getattr(message, "warnings", 0) for message in reply)
         is_kept = step.session in self._warned and _CALLS.match(text) and not has_own
-        if any(map(_is_in_own_words, errors)) or (self._is_mysql and is_added) or is_kept:
+        is_own = any(map(_is_in_own_words, errors))
+        if is_own or (self._is_mysql and is_added) or is_kept:
             self._warnings.add(step.session)
         elif text and not _ABOUT_WARNINGS.search(text):
             self._follow_warnings(step.session, text, has_own=has_own)
@@ -179,6 +207,8 @@ class Disputes:
             self._found_rows.add(step.session)
         elif has_rows and not _SHOWS_WARNINGS.match(text):
             self._found_rows.discard(step.session)
+        self._follow_xa(step.session, text, is_own=is_own)
+        self._follow_status(step, reply, has_failed=bool(errors))
 
     def _text(self, command: Command) -> bytes:
         match command:
@@ -190,6 +220,27 @@ class Disputes:
             case Sql(text):
                 return text
         return b""
+
+    def _follow_xa(self, session: str, text: bytes, *, is_own: bool) -> None:
+        match = _XA.match(text)
+        if match is not None and match[1].lower() in (b"start", b"begin"):
+            self._in_xa.add(session)
+        elif match is not None:
+            self._in_xa.discard(session)
+        if is_own and session in self._in_xa:
+            self._row_count.add(session)
+        elif text:
+            self._row_count.discard(session)
+
+    def _follow_status(self, step: Step, reply: Reply, *, has_failed: bool) -> None:
+        if isinstance(step.command, ResetStatement):
+            return
+        told = [message.status for message in reply if isinstance(message, Ok | Eof)]
+        if told:
+            self._status[step.session] = told[-1]
+            self._may_have_begun.discard(step.session)
+        if has_failed and not self._status.get(step.session, Status.AUTOCOMMIT) & (Status.AUTOCOMMIT | IN_TRANSACTION):
+            self._may_have_begun.add(step.session)
 
     def _may_count(self, text: bytes) -> bool:
         return bool((_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text))

@@ -12,7 +12,7 @@ from dbmux.wire.replies import Eof, Err, Ok, Status
 from dbmux.wire.statements import Prepared
 from tests.differential.client import Garbled, Gone, Message, Silence
 from tests.differential.judge import Disputes, Peculiar, Told, first_difference, show
-from tests.differential.steps import TRACK, Step, apart, execute, prepare, step
+from tests.differential.steps import TRACK, ResetStatement, Step, apart, execute, prepare, step
 
 SCHEMA, OTHER_SCHEMA = b"aaaaaaaa", b"bbbbbbbb"
 COLUMN = Column(name=b"n", type=FieldType.LONG, charset=63, length=11, flags=1, schema=SCHEMA, table=b"t")
@@ -147,6 +147,31 @@ def test_warnings_behind_an_error_in_words_of_its_own_are_not_asked_for() -> Non
     )
 
     assert disputes.is_about(step("SHOW WARNINGS"))
+
+
+def test_what_is_counted_behind_an_error_in_words_of_its_own_is_not_asked_for_in_an_xa_transaction() -> None:
+    disputes, asks, err = Disputes(is_mysql=False), step("SELECT ROW_COUNT()"), Err(number=1243)
+
+    disputes.follow(Step(execute("none", 1)), (err,))
+    assert not disputes.is_about(asks)
+    disputes.follow(step("XA START 'a'"), (OK,))
+    disputes.follow(Step(execute("none", 1)), (err,))
+    assert disputes.is_about(asks)
+    disputes.follow(step("INSERT INTO t VALUES (1)"), (OK,))
+    assert not disputes.is_about(asks)
+
+
+def test_whether_an_error_has_begun_a_transaction_is_not_compared() -> None:
+    disputes, reset, inside = Disputes(is_mysql=False), Step(ResetStatement("s")), Ok(status=Status.IN_TRANSACTION)
+    outside = Ok(status=0)
+
+    disputes.follow(step("SELECT * FROM missing"), (Err(number=1146),))
+    assert disputes.without(reset, (inside,)) == (inside,)
+    disputes.follow(step("SET autocommit = 0"), (outside,))
+    disputes.follow(step("SELECT * FROM missing"), (Err(number=1146),))
+    assert disputes.without(reset, (inside,)) == (outside,)
+    disputes.follow(step("SELECT 1"), (outside,))
+    assert disputes.without(reset, (inside,)) == (inside,)
 
 
 def test_a_difference_is_shown_with_the_steps_before_it() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.differential.steps import MULTI, TABLE, ChangeUser, InitDb, Quit, Raw, execute, on, prepare, scenario
 
-PING, RESET_CONNECTION = 14, 31
+PING, SET_OPTION, RESET_CONNECTION = 14, 27, 31
 WARNS = "SELECT CAST('x' AS SIGNED), CAST('1y' AS SIGNED)"
 COUNTS = "SELECT @@warning_count, @@error_count"
 PROCEDURES = (
@@ -213,6 +213,33 @@ SCENARIOS = (
         "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT",
         "SHOW WARNINGS",
         "SELECT @a",
+    ),
+    scenario(
+        "what GET DIAGNOSTICS adds itself is counted in what comes behind it",
+        "SELECT 1",
+        "GET CURRENT DIAGNOSTICS CONDITION 2 @a = MYSQL_ERRNO",
+        Raw(PING),
+        Raw(SET_OPTION, b"\0\0"),
+        "SHOW WARNINGS",
+        Raw(PING),
+        *(
+            line
+            for statement in (WARNS, "SELECT * FROM missing", "SELECT 2")
+            for line in (
+                statement,
+                Raw(PING),
+                "GET DIAGNOSTICS CONDITION 1 @a = MYSQL_ERRNO",
+                Raw(PING),
+                "GET DIAGNOSTICS CONDITION 9 @a = MYSQL_ERRNO",
+                Raw(PING),
+                "GET DIAGNOSTICS CONDITION 9 @a = MYSQL_ERRNO",
+                Raw(SET_OPTION, b"\0\0"),
+                "GET DIAGNOSTICS CONDITION 1 @a = MYSQL_ERRNO",
+                Raw(PING),
+                "SHOW WARNINGS",
+                Raw(PING),
+            )
+        ),
     ),
     scenario(
         "GET DIAGNOSTICS tells the SQLSTATE of warnings and errors",
