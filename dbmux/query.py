@@ -278,10 +278,12 @@ class Query:
     @property
     def stays_in_schema(self) -> bool:
         """Whether the server surely goes to no other schema for it, not even for a routine or a view."""
-        is_bare = self.kind in (Kind.SET, Kind.PREPARED) and not self.tables
-        return is_bare and not any(
-            isinstance(effect, Pin) and effect.reason is PinReason.ROUTINE for effect in self.effects
-        )
+        return self.kind in (Kind.SET, Kind.PREPARED) and not self.tables and not self.calls
+
+    @property
+    def calls(self) -> bool:
+        """Whether code runs that is not seen: a routine, or what EXECUTE names."""
+        return any(isinstance(effect, Pin) and effect.reason is PinReason.ROUTINE for effect in self.effects)
 
     @property
     def is_self_contained(self) -> bool:

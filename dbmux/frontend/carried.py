@@ -60,6 +60,8 @@ DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELE
 _WITH_TRIGGERS = DATA | {Kind.MULTI}
 # In what a server stores, a definition, a question for the schema must stay as it is.
 _ASKS_SCHEMA = DATA | {Kind.SET}
+# CALL and EXECUTE.
+_CALLS = frozenset((Kind.CALL, Kind.PREPARED))
 # EXECUTE, or a call, of what is not there.
 _NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
@@ -277,8 +279,9 @@ class Carried:
         is_quiet = not (is_loud or query.kind is Kind.MULTI) or self._asks_warnings
         if not (is_quiet and query.is_bystander):
             self.apart &= Needs.FOUND_ROWS
-        if query.kind is Kind.CALL and is_quiet:
-            # Hardly a procedure that uses no table; what its connection still has, that one knows.
+        if query.kind in _CALLS and query.calls and is_quiet:
+            # Hardly a procedure, or a statement that is executed, uses no table; what its connection still has, that
+            # one knows.
             self.warnings = None
         is_kept = is_quiet and not query.is_statement
         if (self.is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
@@ -662,7 +665,7 @@ class Carried:
         if self.insert_id != LOST or not query.needs & Needs.LAST_INSERT_ID or self._has_insert_id(connection, owner):
             return False
         # Hardly any routine does.
-        return not any(isinstance(effect, Pin) and effect.reason is PinReason.ROUTINE for effect in query.effects)
+        return not query.calls
 
     def _has_insert_id(self, connection: Connection, owner: Creditor) -> bool:
         if connection.insert_id is None:

@@ -21,7 +21,7 @@ Apart are only:
   counts in MySQL's answers to COM_PING and its like are left out;
 - ROW_COUNT() right after such an error in an XA transaction, which leaves it as it was;
 - whether a transaction has begun, in the answer to COM_STMT_RESET, behind an error without autocommit: no error tells;
-- on MariaDB, warnings of before a routine that tells none: whether they stay depends on what it does;
+- on MariaDB, warnings of before a routine or an EXECUTE that tells none: whether they stay depends on what it does;
 - FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
   for an INSERT … SELECT of no rows, or may leave it as it was, as a CALL without results does; and still after SHOW
   WARNINGS, which does not count for it;
@@ -81,7 +81,7 @@ _ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
 _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
 _RUNS = re.compile(rb"(call|execute)\b", re.IGNORECASE)
-_CALLS = re.compile(rb"call\b|.*\bmy_next\(", re.IGNORECASE)
+_CALLS = re.compile(rb"(call|execute)\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _ABOUT_ROW_COUNT = re.compile(rb"row_count\(\)", re.IGNORECASE)
 _XA = re.compile(rb"xa\s+(start|begin|commit|rollback)", re.IGNORECASE)

@@ -275,6 +275,29 @@ def test_warnings_are_told_in_the_character_set_of_the_moment() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        (b"CALL anything()", []),
+        (b"EXECUTE anything", []),
+        (b"DEALLOCATE PREPARE anything", [row(b"Warning", b"1292", "é".encode())]),
+    ],
+)
+def test_behind_what_most_likely_uses_a_table_mariadb_has_no_warnings_of_before(text: bytes, told: list[bytes]) -> None:
+    async def scenario() -> None:
+        async with running(Recoding(), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.QUERY, b"INSERT INTO t VALUES ('x')")
+            await two.ask(Command.QUERY, b"SELECT 2")
+            await one.ask(Command.QUERY, text)
+
+            assert rows(await one.ask(Command.QUERY, b"SHOW WARNINGS")) == told
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
 def test_who_has_a_connection_of_its_own_is_told_of_later_warnings_when_those_of_before_were_stored() -> None:
     async def scenario() -> None:
         backend = Warns()
