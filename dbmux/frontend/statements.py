@@ -21,6 +21,7 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.frontend.cached import CachedTenant
 from dbmux.frontend.carried import COUNTS, PinKey
 from dbmux.frontend.derived import (
+    NULL,
     UNKNOWN,
     are_at_odds,
     derived_after,
@@ -338,7 +339,7 @@ class StatementTenant(CachedTenant):
         values = self._values_sent(self._statements, statement, types, data)
         is_there = connection is not None and key in connection.statements
         after = derived = derived_after(statement.derived, values, at_first)
-        if not statement.can_be_rehearsed and (after == UNKNOWN or not is_there):
+        if not statement.can_be_rehearsed and (after == UNKNOWN or (not is_there and NULL in statement.derived)):
             # Nothing but these values can bring them about.
             derived = likely_after(statement.derived, values, at_first) or after
         is_read_again = after != statement.derived

@@ -84,7 +84,8 @@ def test_what_the_mirror_has_yet_to_bring_is_no_difference(
             is_over.set()
             writing.join()
 
-        assert (result.problem, result.undecided, result.kinds) == ("", 0, {"changed": 1, "missing": 1})
+        told = result.problem, result.undecided, result.kinds
+        assert told == ("", 0, {"changed": 1, "missing": 1}), result.examples
         assert sorted(one.key for one in result.examples) == [(b"%d" % (ROWS - 2),), (b"%d" % (ROWS - 1),)]
 
     source, target = names

@@ -112,11 +112,11 @@ async def settle(sides: Sides, columns: Columns, keys: Sequence[Key], passage: P
                 # It has what the other one has, or had a while ago.
                 continue
             before, times = found.get(key, (marks, 0))
-            held_still = before == marks and marks[0] == again.get(key)
-            now[key] = (again.get(key), marks[1]), times + 1 if held_still else 0
-            if now[key][1] == SIGHTINGS:
+            times = times + 1 if before == marks and marks[0] == again.get(key) else 0
+            if times == SIGHTINGS:
                 different.append((key, marks))
-                del now[key]
+            else:
+                now[key] = (again.get(key), marks[1]), times
         pending, found, first = list(now), now, again
     return Settled(differences=await _told(sides, columns, different), undecided=tuple(pending))
 
