@@ -60,7 +60,7 @@ DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELE
 _WITH_TRIGGERS = DATA | {Kind.MULTI}
 # In what a server stores, a definition, a question for the schema must stay as it is.
 _ASKS_SCHEMA = DATA | {Kind.SET}
-# CALL and EXECUTE.
+# CALL, and EXECUTE among others; with `Query.calls`, these two.
 _CALLS = frozenset((Kind.CALL, Kind.PREPARED))
 # EXECUTE, or a call, of what is not there.
 _NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
