@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from asyncio import Event
 from collections.abc import Iterator
 from random import Random
-from threading import Event, Thread
 
 import pytest
 
 from dbmux.backend.service import Service
 from dbmux.mirror.mirror import MirrorState
+from dbmux.playground.client import Client
 from dbmux.playground.node import Node
 from dbmux.sync.verify.compare import Sizes
 from dbmux.sync.verify.passage import mirror_passage
@@ -53,15 +55,23 @@ async def compared(pair: Pair, still_s: float = 30.0) -> TableResult:
         second.close()
 
 
-def write(pair: Pair, is_over: Event) -> None:
+async def write(pair: Pair, is_over: Event) -> None:
+    """In bursts, each of which the mirror has brought before the next one: it may be slower than who writes to the
+    source, and a verify that waits for it would wait longer each time."""
     random = Random(3)
     with client(pair.source) as session:
         session.query(f"USE {pair.schema}")
         while not is_over.is_set():
-            number = random.randrange(ROWS - 100)
-            session.query(f"UPDATE t SET v = v + 1 WHERE id BETWEEN {number} AND {number + 5}")
-            session.query(f"DELETE FROM t WHERE id = {random.randrange(ROWS - 100)}")
-            session.query(f"REPLACE INTO t VALUES ({random.randrange(ROWS - 100)}, 7)")
+            await asyncio.to_thread(burst, session, random)
+            await pair.caught_up()
+
+
+def burst(session: Client, random: Random) -> None:
+    for _ in range(20):
+        number = random.randrange(ROWS - 100)
+        session.query(f"UPDATE t SET v = v + 1 WHERE id BETWEEN {number} AND {number + 5}")
+        session.query(f"DELETE FROM t WHERE id = {random.randrange(ROWS - 100)}")
+        session.query(f"REPLACE INTO t VALUES ({random.randrange(ROWS - 100)}, 7)")
 
 
 @pytest.mark.parametrize("names", [NAMES, NAMES[::-1]], ids=" ".join)
@@ -76,13 +86,12 @@ def test_what_the_mirror_has_yet_to_bring_is_no_difference(
             session.query(f"UPDATE {pair.schema}.t SET v = 9 WHERE id = {ROWS - 1}")
             session.query(f"DELETE FROM {pair.schema}.t WHERE id = {ROWS - 2}")
         is_over = Event()
-        writing = Thread(target=write, args=(pair, is_over))
-        writing.start()
-        try:
-            result = await compared(pair)
-        finally:
-            is_over.set()
-            writing.join()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(write(pair, is_over))
+            try:
+                result = await compared(pair)
+            finally:
+                is_over.set()
 
         told = result.problem, result.undecided, result.kinds
         assert told == ("", 0, {"changed": 1, "missing": 1}), result.examples
