@@ -7,6 +7,7 @@ cdef int OPEN, CLOSE, COMMA, DOT, SEMICOLON, COMPARE, OPERATOR, BINARY
 cdef int LETTER, DIGIT, SPACE, QUOTE, DOUBLE_QUOTE, BACKTICK, AT, POINT, SLASH, DASH, HASH
 cdef int QUESTION, STAR, BACKSLASH, COMPARISON, OTHER, CONTROL, SINGLE
 cdef int FIRST_DOUBTFUL_VERSION, NO_LIST, IN_LIST, ROWS, BY_LIST
+cdef Py_ssize_t KEPT_ROOM
 cdef bytes _CLASSES
 
 @cython.final
@@ -77,8 +78,8 @@ cdef class Writer:
     cdef Py_ssize_t last_end
     cdef Py_ssize_t ordinals
 
-    cdef begin(self, Lexer lexer)
-    @cython.locals(lexer=Lexer, kind=int)
+    cdef void begin(self, Lexer lexer, bytearray buffer)
+    @cython.locals(lexer=Lexer, kind=int, written=bytes)
     cdef bytes write(self)
     @cython.locals(previous=int, spaced=int)
     cdef void _space(self, int kind) noexcept
@@ -108,5 +109,13 @@ cpdef bytes uncommented(bytes text, Py_ssize_t start, int flags)
 @cython.locals(lexer=Lexer, kind=int)
 cpdef list tokens(bytes text, Py_ssize_t start, int flags)
 
-@cython.locals(lexer=Lexer, writer=Writer)
+@cython.final
+cdef class Digester:
+    cdef Lexer _lexer
+    cdef Writer _writer
+    cdef bytearray _buffer
+
+    @cython.locals(lexer=Lexer, writer=Writer, room=Py_ssize_t, buffer=bytearray, found=bytes)
+    cpdef bytes digest(self, bytes text, Py_ssize_t start, int flags)
+
 cpdef bytes digest(bytes text, Py_ssize_t start, int flags)

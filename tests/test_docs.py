@@ -20,7 +20,7 @@ from dbmux.config.model import Config, Section
 from dbmux.control import tables, watched
 from dbmux.door.table import Table
 from dbmux.errors import ErrorCode
-from dbmux.events import BackendUp, CloseReason, LoginFailed, QueryFinished, SessionClosed
+from dbmux.events import NOBODY, BackendUp, CloseReason, LoginFailed, SessionClosed
 from dbmux.observe.metrics import Metrics
 from dbmux.observe.prometheus import Now, render
 from dbmux.query import PinReason
@@ -89,7 +89,7 @@ def rendered_metrics() -> str:
     figures.record(BackendUp(0, "db", "db:3306", "11.8"))
     figures.record(LoginFailed(0, 1, "app", 1045, "wrong"))
     figures.record(SessionClosed(0, 1, CloseReason.QUIT, ""))
-    figures.query_finished(QueryFinished(0, 1, "db", Command.QUERY, 0.001, 10, 1064, ONLY), 1)
+    figures.query_finished("db", NOBODY, ONLY, Command.QUERY, 0.001, 1, 10, 1064)
     return render(figures, Now(backends=["db"])).decode()
 
 

@@ -212,6 +212,23 @@ def test_the_compiled_and_the_interpreted_lexer_agree_on_any_bytes(text: bytes, 
     assert tokens(text, start, flags) == INTERPRETED.tokens(text, start, flags)
 
 
+@given(st.lists(st.tuples(texts, flag_sets), max_size=5))
+def test_what_one_text_leaves_in_a_digester_is_not_found_in_the_next(asked: list[tuple[bytes, int]]) -> None:
+    for form in (lexer, INTERPRETED):
+        digester = form.Digester()
+        assert [digester.digest(text, 0, flags) for text, flags in asked] == [
+            digest(text, 0, flags) for text, flags in asked
+        ]
+
+
+def test_a_digester_has_room_for_a_long_text_and_for_a_short_one_behind_it() -> None:
+    digester = lexer.Digester()
+    long = b"SELECT " + b", ".join(b"a%d" % number for number in range(10_000))
+
+    assert digester.digest(long + b" LIMIT 5", 0, 0) == long + b" LIMIT ?"
+    assert digester.digest(b"SELECT  5", 0, 0) == b"SELECT ?"
+
+
 @settings(max_examples=500)
 @given(texts, flag_sets)
 def test_tokens_stand_in_order_and_only_comments_and_white_space_between_them(text: bytes, flags: int) -> None:

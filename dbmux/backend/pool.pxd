@@ -2,6 +2,8 @@
 cimport cython
 from dbmux.backend.connection cimport Connection
 
+cdef object _ANOTHER
+
 cdef class Shelf:
     cdef object __weakref__
     cdef public object account

@@ -118,6 +118,10 @@ class Choice(Enum):
     """For tests: never the one that the session had last, and every debt is paid at once."""
 
 
+# Asked for each statement: a name of an enum is looked up slowly.
+_ANOTHER = Choice.ANOTHER
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolFigures:
     """A pool as it stands. `waits` has how many waited at most as long as each of WAIT_BOUNDS_S, and longer."""
@@ -188,7 +192,7 @@ class Shelf:
         idle = self.idle
         if not idle:
             return None
-        if self.pool.choice is Choice.ANOTHER:
+        if self.pool.choice is _ANOTHER:
             return self._take_another(session)
         connection = idle[-1]
         if connection.state is state and (not connection.debt or connection.creditor is session):

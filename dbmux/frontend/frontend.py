@@ -28,6 +28,7 @@ from dbmux.frontend.reception import Randomness, Reception
 from dbmux.frontend.session import Session
 from dbmux.frontend.settings import Settings
 from dbmux.frontend.tenant import Tenant
+from dbmux.lexer import Digester
 from dbmux.net.channel import Channel, Owner
 from dbmux.net.dial import keep_alive
 from dbmux.planner.planner import Planner
@@ -48,6 +49,7 @@ class Frontend:
         self.emit = emit
         self.sessions: dict[int, Session] = {}
         self.planner = Planner()
+        self.digester = Digester()
         # Of the SQL door; its tables are put there by whoever knows the engine whole.
         self.desk = Desk()
         self.limited: set[Tenant] = set()

@@ -4,13 +4,14 @@ from dbmux.backend.connection cimport Connection
 from dbmux.frontend.carried cimport Carried
 from dbmux.frontend.killing cimport KillingTenant
 from dbmux.kernel cimport ReplyScanner
-from dbmux.lexer cimport digest
+from dbmux.lexer cimport Digester
 
 cdef int AN_ID, _NOTABLE
 cdef int AUTOCOMMIT, EXECUTE, IDLE, IN_TRANSACTION, METADATA_CHANGED, QUERY, REPLYING, RESULT
 
 @cython.final
 cdef class Session(KillingTenant):
+    cdef Digester _digester
     cdef public object _held
     cdef public bint _is_advancing
     cdef public bint _is_backend_congested

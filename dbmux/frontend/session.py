@@ -36,7 +36,7 @@ from dbmux.frontend.statements import PREPARED
 from dbmux.frontend.tenant import AUTOCOMMIT, IN_TRANSACTION, METADATA_CHANGED, QUERY, RESULT
 from dbmux.frontend.upload import Upload, UploadKind
 from dbmux.frontend.warned import asks_diagnostics
-from dbmux.lexer import digest
+from dbmux.lexer import Digester
 from dbmux.net.channel import Channel
 from dbmux.plan import ChangeUser, Kill, KillByNumber, Plan, Quit, Refuse, Relay
 from dbmux.planner.planner import COMMAND_PLANS, OPAQUE, command_query, plan_query
@@ -77,6 +77,9 @@ _UNREAD = replace(OPAQUE, effects=(Pin(PinReason.UNKNOWN, "text in the client's 
 class Surroundings(Sessions, Protocol):
     """What a session needs of the frontend that it belongs to."""
 
+    # For one text after the other, of whichever session.
+    digester: Digester
+
     @property
     def inspect_max(self) -> int:
         """Statements up to this length, in bytes, are looked at whole."""
@@ -109,6 +112,7 @@ class Session(KillingTenant):
     """A client, and the command that is under way."""
 
     __slots__ = (
+        "_digester",
         "_held",
         "_is_advancing",
         "_is_backend_congested",
@@ -126,6 +130,7 @@ class Session(KillingTenant):
     def __init__(self, session_id: int, channel: Channel, peer: str, listener: str, surroundings: Surroundings) -> None:
         super().__init__(session_id, channel, surroundings)
         self.surroundings: Surroundings = surroundings
+        self._digester = surroundings.digester
         self.peer = peer
         # For limits on addresses; nothing where none counts.
         self.place = ""
@@ -232,7 +237,7 @@ class Session(KillingTenant):
         connection = self.connection
         if cache is not None and connection is None and self._recall(cache, data, self._text_at):
             return
-        query = self._plain.get(digest(data, self._text_at, self._flags))
+        query = self._plain.get(self._digester.digest(data, self._text_at, self._flags))
         if query is None:
             self._run(data)
             return
@@ -700,7 +705,9 @@ class Session(KillingTenant):
         lens, group = self._lens, self.group
         if (lens is None and hints is None) or group is None:
             return True
-        named = lens.match(query, digest(text, start, self._flags), self.carried.state.schema) if lens else None
+        named = None
+        if lens is not None:
+            named = lens.match(query, self._digester.digest(text, start, self._flags), self.carried.state.schema)
         try:
             told = self._orders = orders(query, hints, named, self.surroundings.topology, group)
         except MySQLError as error:

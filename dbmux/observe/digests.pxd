@@ -33,6 +33,8 @@ cdef class Figures:
     cdef readonly object slices
     cdef readonly Slice newest
 
+    @cython.locals(piece=Slice, alike=KindFigures, buckets=dict)
+    cpdef count(self, backend, double seconds, Py_ssize_t bucket, long long size, int code, rows)
     cpdef Slice turn(self, long long number)
 
 @cython.final
@@ -43,6 +45,6 @@ cdef class Digests:
     cdef long long _number
     cdef double _until
 
-    @cython.locals(figures=Figures, piece=Slice, alike=KindFigures, at=cython.double, command=cython.int, seconds=cython.double, size=cython.longlong)
-    cpdef record(self, object event, Py_ssize_t bucket)
-    cdef Figures _find(self, event)
+    @cython.locals(figures=Figures)
+    cpdef Figures find(self, event, query, double at)
+    cdef Figures _meet(self, event)

@@ -28,8 +28,9 @@ SLICES = 30
 MOST_DIGESTS = 2000
 LONGEST_TEXT = 1000
 OTHERS = b"other statements"
+# The commands that have a digest.
 QUERY = int(Command.QUERY)
-_EXECUTIONS = (int(Command.STMT_EXECUTE), int(Command.MARIADB_STMT_BULK_EXECUTE))
+EXECUTIONS = (int(Command.STMT_EXECUTE), int(Command.MARIADB_STMT_BULK_EXECUTE))
 
 
 def identity(text: bytes) -> str:
@@ -98,6 +99,24 @@ class Figures:
         self.newest = Slice(number)
         self.slices: deque[Slice] = deque((self.newest,))
 
+    def count(self, backend: str, seconds: float, bucket: int, size: int, code: int, rows: int) -> None:
+        """Count a statement whose duration has this bucket, and whose reply this size in bytes: the hot path."""
+        piece, alike = self.newest, self.all_alike
+        piece.count += 1
+        piece.seconds += seconds
+        piece.bytes += size
+        buckets = piece.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
+        alike.durations.count_in(bucket, seconds)
+        if rows > 0:
+            piece.rows += rows
+            alike.rows += rows
+        if code:
+            piece.errors += 1
+            alike.errors += 1
+        if backend == MEMORY:
+            piece.hits += 1
+
     def turn(self, number: int) -> Slice:
         """Begin another piece of time."""
         fresh = self.newest = Slice(number)
@@ -140,34 +159,16 @@ class Digests:
         self._number = 1
         self._until = 0.0
 
-    def record(self, event: QueryFinished, bucket: int) -> None:
-        """Count a finished statement, whose duration has this bucket: the hot path. Other commands have no digest."""
-        at, _, backend, command, seconds, size, code, _, _, _, _, _, _, query, _, _, rows, _, _, _, _, _ = event
-        if command != QUERY and command not in _EXECUTIONS:
-            return
+    def find(self, event: QueryFinished, query: Query | None, at: float) -> Figures:
+        """Where a finished statement of this meaning is counted at this time: the hot path."""
         if at >= self._until:
             self._advance(at)
         figures = self._by_query.get(id(query))
         if figures is None:
-            figures = self._find(event)
-        piece = figures.newest
-        if piece.number != self._number:
-            piece = figures.turn(self._number)
-        alike = figures.all_alike
-        piece.count += 1
-        piece.seconds += seconds
-        piece.bytes += size
-        buckets = piece.buckets
-        buckets[bucket] = buckets.get(bucket, 0) + 1
-        alike.durations.count_in(bucket, seconds)
-        if rows > 0:
-            piece.rows += rows
-            alike.rows += rows
-        if code:
-            piece.errors += 1
-            alike.errors += 1
-        if backend == MEMORY:
-            piece.hits += 1
+            figures = self._meet(event)
+        if figures.newest.number != self._number:
+            figures.turn(self._number)
+        return figures
 
     def over(self, seconds: float | None) -> Iterator[Told]:
         """What was counted over the last seconds, at most five minutes, to the next ten; None is since the start."""
@@ -188,7 +189,7 @@ class Digests:
             self._number += 1 + int((now - self._until) / SLICE_S)
         self._until = now + SLICE_S
 
-    def _find(self, event: QueryFinished) -> Figures:
+    def _meet(self, event: QueryFinished) -> Figures:
         query = event.query
         text = _digest(event)
         figures = self._by_text.get(text)

@@ -36,7 +36,7 @@ cdef class Metrics:
     cdef readonly long long configs_rejected
     cdef dict _by_type
 
-    @cython.locals(figures=BackendFigures, user=UserFigures, command=cython.int, seconds=cython.double, size=cython.longlong)
-    cpdef query_finished(self, object event, Py_ssize_t bucket)
+    @cython.locals(figures=BackendFigures, user=UserFigures)
+    cpdef query_finished(self, backend, who, route, int command, double seconds, Py_ssize_t bucket, long long size, int code)
     cdef BackendFigures _figures(self, backend)
     cdef UserFigures _user(self, who)

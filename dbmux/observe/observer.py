@@ -7,7 +7,7 @@ Events come in through `emit`, which is handed to the engine; rings, figures and
 from __future__ import annotations
 
 from dbmux.events import Event, QueryFinished
-from dbmux.observe.digests import Digests
+from dbmux.observe.digests import EXECUTIONS, QUERY, Digests
 from dbmux.observe.histogram import bucket_of
 from dbmux.observe.logfile import Log
 from dbmux.observe.metrics import Metrics
@@ -39,12 +39,18 @@ class Observer:
     def emit(self, event: Event) -> None:
         """Take an event; never waits. Runs once a query."""
         if type(event) is QueryFinished:
-            _, _, _, _, seconds, _, _, _, _, _, _, sent, statement, _, _, _, _, _, error, _, _, types = event
+            # Unpacked at once: single fields of named tuples cost more, most of all when compiled.
+            (
+                at, _, backend, command, seconds, size, code, route, _, who, _,
+                sent, statement, query, _, _, rows, _, error, _, _, types,
+            ) = event  # fmt: skip
             self.queries.append(event, WEIGHT + len(sent) + len(statement) + len(error) + len(types))
             microseconds = int(seconds * 1_000_000)
             bucket = bucket_of(microseconds)
-            self.metrics.query_finished(event, bucket)
-            self.digests.record(event, bucket)
+            self.metrics.query_finished(backend, who, route, command, seconds, bucket, size, code)
+            if command == QUERY or command in EXECUTIONS:
+                figures = self.digests.find(event, query, at)
+                figures.count(backend, seconds, bucket, size, code, rows)
             return
         self.events.append(event, WEIGHT)
         self.metrics.record(event)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dbmux.events import MEMORY, QueryFinished
 from dbmux.observe.digests import MOST_DIGESTS, OTHERS, SLICE_S, SLICES, Digests, Told
-from dbmux.observe.histogram import bucket_of
+from dbmux.observe.observer import Observer
 from dbmux.query import Access, Kind, Query
 from dbmux.routes import ONLY
 from dbmux.wire import packet
@@ -30,10 +30,10 @@ def ran(
 
 
 def counted(*events: QueryFinished) -> Digests:
-    digests = Digests()
+    observer = Observer(None)
     for event in events:
-        digests.record(event, bucket_of(int(event.seconds * 1_000_000)))
-    return digests
+        observer.emit(event)
+    return observer.digests
 
 
 def over(digests: Digests, seconds: float | None = None) -> dict[str, Told]:
