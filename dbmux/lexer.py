@@ -783,7 +783,7 @@ class Digester:
         if room <= KEPT_ROOM:
             self._buffer = buffer
         else:
-            writer.buffer = self._buffer
+            writer.begin(lexer, self._buffer)
         return found
 
 

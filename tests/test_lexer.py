@@ -229,6 +229,13 @@ def test_a_digester_has_room_for_a_long_text_and_for_a_short_one_behind_it() -> 
     assert digester.digest(b"SELECT  5", 0, 0) == b"SELECT ?"
 
 
+def test_the_room_for_a_long_text_is_given_back() -> None:
+    digester = INTERPRETED.Digester()
+    digester.digest(b"a," * 100_000, 0, 0)
+
+    assert len(digester._buffer) == len(digester._writer.out) == 0
+
+
 @settings(max_examples=500)
 @given(texts, flag_sets)
 def test_tokens_stand_in_order_and_only_comments_and_white_space_between_them(text: bytes, flags: int) -> None:
