@@ -293,4 +293,4 @@ class Query:
     @property
     def is_plain(self) -> bool:
         """Whether it is self-contained, and counted as usual: most statements."""
-        return self.is_self_contained and self.found_rows is FoundRows.ITS_ROWS
+        return self.is_self_contained and self.found_rows is FoundRows.ITS_ROWS and not self.is_bystander

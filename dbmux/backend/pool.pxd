@@ -39,7 +39,7 @@ cdef class Pool:
     cdef public object limit
     cdef public Py_ssize_t min_idle
     cdef public object name
-    cdef public dict queue
+    cdef public object queue
     cdef public object shelves
     cdef public Py_ssize_t taken
     cdef public Shelf unshared
@@ -47,4 +47,7 @@ cdef class Pool:
 
     cpdef wait(self, object waiter, object since=*)
     cpdef first(self, Shelf shelf)
+    cpdef bint is_wanted_elsewhere(self, Shelf giver) except -1
+    cdef bint _is_above(self, bytes account) except -1
+    cdef _cap_of(self, bytes account)
     cdef _leave(self, object waiter)

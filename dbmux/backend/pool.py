@@ -10,7 +10,7 @@ down. Dialling is somebody else's work, asked for through `dial`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -353,8 +353,9 @@ class Pool:
         self.carried = 0
         self.shelves: WeakValueDictionary[ShelfKey, Shelf] = WeakValueDictionary()
         self.unshared = Shelf(self, ShelfKey(b"", 0, False))
-        # Who waits, in their order, and since when.
-        self.queue: dict[Waiter, float] = {}
+        # Who waits, in their order, and since when. Of a dict that is always left at its front the gap there would be
+        # walked through each time.
+        self.queue: OrderedDict[Waiter, float] = OrderedDict()
         self.worn: set[Connection] = set()
         self.is_closing = False
         self._dial = dial
@@ -431,6 +432,9 @@ class Pool:
         account = giver.key.user
         if self._is_above(account):
             return True
+        if next(iter(self.queue)).shelf is giver:
+            # As it is mostly: he is helped most by this very connection.
+            return False
         is_full = self.limit is not None and self.taken >= self.limit
         if not is_full and not self._is_capped(account):
             return False
@@ -713,7 +717,8 @@ class Pool:
         waited = max(self._clock() - self.queue.pop(waiter), 0.0)
         self._waits[bisect_left(WAIT_BOUNDS_S, waited)] += 1
         self._waited_s += waited
-        self._passed.pop(waiter, None)
+        if self._passed:
+            self._passed.pop(waiter, None)
 
     def _deny(self, waiter: Waiter, error: MySQLError) -> None:
         # Another's denial may have made him leave.

@@ -18,8 +18,6 @@ from dbmux.backend.opening import kill
 from dbmux.backend.pool import Shelf
 from dbmux.backend.server import Backend
 from dbmux.backend.topology import Topology
-from dbmux.cache.cache import Cache
-from dbmux.config.model import PreparedTypes
 from dbmux.door.desk import Desk
 from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import CloseReason, Emit, SessionOpened, Who
@@ -73,31 +71,6 @@ class Frontend:
         for task in self._chores:
             task.cancel()
         await self._tasks.__aexit__(None, None, None)
-
-    @property
-    def inspect_max(self) -> int:
-        """Statements up to this length, in bytes, are looked at whole."""
-        return self.settings.inspect_max
-
-    @property
-    def prepared_max(self) -> int:
-        """Commands about prepared statements up to this length, in bytes, are held."""
-        return self.settings.prepared_max
-
-    @property
-    def prepared_types(self) -> PreparedTypes:
-        """Whether a prepared write whose types only its connection has keeps that."""
-        return self.settings.prepared_types
-
-    @property
-    def pool_wait_s(self) -> float:
-        """How long a command may wait for a connection."""
-        return self.settings.pool_wait_s
-
-    @property
-    def cache(self) -> Cache | None:
-        """Where results are stored, if they are."""
-        return self.settings.cache
 
     @property
     def learnt(self) -> Learnt:

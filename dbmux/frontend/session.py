@@ -18,8 +18,6 @@ from typing import Protocol
 from dbmux.backend.connection import Connection, Debt
 from dbmux.backend.group import Group
 from dbmux.backend.server import Backend, Origin
-from dbmux.backend.topology import Topology
-from dbmux.cache.cache import Cache
 from dbmux.config.model import ReadYourWrites
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, CloseReason, SessionClosed
@@ -79,18 +77,6 @@ class Surroundings(Sessions, Protocol):
 
     # For one text after the other, of whichever session.
     digester: Digester
-
-    @property
-    def inspect_max(self) -> int:
-        """Statements up to this length, in bytes, are looked at whole."""
-
-    @property
-    def topology(self) -> Topology:
-        """The servers and groups of now."""
-
-    @property
-    def cache(self) -> Cache | None:
-        """Where results are stored, if they are."""
 
     def count_rule(self, name: str) -> None:
         """A rule has matched a statement."""
@@ -153,7 +139,7 @@ class Session(KillingTenant):
         Connections come from `shelf`, which is set before.
         """
         self._leave_cache()
-        self._begin_cached(self.surroundings.cache)
+        self._begin_cached(self.surroundings.settings.cache)
         self.group = group
         self.course = Course(group, backend, self.shelf) if self.shelf is not None and group.has_choice else None
         is_changed = self.backend is not None
@@ -604,7 +590,7 @@ class Session(KillingTenant):
                 self._misbehaved(ProtocolError(ErrorCode.PACKET_ORDER, f"packet 0 expected, {held[3]} came"))
             elif length == 0:
                 self._misbehaved(ProtocolError(ErrorCode.MALFORMED, "a command has no bytes"))
-            elif length > self.surroundings.inspect_max or length == packet.MAX_PAYLOAD:
+            elif length > self.surroundings.settings.inspect_max or length == packet.MAX_PAYLOAD:
                 if len(held) < packet.HEADER + HEAD:
                     break
                 if held[packet.HEADER] in PREPARED:
@@ -637,7 +623,7 @@ class Session(KillingTenant):
 
     def _run_whole(self, held: bytearray) -> bool:
         # However long it is: the number in it is the session's own, and means another statement at the server.
-        length, limit = packet.span(held), self.surroundings.prepared_max
+        length, limit = packet.span(held), self.surroundings.settings.prepared_max
         if length > limit:
             why = f"this command is over {limit} bytes long; raise limits.prepared_max, or send the value in pieces"
             self._misbehaved(ProtocolError(ErrorCode.TOO_BIG, why))
@@ -709,7 +695,7 @@ class Session(KillingTenant):
         if lens is not None:
             named = lens.match(query, self._digester.digest(text, start, self._flags), self.carried.state.schema)
         try:
-            told = self._orders = orders(query, hints, named, self.surroundings.topology, group)
+            told = self._orders = orders(query, hints, named, self.surroundings.settings.topology, group)
         except MySQLError as error:
             self.refuse(error)
             return False
@@ -788,7 +774,7 @@ class Session(KillingTenant):
         return query if query.kind in (Kind.INSERT, Kind.REPLACE) else OPAQUE
 
     def _read_prepared(self, data: bytes, start: int) -> Query:
-        if len(data) <= self.surroundings.inspect_max:
+        if len(data) <= self.surroundings.settings.inspect_max:
             return self._read(data, start)
         return replace(self._read_beginning(data, start), footprint=ANYWHERE, is_digest_wide=False)
 

@@ -35,11 +35,16 @@ class Settings:
     max_clients: int
     max_clients_per_address: int | None = None
     failed_logins: int = 0
+    # Statements up to this length, in bytes, are looked at whole.
     inspect_max: int
+    # Commands about prepared statements up to this length, in bytes, are held; so are their texts together.
     prepared_max: int
+    # Whether a prepared write whose types only its connection has keeps that.
     prepared_types: PreparedTypes
+    # Where results are stored, if they are.
     cache: Cache | None = None
     login_timeout_s: float
+    # How long a command may wait for a connection.
     pool_wait_s: float = 10.0
     query_timeout_s: float | None = None
     idle_timeout_s: float | None = None

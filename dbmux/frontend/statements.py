@@ -100,7 +100,7 @@ class StatementTenant(CachedTenant):
         try:
             match data[4]:
                 case Command.STMT_PREPARE:
-                    self._statements.check_room(len(data) - packet.HEADER - 1, self.surroundings.prepared_max)
+                    self._statements.check_room(len(data) - packet.HEADER - 1, self.surroundings.settings.prepared_max)
                     self._prepare(data)
                 case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
                     self._execute_prepared(self._statements.find(data), data)
@@ -347,7 +347,7 @@ class StatementTenant(CachedTenant):
         statement.is_derailed = is_respelt or derived == UNKNOWN or (after == UNKNOWN and is_there)
         is_lasting = not statement.text.isascii() or are_at_odds(at_first, values)
         if is_read_again and not statement.can_be_rehearsed and is_lasting:
-            statement.is_bent = self.surroundings.prepared_types is PreparedTypes.PIN
+            statement.is_bent = self.surroundings.settings.prepared_types is PreparedTypes.PIN
         if derived != UNKNOWN and not is_respelt:
             statement.derived = derived
         elif not is_there and not statement.can_be_rehearsed:

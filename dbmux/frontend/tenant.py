@@ -22,7 +22,7 @@ from dbmux.backend.pool import Choice, Shelf
 from dbmux.backend.server import Backend
 from dbmux.cache.fill import Fill
 from dbmux.cache.plans import Plan
-from dbmux.config.model import PreparedTypes, Roles
+from dbmux.config.model import Roles
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.events import KEPT, KEPT_ERROR, NOBODY, OWN, CloseReason, Emit, QueryFinished
 from dbmux.frontend.calls import COUNTERS, CallReply
@@ -33,6 +33,7 @@ from dbmux.frontend.diagnostics import LASTING
 from dbmux.frontend.orders import Orders
 from dbmux.frontend.prepared import Statement
 from dbmux.frontend.rules import Lens
+from dbmux.frontend.settings import Settings
 from dbmux.frontend.state import IDLE, REPLYING, WAITING, State
 from dbmux.kernel import ReplyScanner
 from dbmux.lexer import ANSI_QUOTES, NO_BACKSLASH_ESCAPES
@@ -68,20 +69,10 @@ class Market(Protocol):
 
     emit: Emit
     planner: Planner
+    # What holds now: it may be another one for the next command.
+    settings: Settings
     # Those whose statement under way has a time limit of its own.
     limited: set[Tenant]
-
-    @property
-    def pool_wait_s(self) -> float:
-        """How long a command may wait for a connection."""
-
-    @property
-    def prepared_max(self) -> int:
-        """Commands about prepared statements up to this length, in bytes, are held; so are their texts together."""
-
-    @property
-    def prepared_types(self) -> PreparedTypes:
-        """Whether a prepared write whose types only its connection has keeps that."""
 
 
 class Tenant(CreditorSession):
@@ -278,7 +269,7 @@ class Tenant(CreditorSession):
         elif self.shelf is not None:
             self.state = int(State.WAITING)
             # The time that it waited for a primary, or for the answer of a server that is down by now, is another one.
-            self.deadline = perf_counter() + self.surroundings.pool_wait_s
+            self.deadline = perf_counter() + self.surroundings.settings.pool_wait_s
             self.shelf.pool.wait(self)
 
     def _is_elsewhere(self, course: Course, connection: Connection) -> bool:
@@ -344,7 +335,7 @@ class Tenant(CreditorSession):
         self._then = self._send_pending
         self._started = now = perf_counter()
         self.state = WAITING
-        self.deadline = now + self.surroundings.pool_wait_s
+        self.deadline = now + self.surroundings.settings.pool_wait_s
         shelf.pool.wait(self)
 
     def _take_for(self, course: Course, query: Query) -> Connection | None:
@@ -554,7 +545,7 @@ class Tenant(CreditorSession):
     def _claim(self, connection: Connection) -> None:
         if connection.creditor is self:
             return
-        if self._query.is_bystander:
+        if not self._is_plain and self._query.is_bystander:
             self.carried.apart = COUNTS
         connection.serve(self)
 

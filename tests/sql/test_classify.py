@@ -250,6 +250,14 @@ def twin(text: bytes) -> bytes:
     return b"".join(pieces)
 
 
+def test_what_is_plain_is_counted_and_no_bystander() -> None:
+    select = Query(kind=Kind.SELECT, access=Access.READ)
+    bystander = replace(select, kind=Kind.DIAGNOSTICS)
+
+    assert (select.is_bystander, select.is_plain) == (False, True)
+    assert (bystander.is_bystander, bystander.is_plain) == (True, False)
+
+
 WORDS = sorted({text[start:end] for text in TEXTS for _, start, end in tokens(text, 0, 0)})
 
 
