@@ -4,6 +4,13 @@ from dbmux.backend.connection cimport Connection
 
 cdef object _ANOTHER
 
+@cython.final
+cdef class Place:
+    cdef public Py_ssize_t passed
+    cdef public Shelf shelf
+    cdef public double since
+    cdef public object waiter
+
 cdef class Shelf:
     cdef object __weakref__
     cdef public object account
@@ -18,6 +25,7 @@ cdef class Shelf:
 
     @cython.locals(connection=Connection, at=Py_ssize_t)
     cpdef Connection take(self, object state, object session)
+    @cython.locals(place=Place)
     cpdef give(self, Connection connection, double now)
 
 cdef class Pool:
@@ -26,7 +34,6 @@ cdef class Pool:
     cdef object _full_at
     cdef dict _kept
     cdef dict _met
-    cdef dict _passed
     cdef object _taken_by
     cdef double _waited_s
     cdef list _waits
@@ -45,9 +52,14 @@ cdef class Pool:
     cdef public Shelf unshared
     cdef public set worn
 
+    @cython.locals(shelf=Shelf)
     cpdef wait(self, object waiter, object since=*)
-    cpdef first(self, Shelf shelf)
+    @cython.locals(place=Place)
+    cpdef Place first(self, Shelf shelf)
+    @cython.locals(first=Place, place=Place)
     cpdef bint is_wanted_elsewhere(self, Shelf giver) except -1
     cdef bint _is_above(self, bytes account) except -1
     cdef _cap_of(self, bytes account)
-    cdef _leave(self, object waiter)
+    @cython.locals(place=Place)
+    cdef Place _first_helped(self, bytes account, bint is_full)
+    cdef _leave(self, Place place)

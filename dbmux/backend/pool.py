@@ -10,7 +10,7 @@ down. Dialling is somebody else's work, asked for through `dial`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter, OrderedDict
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
@@ -107,6 +107,23 @@ class Waiter(Protocol):
 
     def denied(self, error: MySQLError | BackendRefused) -> None:
         """There will be none."""
+
+
+class Place:
+    """Somebody's place in the queue: since when, and how many connections of another kind went to those behind it."""
+
+    __slots__ = ("passed", "shelf", "since", "waiter")
+
+    def __init__(self, waiter: Waiter, shelf: Shelf | None, since: float) -> None:
+        self.waiter = waiter
+        self.shelf = shelf
+        self.since = since
+        self.passed = 0
+
+    @property
+    def account(self) -> bytes:
+        """Whose connection is waited for."""
+        return self.waiter.account
 
 
 class Choice(Enum):
@@ -241,8 +258,8 @@ class Shelf:
             else:
                 connection.quit()
             return
-        if pool.queue and (waiter := pool.first(self)) is not None:
-            waiter.granted(connection)
+        if pool.queue and (place := pool.first(self)) is not None:
+            place.waiter.granted(connection)
             return
         connection.idle_since = now
         self.idle.append(connection)
@@ -310,7 +327,6 @@ class Pool:
         "_full_at",
         "_kept",
         "_met",
-        "_passed",
         "_taken_by",
         "_waited_s",
         "_waits",
@@ -353,17 +369,14 @@ class Pool:
         self.carried = 0
         self.shelves: WeakValueDictionary[ShelfKey, Shelf] = WeakValueDictionary()
         self.unshared = Shelf(self, ShelfKey(b"", 0, False))
-        # Who waits, in their order, and since when. Of a dict that is always left at its front the gap there would be
-        # walked through each time.
-        self.queue: OrderedDict[Waiter, float] = OrderedDict()
+        # In the order in which they came. Mostly the first leaves; a dict would walk through the gap there each time.
+        self.queue: deque[Place] = deque()
         self.worn: set[Connection] = set()
         self.is_closing = False
         self._dial = dial
         self._clock = clock
         # In the order in which they came, so that what is decided does not depend on chance.
         self._kept: dict[Shelf, None] = {}
-        # How many connections of another kind went to those behind him.
-        self._passed: dict[Waiter, int] = {}
         self._taken_by: Counter[bytes] = Counter()
         self._met: dict[bytes, Met] = {}
         self._waits = [0] * (len(WAIT_BOUNDS_S) + 1)
@@ -408,23 +421,25 @@ class Pool:
         elif shelf is not None and shelf.idle and self.choice is Choice.LAST_USED:
             waiter.granted(shelf.idle.pop())
         else:
-            self.queue[waiter] = self._clock() if since is None else since
+            self.queue.append(Place(waiter, shelf, self._clock() if since is None else since))
             if self.limit is None or self.busy < self.taken or self.taken != self.limit:
                 self.decide()
 
     def cancel(self, waiter: Waiter) -> None:
         """Leave the queue."""
-        if waiter in self.queue:
-            self._leave(waiter)
-            # Somebody behind may have what was kept for him.
-            self.decide()
+        for place in self.queue:
+            if place.waiter is waiter:
+                self._leave(place)
+                # Somebody behind may have what was kept for him.
+                self.decide()
+                return
 
-    def first(self, shelf: Shelf) -> Waiter | None:
-        """The first who waits for a connection of this shelf, who then waits no more."""
-        for waiter in self.queue:
-            if waiter.shelf is shelf:
-                self._leave(waiter)
-                return waiter
+    def first(self, shelf: Shelf) -> Place | None:
+        """The place of the first who waits for a connection of this shelf, who then waits no more."""
+        for place in self.queue:
+            if place.shelf is shelf:
+                self._leave(place)
+                return place
         return None
 
     def is_wanted_elsewhere(self, giver: Shelf) -> bool:
@@ -432,8 +447,9 @@ class Pool:
         account = giver.key.user
         if self._is_above(account):
             return True
-        if next(iter(self.queue)).shelf is giver:
-            # As it is mostly: he is helped most by this very connection.
+        place = self.queue[0]
+        if place.shelf is giver:
+            # As it is mostly: who is there is helped most by this very connection.
             return False
         is_full = self.limit is not None and self.taken >= self.limit
         if not is_full and not self._is_capped(account):
@@ -447,8 +463,8 @@ class Pool:
         if shelf is None or shelf.is_relayed or not shelf.members:
             # He has no connection of his own kind to hope for.
             return True
-        self._passed[first] = self._passed.get(first, 0) + 1
-        return self._passed[first] > PATIENCE
+        first.passed += 1
+        return first.passed > PATIENCE
 
     def _is_above(self, account: bytes) -> bool:
         cap = self._cap_of(account)
@@ -466,11 +482,11 @@ class Pool:
             return cap
         return met.cap if cap is None or met.cap.limit < cap.limit else cap
 
-    def _first_helped(self, account: bytes, is_full: bool) -> Waiter | None:
+    def _first_helped(self, account: bytes, is_full: bool) -> Place | None:
         # By the end of one of this account's connections.
-        for waiter in self.queue:
-            if waiter.account == account or (is_full and not self._is_capped(waiter.account)):
-                return waiter
+        for place in self.queue:
+            if place.account == account or (is_full and not self._is_capped(place.account)):
+                return place
         return None
 
     def permit(self, limit: int) -> None:
@@ -516,8 +532,8 @@ class Pool:
             return
         if isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_CLIENTS.number and self.taken:
             self.limit, self._full_at = self.taken, self._clock()
-        if (waiter := self.first(shelf)) is not None:
-            waiter.denied(error)
+        if (place := self.first(shelf)) is not None:
+            place.waiter.denied(error)
         self.decide()
 
     def refused(self, account: bytes, error: MySQLError | BackendRefused) -> bool:
@@ -539,7 +555,7 @@ class Pool:
 
     def _ask_for_one_more(self, account: bytes) -> None:
         # If anybody wants it; else the next who does will find out.
-        if any(waiter.account == account for waiter in self.queue):
+        if any(place.account == account for place in self.queue):
             self._met[account] = Met(Cap(self._taken_by[account] + 1, _SERVERS_SETTING), self._clock())
             self.decide()
         else:
@@ -577,8 +593,8 @@ class Pool:
         for shelf in list(self.shelves.values()):
             for connection in list(shelf.idle):
                 connection.quit()
-        for waiter in list(self.queue):
-            self._deny(waiter, self._closed())
+        for place in list(self.queue):
+            self._deny(place, self._closed())
 
     def end(self) -> None:
         """Close every connection now."""
@@ -588,17 +604,17 @@ class Pool:
 
     def expire(self, now: float) -> None:
         """Deny those whose time is over."""
-        overdue = [(waiter, since) for waiter, since in self.queue.items() if waiter.deadline < now]
+        overdue = [place for place in self.queue if place.waiter.deadline < now]
         if not overdue:
             return
         others = len(self.queue) - 1
         # What holds for one holds for all of them: it is told as it was before the first is denied.
-        states = {waiter.account: self._state(now, waiter.account) for waiter, _ in overdue}
-        for waiter, since in overdue:
+        states = {account: self._state(now, account) for account in {place.account for place in overdue}}
+        for place in overdue:
             waiting = f", {others} more wait" if others else ""
-            state, advice = states[waiter.account]
-            told = f"{state}; waited {max(now - since, 0):.3g} s{waiting}; {advice}"
-            self._deny(waiter, MySQLError(ErrorCode.BUSY, told))
+            state, advice = states[place.account]
+            told = f"{state}; waited {max(now - place.since, 0):.3g} s{waiting}; {advice}"
+            self._deny(place, MySQLError(ErrorCode.BUSY, told))
 
     def tend(self, now: float, idle_s: float, lifetime_s: float) -> None:
         """Close connections that were idle for too long, or are too old; each has its own share of jitter.
@@ -627,35 +643,35 @@ class Pool:
     def decide(self) -> None:
         """Dial for those who wait, as far as there is room; idle connections of others make some."""
         # One at a time: whoever is told may come back with another wish before this returns.
-        while not self.is_closing and (waiter := self._unprovided()) is not None:
-            if not self._make_room_under_cap(waiter.account):
+        while not self.is_closing and (place := self._unprovided()) is not None:
+            if not self._make_room_under_cap(place.account):
                 continue
             if not self._make_room():
                 return
-            self._count_in(waiter.account)
-            shelf = waiter.shelf
+            self._count_in(place.account)
+            shelf = place.shelf
             if shelf is None or shelf.is_relayed:
-                self._leave(waiter)
-                waiter.granted(None)
+                self._leave(place)
+                place.waiter.granted(None)
             else:
                 shelf.connecting += 1
                 self._dial(shelf)
 
-    def _unprovided(self) -> Waiter | None:
+    def _unprovided(self) -> Place | None:
         # The first for whom nothing is being dialled yet, and may be.
         expected: dict[Shelf, int] = {}
         stuck: dict[bytes, bool] = {}
-        for waiter in self.queue:
-            shelf, account = waiter.shelf, waiter.account
+        for place in self.queue:
+            shelf, account = place.shelf, place.account
             if account not in stuck:
                 stuck[account] = self._is_capped(account) and not any(one.idle for one in self._shelves_of(account))
             if stuck[account]:
                 continue
             if shelf is None or shelf.is_relayed:
-                return waiter
+                return place
             expected[shelf] = expected.get(shelf, 0) + 1
             if expected[shelf] > shelf.connecting:
-                return waiter
+                return place
         return None
 
     def _shelves_of(self, account: bytes) -> list[Shelf]:
@@ -713,18 +729,21 @@ class Pool:
             shelf.connecting += 1
             self._dial(shelf)
 
-    def _leave(self, waiter: Waiter) -> None:
-        waited = max(self._clock() - self.queue.pop(waiter), 0.0)
+    def _leave(self, place: Place) -> None:
+        queue = self.queue
+        if queue[0] is place:
+            queue.popleft()
+        else:
+            queue.remove(place)
+        waited = max(self._clock() - place.since, 0.0)
         self._waits[bisect_left(WAIT_BOUNDS_S, waited)] += 1
         self._waited_s += waited
-        if self._passed:
-            self._passed.pop(waiter, None)
 
-    def _deny(self, waiter: Waiter, error: MySQLError) -> None:
+    def _deny(self, place: Place, error: MySQLError) -> None:
         # Another's denial may have made him leave.
-        if waiter in self.queue:
-            self._leave(waiter)
-            waiter.denied(error)
+        if place in self.queue:
+            self._leave(place)
+            place.waiter.denied(error)
 
     def _closed(self) -> MySQLError:
         return MySQLError(ErrorCode.SHUTDOWN, f"backend {self.name} was removed, or DbMux stops; connect again")

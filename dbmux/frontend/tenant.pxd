@@ -7,7 +7,7 @@ from dbmux.frontend.prepared cimport Statement
 from dbmux.kernel cimport ReplyScanner
 
 # Those of other modules, and nobody else's.
-cdef int IDLE, REPLYING, WAITING
+cdef int IDLE, MAX_PAYLOAD, REPLYING, WAITING
 
 cdef class Tenant(CreditorSession):
     cdef public object _call_reply
@@ -51,6 +51,7 @@ cdef class Tenant(CreditorSession):
     @cython.locals(shelf=Shelf, debtor=Connection, connection=Connection)
     cpdef Connection _take(self)
     cpdef _claim(self, Connection connection)
+    cpdef granted(self, Connection connection)
     @cython.locals(scanner=ReplyScanner, now=double, started=double)
     cpdef double _finish(self, Connection connection) except? -1
     cpdef _let_go(self, Connection connection, double now)

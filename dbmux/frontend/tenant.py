@@ -47,7 +47,7 @@ from dbmux.wire import packet
 from dbmux.wire.commands import Command, Shape
 from dbmux.wire.replies import Status
 
-QUERY, RESULT = int(Command.QUERY), int(Shape.RESULT)
+QUERY, RESULT, MAX_PAYLOAD = int(Command.QUERY), int(Shape.RESULT), packet.MAX_PAYLOAD
 # As a number: a flag's own arithmetic costs half a microsecond a query.
 IN_TRANSACTION, AUTOCOMMIT = int(Status.IN_TRANSACTION), int(Status.AUTOCOMMIT)
 METADATA_CHANGED = int(Status.METADATA_CHANGED)
@@ -336,7 +336,7 @@ class Tenant(CreditorSession):
         self._started = now = perf_counter()
         self.state = WAITING
         self.deadline = now + self.surroundings.settings.pool_wait_s
-        shelf.pool.wait(self)
+        shelf.pool.wait(self, now)
 
     def _take_for(self, course: Course, query: Query) -> Connection | None:
         # For a plain query; None also when more thought is needed.
@@ -533,7 +533,7 @@ class Tenant(CreditorSession):
         self.state = REPLYING
         self._claim(connection)
         connection.reply_bytes = 0
-        connection.scanner.begin(self._shape, 1 if len(data) < packet.MAX_PAYLOAD else packet.count(data))
+        connection.scanner.begin(self._shape, 1 if len(data) < MAX_PAYLOAD else packet.count(data))
         if self._is_congested:
             connection.pause()
         if self._orders is not None:

@@ -730,7 +730,7 @@ class PoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.pool.queue))
     @rule(data=st.data())
     def a_waiter_leaves(self, data: st.DataObject) -> None:
-        waiter = data.draw(st.sampled_from(list(self.pool.queue)))
+        waiter = data.draw(st.sampled_from([place.waiter for place in self.pool.queue]))
         self.pool.cancel(waiter)
 
     @precondition(lambda self: bool(self.places))
@@ -766,7 +766,7 @@ class PoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: bool(self.pool.queue))
     @rule()
     def the_first_in_the_queue_is_served_if_connections_keep_coming_back(self) -> None:
-        first = next(iter(self.pool.queue))
+        first = self.pool.queue[0].waiter
         assert isinstance(first, Client)
         first.deadline = 1e9
 
@@ -841,15 +841,16 @@ class PoolMachine(RuleBasedStateMachine):
     @invariant()
     def everybody_is_answered_at_most_once_and_only_those_who_wait_are_not(self) -> None:
         assert all(client.answers <= 1 for client in self.clients)
-        assert not any(client.answers for client in self.clients if client in self.pool.queue)
+        waiting = [place.waiter for place in self.pool.queue]
+        assert not any(client.answers for client in self.clients if client in waiting)
 
     @invariant()
     def nobody_waits_beside_an_idle_connection_or_in_a_closed_pool(self) -> None:
-        assert not any(waiter.shelf is not None and waiter.shelf.idle for waiter in self.pool.queue)
+        assert not any(place.shelf is not None and place.shelf.idle for place in self.pool.queue)
         assert not (self.pool.is_closing and self.pool.queue)
-        for waiter in self.pool.queue if not self.stage.dials else ():
+        for place in self.pool.queue if not self.stage.dials else ():
             idle = {shelf.key.user for shelf in self.pool.shelves.values() if shelf.idle}
-            is_capped = waiter.account == b"ann" and self._taken_by(b"ann") == 2
+            is_capped = place.account == b"ann" and self._taken_by(b"ann") == 2
             assert is_capped or self.pool.taken == self.pool.limit
             assert b"ann" not in idle if is_capped else not idle
 
