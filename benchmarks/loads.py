@@ -7,11 +7,13 @@ rest are small clients of our own.
 from __future__ import annotations
 
 import contextlib
+import json
 import resource
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,6 +48,7 @@ CONNECTS = 300
 LOGINS = 4_000
 CROWD = 64
 THRONG_CLIENTS = 1_000
+TABLE_ROWS = 10_000
 POINT_SELECT = "oltp_point_select"
 SLEEP = Path(__file__).parent / "sleep.lua"
 PLAIN_CLIENTS, TLS_CLIENTS = 5_000, 1_000
@@ -97,21 +100,59 @@ def sysbench(script: str, *extra: str, threads: int | None = None) -> Load:
 
 
 def throng(script: str, *extra: str, others: int) -> Load:
-    """A thousand clients where they share connections, beside so many at the others."""
+    """A thousand threads where they share connections, beside so many at the others."""
 
     def load(target: Target, options: Options) -> dict[str, float]:
-        threads = {THRONG: THRONG_CLIENTS, ROUTER_SHARED: THRONG_CLIENTS, "direct": others, REFERENCE: others}
-        if target.name not in threads:
-            return {}
-        return sysbench(script, *extra, threads=threads[target.name])(target, options)
+        clients = _clients(target, others)
+        return sysbench(script, *extra, threads=clients)(target, options) if clients else {}
 
     return load
+
+
+def crowd(statement: str) -> Load:
+    """The same by clients that are no threads, beside as many as there are connections at the others."""
+
+    def load(target: Target, options: Options) -> dict[str, float]:
+        clients = _clients(target, THRONG_CONNECTIONS)
+        if not clients:
+            return {}
+        line = [
+            sys.executable,
+            "-m",
+            "benchmarks.crowd",
+            str(target.port),
+            str(clients),
+            str(options.seconds),
+            statement,
+        ]
+        if target.pid:
+            line.append(str(target.pid))
+        told = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
+        found = {"queries/s": told["queries"] / told["seconds"], "p50 ms": told["p50_ms"], "p99 ms": told["p99_ms"]}
+        if target.pid:
+            found |= {"CPU us/query": told["cpu_s"] * 1e6 / told["queries"], "RSS MB": resident_kb(target.pid) / 1024}
+        return found
+
+    return load
+
+
+def _clients(target: Target, others: int) -> int:
+    if target.name in (THRONG, ROUTER_SHARED):
+        return THRONG_CLIENTS
+    return others if target.name in ("direct", REFERENCE) else 0
 
 
 def sysbench_line(port: int, script: str) -> list[str]:
     """sysbench's words for one target."""
     account = [f"--mysql-user={USER}", f"--mysql-password={PASSWORD}", f"--mysql-db={SCHEMA}", "--mysql-ssl=off"]
-    return ["sysbench", script, "--mysql-host=127.0.0.1", f"--mysql-port={port}", *account, "--table-size=10000"]
+    return [
+        "sysbench",
+        script,
+        "--mysql-host=127.0.0.1",
+        f"--mysql-port={port}",
+        *account,
+        f"--table-size={TABLE_ROWS}",
+    ]
 
 
 def percentile(told: str, percent: float) -> float:
@@ -203,7 +244,10 @@ LOADS: dict[str, Load] = {
     "prepared": sysbench(POINT_SELECT, "--db-ps-mode=auto"),
     "crowded": sysbench(POINT_SELECT, "--db-ps-mode=disable", threads=CROWD),
     "throng": throng(POINT_SELECT, "--db-ps-mode=disable", others=THRONG_CLIENTS),
+    "throng-20": throng(POINT_SELECT, "--db-ps-mode=disable", others=THRONG_CONNECTIONS),
     "throng-2ms": throng(str(SLEEP), others=THRONG_CONNECTIONS),
+    "throng-one-thread": crowd("SELECT c FROM sbtest.sbtest1 WHERE id=%d"),
+    "throng-2ms-one-thread": crowd("SELECT SLEEP(0.002)"),
     "read-write": sysbench("oltp_read_write", "--db-ps-mode=disable"),
     "large-result": elsewhere(large_result),
     "connect": elsewhere(connect),
