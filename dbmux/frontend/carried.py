@@ -43,7 +43,7 @@ from dbmux.session import (
 )
 from dbmux.sql.variables import CHANGE_TRACKING, is_carried
 from dbmux.wire.capabilities import Capability
-from dbmux.wire.commands import Command
+from dbmux.wire.commands import ONE_ALONE, SEVERAL, Command
 from dbmux.wire.replies import Status
 
 Statement = tuple[Command, bytes]
@@ -524,7 +524,7 @@ class Carried:
         if self.state.option != have.option:
             option = self.state.option
             if option is None:
-                option = b"\0\0" if connection.capabilities & Capability.MULTI_STATEMENTS else b"\1\0"
+                option = SEVERAL if connection.capabilities & Capability.MULTI_STATEMENTS else ONE_ALONE
             told.append((Command.SET_OPTION, option))
         wants = self._there(query, connection)
         is_elsewhere = (wants.schema, wants.altered) != (have.schema, have.altered)

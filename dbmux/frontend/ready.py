@@ -28,7 +28,8 @@ from dbmux.query import Kind, Query, SetVariable
 from dbmux.session import assignments
 from dbmux.sql.substitute import substitute
 from dbmux.wire import packet
-from dbmux.wire.commands import Command
+from dbmux.wire.capabilities import Capability
+from dbmux.wire.commands import SEVERAL, Command
 from dbmux.wire.replies import Status, err_from
 
 
@@ -292,11 +293,20 @@ class ReadyTenant(Tenant):
         self._get_connection()
 
     def _substitute(self) -> None:
+        if self._query.kind is Kind.MULTI and not self._takes_several:
+            # The server will say what it thinks of the text, and nothing is asked in it.
+            return
         values, schema = self.carried.substitutes(self._query), self.carried.schema_to_tell(self._query)
         if (values or schema) and self._command == QUERY:
             start = self._text_at
             text = substitute(self._pending, start, self._flags, values, schema)
             self._pending = packet.encode(self._pending[packet.HEADER : start] + text, 0)
+
+    @property
+    def _takes_several(self) -> bool:
+        # Whether the server takes several statements in one text from this session.
+        option = self.carried.state.option
+        return option == SEVERAL if option is not None else bool(self.capabilities & Capability.MULTI_STATEMENTS)
 
     def _not_ready(self, connection: Connection, error: BackendRefused | MySQLError, asked: bytes = b"") -> None:
         # `asked` is the GTID of which the server was being asked.

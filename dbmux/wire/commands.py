@@ -91,6 +91,9 @@ SHAPES: dict[int, Shape] = {
     Command.MARIADB_STMT_BULK_EXECUTE: Shape.RESULT,
 }
 
+# The body of COM_SET_OPTION: whether several statements in one text are taken.
+SEVERAL, ONE_ALONE = b"\0\0", b"\1\0"
+
 REFUSED: dict[int, str] = {
     Command.SLEEP: "is internal to the server",
     Command.CONNECT: "is internal to the server",

@@ -87,6 +87,7 @@ _ABOUT_ROW_COUNT = re.compile(rb"row_count\(\)", re.IGNORECASE)
 _XA = re.compile(rb"xa\s+(start|begin|commit|rollback)", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
+_PREPARES = re.compile(rb"prepare\s+\S+\s+from", re.IGNORECASE)
 _WITH_A_TABLE = re.compile(rb"\b(from|into|update|table)\b", re.IGNORECASE)
 _ROW_OF_A_VARIABLE = re.compile(rb"(for column ``\.``\.`[^`]*` at row )\d+")
 _HANDLE = re.compile(rb"(handler|statement) \(\d+\)")
@@ -246,7 +247,7 @@ class Disputes:
         return bool((_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text))
 
     def _follow_warnings(self, session: str, text: bytes, *, has_own: bool) -> None:
-        if has_own or self._is_mysql or _WITH_A_TABLE.search(text):
+        if has_own or self._is_mysql or _WITH_A_TABLE.search(_PREPARES.sub(b"", text)):
             self._warnings.discard(session)
             self._warned.discard(session)
         if has_own and not self._is_mysql:

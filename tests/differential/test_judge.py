@@ -161,6 +161,16 @@ def test_what_is_counted_behind_an_error_in_words_of_its_own_is_not_asked_for_in
     assert not disputes.is_about(asks)
 
 
+def test_preparing_by_name_leaves_open_what_an_error_in_words_of_its_own_left_open() -> None:
+    disputes, asks = Disputes(is_mysql=False), step("SHOW WARNINGS")
+
+    disputes.follow(Step(execute("none", 1)), (Err(number=1243),))
+    disputes.follow(step("PREPARE s FROM 'SELECT 1'"), (replace(OK, warnings=0),))
+    assert disputes.is_about(asks)
+    disputes.follow(step("DELETE FROM t"), (replace(OK, warnings=0),))
+    assert not disputes.is_about(asks)
+
+
 def test_whether_an_error_has_begun_a_transaction_is_not_compared() -> None:
     disputes, reset, inside = Disputes(is_mysql=False), Step(ResetStatement("s")), Ok(status=Status.IN_TRANSACTION)
     outside = Ok(status=0)

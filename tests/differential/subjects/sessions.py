@@ -227,4 +227,15 @@ SCENARIOS = (
         on("b", Raw(SET_OPTION, b"\x01\x00")),
         *by_turns("SELECT 1; SELECT 2"),
     ),
+    scenario(
+        "several statements that are not taken are refused in the client's own words",
+        "SELECT 1",
+        "SET @a := 1; SELECT FOUND_ROWS(), DATABASE()",
+        Raw(SET_OPTION, b"\x00\x00"),
+        "SELECT 1",
+        "SET @a := 1; SELECT FOUND_ROWS(), DATABASE()",
+        Raw(SET_OPTION, b"\x01\x00"),
+        "SELECT 1",
+        "SET @a := 1; SELECT FOUND_ROWS(), DATABASE()",
+    ),
 )
