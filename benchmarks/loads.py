@@ -116,18 +116,11 @@ def crowd(statement: str) -> Load:
         clients = _clients(target, THRONG_CONNECTIONS)
         if not clients:
             return {}
-        line = [
-            sys.executable,
-            "-m",
-            "benchmarks.crowd",
-            str(target.port),
-            str(clients),
-            str(options.seconds),
-            statement,
-        ]
-        if target.pid:
-            line.append(str(target.pid))
-        told = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
+        watched = [str(target.pid)] if target.pid else []
+        words = [str(target.port), str(clients), str(options.seconds), statement, *watched]
+        # What is wrong, it tells by itself.
+        run = subprocess.run([sys.executable, "-m", "benchmarks.crowd", *words], stdout=subprocess.PIPE, check=True)
+        told = json.loads(run.stdout)
         found = {"queries/s": told["queries"] / told["seconds"], "p50 ms": told["p50_ms"], "p99 ms": told["p99_ms"]}
         if target.pid:
             found |= {"CPU us/query": told["cpu_s"] * 1e6 / told["queries"], "RSS MB": resident_kb(target.pid) / 1024}
@@ -238,7 +231,7 @@ def elsewhere(load: Load) -> Load:
 
 
 # Made with its sequences, and with the passwords of old.
-MARIADB_ALONE = ("large-result", "idle-clients")
+MARIADB_ALONE = ("throng-one-thread", "throng-2ms-one-thread", "large-result", "idle-clients")
 LOADS: dict[str, Load] = {
     "point-select": sysbench(POINT_SELECT, "--db-ps-mode=disable"),
     "prepared": sysbench(POINT_SELECT, "--db-ps-mode=auto"),
@@ -246,7 +239,7 @@ LOADS: dict[str, Load] = {
     "throng": throng(POINT_SELECT, "--db-ps-mode=disable", others=THRONG_CLIENTS),
     "throng-20": throng(POINT_SELECT, "--db-ps-mode=disable", others=THRONG_CONNECTIONS),
     "throng-2ms": throng(str(SLEEP), others=THRONG_CONNECTIONS),
-    "throng-one-thread": crowd("SELECT c FROM sbtest.sbtest1 WHERE id=%d"),
+    "throng-one-thread": crowd(f"SELECT c FROM {SCHEMA}.sbtest1 WHERE id=%d"),
     "throng-2ms-one-thread": crowd("SELECT SLEEP(0.002)"),
     "read-write": sysbench("oltp_read_write", "--db-ps-mode=disable"),
     "large-result": elsewhere(large_result),
