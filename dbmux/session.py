@@ -104,18 +104,16 @@ def assignments(have: SessionState, want: SessionState, spelling: Mapping[str, s
     `spelling` has the server's own name for variables that are called otherwise elsewhere.
     """
     told = []
+    there = have.user_variables
     if want.names is not None and have.names != want.names:
         # Apart and first: the literals of the others take the collation that holds when they are read.
         told.append(b"SET " + b",".join(want.names.recipe))
+        there = tuple((name, value) for name, value in there if not has_collation(value))
     rest = [
         spelling.get(name, name).encode() + b"=" + (value or reset(name))
         for name, value in _changes(have.variables, want.variables)
     ]
-    rest += [
-        _assigned(name, value)
-        for name, value in _changes(have.user_variables, want.user_variables)
-        if value is not None
-    ]
+    rest += [_assigned(name, value) for name, value in _changes(there, want.user_variables) if value is not None]
     if rest:
         told.append(b"SET " + b",".join(rest))
     return told
@@ -167,6 +165,11 @@ def literal(value: bytes | None) -> bytes:
     if b"'" in value or b"\\" in value or not value.isascii():
         return b"x'%b'" % value.hex().encode()
     return b"'%b'" % value
+
+
+def has_collation(value: bytes) -> bool:
+    """Whether this literal means something else under other names: whatever is no number may."""
+    return not value[:1].isdigit() and value[:1] not in b"-+"
 
 
 def names_of(values: tuple[bytes | None, ...]) -> Names:

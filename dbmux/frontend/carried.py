@@ -37,6 +37,7 @@ from dbmux.session import (
     Pairs,
     SessionState,
     assignments,
+    has_collation,
     literal,
     names_set_one_by_one,
     needs_reset,
@@ -369,7 +370,7 @@ class Carried:
         # A string has the collation of its time, that of the same SET too: set again under other names it would be
         # another one.
         for name, value in self.state.user_variables:
-            if not value[:1].isdigit() and value[:1] not in b"-+":
+            if has_collation(value):
                 self.pins.setdefault(PinKey(PinReason.USER_VARIABLE, name), now)
 
     def _qualified(self, reason: PinReason, what: str) -> str:

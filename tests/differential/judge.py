@@ -15,6 +15,8 @@ Apart are only:
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
 - on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
   DbMux has the server tell (`session_track_state_change`);
+- session state in MySQL's answer to GET DIAGNOSTICS, which changes none: an execution of what was prepared in another
+  schema went there and back, and the next OK tells of it, unless DbMux had a question of its own before it;
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
@@ -80,6 +82,7 @@ _ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
 _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
+_GETS_DIAGNOSTICS = re.compile(rb"get\s+diagnostics", re.IGNORECASE)
 _RUNS = re.compile(rb"(call|execute)\b", re.IGNORECASE)
 _CALLS = re.compile(rb"(call|execute)\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
@@ -126,8 +129,10 @@ class Peculiar:
             case Definition(payload):
                 return Definition(self._named(payload))
             case Ok():
-                state = self._named(_without_gtids(message.state))
-                return replace(message, status=self._flags(message.status), info=self._named(message.info), state=state)
+                flags, state = self._flags(message.status), self._named(_without_gtids(message.state))
+                if self.is_mysql and isinstance(step.command, Sql) and _GETS_DIAGNOSTICS.match(step.command.text):
+                    flags, state = flags & ~STATE_CHANGED, b""
+                return replace(message, status=flags, info=self._named(message.info), state=state)
             case Eof():
                 flags = self._flags(message.status)
                 return replace(message, status=flags if self.is_mysql else flags & ~STATE_CHANGED)

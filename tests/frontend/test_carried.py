@@ -10,7 +10,7 @@ from dbmux.backend.health import answers_ping
 from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.query import FoundRows, PinReason, Query, SetNames, SetUserVariable, SetVariable
-from dbmux.session import SessionState, assignments, names_of
+from dbmux.session import DEFAULT_NAMES, Names, SessionState, assignments, names_of
 from dbmux.sql.classify import classify
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
@@ -51,6 +51,17 @@ def test_hidden_collations_are_set_again_the_way_they_were_set(
         state = state.after(effect)
 
     assert assignments(SessionState(), state, {}) == [told]
+
+
+def test_a_text_that_was_set_under_other_names_is_set_again() -> None:
+    def state(names: Names) -> SessionState:
+        return SessionState(names=names, user_variables=(("a", b"'text'"), ("b", b"7")))
+
+    assert assignments(state(LOGIN), state(LOGIN), {}) == []
+    assert assignments(state(DEFAULT_NAMES), state(LOGIN), {}) == [
+        b"SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin'",
+        b"SET @`a`='text'",
+    ]
 
 
 @pytest.mark.parametrize(

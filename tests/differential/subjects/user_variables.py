@@ -44,6 +44,16 @@ SCENARIOS = (
         "SELECT @y, @b, CHARSET(@y)",
     ),
     scenario(
+        "the same string of sessions with other collations",
+        on("b", "SET NAMES utf8mb4 COLLATE utf8mb4_bin"),
+        "SET @a = 'same', @b = 1",
+        on("b", "SET @a = 'same', @b = 1"),
+        "SELECT COLLATION(@a), @a = 'SAME', @a, @b",
+        on("b", "SELECT COLLATION(@a), @a = 'SAME', @a, @b"),
+        "SELECT COLLATION(@a), @a = 'SAME', @a, @b",
+        on("b", "SELECT COLLATION(@a), @a = 'SAME', @a, @b"),
+    ),
+    scenario(
         "strings with everything in them",
         "SET @a = 'it''s \\'quoted\\' \\\\ and \\n, \\0, \\Z %_ \"'",
         "SELECT @a, HEX(@a), LENGTH(@a)",
