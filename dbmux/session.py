@@ -18,6 +18,7 @@ NAMES = ("character_set_client", "character_set_connection", "character_set_resu
 # Each of them sets the other.
 _OF_THE_CONNECTION = ("character_set_connection", "collation_connection")
 Pairs = tuple[tuple[str, bytes], ...]
+NOT_CHOSEN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,8 @@ class SessionState:
 
     `names` None means that they are not known: whoever uses such a connection sets them. Literals mean the same in
     every sql_mode and consist of ASCII. `option` is the body of the last COM_SET_OPTION; None leaves it to the login.
-    `altered` counts how often the session altered its schema: a connection that chose it before has its old defaults.
+    `altered` counts how often the session altered its schema: a connection that chose it before has its old defaults;
+    NOT_CHOSEN that a connection has lost them.
     """
 
     schema: bytes = b""
@@ -93,6 +95,11 @@ class SessionState:
         """What COM_RESET_CONNECTION leaves; the names are not known."""
         return SessionState(schema=self.schema, altered=self.altered, option=self.option)
 
+    def without_texts(self) -> SessionState:
+        """This without the user variables that have the collation of its names."""
+        kept = tuple((name, value) for name, value in self.user_variables if not has_collation(value))
+        return replace(self, user_variables=kept)
+
     def variable(self, name: str) -> bytes | None:
         """The literal of a variable, or None for the server's default."""
         return dict(self.variables).get(name)
@@ -104,19 +111,29 @@ def assignments(have: SessionState, want: SessionState, spelling: Mapping[str, s
     `spelling` has the server's own name for variables that are called otherwise elsewhere.
     """
     told = []
-    there = have.user_variables
     if want.names is not None and have.names != want.names:
         # Apart and first: the literals of the others take the collation that holds when they are read.
         told.append(b"SET " + b",".join(want.names.recipe))
-        there = tuple((name, value) for name, value in there if not has_collation(value))
     rest = [
         spelling.get(name, name).encode() + b"=" + (value or reset(name))
         for name, value in _changes(have.variables, want.variables)
     ]
-    rest += [_assigned(name, value) for name, value in _changes(there, want.user_variables) if value is not None]
+    rest += [
+        _assigned(name, value)
+        for name, value in _changes(have.user_variables, want.user_variables)
+        if value is not None
+    ]
     if rest:
         told.append(b"SET " + b",".join(rest))
     return told
+
+
+def schemas(have: SessionState, want: SessionState) -> list[bytes]:
+    """The schemas to choose, one after the other, until a connection is in that of `want` and has its defaults."""
+    if not want.schema or (want.schema, want.altered) == (have.schema, have.altered):
+        return []
+    # MariaDB does nothing for one that is chosen already.
+    return [b"information_schema", want.schema] if want.schema == have.schema else [want.schema]
 
 
 def needs_reset(have: SessionState, want: SessionState) -> bool:

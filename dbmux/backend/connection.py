@@ -21,7 +21,7 @@ from dbmux.errors import BackendRefused, ErrorCode, MySQLError, ProtocolError
 from dbmux.kernel import ReplyScanner
 from dbmux.net.channel import Channel
 from dbmux.query import SetVariable
-from dbmux.session import Names, SessionState
+from dbmux.session import NOT_CHOSEN, Names, SessionState
 from dbmux.sql.variables import CHANGE_TRACKING
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
@@ -467,7 +467,8 @@ class Connection:
     @property
     def reset_state(self) -> SessionState:
         """The state in which a reset leaves it."""
-        state = self.state.when_reset()
+        # The schema stays, but its character set, in which LOAD DATA reads files, does not.
+        state = replace(self.state.when_reset(), altered=NOT_CHOSEN)
         if self.renewal is not None:
             state = replace(state, schema=b"")
         return state.after(SetVariable(CHANGE_TRACKING, b"0")) if self.can_track else state

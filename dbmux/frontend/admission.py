@@ -25,7 +25,7 @@ from dbmux.errors import BackendRefused, DbMuxError, ErrorCode, MySQLError
 from dbmux.frontend import login
 from dbmux.frontend.entry import Entry, NewConnection, UserChange
 from dbmux.frontend.login import Door
-from dbmux.session import SessionState, assignments, needs_reset
+from dbmux.session import SessionState, assignments, needs_reset, schemas
 from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability as C
 from dbmux.wire.client import ClientProtocol, ServerMessage
@@ -298,12 +298,16 @@ async def _shared(door: Door, backend: Backend, who: Credentials, proof: bytes, 
             statements.append((Command.RESET_CONNECTION, b""))
             connection.forget_session()
         if who.schema:
-            statements.append((Command.INIT_DB, who.schema))
+            chosen = schemas(connection.state, state) or [who.schema]
+            statements += [(Command.INIT_DB, schema) for schema in chosen]
         statements += [(Command.QUERY, sql) for sql in assignments(connection.state, state, backend.spelling)]
         await run(connection, statements)
     except BackendRefused:
-        # The schema is not there, or not for this user: the connection is as it was, but for what came before.
-        shelf.give(connection, time.perf_counter())
+        # The schema is not there, or not for this user: the connection is as it was, unless it has left that very one.
+        if connection.state.schema == who.schema:
+            connection.quit()
+        else:
+            shelf.give(connection, time.perf_counter())
         raise
     # Whether it takes several statements in one text is not among what was set.
     connection.state = replace(state, option=connection.state.option)

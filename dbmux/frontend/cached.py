@@ -223,7 +223,7 @@ class CachedTenant(ReadyTenant):
         carried = self.carried
         carried.row_count = -1
         carried.found_rows = rows
-        carried.warnings = None
+        carried.forget_warnings()
         carried.apart = COUNTS
         if self._debtor is not None:
             # What else it still knew is of before this statement.

@@ -41,6 +41,7 @@ from dbmux.session import (
     literal,
     names_set_one_by_one,
     needs_reset,
+    schemas,
 )
 from dbmux.sql.variables import CHANGE_TRACKING, is_carried
 from dbmux.wire.capabilities import Capability
@@ -160,6 +161,10 @@ class Carried:
         """A command that asks for warnings was answered: ROW_COUNT() is -1, and no further answer counts them."""
         self.count(-1)
         self._warnings_of_asking = 0
+
+    def forget_warnings(self) -> None:
+        """Whatever was warned of before is over."""
+        self.warnings, self._warnings_counted, self.failure = None, 0, b""
 
     def foretell(self, warnings: Answer) -> None:
         """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
@@ -286,7 +291,11 @@ class Carried:
             self.warnings = None
         is_kept = is_quiet and not query.is_statement
         if (self.is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
-            self.warnings = None
+            if self._asks_warnings:
+                # They may yet be counted.
+                self.warnings = None
+            else:
+                self.forget_warnings()
             connection.debt &= ~Debt.WARNINGS
             if self._foretold is not None:
                 self.keep_warnings(self._foretold, self.state.names)
@@ -528,12 +537,12 @@ class Carried:
                 option = SEVERAL if connection.capabilities & Capability.MULTI_STATEMENTS else ONE_ALONE
             told.append((Command.SET_OPTION, option))
         wants = self._there(query, connection)
-        is_elsewhere = (wants.schema, wants.altered) != (have.schema, have.altered)
-        if is_elsewhere and wants.schema:
-            if wants.schema == have.schema:
-                # MariaDB does nothing for one that is chosen already.
-                told.append((Command.INIT_DB, b"information_schema"))
-            told.append((Command.INIT_DB, wants.schema))
+        if _needs_no_schema(query):
+            wants = replace(wants, schema=have.schema, altered=have.altered)
+        if have.names != wants.names and not self.pins:
+            # Another session's texts are not this one's, even where they look the same.
+            have = have.without_texts()
+        told += [(Command.INIT_DB, schema) for schema in schemas(have, wants)]
         told += [(Command.QUERY, sql) for sql in assignments(have, wants, spelling)]
         is_reset = bool(told) and told[0][0] is Command.RESET_CONNECTION
         if _asks_insert_id(query) and (debts or is_reset or not self._has_insert_id(connection, owner)):
@@ -698,9 +707,12 @@ class Carried:
         self.state = replace(self.state.when_reset(), names=self._reset_names, variables=self._first)
         self.insert_id = 0
         self.row_count = 0
-        self.warnings, self._warnings_counted = None, 0
+        self.forget_warnings()
         # Which names the connection itself has now depends on with which it logged in, perhaps for another session.
         connection.forget_session()
+        if self.pins:
+            # No other session gets it: it is as the client has left it.
+            connection.state = replace(connection.state, altered=self.state.altered)
         if owed:
             connection.creditor, connection.debt = creditor, owed
         if connection.state == self.state:

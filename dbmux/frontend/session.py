@@ -396,7 +396,7 @@ class Session(KillingTenant):
         )
         connection.scanner.error = error.code.number
         self.carried.count(-1)
-        self.carried.warnings = None
+        self.carried.forget_warnings()
         # The server may go on for a while.
         self._leave_cache()
         self._finish(connection)

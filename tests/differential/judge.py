@@ -15,8 +15,8 @@ Apart are only:
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
 - on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
   DbMux has the server tell (`session_track_state_change`);
-- session state in MySQL's answer to GET DIAGNOSTICS, which changes none: an execution of what was prepared in another
-  schema went there and back, and the next OK tells of it, unless DbMux had a question of its own before it;
+- the schema in the first OK behind an execution of a prepared statement: one that was prepared in another schema ran
+  there, and servers tell of the way back with what happens to be the next OK on that connection;
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
@@ -42,6 +42,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dbmux.errors import ErrorCode, ProtocolError
+from dbmux.wire.buffer import lenenc_bytes
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import ColumnCount, Definition, Row, Text
 from dbmux.wire.columns import FieldType, parse_column
@@ -82,7 +83,6 @@ _ENCODINGS = ("ascii", "utf-16-be", "utf-16-le", "utf-32-be")
 
 _ABOUT_WARNINGS = re.compile(rb"warning|show\s+errors|error_count|get\s+diagnostics", re.IGNORECASE)
 _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
-_GETS_DIAGNOSTICS = re.compile(rb"get\s+diagnostics", re.IGNORECASE)
 _RUNS = re.compile(rb"(call|execute)\b", re.IGNORECASE)
 _CALLS = re.compile(rb"(call|execute)\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
@@ -129,10 +129,8 @@ class Peculiar:
             case Definition(payload):
                 return Definition(self._named(payload))
             case Ok():
-                flags, state = self._flags(message.status), self._named(_without_gtids(message.state))
-                if self.is_mysql and isinstance(step.command, Sql) and _GETS_DIAGNOSTICS.match(step.command.text):
-                    flags, state = flags & ~STATE_CHANGED, b""
-                return replace(message, status=flags, info=self._named(message.info), state=state)
+                state = self._named(_without_gtids(message.state))
+                return replace(message, status=self._flags(message.status), info=self._named(message.info), state=state)
             case Eof():
                 flags = self._flags(message.status)
                 return replace(message, status=flags if self.is_mysql else flags & ~STATE_CHANGED)
@@ -175,6 +173,7 @@ class Disputes:
         self._status: dict[str, int] = {}
         self._may_have_begun: set[str] = set()
         self._prepared: dict[str, bytes] = {}
+        self._executed: set[str] = set()
 
     def is_about(self, step: Step) -> bool:
         """Whether a step asks for it."""
@@ -186,8 +185,10 @@ class Disputes:
         )
 
     def without(self, step: Step, reply: Reply) -> Reply:
-        """The reply to a step without the count of warnings that MySQL puts into answers to commands, and without what
-        no error tells."""
+        """The reply to a step without the count of warnings that MySQL puts into answers to commands, without what no
+        error tells, and without the schema behind an execution."""
+        if step.session in self._executed:
+            reply = tuple(_without_schema(message) if isinstance(message, Ok) else message for message in reply)
         if isinstance(step.command, ResetStatement) and step.session in self._may_have_begun:
             return tuple(
                 replace(one, status=one.status & ~IN_TRANSACTION) if isinstance(one, Ok) else one for one in reply
@@ -198,6 +199,10 @@ class Disputes:
 
     def follow(self, step: Step, reply: Reply) -> None:
         """A step was taken."""
+        if isinstance(step.command, Execute):
+            self._executed.add(step.session)
+        elif any(isinstance(message, Ok) for message in reply):
+            self._executed.discard(step.session)
         text = self._text(step.command)
         errors = [message for message in reply if isinstance(message, Err)]
         is_added = isinstance(step.command, FieldList) or (isinstance(step.command, InitDb) and errors)
@@ -269,6 +274,12 @@ def first_difference(direct: Transcript, through: Transcript) -> int | None:
         if one.reply != other.reply:
             return position
     return None
+
+
+def _without_schema(ok: Ok) -> Ok:
+    told = [(kind, data) for kind, data in changes(ok.state) if kind != Track.SCHEMA]
+    state = b"".join(bytes((kind,)) + lenenc_bytes(data) for kind, data in told)
+    return replace(ok, state=state, status=ok.status if state else ok.status & ~STATE_CHANGED)
 
 
 def _without_gtids(state: bytes) -> bytes:

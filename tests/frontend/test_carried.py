@@ -10,7 +10,7 @@ from dbmux.backend.health import answers_ping
 from dbmux.errors import ErrorCode
 from dbmux.events import CloseReason, Pinned, SessionClosed, Unpinned
 from dbmux.query import FoundRows, PinReason, Query, SetNames, SetUserVariable, SetVariable
-from dbmux.session import DEFAULT_NAMES, Names, SessionState, assignments, names_of
+from dbmux.session import NOT_CHOSEN, SessionState, assignments, names_of, schemas
 from dbmux.sql.classify import classify
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.client import Row, ServerMessage
@@ -53,15 +53,31 @@ def test_hidden_collations_are_set_again_the_way_they_were_set(
     assert assignments(SessionState(), state, {}) == [told]
 
 
-def test_a_text_that_was_set_under_other_names_is_set_again() -> None:
-    def state(names: Names) -> SessionState:
-        return SessionState(names=names, user_variables=(("a", b"'text'"), ("b", b"7")))
+def test_without_texts_what_is_no_number_is_set_again() -> None:
+    state = SessionState(names=LOGIN, user_variables=(("a", b"'text'"), ("b", b"7"), ("c", b"-7"), ("d", b"x'00'")))
 
-    assert assignments(state(LOGIN), state(LOGIN), {}) == []
-    assert assignments(state(DEFAULT_NAMES), state(LOGIN), {}) == [
-        b"SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin'",
-        b"SET @`a`='text'",
-    ]
+    assert assignments(state, state, {}) == []
+    assert assignments(state.without_texts(), state, {}) == [b"SET @`a`='text',@`d`=x'00'"]
+
+
+@pytest.mark.parametrize(
+    "have, want, told",
+    [
+        (SessionState(schema=b"shop"), SessionState(schema=b"shop"), []),
+        (SessionState(schema=b"shop"), SessionState(schema=b"stock"), [b"stock"]),
+        (SessionState(schema=b"shop"), SessionState(), []),
+        (SessionState(schema=b"shop", altered=NOT_CHOSEN), SessionState(schema=b"stock"), [b"stock"]),
+        (
+            SessionState(schema=b"shop", altered=NOT_CHOSEN),
+            SessionState(schema=b"shop"),
+            [b"information_schema", b"shop"],
+        ),
+    ],
+)
+def test_a_schema_is_left_where_it_has_to_be_chosen_again(
+    have: SessionState, want: SessionState, told: list[bytes]
+) -> None:
+    assert schemas(have, want) == told
 
 
 @pytest.mark.parametrize(

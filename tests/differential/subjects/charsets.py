@@ -10,7 +10,30 @@ TEXTS = (
     "INSERT INTO t VALUES (1, 'é日😀')",
 )
 
+OF_THE_SCHEMA = "SELECT @@character_set_database, @@collation_database"
+
 SCENARIOS = (
+    scenario(
+        "the character set of the schema outlives the reset of a connection",
+        "USE {u}_2",
+        on("b", "USE {u}_2"),
+        on("b", "SET @a = 1"),
+        OF_THE_SCHEMA,
+        on("b", OF_THE_SCHEMA),
+        OF_THE_SCHEMA,
+        on("b", OF_THE_SCHEMA),
+        OF_THE_SCHEMA,
+        setup=("CREATE DATABASE {u}_2 CHARACTER SET latin2",),
+    ),
+    scenario(
+        "the character set of the schema is there after a login on a connection that was reset for it",
+        "SET @a = 1",
+        on("b", "SET @a = 1"),
+        on("c", OF_THE_SCHEMA),
+        OF_THE_SCHEMA,
+        on("c", OF_THE_SCHEMA),
+        setup=("ALTER DATABASE {u} CHARACTER SET latin2",),
+    ),
     scenario(
         "SET NAMES in its forms",
         STATE,

@@ -93,6 +93,18 @@ SCENARIOS = (
         COUNTS,
     ),
     scenario(
+        "warnings that a statement without any has ended are not counted any more",
+        "SELECT 1 / 0, CAST('1y' AS SIGNED)",
+        "SELECT COUNT(*) FROM t",
+        "RESIGNAL",
+        "SHOW COUNT(*) WARNINGS",
+        "DROP TEMPORARY TABLE IF EXISTS missing, nowhere",
+        "SELECT COUNT(*) FROM t",
+        "GET DIAGNOSTICS CONDITION 1 @a = RETURNED_SQLSTATE",
+        "SHOW COUNT(*) WARNINGS",
+        setup=TABLE,
+    ),
+    scenario(
         "an error that is not kept is counted",
         "SET max_error_count = 0",
         "SELECT * FROM missing",

@@ -54,6 +54,15 @@ SCENARIOS = (
         on("b", "SELECT COLLATION(@a), @a = 'SAME', @a, @b"),
     ),
     scenario(
+        "a string keeps its collation while a statement is prepared under other names",
+        "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+        "SET @a = 'kept'",
+        prepare("s", "SELECT 'x', ?"),
+        "SET NAMES gbk",
+        execute("s", 1),
+        "SELECT COLLATION(@a), @a = 'KEPT', @a",
+    ),
+    scenario(
         "strings with everything in them",
         "SET @a = 'it''s \\'quoted\\' \\\\ and \\n, \\0, \\Z %_ \"'",
         "SELECT @a, HEX(@a), LENGTH(@a)",
