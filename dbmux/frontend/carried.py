@@ -283,13 +283,14 @@ class Carried:
             # Either these stay, or one of the statements had others without telling.
             self._asks_warnings = True
         is_quiet = not (is_loud or query.kind is Kind.MULTI) or self._asks_warnings
+        is_kept = is_quiet and not query.is_statement
         if not (is_quiet and query.is_bystander):
-            self.apart &= Needs.FOUND_ROWS
+            # Behind a command of the protocol MySQL still has what was there before: perhaps another session's.
+            self.apart &= Needs.FOUND_ROWS | Needs.WARNINGS if self.is_mysql and is_kept else Needs.FOUND_ROWS
         if query.kind in _CALLS and query.calls and is_quiet:
             # Hardly a procedure, or a statement that is executed, uses no table; what its connection still has, that
             # one knows.
             self.warnings = None
-        is_kept = is_quiet and not query.is_statement
         if (self.is_mysql and not is_kept) or not is_quiet or query.tables or query.kind is Kind.SHOW:
             if self._asks_warnings:
                 # They may yet be counted.

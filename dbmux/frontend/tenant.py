@@ -545,7 +545,7 @@ class Tenant(CreditorSession):
     def _claim(self, connection: Connection) -> None:
         if connection.creditor is self:
             return
-        if not self._is_plain and self._query.is_bystander:
+        if not self._is_plain and (self._query.is_bystander or not self._query.is_statement):
             self.carried.apart = COUNTS
         connection.serve(self)
 

@@ -15,8 +15,8 @@ Apart are only:
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
 - on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
   DbMux has the server tell (`session_track_state_change`);
-- the schema in the first OK behind an execution of a prepared statement: one that was prepared in another schema ran
-  there, and servers tell of the way back with what happens to be the next OK on that connection;
+- the schema in the first OK behind an execution of a prepared statement, or behind its reset: one that was prepared in
+  another schema ran there, and servers tell of the way back with what happens to be the next OK on that connection;
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
@@ -201,7 +201,7 @@ class Disputes:
         """A step was taken."""
         if isinstance(step.command, Execute):
             self._executed.add(step.session)
-        elif any(isinstance(message, Ok) for message in reply):
+        elif any(isinstance(message, Ok) for message in reply) and not isinstance(step.command, ResetStatement):
             self._executed.discard(step.session)
         text = self._text(step.command)
         errors = [message for message in reply if isinstance(message, Err)]

@@ -105,6 +105,15 @@ SCENARIOS = (
         setup=TABLE,
     ),
     scenario(
+        "behind a command no warnings of another session are shown",
+        on("b", "SELECT * FROM missing"),
+        InitDb(b"{u}"),
+        "SHOW WARNINGS",
+        on("b", "SELECT 1 / 0"),
+        InitDb(b"{u}"),
+        COUNTS,
+    ),
+    scenario(
         "an error that is not kept is counted",
         "SET max_error_count = 0",
         "SELECT * FROM missing",
