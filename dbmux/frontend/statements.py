@@ -195,6 +195,10 @@ class StatementTenant(CachedTenant):
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
         # The session may be in a transaction on this connection, which must be as it was before.
         assert self.backend is not None
+        assert self._statements is not None
+        with suppress(MySQLError, ProtocolError):
+            # The server would have read them before it failed, and clients tell them once.
+            statement.types = self._statements.check_types(statement, self._pending)
         back = statement.way_back(self.carried.there, self.backend.spelling)
 
         def answer() -> None:

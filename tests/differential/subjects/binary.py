@@ -1248,6 +1248,22 @@ READ_AGAIN = (
 )
 
 SCENARIOS = (
+    scenario(
+        "the types that came with an execution that could not be prepared anew are known",
+        prepare("s", "SELECT id, ? FROM t ORDER BY id"),
+        "RENAME TABLE t TO other",
+        execute("s", "first"),
+        "RENAME TABLE other TO t",
+        again("s", "second"),
+        prepare("r", "SELECT COUNT(*), ? FROM t"),
+        "XA START '{u}'",
+        "XA END '{u}'",
+        execute("r", 5),
+        again("r", 6),
+        "XA ROLLBACK '{u}'",
+        again("r", 7),
+        setup=TABLE,
+    ),
     *READ_AGAIN,
     *STATEMENTS,
     *LONG,
