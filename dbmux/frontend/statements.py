@@ -195,10 +195,6 @@ class StatementTenant(CachedTenant):
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
         # The session may be in a transaction on this connection, which must be as it was before.
         assert self.backend is not None
-        assert self._statements is not None
-        with suppress(MySQLError, ProtocolError):
-            # The server would have read them before it failed, and clients tell them once.
-            statement.types = self._statements.check_types(statement, self._pending)
         back = statement.way_back(self.carried.there, self.backend.spelling)
 
         def answer() -> None:
@@ -314,6 +310,8 @@ class StatementTenant(CachedTenant):
             types = statement.types if is_usual else self._statements.check_types(statement, data)
             if statement.derived != UNKNOWN:
                 self._follow_types(statement, types, data)
+        # Clients tell them once, whatever becomes of it: answered from memory, refused, or not prepared anew.
+        statement.types = types or statement.types
         self._shape = RESULT
         query = statement.query
         if not self._heed(query, statement.text, 0):
@@ -329,11 +327,12 @@ class StatementTenant(CachedTenant):
         ):
             # After long data something ends, and many rows leave their count behind.
             query = replace(query, is_digest_wide=False)
-        elif self._cache is not None and not self._is_bypassed:
-            # Clients tell them once, also when the answer comes from memory.
-            statement.types = types or statement.types
-            if self._recall_prepared(self._cache, statement, types, data):
-                return
+        elif (
+            self._cache is not None
+            and not self._is_bypassed
+            and self._recall_prepared(self._cache, statement, types, data)
+        ):
+            return
         self._request(query, data, lambda: self._send_execution(statement, data, is_usual=is_usual), statement)
 
     def _follow_types(self, statement: Statement, types: bytes, data: bytes) -> None:
