@@ -56,14 +56,14 @@ NAMES_QUESTION = (
 # Whether a server keeps notes, and how many conditions at most.
 NOTES_QUESTION = b"SELECT @@sql_notes,@@max_error_count LIMIT 1"
 BY_TRIGGER = "of a trigger or a view"
-# No literal: a variable with it is set, or reset away, before a connection is used again.
-UNKNOWN_VALUE = b"?"
 DATA = frozenset((Kind.SELECT, Kind.INSERT, Kind.REPLACE, Kind.UPDATE, Kind.DELETE, Kind.LOAD))
 _WITH_TRIGGERS = DATA | {Kind.MULTI}
 # In what a server stores, a definition, a question for the schema must stay as it is.
 _ASKS_SCHEMA = DATA | {Kind.SET}
 # CALL, and EXECUTE among others; with `Query.calls`, these two.
 _CALLS = frozenset((Kind.CALL, Kind.PREPARED))
+# Of what cannot be parsed nothing is done.
+_SYNTAX = ErrorCode.BAD_SQL.number
 # EXECUTE, or a call, of what is not there.
 _NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
@@ -221,29 +221,21 @@ class Carried:
         if query.moves_insert_id and (scanner.insert_id or not tells_id):
             connection.insert_id = None
             connection.debt |= Debt.INSERT_ID
-        if failed:
-            connection.state = self._left_behind(query, connection)
-        else:
-            connection.state = self.there if query.kind is Kind.USE else self._there(query, connection)
+        is_used = query.kind is Kind.USE and not failed
+        connection.state = self.there if is_used else self._there(query, connection)
         self._stand_in = b""
 
     def _take_effect(self, query: Query, connection: Connection, now: float) -> None:
         names = self.state.names
+        error = connection.scanner.error
         for effect in query.effects:
-            if not connection.scanner.error or effect.survives_errors:
+            if not error or effect.survives_errors:
                 self._apply(effect, connection, now)
+            elif isinstance(effect, SetUserVariable) and error != _SYNTAX:
+                # It may have come as far as this variable, and leaves at least its name.
+                self.pin(PinReason.USER_VARIABLE, effect.name, now)
         if names != self.state.names:
             self._keep_strings(now)
-
-    def _left_behind(self, query: Query, connection: Connection) -> SessionState:
-        # A SET that fails may have come as far as a user variable, and leaves at least its name.
-        state = self._there(query, connection)
-        if self.pins or connection.is_in_transaction:
-            return state
-        for effect in query.effects:
-            if isinstance(effect, SetUserVariable):
-                state = state.after(SetUserVariable(effect.name, UNKNOWN_VALUE))
-        return state
 
     def _there(self, query: Query, connection: Connection) -> SessionState:
         # The session's state as a connection has to have it for this query, and has it after an error.

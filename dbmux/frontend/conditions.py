@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dbmux.backend.connection import Answer
-from dbmux.frontend.diagnostics import message_column
+from dbmux.frontend.diagnostics import codec
 from dbmux.sql.diagnostics import Asked, ConditionItem, Item
-from dbmux.wire.columns import parse_column
 from dbmux.wire.rows import TextRow
 
 # What SHOW WARNINGS does not tell, of the numbers that come as warnings: all servers agree on these.
@@ -37,8 +36,9 @@ _SQLSTATE_OF = {number: state for state, numbers in _SQLSTATES.items() for numbe
 _INVALID_VALUE = 1366
 # Of user-defined conditions nobody but their author knows the origin.
 _USER_DEFINED = ("45", "XA", "70")
-# The usual collations of utf8mb3 and utf8mb4, which are what the names of results choose.
-_UTF8 = (33, 45, 192, 224, 255)
+# In these no letter of a message gets lost.
+_COMPLETE = ("utf-8", "utf-16-be", "utf-16-le", "utf-32-be")
+_STAND_INS = frozenset("?\\")
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ class Known:
         match item:
             case ConditionItem.MYSQL_ERRNO:
                 return _unsigned(int(number or b"0"))
-            case ConditionItem.MESSAGE_TEXT if message is not None and self._is_readable(message):
-                return self._text(message)
+            case ConditionItem.MESSAGE_TEXT if message is not None and (text := self._complete(message)) is not None:
+                return self._text(text)
             case ConditionItem.RETURNED_SQLSTATE if state:
                 return self._text(state.encode())
             case ConditionItem.CLASS_ORIGIN | ConditionItem.SUBCLASS_ORIGIN if state[:2] not in ("", *_USER_DEFINED):
@@ -95,13 +95,18 @@ class Known:
         collation = b" COLLATE utf8mb3_general_ci" if self.is_mariadb else b""
         return b"_utf8mb3 x'%b'%b" % (value.hex().encode(), collation)
 
-    def _is_readable(self, message: bytes) -> bool:
-        return self._charset in _UTF8 or (message.isascii() and b"\0" not in message)
+    def _complete(self, message: bytes) -> bytes | None:
+        # In UTF-8. A letter that a character set does not have, servers tell as a question mark, or by its number.
+        try:
+            text = message.decode(self._codec)
+        except UnicodeDecodeError:
+            return None
+        return text.encode() if self._codec in _COMPLETE or _STAND_INS.isdisjoint(text) else None
 
     @cached_property
-    def _charset(self) -> int:
+    def _codec(self) -> str:
         assert self.stored is not None
-        return parse_column(message_column(self.stored.raw), self.capabilities).charset
+        return codec(self.stored.raw, self.capabilities) or "ascii"
 
 
 def _unsigned(number: int) -> bytes:

@@ -84,20 +84,13 @@ def noted(stored: Answer, number: int, text: bytes) -> Answer:
 
 def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
     """The rows of an answer in the columns of one without rows, and the texts in the character set of those."""
-    source, target = (_codec(reply, capabilities) for reply in (stored.raw, empty))
+    source, target = (codec(reply, capabilities) for reply in (stored.raw, empty))
     into = _Parts.of(empty)
     if source is None or target is None or source == target:
         return Answer(stored.rows, into.packets(_Parts.of(stored.raw).rows))
     rows = tuple((level, number, _recoded(text, source, target)) for level, number, text in stored.rows)
     wide = ((_recoded(level, "ascii", target), _recoded(number, "ascii", target), text) for level, number, text in rows)
     return Answer(rows, into.packets(map(build_text_row, wide)))
-
-
-def _codec(reply: bytes, capabilities: int) -> str | None:
-    charset = charset_of(parse_column(message_column(reply), capabilities).charset)
-    if charset is None:
-        return None
-    return "ascii" if charset.name == "ascii" else charset.codec or _WIDE.get(charset.name)
 
 
 def _recoded(text: bytes | None, source: str, target: str) -> bytes | None:
@@ -118,9 +111,13 @@ def _spelt(character: str, target: str) -> bytes:
         return b"\\%04X" % ord(character)
 
 
-def message_column(reply: bytes) -> bytes:
-    """The definition of the column with the text."""
-    return list(_payloads(reply))[_COLUMNS]
+def codec(reply: bytes, capabilities: int) -> str | None:
+    """Python's name for the character set of the texts; None where it has none."""
+    message = list(_payloads(reply))[_COLUMNS]
+    charset = charset_of(parse_column(message, capabilities).charset)
+    if charset is None:
+        return None
+    return "ascii" if charset.name == "ascii" else charset.codec or _WIDE.get(charset.name)
 
 
 def with_status(reply: bytes, status: int) -> bytes:

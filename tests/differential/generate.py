@@ -418,14 +418,11 @@ def _set_setting(chance: Random) -> Lines:
     for name in chance.sample(tuple(SETTINGS), chance.choice((1, 1, 1, 2, 3))):
         form = chance.choice(("{}", "SESSION {}", "@@session.{}", "@@{}", "LOCAL {}"))
         parts.append(f"{form.format(name)} = {chance.choice(SETTINGS[name])}")
-    there: tuple[Line, ...] = ()
     if chance.random() < 0.2:
         parts.insert(chance.randrange(len(parts) + 1), f"@a = {chance.choice(LITERALS)}")
-        # Of a variable that was never set, a SET that fails may leave an empty one.
-        there = ("SET @a = 'there'",)
     names = chance.sample([name for name in SETTINGS if name != "no_such_variable"], 3)
     return (
-        (*there, f"SET {', '.join(parts)}"),
+        (f"SET {', '.join(parts)}",),
         f"SELECT {', '.join('@@' + name for name in names if name != 'timestamp')}",
     )
 

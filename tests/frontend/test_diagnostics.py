@@ -9,15 +9,15 @@ import pytest
 from dbmux.backend.connection import Answer
 from dbmux.frontend.diagnostics import (
     added,
+    codec,
     legible,
     limited,
-    message_column,
     only_errors,
     translated,
     with_status,
 )
 from dbmux.wire import packet
-from dbmux.wire.columns import Column, FieldType, parse_column
+from dbmux.wire.columns import Column, FieldType
 from dbmux.wire.replies import Eof, Ok, Status
 from dbmux.wire.rows import build_text_row
 
@@ -75,8 +75,11 @@ def test_the_rows_of_another_reply_come_behind_those_of_the_first(charset: int) 
     assert told == told_in(charset, (b"Warning", b"1"), (b"Error", b"2"), (b"Note", b"3"))
 
 
-def test_the_text_has_the_last_column() -> None:
-    assert parse_column(message_column(warnings(LATIN1).raw), 0).charset == LATIN1
+@pytest.mark.parametrize(
+    "charset, told", [(LATIN1, "cp1252"), (UTF8, "utf-8"), (UTF16, "utf-16-be"), (ASCII, "ascii"), (NAMELESS, None)]
+)
+def test_the_character_set_of_the_texts(charset: int, told: str | None) -> None:
+    assert codec(warnings(charset).raw, 0) == told
 
 
 @pytest.mark.parametrize(

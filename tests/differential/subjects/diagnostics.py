@@ -18,6 +18,7 @@ PROCEDURES = (
     "CREATE PROCEDURE resignals() BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION "
     "RESIGNAL SET MESSAGE_TEXT = 'again'; SELECT * FROM missing; END",
 )
+WIDE = ("utf16", "utf16le", "utf32", "ucs2")
 # Statements whose first warning, note or error has another number each.
 OF_EACH_NUMBER = (
     "CREATE TABLE IF NOT EXISTS t (id INT)",
@@ -79,7 +80,7 @@ SCENARIOS = (
             "SHOW ERRORS",
             setup=TABLE,
         )
-        for wide in ("utf16", "utf16le", "utf32", "ucs2")
+        for wide in WIDE
     ),
     scenario(
         "warnings from before a reset are not counted with those behind it",
@@ -234,6 +235,22 @@ SCENARIOS = (
         "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT",
         "SHOW WARNINGS",
         "SELECT @a",
+    ),
+    *(
+        scenario(
+            f"GET DIAGNOSTICS has the text that SHOW WARNINGS would tell in {charset}",
+            f"SET character_set_results = {charset}",
+            *(
+                line
+                for value in ("'1y'", "_latin1 x'E9'", *more)
+                for line in (
+                    f"SELECT CAST({value} AS SIGNED)",
+                    "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT",
+                    "SELECT HEX(@a), CHARSET(@a)",
+                )
+            ),
+        )
+        for charset, more in (("latin1", ()), *((wide, ("'?'", "'\u0436'", "'\\\\'")) for wide in WIDE))
     ),
     scenario(
         "what GET DIAGNOSTICS adds itself is counted in what comes behind it",
