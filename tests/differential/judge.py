@@ -15,8 +15,9 @@ Apart are only:
   METADATA_CHANGED, and NO_BACKSLASH_ESCAPES tells it how to quote;
 - on MariaDB the status flag SESSION_STATE_CHANGED of an EOF, which has no room to tell what changed: it is set for what
   DbMux has the server tell (`session_track_state_change`);
-- the schema in the first OK behind an execution of a prepared statement, or behind its reset: one that was prepared in
-  another schema ran there, and servers tell of the way back with what happens to be the next OK on that connection;
+- once a prepared statement was executed, a schema that is told once more, though the session is in it already: what was
+  prepared in another one runs there, and servers tell of the way back with what happens to be the next OK on that
+  connection, MariaDB with the next one that has anything to report;
 - what SHOW WARNINGS and its like say right after such an error, of which the server knows nothing; and on MySQL after
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
@@ -38,6 +39,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -163,8 +165,10 @@ class Peculiar:
 class Disputes:
     """What the server and DbMux cannot say the same of, in which session, and for how long."""
 
-    def __init__(self, *, is_mysql: bool) -> None:
+    def __init__(self, *, is_mysql: bool, schema: bytes = b"") -> None:
         self._is_mysql = is_mysql
+        # As servers report them; without any report, that of the login.
+        self._schemas = defaultdict[str, bytes](lambda: lenenc_bytes(schema))
         self._warned: set[str] = set()
         self._warnings: set[str] = set()
         self._found_rows: set[str] = set()
@@ -186,9 +190,10 @@ class Disputes:
 
     def without(self, step: Step, reply: Reply) -> Reply:
         """The reply to a step without the count of warnings that MySQL puts into answers to commands, without what no
-        error tells, and without the schema behind an execution."""
+        error tells, and without the schema that is told once more behind an execution."""
         if step.session in self._executed:
-            reply = tuple(_without_schema(message) if isinstance(message, Ok) else message for message in reply)
+            known = self._schemas[step.session]
+            reply = tuple(_without_schema(message, known) if isinstance(message, Ok) else message for message in reply)
         if isinstance(step.command, ResetStatement) and step.session in self._may_have_begun:
             return tuple(
                 replace(one, status=one.status & ~IN_TRANSACTION) if isinstance(one, Ok) else one for one in reply
@@ -201,8 +206,8 @@ class Disputes:
         """A step was taken."""
         if isinstance(step.command, Execute):
             self._executed.add(step.session)
-        elif any(isinstance(message, Ok) for message in reply) and not isinstance(step.command, ResetStatement):
-            self._executed.discard(step.session)
+        for ok in (message for message in reply if isinstance(message, Ok)):
+            self._schemas[step.session] = dict(changes(ok.state)).get(Track.SCHEMA, self._schemas[step.session])
         text = self._text(step.command)
         errors = [message for message in reply if isinstance(message, Err)]
         is_added = isinstance(step.command, FieldList) or (isinstance(step.command, InitDb) and errors)
@@ -276,8 +281,8 @@ def first_difference(direct: Transcript, through: Transcript) -> int | None:
     return None
 
 
-def _without_schema(ok: Ok) -> Ok:
-    told = [(kind, data) for kind, data in changes(ok.state) if kind != Track.SCHEMA]
+def _without_schema(ok: Ok, known: bytes) -> Ok:
+    told = [change for change in changes(ok.state) if change != (Track.SCHEMA, known)]
     state = b"".join(bytes((kind,)) + lenenc_bytes(data) for kind, data in told)
     return replace(ok, state=state, status=ok.status if state else ok.status & ~STATE_CHANGED)
 

@@ -197,7 +197,7 @@ class _Run:
         self._login = login
         self._way = way
         self._opening = opening
-        self._disputes = Disputes(is_mysql=is_mysql)
+        self._disputes = Disputes(is_mysql=is_mysql, schema=schema)
 
     def take(self, what: Step) -> None:
         if what.session not in self.sessions:

@@ -94,18 +94,22 @@ def test_a_client_that_does_not_track_is_not_told_of_changes() -> None:
     assert is_seen(OK, changed, capabilities=TRACK)
 
 
-def test_the_schema_in_the_first_ok_behind_an_execution_is_not_compared() -> None:
-    disputes = Disputes(is_mysql=True)
+def test_a_schema_that_is_told_once_more_behind_an_execution_is_not_compared() -> None:
+    disputes = Disputes(is_mysql=True, schema=b"a")
     told = replace(OK, status=Status.AUTOCOMMIT | Status.SESSION_STATE_CHANGED, state=b"\x01\x02\x01a")
     beside = replace(told, state=told.state + b"\x00\x02\x01b")
+    another = replace(told, state=b"\x01\x02\x01b")
+    sets = step("SET @a = 1")
 
-    assert disputes.without(step("SET @a = 1"), (told,)) == (told,)
+    assert disputes.without(sets, (told,)) == (told,)
     disputes.follow(Step(execute("s", 1)), (Eof(),))
-    disputes.follow(step("SELECT 1"), (Eof(),))
-    assert disputes.without(step("SET @a = 1"), (told,)) == (OK,)
-    assert disputes.without(step("SET @a = 1"), (beside,)) == (replace(told, state=b"\x00\x02\x01b"),)
-    disputes.follow(step("SET @a = 1"), (told,))
-    assert disputes.without(step("SET @a = 1"), (told,)) == (told,)
+    disputes.follow(step("SELECT 1"), (OK,))
+    assert disputes.without(sets, (told,)) == (OK,)
+    assert disputes.without(sets, (beside,)) == (replace(told, state=b"\x00\x02\x01b"),)
+    assert disputes.without(sets, (another,)) == (another,)
+    disputes.follow(step("USE b"), (another,))
+    assert disputes.without(sets, (told,)) == (told,)
+    assert disputes.without(sets, (another,)) == (OK,)
 
 
 def test_values_that_are_apart_are_not_compared_but_their_form_is() -> None:
