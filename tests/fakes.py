@@ -140,7 +140,7 @@ class FakeBackend:
                 return protocol.switch(AuthSwitch(plugin=auth.NATIVE, scramble=SCRAMBLE + b"\0"))
             case CommandReceived(command=3, body=body) if body.startswith(b"SELECT @@character_set_client"):
                 values = (b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_general_ci", b"", b"151", self.init_connect,
-                          self.is_limited)  # fmt: skip
+                          b"16382", self.is_limited)  # fmt: skip
                 wanted = values[: body.count(b"@@")]
                 return protocol.send_rows([COLUMN] * len(wanted), [row(*wanted)], Status.AUTOCOMMIT)
             case CommandReceived(command=3, body=body) if body == TRACK_CHANGES:

@@ -38,6 +38,7 @@ cdef class Connection:
     cdef public bint is_paused
     cdef public Py_ssize_t kills
     cdef public double opened_at
+    cdef public object ration
     cdef public object renewal
     cdef public Py_ssize_t reply_bytes
     cdef public bint reported_change

@@ -339,6 +339,24 @@ class Exchange:
         return False
 
 
+class Ration:
+    """How many statements a pool's connections keep prepared, and how many they may: `most`, None if that is not known.
+
+    A server has so many for all its clients together (`max_prepared_stmt_count`).
+    """
+
+    __slots__ = ("kept", "most")
+
+    def __init__(self) -> None:
+        self.kept = 0
+        self.most: int | None = None
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether some should be closed."""
+        return self.most is not None and self.kept > self.most
+
+
 class Connection:
     """The owner of a backend's channel after the login.
 
@@ -370,6 +388,7 @@ class Connection:
         "is_paused",
         "kills",
         "opened_at",
+        "ration",
         "renewal",
         "reply_bytes",
         "reported_change",
@@ -407,6 +426,7 @@ class Connection:
         # The server's numbers of the statements prepared here, and the types of parameters that each was told last.
         self.statements: OrderedDict[StatementKey, int] = OrderedDict()
         self.bound: dict[int, bytes] = {}
+        self.ration = Ration()
         self.opened_at = 0.0
         self.idle_since = 0.0
         self.reply_bytes = 0
@@ -479,16 +499,38 @@ class Connection:
         self.creditor = None
         self.debt = Debt.NONE
         self.insert_id = 0
+        self.ration.kept -= len(self.statements)
         self.statements.clear()
         self.bound.clear()
 
-    def remember_statement(self, key: StatementKey, number: int, in_use: Collection[StatementKey] = ()) -> None:
+    def share(self, ration: Ration) -> None:
+        """It belongs to those that have this ration."""
+        self.ration.kept -= len(self.statements)
+        self.ration = ration
+        ration.kept += len(self.statements)
+
+    def remember_statement(self, key: StatementKey, number: int, in_use: Collection[StatementKey]) -> None:
         """A statement was prepared here; the oldest of too many, or too long ones, are closed, but none `in_use`."""
         there = self.statements
+        self.close_statement(key)
         there[key] = number
+        self.ration.kept += 1
         spare = [one for one in there if one != key and one not in in_use]
-        while spare and (len(there) > PREPARED_LIMIT or sum(len(one.text) for one in there) > PREPARED_BYTES):
+        while spare and self._keeps_too_much:
             self.close_statement(spare.pop(0))
+
+    @property
+    def _keeps_too_much(self) -> bool:
+        there = self.statements
+        is_full = len(there) > PREPARED_LIMIT or self.ration.is_exceeded
+        return is_full or sum(len(one.text) for one in there) > PREPARED_BYTES
+
+    def yield_statements(self, in_use: Collection[StatementKey] = ()) -> bool:
+        """Close the older half of those not `in_use`, for others' sake; whether there were any."""
+        spare = [one for one in self.statements if one not in in_use]
+        for key in spare[: (len(spare) + 1) // 2]:
+            self.close_statement(key)
+        return bool(spare)
 
     def rename_statement(self, key: StatementKey, name: StatementKey) -> None:
         """What was prepared as one is the other from now on."""
@@ -500,6 +542,7 @@ class Connection:
         """Have the server forget a statement."""
         number = self.statements.pop(key, None)
         if number is not None:
+            self.ration.kept -= 1
             self.bound.pop(number, None)
             self.channel.write(packet.encode(bytes((Command.STMT_CLOSE,)) + number.to_bytes(4, "little"), 0))
 
@@ -532,6 +575,7 @@ class Connection:
 
     def _forget(self) -> None:
         self.is_closed = True
+        self.share(Ration())
         exchange, self.exchange = self.exchange, None
         if self.home is not None:
             self.home.lost(self)

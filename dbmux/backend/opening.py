@@ -33,7 +33,7 @@ MAX_PACKET = 1 << 30
 KILL_TIMEOUT_S = 5.0
 STATE_QUERY = (
     b"SELECT @@character_set_client,@@character_set_connection,@@character_set_results,@@collation_connection,"
-    b"@@sql_mode,@@max_connections,@@init_connect"
+    b"@@sql_mode,@@max_connections,@@init_connect,@@max_prepared_stmt_count"
 )
 # An account's own limit (CREATE USER … WITH MAX_STATEMENT_TIME) is the session's variable from its login on.
 LIMIT_QUESTION = b",@@max_statement_time<>@@global.max_statement_time"
@@ -60,10 +60,10 @@ async def open_connection(backend: Backend, key: ShelfKey, account: Account) -> 
         conversation.channel.abort()
         raise
     names = names_of(row[:4])
-    backend.learn(account.charset, names, ok.state, row[4] or b"", int(row[5] or b"0"))
+    backend.learn(account.charset, names, ok.state, row[4] or b"", int(row[5] or b"0"), int(row[7] or b"0"))
     connection = Connection(conversation.channel, protocol.greeting, protocol.capabilities, SessionState(names=names))
     connection.scanner.status = protocol.status
-    is_limited = b"1" in row[7:]
+    is_limited = b"1" in row[8:]
     is_lost = is_limited or is_lost_by_reset(protocol.greeting, protocol.capabilities, row[6] or b"")
     connection.can_be_reset = not is_lost
     if not can_reset(protocol.greeting):

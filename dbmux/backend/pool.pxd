@@ -47,6 +47,7 @@ cdef class Pool:
     cdef public Py_ssize_t min_idle
     cdef public object name
     cdef public object queue
+    cdef public object ration
     cdef public object shelves
     cdef public Py_ssize_t taken
     cdef public Shelf unshared

@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
-from dbmux.backend.connection import Connection
+from dbmux.backend.connection import Connection, Ration
 from dbmux.backend.occupation import describe
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.session import SessionState
@@ -340,6 +340,7 @@ class Pool:
         "min_idle",
         "name",
         "queue",
+        "ration",
         "shelves",
         "taken",
         "unshared",
@@ -367,6 +368,7 @@ class Pool:
         self.taken = 0
         self.busy = 0
         self.carried = 0
+        self.ration = Ration()
         self.shelves: WeakValueDictionary[ShelfKey, Shelf] = WeakValueDictionary()
         self.unshared = Shelf(self, ShelfKey(b"", 0, False))
         # In the order in which they came. Mostly the first leaves; a dict would walk through the gap there each time.
@@ -518,10 +520,19 @@ class Pool:
             self.release(shelf.key.user)
             return
         connection.home = shelf
+        connection.share(self.ration)
         connection.opened_at = now
         shelf.members.add(connection)
         if self.min_idle and shelf is not self.unshared and not shelf.is_relayed:
             self._kept[shelf] = None
+
+    def yield_statements(self) -> bool:
+        """The server has no room for one more statement, and perhaps others use it, too: of those that lie idle half
+        are closed, and there are to be no more than there were. Whether there were any."""
+        self.ration.most = self.ration.kept
+        idle = [connection for shelf in self.shelves.values() for connection in shelf.idle if not connection.debt]
+        # All of them, not only up to the first that has any.
+        return any([connection.yield_statements() for connection in idle])
 
     def failed(self, shelf: Shelf, error: MySQLError | BackendRefused) -> None:
         """A dial failed: the first who waits for it is told, unless he may have another connection of his account."""

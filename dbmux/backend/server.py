@@ -227,13 +227,16 @@ class Backend:
         state = SessionState(schema=schema, names=self.names[charset])
         return self._states.setdefault(state, state)
 
-    def learn(self, charset: int, names: Names, report: bytes, sql_mode: bytes, max_connections: int) -> None:
+    def learn(
+        self, charset: int, names: Names, report: bytes, sql_mode: bytes, max_connections: int, max_statements: int
+    ) -> None:
         """Remember what a fresh connection said of itself."""
         self.names[charset] = names
         self.reports[charset] = report
         self.sql_mode = sql_mode
         if self.config.max_connections is None and max_connections:
             self.pool.permit(max(1, max_connections * SHARE_PERCENT // 100))
+        self.pool.ration.most = max_statements * SHARE_PERCENT // 100
 
     def _fill(self, shelf: Shelf) -> None:
         # A backend that is only asked questions needs no filler.

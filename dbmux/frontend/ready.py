@@ -174,7 +174,6 @@ class ReadyTenant(Tenant):
         told = answer.prepared()
         statement.was_prepared_anew(told.columns)
         rehearsal = self._rehearsal(statement, told.statement)
-        connection.close_statement(statement.key)
         connection.remember_statement(statement.key, told.statement, self._keys_in_use())
         return rehearsal
 

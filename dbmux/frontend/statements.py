@@ -143,7 +143,6 @@ class StatementTenant(CachedTenant):
             derived = derived_at_first(answers[0].raw, told.parameters) if derives(connection.greeting) else b""
             statement = statements.add(text, query, told, derived, self.carried.state)
             self._keep_apart(statement)
-            connection.close_statement(statement.key)
             connection.remember_statement(statement.key, told.statement, self._keys_in_use())
             if query.needs & COUNTS:
                 # Such a statement asks its own connection, and there is no text in which to put the answer.
@@ -151,6 +150,9 @@ class StatementTenant(CachedTenant):
             self._answer_asked(connection, renumbered(answers[0].raw, statement.id), 0)
 
         def failed(error: BackendRefused | MySQLError) -> None:
+            if self._has_made_room(connection, error):
+                self._ask_to_prepare(text, query)
+                return
             statements.latest = 0
             self._answer_failure(connection, self._as_in(self.carried.state.schema, error, query))
 
@@ -192,21 +194,32 @@ class StatementTenant(CachedTenant):
         is_for_it = is_unknown(error) and b"'%b'" % schema in error.message
         return self._unknown_schema(schema, query) if is_for_none or is_for_it else error
 
+    def _has_made_room(self, connection: Connection, error: BackendRefused | MySQLError) -> bool:
+        # Whether a server that keeps no more statements may keep one now.
+        if not isinstance(error, BackendRefused) or error.number != ErrorCode.TOO_MANY_STATEMENTS.number:
+            return False
+        has_idle = self.shelf is not None and self.shelf.pool.yield_statements()
+        return connection.yield_statements(self._keys_in_use()) or has_idle
+
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
         # The session may be in a transaction on this connection, which must be as it was before.
         assert self.backend is not None
         back = statement.way_back(self.carried.there, self.backend.spelling)
+        has_made_room = self._has_made_room(connection, error)
 
         def answer() -> None:
-            if self._command == Command.STMT_SEND_LONG_DATA:
+            if has_made_room:
+                self._make_ready(connection)
+            elif self._command == Command.STMT_SEND_LONG_DATA:
                 # This has no answer; the execution will.
                 self._answer_asked(connection, b"", 0)
             else:
                 self._answer_failure(connection, self._as_in(statement.state.schema, error, statement.query))
 
         def returned(answers: list[Answer]) -> None:
-            told = with_status(answers[0].raw, connection.scanner.status)
-            self.carried.foretell(replace(answers[0], raw=told))
+            if not has_made_room:
+                told = with_status(answers[0].raw, connection.scanner.status)
+                self.carried.foretell(replace(answers[0], raw=told))
             answer()
 
         def lost(other: BackendRefused | MySQLError) -> None:

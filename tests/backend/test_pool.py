@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from dbmux.backend.connection import Connection
+from dbmux.backend.connection import Connection, Debt, StatementKey
 from dbmux.backend.occupation import Occupation
 from dbmux.backend.pool import FULL_S, PATIENCE, Account, Cap, Choice, Shelf
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
@@ -119,6 +120,73 @@ def test_a_limit_that_was_raised_serves_who_waits_at_once() -> None:
     stage.pool.permit(2)
 
     assert stage.dials == [stage.shelf("ann")]
+
+
+class TestRation:
+    def test_the_statements_of_all_connections_count_and_the_oldest_of_the_one_that_has_a_new_one_goes(self) -> None:
+        stage = Stage()
+        stage.pool.ration.most = 3
+        one, other = stage.held(stage.shelf("ann")), stage.held(stage.shelf("bob"))
+        prepare(other, b"d", b"e")
+
+        prepare(one, b"a", b"b")
+
+        assert texts(one) == [b"b"]
+        assert texts(other) == [b"d", b"e"]
+        assert stage.pool.ration.kept == 3
+
+    def test_a_connection_keeps_its_newest_statement_and_those_that_are_in_use(self) -> None:
+        stage = Stage()
+        stage.pool.ration.most = 0
+        connection = stage.held(stage.shelf("ann"))
+        prepare(connection, b"a")
+
+        connection.remember_statement(key(b"b"), 2, in_use={key(b"a")})
+
+        assert texts(connection) == [b"a", b"b"]
+
+    @pytest.mark.parametrize(
+        "loses", [Connection.quit, Connection.forget_session, lambda one: one.close_statement(key(b"a"))]
+    )
+    def test_what_a_connection_has_lost_does_not_count(self, loses: Callable[[Connection], None]) -> None:
+        stage = Stage()
+        connection, other = stage.held(stage.shelf("ann")), stage.held(stage.shelf("ann"))
+        prepare(connection, b"a")
+        prepare(other, b"b")
+
+        loses(connection)
+        connection.close_statement(key(b"a"))
+
+        assert stage.pool.ration.kept == 1
+
+    def test_where_the_server_has_no_room_those_that_lie_idle_close_half_and_there_will_be_no_more(self) -> None:
+        stage = Stage()
+        busy, idle, indebted = (stage.held(stage.shelf("ann")) for _ in range(3))
+        for connection in (busy, idle, indebted):
+            prepare(connection, b"a", b"b", b"c")
+        indebted.debt = Debt.WARNINGS
+        stage.give(idle)
+        stage.give(indebted)
+
+        assert stage.pool.yield_statements()
+
+        assert [texts(one) for one in (busy, idle, indebted)] == [[b"a", b"b", b"c"], [b"c"], [b"a", b"b", b"c"]]
+        assert (stage.pool.ration.kept, stage.pool.ration.most) == (7, 9)
+        assert stage.pool.yield_statements()
+        assert not stage.pool.yield_statements()
+
+
+def key(text: bytes) -> StatementKey:
+    return StatementKey(text, b"shop", None, ())
+
+
+def prepare(connection: Connection, *names: bytes) -> None:
+    for number, name in enumerate(names, 1):
+        connection.remember_statement(key(name), number, in_use=())
+
+
+def texts(connection: Connection) -> list[bytes]:
+    return [one.text for one in connection.statements]
 
 
 class TestCap:

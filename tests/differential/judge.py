@@ -90,6 +90,7 @@ _CALLS = re.compile(rb"(call|execute)\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
 _ABOUT_ROW_COUNT = re.compile(rb"row_count\(\)", re.IGNORECASE)
 _XA = re.compile(rb"xa\s+(start|begin|commit|rollback)", re.IGNORECASE)
+_AGGREGATES = re.compile(rb"\b(avg|count|max|min|sum)\(", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
 _PREPARES = re.compile(rb"prepare\s+\S+\s+from", re.IGNORECASE)
@@ -219,7 +220,8 @@ class Disputes:
         elif text and not _ABOUT_WARNINGS.search(text):
             self._follow_warnings(step.session, text, has_own=has_own)
         has_rows = any(isinstance(message, ColumnCount) for message in reply)
-        if self._may_count(text) or (_RUNS.match(text) and not has_rows):
+        is_as_before = (_RUNS.match(text) and not has_rows) or self._is_of_no_rows(step.command, text, reply)
+        if self._may_count(text) or is_as_before:
             self._found_rows.add(step.session)
         elif has_rows and not _SHOWS_WARNINGS.match(text):
             self._found_rows.discard(step.session)
@@ -260,6 +262,13 @@ class Disputes:
 
     def _may_count(self, text: bytes) -> bool:
         return bool((_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text))
+
+    def _is_of_no_rows(self, command: Command, text: bytes, reply: Reply) -> bool:
+        if self._is_mysql or not _AGGREGATES.search(text):
+            return False
+        # Only of texts are the values easily read: 0 or NULL.
+        rows = [message.payload for message in reply if isinstance(message, Row)]
+        return isinstance(command, Execute) or any(not row.strip(b"\xfb\x010") for row in rows)
 
     def _follow_warnings(self, session: str, text: bytes, *, has_own: bool) -> None:
         if has_own or self._is_mysql or _WITH_A_TABLE.search(_PREPARES.sub(b"", text)):

@@ -132,6 +132,21 @@ def test_what_an_insert_of_no_rows_counts_is_nobody_s_until_a_select_counts() ->
     assert not disputes.is_about(asks)
 
 
+@pytest.mark.parametrize(
+    "row, is_mysql, is_known",
+    [(b"\x010\xfb", False, False), (b"\x0217\x015", False, True), (b"\x010\xfb", True, True)],
+    ids=["of no rows on MariaDB", "of some", "of no rows on MySQL"],
+)
+def test_on_mariadb_an_aggregate_of_no_rows_may_leave_what_was_found_before(
+    row: bytes, is_mysql: bool, is_known: bool
+) -> None:
+    disputes = Disputes(is_mysql=is_mysql)
+
+    disputes.follow(step("SELECT COUNT(*), MAX(id) FROM t"), (ColumnCount(2), Row(row)))
+
+    assert disputes.is_about(step("SELECT FOUND_ROWS()")) is not is_known
+
+
 def test_what_a_call_without_results_counts_is_nobody_s() -> None:
     disputes = Disputes(is_mysql=True)
 

@@ -367,3 +367,51 @@ def test_a_connection_keeps_so_many_texts_and_forgets_the_oldest_first() -> None
             one.close()
 
     run(scenario)
+
+
+class Full(Preparing):
+    """Keeps no more than so many statements."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
+        match command.command:
+            case Command.STMT_PREPARE if not self.room:
+                return protocol.send_err(Err(number=1461, sqlstate=b"42000", message=b"Can't create more"))
+            case Command.STMT_PREPARE:
+                self.room -= 1
+            case Command.STMT_CLOSE:
+                self.room += 1
+        return super()._answer(protocol, command)
+
+
+def test_where_the_server_keeps_no_more_statements_the_connection_closes_others_for_a_new_one() -> None:
+    async def scenario() -> None:
+        async with running(Full(room=2), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            for text in (b"SELECT 1", b"SELECT 2", b"SELECT 3"):
+                assert isinstance((await one.ask(Command.STMT_PREPARE, text))[0], Prepared)
+
+            # The first one is not there any more.
+            (again,) = await one.ask(Command.STMT_EXECUTE, ONE + ONCE + b"\x01\x01\x06\x00")
+
+            assert isinstance(again, Ok)
+            one.close()
+
+    run(scenario)
+
+
+def test_a_server_that_keeps_no_statements_says_so_itself() -> None:
+    async def scenario() -> None:
+        async with running(Full(room=0), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+
+            (refused,) = await one.ask(Command.STMT_PREPARE, b"SELECT 1")
+
+            assert refused == Err(number=1461, sqlstate=b"42000", message=b"Can't create more")
+            assert [number for number, _ in proxy.backend.commands].count(Command.STMT_PREPARE) == 1
+            one.close()
+
+    run(scenario)
