@@ -575,6 +575,7 @@ class Connection:
 
     def _forget(self) -> None:
         self.is_closed = True
+        # The server forgets its statements with it.
         self.share(Ration())
         exchange, self.exchange = self.exchange, None
         if self.home is not None:
