@@ -70,10 +70,12 @@ class _Session:
     """A client with statements that no other one has."""
 
     def __init__(self, port: int, number: int) -> None:
-        self._number = number
         self._connection = Connection(port, Login(user=ACCOUNT, password=PASSWORD, schema=b"test"))
         for each in range(STATEMENTS):
             self.ask(Prepare(str(each), b"SELECT %d, %d, ?" % (number, each)))
+        if number % 2:
+            # From where a connection is brought into another schema to prepare them there, and back.
+            self.ask(Sql(b"USE information_schema"))
 
     def ask(self, command: Prepare | Sql | Execute) -> None:
         reply = self._connection.ask(command, _nobody)
