@@ -33,7 +33,8 @@ class Setting:
     are relayed."""
 
     forced: bool
-    max_connections: int | None = None
+    # More than the sessions of any scenario; all settings together have fewer than the server lets in.
+    max_connections: int = 100
     is_split: bool = False
     is_cached: bool = False
     is_relayed: bool = False
@@ -109,11 +110,9 @@ def stages(nodes: dict[str, Node], tmp_path_factory: pytest.TempPathFactory) -> 
 
 def _configuration(nodes: dict[str, Node], ports: dict[str, int], control: int, setting: Setting) -> object:
     backends: dict[str, dict[str, object]] = {
-        name: {"address": f"127.0.0.1:{node.port}"} for name, node in nodes.items()
+        name: {"address": f"127.0.0.1:{node.port}", "max_connections": setting.max_connections}
+        for name, node in nodes.items()
     }
-    if setting.max_connections is not None:
-        for backend in backends.values():
-            backend["max_connections"] = setting.max_connections
     groups: dict[str, object] = {}
     if setting.is_split:
         for name, backend in list(backends.items()):

@@ -23,7 +23,8 @@ Apart are only:
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
 - ROW_COUNT() right after such an error in an XA transaction, which leaves it as it was;
-- whether a transaction has begun, in the answer to COM_STMT_RESET, behind an error without autocommit: no error tells;
+- whether a transaction has begun or ended, in the answer to COM_STMT_RESET, behind an error without autocommit or in a
+  transaction: no error tells;
 - on MariaDB, warnings of before a routine or an EXECUTE that tells none: whether they stay depends on what it does;
 - FOUND_ROWS() right after statements that are no SELECT but may count for it, as MySQL does for an UPDATE and all do
   for an INSERT … SELECT of no rows, or may leave it as it was, as a CALL without results does; and still after SHOW
@@ -67,7 +68,9 @@ from tests.differential.steps import (
 )
 
 INCIDENTAL = Status.NO_INDEX | Status.NO_GOOD_INDEX | Status.SLOW_QUERY
+AUTOCOMMIT = int(Status.AUTOCOMMIT)
 IN_TRANSACTION = int(Status.IN_TRANSACTION)
+OF_TRANSACTIONS = IN_TRANSACTION | int(Status.READ_ONLY_TRANSACTION)
 STATE_CHANGED = int(Status.SESSION_STATE_CHANGED)
 OWN_WORDS = {
     code.number
@@ -176,7 +179,7 @@ class Disputes:
         self._row_count: set[str] = set()
         self._in_xa: set[str] = set()
         self._status: dict[str, int] = {}
-        self._may_have_begun: set[str] = set()
+        self._may_have_changed: set[str] = set()
         self._prepared: dict[str, bytes] = {}
         self._executed: set[str] = set()
 
@@ -195,9 +198,9 @@ class Disputes:
         if step.session in self._executed:
             known = self._schemas[step.session]
             reply = tuple(_without_schema(message, known) if isinstance(message, Ok) else message for message in reply)
-        if isinstance(step.command, ResetStatement) and step.session in self._may_have_begun:
+        if isinstance(step.command, ResetStatement) and step.session in self._may_have_changed:
             return tuple(
-                replace(one, status=one.status & ~IN_TRANSACTION) if isinstance(one, Ok) else one for one in reply
+                replace(one, status=one.status & ~OF_TRANSACTIONS) if isinstance(one, Ok) else one for one in reply
             )
         if step.session not in self._warnings or not isinstance(step.command, InitDb | Raw):
             return reply
@@ -225,7 +228,7 @@ class Disputes:
             self._found_rows.add(step.session)
         elif has_rows and not _SHOWS_WARNINGS.match(text):
             self._found_rows.discard(step.session)
-        self._follow_xa(step.session, text, is_own=is_own)
+        self._follow_xa(step.session, text, errors)
         self._follow_status(step, reply, has_failed=bool(errors))
 
     def _text(self, command: Command) -> bytes:
@@ -239,13 +242,13 @@ class Disputes:
                 return text
         return b""
 
-    def _follow_xa(self, session: str, text: bytes, *, is_own: bool) -> None:
+    def _follow_xa(self, session: str, text: bytes, errors: Sequence[Err]) -> None:
         match = _XA.match(text)
         if match is not None and match[1].lower() in (b"start", b"begin"):
             self._in_xa.add(session)
-        elif match is not None:
+        elif match is not None and not errors:
             self._in_xa.discard(session)
-        if is_own and session in self._in_xa:
+        if session in self._in_xa and any(map(_is_in_own_words, errors)):
             self._row_count.add(session)
         elif text:
             self._row_count.discard(session)
@@ -256,9 +259,9 @@ class Disputes:
         told = [message.status for message in reply if isinstance(message, Ok | Eof)]
         if told:
             self._status[step.session] = told[-1]
-            self._may_have_begun.discard(step.session)
-        if has_failed and not self._status.get(step.session, Status.AUTOCOMMIT) & (Status.AUTOCOMMIT | IN_TRANSACTION):
-            self._may_have_begun.add(step.session)
+            self._may_have_changed.discard(step.session)
+        if has_failed and self._status.get(step.session, AUTOCOMMIT) & (AUTOCOMMIT | IN_TRANSACTION) != AUTOCOMMIT:
+            self._may_have_changed.add(step.session)
 
     def _may_count(self, text: bytes) -> bool:
         return bool((_MAY_COUNT_ON_MYSQL if self._is_mysql else _MAY_COUNT).search(text))

@@ -192,6 +192,9 @@ def test_what_is_counted_behind_an_error_in_words_of_its_own_is_not_asked_for_in
     assert disputes.is_about(asks)
     disputes.follow(step("INSERT INTO t VALUES (1)"), (OK,))
     assert not disputes.is_about(asks)
+    disputes.follow(step("XA COMMIT 'a'"), (Err(number=1399),))
+    disputes.follow(Step(execute("none", 1)), (err,))
+    assert disputes.is_about(asks)
 
 
 def test_preparing_by_name_leaves_open_what_an_error_in_words_of_its_own_left_open() -> None:
@@ -204,17 +207,18 @@ def test_preparing_by_name_leaves_open_what_an_error_in_words_of_its_own_left_op
     assert not disputes.is_about(asks)
 
 
-def test_whether_an_error_has_begun_a_transaction_is_not_compared() -> None:
+def test_whether_an_error_has_begun_or_ended_a_transaction_is_not_compared() -> None:
     disputes, reset, inside = Disputes(is_mysql=False), Step(ResetStatement("s")), Ok(status=Status.IN_TRANSACTION)
-    outside = Ok(status=0)
+    outside, fails, error = Ok(status=0), step("SELECT * FROM missing"), Err(number=1146)
 
-    disputes.follow(step("SELECT * FROM missing"), (Err(number=1146),))
+    disputes.follow(fails, (error,))
     assert disputes.without(reset, (inside,)) == (inside,)
-    disputes.follow(step("SET autocommit = 0"), (outside,))
-    disputes.follow(step("SELECT * FROM missing"), (Err(number=1146),))
-    assert disputes.without(reset, (inside,)) == (outside,)
-    disputes.follow(step("SELECT 1"), (outside,))
-    assert disputes.without(reset, (inside,)) == (inside,)
+    for before in (outside, inside):
+        disputes.follow(step("SET autocommit = 0"), (before,))
+        disputes.follow(fails, (error,))
+        assert disputes.without(reset, (inside,)) == (outside,)
+        disputes.follow(step("SELECT 1"), (before,))
+        assert disputes.without(reset, (inside,)) == (inside,)
 
 
 def test_a_difference_is_shown_with_the_steps_before_it() -> None:

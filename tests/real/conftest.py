@@ -62,7 +62,12 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Node]]
 
     def start(name: str) -> Node:
         software = find(parse_wish(name), platformdirs.user_cache_path("dbmux") / "servers", print)
-        options: tuple[str, ...] = ("--max-connections=2000", "--max-allowed-packet=1G", "--local-infile=1")
+        options: tuple[str, ...] = (
+            "--max-connections=2000",
+            "--max-prepared-stmt-count=200000",
+            "--max-allowed-packet=1G",
+            "--local-infile=1",
+        )
         if software.kind is Kind.MARIADB:
             options += (f"--ssl-cert={certificate}", f"--ssl-key={key}", "--plugin-maturity=unknown")
         node = Node(name, software, root / name.replace(":", "-"), options)
