@@ -92,7 +92,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "sql_safe_updates": ("0", "1"),
     "sql_notes": ("0", "1"),
     "sql_auto_is_null": ("0", "1"),
-    "max_error_count": ("1", "64", "0", "DEFAULT"),
+    # With 0, MariaDB counts on over a reset, and even for the next client of the thread.
+    "max_error_count": ("1", "64", "DEFAULT"),
     "lc_time_names": ("'de_DE'", "'en_US'", "'xx'"),
     "last_insert_id": ("77", "0"),
     "insert_id": ("900", "5"),
