@@ -515,6 +515,8 @@ class Connection:
         self.close_statement(key)
         there[key] = number
         self.ration.kept += 1
+        if self.ration.is_exceeded and self.home is not None:
+            self.home.keep_ration()
         spare = [one for one in there if one != key and one not in in_use]
         while spare and self._keeps_too_much:
             self.close_statement(spare.pop(0))
@@ -526,10 +528,9 @@ class Connection:
         return is_full or sum(len(one.text) for one in there) > PREPARED_BYTES
 
     def yield_statements(self, in_use: Collection[StatementKey] = ()) -> bool:
-        """Close the older half of those not `in_use`, for others' sake; whether there were any."""
+        """Close the older half of those not `in_use`, so that the server has room; whether there were any."""
         spare = [one for one in self.statements if one not in in_use]
-        for key in spare[: (len(spare) + 1) // 2]:
-            self.close_statement(key)
+        self.close_statements(spare[: (len(spare) + 1) // 2])
         return bool(spare)
 
     def rename_statement(self, key: StatementKey, name: StatementKey) -> None:
@@ -540,11 +541,17 @@ class Connection:
 
     def close_statement(self, key: StatementKey) -> None:
         """Have the server forget a statement."""
-        number = self.statements.pop(key, None)
-        if number is not None:
-            self.ration.kept -= 1
+        if key in self.statements:
+            self.close_statements((key,))
+
+    def close_statements(self, keys: Collection[StatementKey]) -> None:
+        """The same for several that are here."""
+        numbers = [self.statements.pop(key) for key in keys]
+        self.ration.kept -= len(numbers)
+        for number in numbers:
             self.bound.pop(number, None)
-            self.channel.write(packet.encode(bytes((Command.STMT_CLOSE,)) + number.to_bytes(4, "little"), 0))
+        closed = (bytes((Command.STMT_CLOSE,)) + number.to_bytes(4, "little") for number in numbers)
+        self.channel.write(b"".join(packet.encode(payload, 0) for payload in closed))
 
     def serve(self, creditor: Creditor) -> None:
         """This session uses it now, and no other connection knows its last statement any more."""
@@ -766,3 +773,6 @@ class Home(Protocol):
 
     def lost(self, connection: Connection) -> None:
         """It is closed and will not come back."""
+
+    def keep_ration(self) -> None:
+        """Too many statements are prepared: rather those are closed that nobody uses now."""

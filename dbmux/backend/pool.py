@@ -278,6 +278,11 @@ class Shelf:
     def _has_paid(self, connection: Connection) -> None:
         self.give(connection, connection.idle_since)
 
+    def keep_ration(self) -> None:
+        """Of too many statements those on idle connections are closed."""
+        while self.pool.ration.is_exceeded and self.pool.close_idle_statements():
+            continue
+
     def sibling(self, key: ShelfKey) -> Shelf:
         """The shelf of the same pool and account with another key."""
         found = self.pool.shelf(key)
@@ -526,13 +531,16 @@ class Pool:
         if self.min_idle and shelf is not self.unshared and not shelf.is_relayed:
             self._kept[shelf] = None
 
-    def yield_statements(self) -> bool:
-        """The server has no room for one more statement, and perhaps others use it, too: of those that lie idle half
-        are closed, and there are to be no more than there were. Whether there were any."""
-        self.ration.most = self.ration.kept
-        idle = [connection for shelf in self.shelves.values() for connection in shelf.idle if not connection.debt]
-        # All of them, not only up to the first that has any.
-        return any([connection.yield_statements() for connection in idle])
+    def close_idle_statements(self) -> bool:
+        """Close all that is prepared on the connection that was idle for longest, of those that have any; whether one
+        has."""
+        # What a connection owes is asked for before anything else is sent there.
+        idle = [one for shelf in self.shelves.values() for one in shelf.idle if one.statements and not one.debt]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda one: one.idle_since)
+        oldest.close_statements(list(oldest.statements))
+        return True
 
     def failed(self, shelf: Shelf, error: MySQLError | BackendRefused) -> None:
         """A dial failed: the first who waits for it is told, unless he may have another connection of his account."""

@@ -236,7 +236,8 @@ class Backend:
         self.sql_mode = sql_mode
         if self.config.max_connections is None and max_connections:
             self.pool.permit(max(1, max_connections * SHARE_PERCENT // 100))
-        self.pool.ration.most = max_statements * SHARE_PERCENT // 100
+        # A server without a limit may say -1.
+        self.pool.ration.most = max_statements * SHARE_PERCENT // 100 if max_statements > 0 else None
 
     def _fill(self, shelf: Shelf) -> None:
         # A backend that is only asked questions needs no filler.

@@ -62,7 +62,7 @@ _WITH_TRIGGERS = DATA | {Kind.MULTI}
 _ASKS_SCHEMA = DATA | {Kind.SET}
 # CALL, and EXECUTE among others; with `Query.calls`, these two.
 _CALLS = frozenset((Kind.CALL, Kind.PREPARED))
-# Of what cannot be parsed nothing is done.
+# Of what cannot be parsed nothing is done. What is read or called may say the same.
 _SYNTAX = ErrorCode.BAD_SQL.number
 # EXECUTE, or a call, of what is not there.
 _NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
@@ -231,7 +231,7 @@ class Carried:
         for effect in query.effects:
             if not error or effect.survives_errors:
                 self._apply(effect, connection, now)
-            elif isinstance(effect, SetUserVariable) and error != _SYNTAX:
+            elif isinstance(effect, SetUserVariable) and (error != _SYNTAX or query.tables or query.calls):
                 # It may have come as far as this variable, and leaves at least its name.
                 self.pin(PinReason.USER_VARIABLE, effect.name, now)
         if names != self.state.names:
@@ -425,7 +425,7 @@ class Carried:
                 self.keep_warnings(warnings, self.state.names)
             self._asks_warnings = False
         if self._lost:
-            self._note_loss(next(told))
+            self._note_loss(next(told), connection.capabilities)
         if not self._keeps_connection:
             self._learn_state(told, connection)
         if connection.state == self.state:
@@ -455,7 +455,7 @@ class Carried:
         if count_commands(counters) == call.commands + own + 1:
             self.row_count, self.found_rows = call.row_count, call.found_rows
 
-    def _note_loss(self, told: Answer) -> None:
+    def _note_loss(self, told: Answer, capabilities: int) -> None:
         # Servers do so behind what the statement has to say, and count what they have no room for; a note that is not
         # wanted MariaDB counts in the reply alone.
         is_wanted, room = told.row(2)
@@ -466,7 +466,8 @@ class Carried:
         if is_wanted == b"0":
             self._warnings_counted -= 1
         elif len(self.warnings.rows) < int(room or b"0"):
-            self.warnings = noted(self.warnings, ErrorCode.UNKNOWN_SCHEMA.number, b"Unknown database '%b'" % self._lost)
+            text = b"Unknown database '%b'" % self._lost
+            self.warnings = noted(self.warnings, ErrorCode.UNKNOWN_SCHEMA.number, text, capabilities)
         self._lost = b""
 
     @property

@@ -7,7 +7,6 @@ variables the same values, types and collations. Nothing goes out when a value i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from dbmux.backend.connection import Answer
 from dbmux.frontend.diagnostics import codec
@@ -41,7 +40,7 @@ _COMPLETE = ("utf-8", "utf-16-be", "utf-16-le", "utf-32-be")
 _STAND_INS = frozenset("?\\")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Known:
     """What is known of a statement: its rows, its conditions, and the error that it failed with, if it did."""
 
@@ -97,16 +96,15 @@ class Known:
 
     def _complete(self, message: bytes) -> bytes | None:
         # In UTF-8. A letter that a character set does not have, servers tell as a question mark, or by its number.
+        assert self.stored is not None
+        charset = codec(self.stored.raw, self.capabilities)
+        if charset is None:
+            return None
         try:
-            text = message.decode(self._codec)
+            text = message.decode(charset)
         except UnicodeDecodeError:
             return None
-        return text.encode() if self._codec in _COMPLETE or _STAND_INS.isdisjoint(text) else None
-
-    @cached_property
-    def _codec(self) -> str:
-        assert self.stored is not None
-        return codec(self.stored.raw, self.capabilities) or "ascii"
+        return text.encode() if charset in _COMPLETE or _STAND_INS.isdisjoint(text) else None
 
 
 def _unsigned(number: int) -> bytes:

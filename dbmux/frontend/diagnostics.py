@@ -15,7 +15,7 @@ from dbmux.wire import packet
 from dbmux.wire.binlog.charsets import charset_of
 from dbmux.wire.columns import parse_column
 from dbmux.wire.replies import EOF_PAYLOAD, Status
-from dbmux.wire.rows import build_text_row
+from dbmux.wire.rows import TextRow, build_text_row
 
 # Level, number and text.
 _COLUMNS = 3
@@ -76,10 +76,11 @@ def added(stored: Answer, more: Answer) -> Answer:
     return Answer(stored.rows + more.rows, parts.packets((*parts.rows, *_Parts.of(more.raw).rows)))
 
 
-def noted(stored: Answer, number: int, text: bytes) -> Answer:
-    """The answer with a note behind its rows."""
-    parts, note = _Parts.of(stored.raw), (b"Note", b"%d" % number, text)
-    return Answer((*stored.rows, note), parts.packets((*parts.rows, build_text_row(note))))
+def noted(stored: Answer, number: int, text: bytes, capabilities: int) -> Answer:
+    """The answer with a note behind its rows, whose text is told in UTF-8."""
+    parts, target = _Parts.of(stored.raw), codec(stored.raw, capabilities)
+    note = (b"Note", b"%d" % number, text if target is None else _recoded(text, "utf-8", target))
+    return Answer((*stored.rows, note), parts.packets((*parts.rows, _row(note, target))))
 
 
 def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
@@ -89,8 +90,15 @@ def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
     if source is None or target is None or source == target:
         return Answer(stored.rows, into.packets(_Parts.of(stored.raw).rows))
     rows = tuple((level, number, _recoded(text, source, target)) for level, number, text in stored.rows)
-    wide = ((_recoded(level, "ascii", target), _recoded(number, "ascii", target), text) for level, number, text in rows)
-    return Answer(rows, into.packets(map(build_text_row, wide)))
+    return Answer(rows, into.packets(_row(row, target) for row in rows))
+
+
+def _row(told: TextRow, target: str | None) -> bytes:
+    # The text is in that character set already.
+    level, number, text = told
+    if target is None:
+        return build_text_row(told)
+    return build_text_row((_recoded(level, "ascii", target), _recoded(number, "ascii", target), text))
 
 
 def _recoded(text: bytes | None, source: str, target: str) -> bytes | None:

@@ -40,7 +40,11 @@ class ReadyTenant(Tenant):
 
     @abstractmethod
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
-        """The server refused to prepare a statement anew: answer the command with its error."""
+        """The server refused to prepare a statement anew: answer the command with its error, or ask again."""
+
+    @abstractmethod
+    def _remember(self, connection: Connection, statement: Statement, number: int) -> None:
+        """It was prepared there, with this number of the server's."""
 
     @abstractmethod
     def _derived_anew(self, statement: Statement) -> bytes:
@@ -174,7 +178,7 @@ class ReadyTenant(Tenant):
         told = answer.prepared()
         statement.was_prepared_anew(told.columns)
         rehearsal = self._rehearsal(statement, told.statement)
-        connection.remember_statement(statement.key, told.statement, self._keys_in_use())
+        self._remember(connection, statement, told.statement)
         return rehearsal
 
     def _rehearse(self, connection: Connection, execution: bytes) -> None:

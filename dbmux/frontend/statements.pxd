@@ -7,6 +7,7 @@ from dbmux.frontend.prepared cimport Statement, number_in, renumbered
 cdef int ATTRIBUTES, EXECUTE, METADATA_CHANGED, QUERY, RESULT
 
 cdef class StatementTenant(CachedTenant):
+    cdef public Py_ssize_t _refusals
     cdef public object _statements
 
     @cython.locals(statement=Statement, connection=Connection, types=bytes)

@@ -38,7 +38,7 @@ from dbmux.frontend.schemaless import NO_SCHEMA, is_unknown
 from dbmux.frontend.state import State
 from dbmux.frontend.tenant import METADATA_CHANGED, QUERY, RESULT, Market
 from dbmux.net.channel import Channel
-from dbmux.query import Access, Kind, Pin, PinReason, Query
+from dbmux.query import Access, Kind, Needs, Pin, PinReason, Query
 from dbmux.wire import packet
 from dbmux.wire.capabilities import Capability
 from dbmux.wire.commands import Command, Shape
@@ -60,6 +60,8 @@ PREPARED = frozenset(
     )
 )
 ATTRIBUTES = int(Capability.QUERY_ATTRIBUTES)
+# So often a server that keeps no more statements is asked to keep one.
+MOST_REFUSALS = 8
 _IN_USE = (PinReason.CURSOR, PinReason.LONG_DATA)
 # What a pin says of a statement of the binary protocol.
 _NUMBERED = re.compile(r"#[0-9]+")
@@ -68,11 +70,13 @@ _NUMBERED = re.compile(r"#[0-9]+")
 class StatementTenant(CachedTenant):
     """A tenant with prepared statements."""
 
-    __slots__ = ("_statements",)
+    __slots__ = ("_refusals", "_statements")
 
     def __init__(self, session_id: int, channel: Channel, surroundings: Market) -> None:
         super().__init__(session_id, channel, surroundings)
         self._statements: Statements | None = None
+        # How often the server had no room for the statement that is being prepared.
+        self._refusals = 0
 
     @abstractmethod
     def refuse(self, error: MySQLError) -> None:
@@ -143,14 +147,16 @@ class StatementTenant(CachedTenant):
             derived = derived_at_first(answers[0].raw, told.parameters) if derives(connection.greeting) else b""
             statement = statements.add(text, query, told, derived, self.carried.state)
             self._keep_apart(statement)
-            connection.remember_statement(statement.key, told.statement, self._keys_in_use())
+            self._remember(connection, statement, told.statement)
             if query.needs & COUNTS:
                 # Such a statement asks its own connection, and there is no text in which to put the answer.
                 self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", perf_counter())
             self._answer_asked(connection, renumbered(answers[0].raw, statement.id), 0)
 
         def failed(error: BackendRefused | MySQLError) -> None:
-            if self._has_made_room(connection, error):
+            if self._makes_room(connection, error):
+                # What was refused has changed what the connection counts.
+                self.carried.apart |= Needs.ROW_COUNT
                 self._ask_to_prepare(text, query)
                 return
             statements.latest = 0
@@ -194,21 +200,31 @@ class StatementTenant(CachedTenant):
         is_for_it = is_unknown(error) and b"'%b'" % schema in error.message
         return self._unknown_schema(schema, query) if is_for_none or is_for_it else error
 
-    def _has_made_room(self, connection: Connection, error: BackendRefused | MySQLError) -> bool:
-        # Whether a server that keeps no more statements may keep one now.
-        if not isinstance(error, BackendRefused) or error.number != ErrorCode.TOO_MANY_STATEMENTS.number:
-            return False
-        has_idle = self.shelf is not None and self.shelf.pool.yield_statements()
-        return connection.yield_statements(self._keys_in_use()) or has_idle
+    def _remember(self, connection: Connection, statement: Statement, number: int) -> None:
+        self._refusals = 0
+        connection.remember_statement(statement.key, number, self._keys_in_use())
+
+    def _makes_room(self, connection: Connection, error: BackendRefused | MySQLError) -> bool:
+        # Where the server keeps no more statements, because others use it too, some of DbMux's are closed. Whether to
+        # ask again: what is closed on another connection the server may see a moment later.
+        assert self.backend is not None
+        is_full = isinstance(error, BackendRefused) and error.number == ErrorCode.TOO_MANY_STATEMENTS.number
+        if is_full and self._refusals < MOST_REFUSALS:
+            self._refusals += 1
+            is_closed = connection.yield_statements(self._keys_in_use()) or self.backend.pool.close_idle_statements()
+            if is_closed or self._refusals > 1:
+                return True
+        self._refusals = 0
+        return False
 
     def _not_prepared(self, connection: Connection, statement: Statement, error: BackendRefused) -> None:
         # The session may be in a transaction on this connection, which must be as it was before.
         assert self.backend is not None
         back = statement.way_back(self.carried.there, self.backend.spelling)
-        has_made_room = self._has_made_room(connection, error)
+        is_asked_again = self._makes_room(connection, error)
 
         def answer() -> None:
-            if has_made_room:
+            if is_asked_again:
                 self._make_ready(connection)
             elif self._command == Command.STMT_SEND_LONG_DATA:
                 # This has no answer; the execution will.
@@ -217,7 +233,7 @@ class StatementTenant(CachedTenant):
                 self._answer_failure(connection, self._as_in(statement.state.schema, error, statement.query))
 
         def returned(answers: list[Answer]) -> None:
-            if not has_made_room:
+            if not is_asked_again:
                 told = with_status(answers[0].raw, connection.scanner.status)
                 self.carried.foretell(replace(answers[0], raw=told))
             answer()

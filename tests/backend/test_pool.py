@@ -135,6 +135,25 @@ class TestRation:
         assert texts(other) == [b"d", b"e"]
         assert stage.pool.ration.kept == 3
 
+    def test_rather_those_go_that_are_on_the_connection_which_is_idle_for_longest(self) -> None:
+        stage = Stage()
+        stage.pool.ration.most = 6
+        busy, indebted, older, newer = (stage.held(stage.shelf(user)) for user in ("ann", "bob", "bob", "eve"))
+        indebted.debt = Debt.WARNINGS
+        for now, connection in enumerate((indebted, older, newer)):
+            prepare(connection, b"a", b"b")
+            stage.now = now
+            stage.give(connection)
+
+        prepare(busy, b"c", b"d")
+
+        assert [texts(one) for one in (busy, indebted, older, newer)] == [
+            [b"c", b"d"],
+            [b"a", b"b"],
+            [],
+            [b"a", b"b"],
+        ]
+
     def test_a_connection_keeps_its_newest_statement_and_those_that_are_in_use(self) -> None:
         stage = Stage()
         stage.pool.ration.most = 0
@@ -159,21 +178,15 @@ class TestRation:
 
         assert stage.pool.ration.kept == 1
 
-    def test_where_the_server_has_no_room_those_that_lie_idle_close_half_and_there_will_be_no_more(self) -> None:
+    def test_a_connection_closes_the_older_half_of_what_is_not_in_use_for_the_server_to_have_room(self) -> None:
         stage = Stage()
-        busy, idle, indebted = (stage.held(stage.shelf("ann")) for _ in range(3))
-        for connection in (busy, idle, indebted):
-            prepare(connection, b"a", b"b", b"c")
-        indebted.debt = Debt.WARNINGS
-        stage.give(idle)
-        stage.give(indebted)
+        connection = stage.held(stage.shelf("ann"))
+        prepare(connection, b"a", b"b", b"c", b"d")
 
-        assert stage.pool.yield_statements()
+        assert connection.yield_statements(in_use={key(b"a")})
 
-        assert [texts(one) for one in (busy, idle, indebted)] == [[b"a", b"b", b"c"], [b"c"], [b"a", b"b", b"c"]]
-        assert (stage.pool.ration.kept, stage.pool.ration.most) == (7, 9)
-        assert stage.pool.yield_statements()
-        assert not stage.pool.yield_statements()
+        assert texts(connection) == [b"a", b"d"]
+        assert not connection.yield_statements(in_use={key(b"a"), key(b"d")})
 
 
 def key(text: bytes) -> StatementKey:

@@ -12,6 +12,7 @@ from dbmux.frontend.diagnostics import (
     codec,
     legible,
     limited,
+    noted,
     only_errors,
     translated,
     with_status,
@@ -66,6 +67,17 @@ def test_a_limit_and_show_errors_find_their_rows_in_every_character_set(charset:
     assert limited(stored.raw, 1, 2) == told_in(charset, *conditions[1:3], end=end).raw
     assert limited(stored.raw, 0, 0) == told_in(charset, end=end).raw
     assert only_errors(legible(stored)) == told_in(charset, conditions[1], conditions[3], end=end).raw
+
+
+@pytest.mark.parametrize(
+    "charset, text",
+    [(UTF8, "é".encode()), (LATIN1, b"\xe9"), (UTF16, b"\0\xe9"), (NAMELESS, "é".encode())],
+    ids=["utf8", "latin1", "utf16", "a set that Python does not have"],
+)
+def test_a_note_is_told_in_the_character_set_of_the_others(charset: int, text: bytes) -> None:
+    told = noted(legible(warnings(charset, b"1")), 1292, "é".encode(), 0)
+
+    assert told == legible(told_in(charset, (b"Warning", b"1"), (b"Note", text)))
 
 
 @pytest.mark.parametrize("charset", [UTF8, UTF16, UTF32])

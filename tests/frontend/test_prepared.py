@@ -370,20 +370,24 @@ def test_a_connection_keeps_so_many_texts_and_forgets_the_oldest_first() -> None
 
 
 class Full(Preparing):
-    """Keeps no more than so many statements."""
+    """Keeps no more than so many statements; what is closed it sees only after it has refused `late` times."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, late: int = 0) -> None:
         super().__init__()
         self.room = room
+        self.late = late
 
     def _answer(self, protocol: ServerProtocol, command: CommandReceived) -> bytes | None:
         match command.command:
-            case Command.STMT_PREPARE if not self.room:
+            case Command.STMT_PREPARE if self.room <= 0 or (self.late and self.prepared):
+                self.late -= bool(self.late)
                 return protocol.send_err(Err(number=1461, sqlstate=b"42000", message=b"Can't create more"))
             case Command.STMT_PREPARE:
                 self.room -= 1
             case Command.STMT_CLOSE:
                 self.room += 1
+            case Command.QUERY if command.body.startswith(b"UPDATE"):
+                return protocol.send_ok(Ok(affected_rows=5, status=Status.AUTOCOMMIT | Status.IN_TRANSACTION))
         return super()._answer(protocol, command)
 
 
@@ -398,6 +402,41 @@ def test_where_the_server_keeps_no_more_statements_the_connection_closes_others_
             (again,) = await one.ask(Command.STMT_EXECUTE, ONE + ONCE + b"\x01\x01\x06\x00")
 
             assert isinstance(again, Ok)
+            one.close()
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("late, is_prepared", [(8, True), (9, False)], ids=["in time", "too late"])
+def test_the_server_may_see_what_was_closed_on_another_connection_only_later(late: int, is_prepared: bool) -> None:
+    async def scenario() -> None:
+        async with running(Full(room=1, late=late), connections=2, users={"app": PASSWORD.decode()}) as proxy:
+            one, two = await client(proxy.port), await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"SELECT 1")
+            for each in (one, two):
+                await each.ask(Command.QUERY, b"UPDATE t SET n = 1")
+            await one.ask(Command.QUERY, b"COMMIT")
+
+            told = await two.ask(Command.STMT_PREPARE, b"SELECT 2")
+
+            assert isinstance(told[0], Prepared) is is_prepared
+            one.close()
+            two.close()
+
+    run(scenario)
+
+
+def test_what_the_server_refused_at_first_counts_nothing() -> None:
+    async def scenario() -> None:
+        async with running(Full(room=1), connections=1, users={"app": PASSWORD.decode()}) as proxy:
+            one = await client(proxy.port)
+            await one.ask(Command.STMT_PREPARE, b"SELECT 1")
+            await one.ask(Command.QUERY, b"UPDATE t SET n = 1")
+            await one.ask(Command.STMT_PREPARE, b"SELECT 2")
+
+            await one.ask(Command.QUERY, b"SELECT ROW_COUNT()")
+
+            assert proxy.backend.commands[-1] == (Command.QUERY, b"SELECT GREATEST(ROW_COUNT(),5) AS `ROW_COUNT()`")
             one.close()
 
     run(scenario)

@@ -632,6 +632,21 @@ STATEMENTS = (
         "GET DIAGNOSTICS @n = NUMBER, @m = ROW_COUNT",
         "SELECT @n, @m, @a, @b, @c, @x",
     ),
+    *(
+        scenario(
+            f"no way back to a schema, told in {charset}",
+            prepare("q", "SELECT COUNT(*), RAND() < 2 FROM t"),
+            f"SET character_set_results = {charset}",
+            *LOSE_SCHEMA,
+            execute("q"),
+            "SHOW WARNINGS",
+            *LOSE_SCHEMA,
+            execute("q"),
+            "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT",
+            "SELECT HEX(@a)",
+        )
+        for charset in ("utf16", "latin1")
+    ),
     scenario(
         "the modes and sets of the preparation hold or not",
         "SET sql_mode = 'ANSI_QUOTES'",
