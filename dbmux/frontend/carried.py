@@ -467,7 +467,8 @@ class Carried:
             self._warnings_counted -= 1
         elif len(self.warnings.rows) < int(room or b"0"):
             text = b"Unknown database '%b'" % self._lost
-            self.warnings = noted(self.warnings, ErrorCode.UNKNOWN_SCHEMA.number, text, capabilities)
+            number = ErrorCode.UNKNOWN_SCHEMA.number
+            self.warnings = noted(self.warnings, number, text, capabilities, is_mysql=self.is_mysql)
         self._lost = b""
 
     @property

@@ -76,11 +76,13 @@ def added(stored: Answer, more: Answer) -> Answer:
     return Answer(stored.rows + more.rows, parts.packets((*parts.rows, *_Parts.of(more.raw).rows)))
 
 
-def noted(stored: Answer, number: int, text: bytes, capabilities: int) -> Answer:
+def noted(stored: Answer, number: int, text: bytes, capabilities: int, *, is_mysql: bool) -> Answer:
     """The answer with a note behind its rows, whose text is told in UTF-8."""
-    parts, target = _Parts.of(stored.raw), codec(stored.raw, capabilities)
-    note = (b"Note", b"%d" % number, text if target is None else _recoded(text, "utf-8", target))
-    return Answer((*stored.rows, note), parts.packets((*parts.rows, _row(note, target))))
+    parts, target = _Parts.of(stored.raw), codec(stored.raw, capabilities) or "utf-8"
+    note = (b"Note", b"%d" % number, _recoded(text, "utf-8", target))
+    # MySQL tells numbers in ASCII, whatever the texts are in.
+    row = _row(note, target, "ascii" if is_mysql else target)
+    return Answer((*stored.rows, note), parts.packets((*parts.rows, row)))
 
 
 def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
@@ -90,15 +92,13 @@ def translated(stored: Answer, empty: bytes, capabilities: int) -> Answer:
     if source is None or target is None or source == target:
         return Answer(stored.rows, into.packets(_Parts.of(stored.raw).rows))
     rows = tuple((level, number, _recoded(text, source, target)) for level, number, text in stored.rows)
-    return Answer(rows, into.packets(_row(row, target) for row in rows))
+    return Answer(rows, into.packets(_row(row, target, target) for row in rows))
 
 
-def _row(told: TextRow, target: str | None) -> bytes:
+def _row(told: TextRow, target: str, target_of_numbers: str) -> bytes:
     # The text is in that character set already.
     level, number, text = told
-    if target is None:
-        return build_text_row(told)
-    return build_text_row((_recoded(level, "ascii", target), _recoded(number, "ascii", target), text))
+    return build_text_row((_recoded(level, "ascii", target), _recoded(number, "ascii", target_of_numbers), text))
 
 
 def _recoded(text: bytes | None, source: str, target: str) -> bytes | None:

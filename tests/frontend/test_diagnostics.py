@@ -75,9 +75,15 @@ def test_a_limit_and_show_errors_find_their_rows_in_every_character_set(charset:
     ids=["utf8", "latin1", "utf16", "a set that Python does not have"],
 )
 def test_a_note_is_told_in_the_character_set_of_the_others(charset: int, text: bytes) -> None:
-    told = noted(legible(warnings(charset, b"1")), 1292, "é".encode(), 0)
+    told = noted(legible(warnings(charset, b"1")), 1292, "é".encode(), 0, is_mysql=False)
 
     assert told == legible(told_in(charset, (b"Warning", b"1"), (b"Note", text)))
+
+
+def test_mysql_tells_numbers_in_ascii() -> None:
+    told = noted(legible(warnings(UTF16)), 1292, b"a", 0, is_mysql=True)
+
+    assert build_text_row((b"\0N\0o\0t\0e", b"1292", b"\0a")) in told.raw
 
 
 @pytest.mark.parametrize("charset", [UTF8, UTF16, UTF32])

@@ -643,7 +643,7 @@ STATEMENTS = (
             *LOSE_SCHEMA,
             execute("q"),
             "GET DIAGNOSTICS CONDITION 1 @a = MESSAGE_TEXT",
-            "SELECT HEX(@a)",
+            "SELECT @a, CHARSET(@a)",
         )
         for charset in ("utf16", "latin1")
     ),
