@@ -70,15 +70,23 @@ class Screen:
     def leave(self) -> dict[str, Any]:
         """End it; what it found."""
         self.press(b"q")
-        # That is how a terminal ends.
-        with suppress(OSError):
-            while os.read(self._terminal, 1 << 16):
-                pass
-        with os.fdopen(self._told, "rb") as file:
-            found: dict[str, Any] = json.load(file)
+        found = b""
+        # Both at once: after a long time it has more to tell than a pipe holds, and its terminal is open until then.
+        unread = {self._told, self._terminal}
+        while unread:
+            for file in select.select(unread, [], [])[0]:
+                data = b""
+                # That is how a terminal ends.
+                with suppress(OSError):
+                    data = os.read(file, 1 << 16)
+                if not data:
+                    unread.remove(file)
+                    os.close(file)
+                elif file == self._told:
+                    found += data
         self._process.wait()
-        os.close(self._terminal)
-        return found
+        told: dict[str, Any] = json.loads(found)
+        return told
 
 
 def measure(case: Case, columns: int, lines: int, page: int, seconds: float) -> dict[str, float]:
