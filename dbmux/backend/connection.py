@@ -527,7 +527,7 @@ class Connection:
         is_full = len(there) > PREPARED_LIMIT or self.ration.is_exceeded
         return is_full or sum(len(one.text) for one in there) > PREPARED_BYTES
 
-    def yield_statements(self, in_use: Collection[StatementKey] = ()) -> bool:
+    def yield_statements(self, in_use: Collection[StatementKey]) -> bool:
         """Close the older half of those not `in_use`, so that the server has room; whether there were any."""
         spare = [one for one in self.statements if one not in in_use]
         self.close_statements(spare[: (len(spare) + 1) // 2])

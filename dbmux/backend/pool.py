@@ -279,9 +279,8 @@ class Shelf:
         self.give(connection, connection.idle_since)
 
     def keep_ration(self) -> None:
-        """Of too many statements those on idle connections are closed."""
-        while self.pool.ration.is_exceeded and self.pool.close_idle_statements():
-            continue
+        """Of too many statements those on idle connections of the pool are closed."""
+        self.pool.keep_ration()
 
     def sibling(self, key: ShelfKey) -> Shelf:
         """The shelf of the same pool and account with another key."""
@@ -530,6 +529,11 @@ class Pool:
         shelf.members.add(connection)
         if self.min_idle and shelf is not self.unshared and not shelf.is_relayed:
             self._kept[shelf] = None
+
+    def keep_ration(self) -> None:
+        """While more statements are prepared than may be, connections close theirs that are idle."""
+        while self.ration.is_exceeded and self.close_idle_statements():
+            continue
 
     def close_idle_statements(self) -> bool:
         """Close all that is prepared on the connection that was idle for longest, of those that have any; whether one
