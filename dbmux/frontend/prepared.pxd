@@ -10,6 +10,7 @@ cdef class Statement:
     cdef public bytes derived
     cdef public bytes derived_at_first
     cdef public bytes fitting
+    cdef public bint has_stand_in
     cdef public object id
     cdef public bint is_apart
     cdef public bint is_astray

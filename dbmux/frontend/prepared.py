@@ -56,6 +56,7 @@ class Statement:
         "derived",
         "derived_at_first",
         "fitting",
+        "has_stand_in",
         "id",
         "is_apart",
         "is_astray",
@@ -91,6 +92,8 @@ class Statement:
         self.is_derailed = False
         # Whether it changes something, and only a repeated execution could bring about its types elsewhere.
         self.is_bent = False
+        # Whether the server's statement at hand has the types it had at first, as it can have no others there.
+        self.has_stand_in = False
         # Whether it shares no server's statement: one with the same text has long data or an open cursor.
         self.is_apart = False
         # Whether it is prepared without a schema, because the session has none to come back to.

@@ -426,8 +426,12 @@ class StatementTenant(CachedTenant):
             assert self.connection is not None
             return rehearsal(number, statement.derived, self.connection.capabilities)
         # What it does would be done twice: instead the values are sent as what they become, or as they came.
-        if not self._recast(statement, self._pending):
+        if self._recast(statement, self._pending):
+            return b""
+        if statement.derived == UNKNOWN:
             statement.derived = derived
+        elif derived != statement.derived:
+            statement.has_stand_in, self._is_plain = True, False
         return b""
 
     def _recast(self, statement: Statement, data: bytes) -> bytes:
@@ -561,9 +565,11 @@ class StatementTenant(CachedTenant):
                     carried.pin(PinReason.CURSOR, what, now)
                     # It found its rows already, and only the server knows how many.
                     connection.debt |= Debt.FOUND_ROWS
-        if had_cursor and carried.is_mysql and not self._is_in_use(what):
-            # MySQL answers a plain execution that follows a first one with a cursor so that no client can read it.
+        if ((had_cursor and carried.is_mysql) or statement.has_stand_in) and not self._is_in_use(what):
+            # MySQL answers a plain execution that follows a first one with a cursor so that no client can read it; and
+            # what stood in is not what the session has.
             connection.close_statement(statement.key)
+            statement.has_stand_in = False
 
     def _note_columns(self, connection: Connection) -> None:
         # The reply said that the columns have changed: at this connection the server knows it now, and so does the

@@ -265,6 +265,31 @@ STATEMENTS = (
             )
         ),
     ),
+    # Only while it takes text that no number can be made of, another connection's statement goes by its first types.
+    scenario(
+        "a half behind text that is no number, in a write",
+        *(
+            line
+            for half in ("2.5", "3.5", "-2.5", "2.7")
+            for line in (
+                prepare("u", "UPDATE t SET n = ? WHERE id = 2"),
+                prepare("i", "INSERT INTO t (n, name) VALUES (?, 'new')"),
+                execute("u", 2.0),
+                execute("i", 2.0),
+                execute("u", "two"),
+                execute("i", ""),
+                execute("u", half),
+                execute("i", half),
+                "SELECT id, n FROM t ORDER BY id",
+                again("u", "two"),
+                again("u", half),
+                "SELECT id, n FROM t ORDER BY id",
+                CloseStatement("u"),
+                CloseStatement("i"),
+            )
+        ),
+        setup=TABLE,
+    ),
     scenario(
         "more statements than are kept while one has the types of its values",
         "SET sql_mode = ''",
