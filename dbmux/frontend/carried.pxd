@@ -9,6 +9,7 @@ cdef class Carried:
     cdef object _lost
     cdef object _reset_names
     cdef object _stand_in
+    cdef object _errors_counted
     cdef object _warnings_counted
     cdef int _warnings_of_asking
     cdef public object apart

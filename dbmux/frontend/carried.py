@@ -15,7 +15,7 @@ from typing import NamedTuple
 from dbmux.backend.connection import LOST, Answer, Connection, Creditor, Debt
 from dbmux.errors import ErrorCode
 from dbmux.frontend.calls import COUNTERS, count_commands
-from dbmux.frontend.diagnostics import legible, limited, noted
+from dbmux.frontend.diagnostics import added, count_errors, legible, limited, noted
 from dbmux.frontend.found_rows import AS_BEFORE, ASK, count_found_rows
 from dbmux.query import (
     AskLocks,
@@ -99,6 +99,7 @@ class Carried:
         "_asks_locks",
         "_asks_warnings",
         "_call",
+        "_errors_counted",
         "_first",
         "_foretold",
         "_lost",
@@ -143,7 +144,8 @@ class Carried:
         self.warnings_names: Names | None = None
         # The ERR packet of the statement that they are of; empty where that did not fail.
         self.failure = b""
-        self._warnings_counted = 0
+        # More than are kept may be counted.
+        self._warnings_counted = self._errors_counted = 0
         # Of commands that asked for them since, the last one's own; -1 if there was none.
         self._warnings_of_asking = -1
         self._foretold: Answer | None = None
@@ -160,11 +162,16 @@ class Carried:
     def count_warnings_asked(self) -> None:
         """A command that asks for warnings was answered: ROW_COUNT() is -1, and no further answer counts them."""
         self.count(-1)
+        self.count_no_warnings()
+
+    def count_no_warnings(self) -> None:
+        """The answers to commands count none from now on, though they can be asked for."""
         self._warnings_of_asking = 0
 
     def forget_warnings(self) -> None:
         """Whatever was warned of before is over."""
-        self.warnings, self._warnings_counted, self.failure = None, 0, b""
+        self.warnings, self.failure = None, b""
+        self._warnings_counted = self._errors_counted = 0
 
     def foretell(self, warnings: Answer) -> None:
         """What SHOW WARNINGS will have to say after the error that is told next; its connection says it no more."""
@@ -177,6 +184,14 @@ class Carried:
     def keep_warnings(self, told: Answer, names: Names | None) -> None:
         """What SHOW WARNINGS said on a connection with these character sets, which says it no more."""
         self.warnings, self.warnings_names = legible(told), names
+
+    def add_warnings(self, told: Answer, most: int) -> None:
+        """A statement that leaves those of before had more; a server keeps so many at most, and counts the others."""
+        stored, more = self.warnings, legible(told)
+        assert stored is not None
+        self._warnings_counted = self.count_warnings(stored) + len(more.rows)
+        self._errors_counted = self.count_errors(stored) + count_errors(more)
+        self.warnings = added(stored, more, most)
 
     def begin_with(self, setting: SetVariable) -> None:
         """A variable that DbMux needs itself, as long as the session does not set it otherwise."""
@@ -192,7 +207,7 @@ class Carried:
             self._lost = self.missing
             # MySQL counts it as well, but not in the reply.
             scanner.warnings += int(self.is_mysql)
-        if failed and not scanner.status & Status.AUTOCOMMIT:
+        if failed and not scanner.status & Status.AUTOCOMMIT and query.kind is not Kind.DIAGNOSTICS:
             # An error tells no status: what failed may all the same have begun a transaction.
             scanner.status |= Status.IN_TRANSACTION
         if failed or scanner.rows >= 0 or scanner.affected:
@@ -297,8 +312,8 @@ class Carried:
             elif not is_quiet:
                 connection.debt |= Debt.WARNINGS
             if not is_quiet:
-                # More than are kept may be counted; how many an error counts with it is not told.
-                self._warnings_of_asking = -1
+                # How many an error counts with it is not told.
+                self._warnings_of_asking, self._errors_counted = -1, 0
                 self._warnings_counted = 0 if scanner.error or query.kind is Kind.MULTI else scanner.warnings
                 self.failure = connection.error if scanner.error else b""
         self.row_count = -1 if scanner.has_rows or scanner.error else scanner.affected
@@ -650,12 +665,15 @@ class Carried:
             told[b"@@ERROR_COUNT"] = self.count_errors(self.warnings)
         return told
 
-    def warnings_in_pings(self) -> int:
+    def warnings_in_pings(self, debt: Debt) -> int | None:
         """How many MySQL counts in its answer to a command that is no statement: once they were asked for, only those
-        that came with that."""
-        if self.warnings is None:
-            return 0
-        return self.count_warnings(self.warnings) if self._warnings_of_asking < 0 else self._warnings_of_asking
+        that came with that. None where the connection, with this debt, knows it."""
+        is_owed = bool(debt & Debt.WARNINGS)
+        if self._warnings_of_asking >= 0 and (is_owed or self.warnings is not None):
+            return self._warnings_of_asking
+        if is_owed:
+            return None
+        return 0 if self.warnings is None else self.count_warnings(self.warnings)
 
     def count_warnings(self, stored: Answer) -> int:
         """How many there were: perhaps more than the server kept."""
@@ -663,7 +681,7 @@ class Carried:
 
     def count_errors(self, stored: Answer) -> int:
         """How many of them are errors: at least the one that a statement failed with, which may not have been kept."""
-        return max(sum(row[0] == b"Error" for row in stored.rows), int(bool(self.failure)))
+        return max(self._errors_counted, count_errors(stored), int(bool(self.failure)))
 
     def has_lost(self, query: Query, connection: Connection, owner: Creditor) -> bool:
         """Whether it asks for an insert id that only a connection knew which is closed."""

@@ -58,6 +58,11 @@ def legible(told: Answer) -> Answer:
     return Answer(rows, told.raw)
 
 
+def count_errors(stored: Answer) -> int:
+    """How many of its rows are errors."""
+    return sum(row[0] == b"Error" for row in stored.rows)
+
+
 def only_errors(stored: Answer) -> bytes:
     """The reply without the rows of warnings and notes."""
     parts = _Parts.of(stored.raw)
@@ -70,10 +75,10 @@ def limited(reply: bytes, offset: int, count: int) -> bytes:
     return parts.packets(parts.rows[offset : offset + count])
 
 
-def added(stored: Answer, more: Answer) -> Answer:
-    """The answer with the rows of another one behind its own."""
-    parts = _Parts.of(stored.raw)
-    return Answer(stored.rows + more.rows, parts.packets((*parts.rows, *_Parts.of(more.raw).rows)))
+def added(stored: Answer, more: Answer, most: int) -> Answer:
+    """The answer with the rows of another one behind its own, as long as there are no more than `most`."""
+    parts, room = _Parts.of(stored.raw), max(most - len(stored.rows), 0)
+    return Answer(stored.rows + more.rows[:room], parts.packets((*parts.rows, *_Parts.of(more.raw).rows[:room])))
 
 
 def noted(stored: Answer, number: int, text: bytes, capabilities: int, *, is_mysql: bool) -> Answer:

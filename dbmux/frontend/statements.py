@@ -176,8 +176,9 @@ class StatementTenant(CachedTenant):
                 # A PING also tells what a result before it had no room for.
                 ok = connection.note(parse_ok(reply[packet.HEADER :]))
                 reply = packet.encode(ok.build(self.capabilities), 1)
-            if self.carried.is_mysql and not connection.debt & Debt.WARNINGS:
-                reply = with_warnings(reply, self.carried.warnings_in_pings())
+            warnings = self.carried.warnings_in_pings(connection.debt) if self.carried.is_mysql else None
+            if warnings is not None:
+                reply = with_warnings(reply, warnings)
             self.carried.row_count = -1 if data[4] == Command.SET_OPTION else 0
             self._answer_asked(connection, reply, 0)
 
@@ -397,7 +398,7 @@ class StatementTenant(CachedTenant):
         # Nobody else may execute it, nor this session anything but it; the others do without what was before.
         key, statement.is_derailed = statement.key, False
         if (statement.can_be_rehearsed or statement.is_bent) and key in connection.statements:
-            statement.derived, statement.is_apart = UNKNOWN, True
+            statement.derived, statement.is_apart, statement.has_stand_in = UNKNOWN, True, False
             connection.rename_statement(key, statement.key)
             self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", now)
         else:
@@ -491,6 +492,7 @@ class StatementTenant(CachedTenant):
         match data[4]:
             case Command.STMT_RESET if not in_use:
                 self.carried.count(0)
+                self.carried.count_no_warnings()
                 self.channel.write(packet.encode(Ok(status=self.status).build(self.capabilities), 1))
             case Command.STMT_FETCH if not any(key.reason is PinReason.CURSOR for key in in_use):
                 # The server's statement, where there is one, may be shared by somebody who has.
@@ -537,39 +539,45 @@ class StatementTenant(CachedTenant):
 
     def _follow_prepared(self, statement: Statement, connection: Connection, now: float) -> None:
         # Long data waits for the execution, an open cursor for its last row; both on this connection.
-        carried, what, status = self.carried, str(statement.id), connection.scanner.status
-        had_cursor = PinKey(PinReason.CURSOR, what) in carried.pins or connection.scanner.opens_cursor
+        carried, what, scanner = self.carried, str(statement.id), connection.scanner
+        had_cursor = PinKey(PinReason.CURSOR, what) in carried.pins or scanner.opens_cursor
+        if self._command in (Command.STMT_FETCH, Command.STMT_RESET) and not scanner.error:
+            carried.count_no_warnings()
         match self._command:
             case Command.STMT_SEND_LONG_DATA:
                 carried.pin(PinReason.LONG_DATA, what, now)
-            case Command.STMT_FETCH if connection.scanner.error or status & Status.LAST_ROW_SENT:
+            case Command.STMT_FETCH if scanner.error or scanner.status & Status.LAST_ROW_SENT:
                 carried.unpin(PinReason.CURSOR, what)
             case Command.STMT_RESET:
                 carried.unpin(PinReason.CURSOR, what)
                 carried.unpin(PinReason.LONG_DATA, what)
             case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
-                if not connection.scanner.error:
-                    # Long data for a parameter that is not there fails until the statement is reset.
-                    carried.unpin(PinReason.LONG_DATA, what)
-                    if status & METADATA_CHANGED:
-                        self._note_columns(connection)
-                if self._command == Command.MARIADB_STMT_BULK_EXECUTE:
-                    # That of the last row alone, and only the server knows it.
-                    connection.debt |= Debt.ROW_COUNT
-                carried.unpin(PinReason.CURSOR, what)
-                if statement.is_derailed:
-                    self._follow_derailed(statement, connection, now)
-                elif statement.is_bent:
-                    carried.pin(PinReason.SQL_PREPARED, f"#{what}", now)
-                if status & Status.CURSOR_EXISTS and not connection.scanner.error:
-                    carried.pin(PinReason.CURSOR, what, now)
-                    # It found its rows already, and only the server knows how many.
-                    connection.debt |= Debt.FOUND_ROWS
+                self._follow_execution(statement, connection, now)
         if ((had_cursor and carried.is_mysql) or statement.has_stand_in) and not self._is_in_use(what):
             # MySQL answers a plain execution that follows a first one with a cursor so that no client can read it; and
             # what stood in is not what the session has.
             connection.close_statement(statement.key)
             statement.has_stand_in = False
+
+    def _follow_execution(self, statement: Statement, connection: Connection, now: float) -> None:
+        carried, what, status = self.carried, str(statement.id), connection.scanner.status
+        if not connection.scanner.error:
+            # Long data for a parameter that is not there fails until the statement is reset.
+            carried.unpin(PinReason.LONG_DATA, what)
+            if status & METADATA_CHANGED:
+                self._note_columns(connection)
+        if self._command == Command.MARIADB_STMT_BULK_EXECUTE:
+            # That of the last row alone, and only the server knows it.
+            connection.debt |= Debt.ROW_COUNT
+        carried.unpin(PinReason.CURSOR, what)
+        if statement.is_derailed:
+            self._follow_derailed(statement, connection, now)
+        elif statement.is_bent:
+            carried.pin(PinReason.SQL_PREPARED, f"#{what}", now)
+        if status & Status.CURSOR_EXISTS and not connection.scanner.error:
+            carried.pin(PinReason.CURSOR, what, now)
+            # It found its rows already, and only the server knows how many.
+            connection.debt |= Debt.FOUND_ROWS
 
     def _note_columns(self, connection: Connection) -> None:
         # The reply said that the columns have changed: at this connection the server knows it now, and so does the

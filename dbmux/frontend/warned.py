@@ -11,7 +11,7 @@ from __future__ import annotations
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
 from dbmux.frontend.conditions import Known
-from dbmux.frontend.diagnostics import added, legible, limited, only_errors, translated, with_status
+from dbmux.frontend.diagnostics import limited, only_errors, translated, with_status
 from dbmux.frontend.state import State
 from dbmux.frontend.statements import StatementTenant
 from dbmux.frontend.tenant import RESULT
@@ -23,6 +23,8 @@ from dbmux.wire.replies import Ok, err_from
 
 # More than a server keeps of warnings.
 ALL_ROWS = 1 << 16
+# How many it keeps at most.
+ROOM_QUESTION = b"SELECT @@max_error_count LIMIT 1"
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS, is_digest_wide=False)
 TRANSLATION = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, found_rows=FoundRows.AS_BEFORE, is_digest_wide=False)
 # RESIGNAL outside of a handler: the one error that comes behind what was there before.
@@ -121,7 +123,7 @@ class WarnedTenant(StatementTenant):
         self.state = int(State.WAITING)
         asked = read_get_diagnostics(data, start, self._flags)
         if asked is None or _is_beyond(asked, known):
-            self._let_server_add(connection, data[start:], carried.warnings)
+            self._let_server_add(connection, data[start:])
         elif (text := known.assignment(asked)) is not None:
             self._assign(connection, text)
         else:
@@ -144,11 +146,14 @@ class WarnedTenant(StatementTenant):
 
         Exchange([(Command.QUERY, text)], done, failed).begin(connection)
 
-    def _let_server_add(self, connection: Connection, text: bytes, stored: Answer | None) -> None:
+    def _let_server_add(self, connection: Connection, text: bytes) -> None:
         # The connection has no warnings by now: those that it has afterwards come behind the stored ones.
+        asked = [(Command.QUERY, b"SHOW WARNINGS"), (Command.QUERY, ROOM_QUESTION)]
+
         def done(answers: list[Answer]) -> None:
-            self._store(stored, answers[1])
-            self._answer_asked(connection, connection.as_told(answers[0].raw), 0, len(answers[1].rows))
+            reply, more, room = answers
+            self._store(more, room)
+            self._answer_asked(connection, connection.as_told(reply.raw), 0, len(more.rows))
 
         def failed(error: BackendRefused | MySQLError) -> None:
             if not isinstance(error, BackendRefused):
@@ -156,21 +161,23 @@ class WarnedTenant(StatementTenant):
                 return
 
             def told(answers: list[Answer]) -> None:
-                self._store(stored if error.number == _NO_HANDLER or not answers[0].rows else None, answers[0])
+                if error.number != _NO_HANDLER and answers[0].rows:
+                    self.carried.forget_warnings()
+                self._store(*answers)
                 self._answer_failure(connection, error)
 
-            Exchange([(Command.QUERY, b"SHOW WARNINGS")], told, broken).begin(connection)
+            Exchange(asked, told, broken).begin(connection)
 
         def broken(error: BackendRefused | MySQLError) -> None:
             self._answer_failure(connection, error)
 
-        Exchange([(Command.QUERY, text), (Command.QUERY, b"SHOW WARNINGS")], done, failed).begin(connection)
+        Exchange([(Command.QUERY, text), *asked], done, failed).begin(connection)
 
-    def _store(self, stored: Answer | None, more: Answer) -> None:
-        if stored is None:
+    def _store(self, more: Answer, room: Answer) -> None:
+        if self.carried.warnings is None:
             self.carried.keep_warnings(more, self.carried.state.names)
         else:
-            self.carried.warnings = added(stored, legible(more))
+            self.carried.add_warnings(more, room.number())
 
 
 def _shown(stored: Answer, what: bytes, window: tuple[int, int]) -> bytes:

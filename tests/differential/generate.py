@@ -661,6 +661,9 @@ def _several(chance: Random) -> Sequence[Line]:
         for _ in range(chance.randrange(2, 5))
     ]
     texts = [part for part in parts if isinstance(part, str)]
+    if not all(text.isascii() for text in texts):
+        # In gbk such a text is not read, and FOUND_ROWS() in it is the connection's: see docs/pinning.md.
+        texts = [text for text in texts if "FOUND_ROWS" not in text]
     return ("; ".join(texts), "SELECT 'after'")
 
 

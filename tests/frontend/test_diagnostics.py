@@ -88,9 +88,18 @@ def test_mysql_tells_numbers_in_ascii() -> None:
 
 @pytest.mark.parametrize("charset", [UTF8, UTF16, UTF32])
 def test_the_rows_of_another_reply_come_behind_those_of_the_first(charset: int) -> None:
-    told = added(warnings(charset, b"1"), told_in(charset, (b"Error", b"2"), (b"Note", b"3")))
+    told = added(warnings(charset, b"1"), told_in(charset, (b"Error", b"2"), (b"Note", b"3")), 64)
 
     assert told == told_in(charset, (b"Warning", b"1"), (b"Error", b"2"), (b"Note", b"3"))
+
+
+@pytest.mark.parametrize("most, kept", [(3, 2), (2, 1), (1, 0), (0, 0)])
+def test_no_more_rows_come_behind_the_first_than_a_server_keeps(most: int, kept: int) -> None:
+    more = ((b"Error", b"2"), (b"Note", b"3"))
+
+    told = added(warnings(UTF8, b"1"), told_in(UTF8, *more), most)
+
+    assert told == told_in(UTF8, (b"Warning", b"1"), *more[:kept])
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,8 @@ class Warns(FakeBackend):
         match command.body:
             case b"SHOW WARNINGS":
                 return protocol.send_rows([COLUMN] * 3, self._warnings, Status.AUTOCOMMIT)
+            case b"SELECT @@max_error_count LIMIT 1":
+                return protocol.send_rows([COLUMN], [row(b"64")], Status.AUTOCOMMIT)
             case b"INSERT INTO t VALUES ('x')":
                 self._warnings = [TRUNCATED]
                 return protocol.send_ok(Ok(affected_rows=1, warnings=1, status=Status.AUTOCOMMIT))

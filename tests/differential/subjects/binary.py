@@ -17,6 +17,7 @@ from tests.differential.steps import (
     Execute,
     ExecuteLast,
     Fetch,
+    InitDb,
     LongData,
     Parameter,
     Quit,
@@ -33,7 +34,7 @@ from tests.differential.steps import (
     scenario,
 )
 
-PING, RESET_CONNECTION = 0x0E, 0x1F
+PING, SET_OPTION, RESET_CONNECTION = 0x0E, 0x1B, 0x1F
 
 # Another session drops the schema in which this one is.
 LOSE_SCHEMA = ("CREATE DATABASE {u}_2", "USE {u}_2", on("b", "DROP DATABASE {u}_2"))
@@ -316,6 +317,48 @@ STATEMENTS = (
         "SELECT * FROM t ORDER BY id",
         CloseStatement("s"),
         "SELECT 1",
+        setup=TABLE,
+    ),
+    scenario(
+        "warnings of a statement between an execution and the end of its cursor",
+        *(
+            line
+            for asked in (
+                Raw(SET_OPTION, b"\1\0"),
+                Raw(PING),
+                InitDb(b"{u}"),
+                "SHOW WARNINGS",
+                "SELECT @@warning_count",
+            )
+            for line in (
+                prepare("s", "SELECT id, name FROM t ORDER BY id"),
+                cursor("s"),
+                "INSERT IGNORE INTO t (id, name) VALUES (1, 'ignored')",
+                Fetch("s", 2),
+                asked,
+                "INSERT IGNORE INTO t (id, name) VALUES (1, 'ignored')",
+                Fetch("s", 100),
+                asked,
+                cursor("s"),
+                "INSERT IGNORE INTO t (id, name) VALUES (1, 'ignored')",
+                ResetStatement("s"),
+                asked,
+                cursor("s"),
+                "SELECT * FROM missing",
+                Fetch("s", 2),
+                asked,
+                "SELECT * FROM missing",
+                Fetch("s", 100),
+                asked,
+                "SELECT * FROM missing",
+                ResetStatement("s"),
+                asked,
+                asked,
+                "SELECT * FROM missing",
+                CloseStatement("s"),
+                asked,
+            )
+        ),
         setup=TABLE,
     ),
     scenario(

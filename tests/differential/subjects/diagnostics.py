@@ -382,6 +382,48 @@ SCENARIOS = (
         setup=TABLE,
     ),
     scenario(
+        "RESIGNAL and GET DIAGNOSTICS add no more than is kept",
+        *(
+            line
+            for kept in (1, 2)
+            for asked in (COUNTS, "SHOW COUNT(*) WARNINGS", "SHOW COUNT(*) ERRORS")
+            for line in (
+                f"SET max_error_count = {kept}",
+                "DROP TABLE IF EXISTS gone",
+                "RESIGNAL",
+                "SHOW WARNINGS",
+                asked,
+                "DROP TABLE IF EXISTS gone, missing",
+                "GET DIAGNOSTICS CONDITION 7 @a = MESSAGE_TEXT",
+                "SHOW WARNINGS",
+                asked,
+                "SELECT CAST('1y' AS SIGNED)",
+                "GET DIAGNOSTICS CONDITION 7 @a = MESSAGE_TEXT",
+                "SHOW WARNINGS",
+                asked,
+            )
+        ),
+        setup=TABLE,
+    ),
+    scenario(
+        "no error about diagnostics begins a transaction",
+        "SET autocommit = 0, @a = 5",
+        "RESIGNAL",
+        "SHOW WARNINGS",
+        "GET DIAGNOSTICS CONDITION 7 @a = MESSAGE_TEXT",
+        "SHOW WARNINGS",
+        "GET DIAGNOSTICS nonsense",
+        "SHOW WARNINGS",
+        "SELECT * FROM missing",
+        "SHOW WARNINGS",
+        "RESIGNAL",
+        "SHOW WARNINGS",
+        "COMMIT",
+        "RESIGNAL",
+        "SHOW WARNINGS",
+        setup=TABLE,
+    ),
+    scenario(
         "warnings of writes",
         "SET sql_mode = ''",
         "INSERT INTO t (name, n) VALUES (REPEAT('x', 60), 'y'), ('fits', 99999999999)",
@@ -458,6 +500,10 @@ SCENARIOS = (
         WARNS,
         "RESIGNAL nonsense",
         "SHOW WARNINGS",
+        "SELECT * FROM missing",
+        "RESIGNAL",
+        "RESIGNAL nonsense",
+        COUNTS,
     ),
     scenario(
         "many warnings",
