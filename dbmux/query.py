@@ -230,7 +230,6 @@ _BEFORE_THE_ERROR = frozenset(
         PinReason.SEQUENCE,
         PinReason.UNKNOWN,
         PinReason.USER_VARIABLE,
-        PinReason.XA,
     )
 )
 

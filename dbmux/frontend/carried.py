@@ -321,7 +321,7 @@ class Carried:
     def _follow_asking(self, query: Query, connection: Connection) -> None:
         scanner = connection.scanner
         if query.needs:
-            self._warnings_of_asking = scanner.warnings
+            self._warnings_of_asking = scanner.warnings or int(bool(scanner.error))
         if scanner.rows >= 0 or scanner.error or (query.needs and scanner.warnings):
             # A GET DIAGNOSTICS for a condition that is not there has an error, though none is told.
             self.row_count = -1
@@ -577,6 +577,8 @@ class Carried:
         if self._tells_count(query) and self.apart & Needs.ROW_COUNT:
             return True
         is_owed = bool(connection.debt & Debt.WARNINGS)
+        if _begins_xa(query) and (self.apart & Needs.FOUND_ROWS or not is_owed):
+            return True
         if self._keeps_warnings(query) and not is_owed:
             return True
         if query.needs & Needs.WARNINGS and not self.is_mysql and not is_owed:
@@ -591,23 +593,22 @@ class Carried:
 
     def is_about_counts(self, query: Query) -> bool:
         """Whether it matters what its connection counts, or which warnings it has, when it begins."""
-        return bool(query.needs & COUNTS) or self._keeps_warnings(query) or self._tells_count(query)
+        is_last_chance = _begins_xa(query) or self._keeps_warnings(query)
+        return bool(query.needs & COUNTS) or is_last_chance or self._tells_count(query)
 
     def _tells_count(self, query: Query) -> bool:
         # MySQL answers a CALL with the count of the last statement, be it one of the procedure's or the one before.
         return self.is_mysql and query.kind is Kind.CALL
 
     def _keeps_warnings(self, query: Query) -> bool:
-        # Afterwards those of the session before could no longer be told from its own, or not be forgotten.
-        if self.is_mysql:
-            return False
-        return _begins_xa(query) or (query.kind is Kind.MULTI and not query.tables)
+        # Afterwards those of the session before could no longer be told from its own.
+        return not self.is_mysql and query.kind is Kind.MULTI and not query.tables
 
     def _prelude(self, query: Query) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
         if self._is_in_xa:
-            # It would be refused there once XA END was said.
-            return []
+            # Most would be refused there once XA END was said. This counts no rows, less than whatever is told.
+            return [] if self._tells_count(query) else [b"SHOW WARNINGS LIMIT 0"]
         # A count of rows cannot be put in place.
         told = [COUNTERS] if self._tells_count(query) and self.row_count > 0 else []
         # MariaDB forgets warnings only for a statement with a table.
@@ -655,10 +656,9 @@ class Carried:
     def substitutes(self, query: Query) -> dict[bytes, int]:
         """What a statement has to be told that it would otherwise ask its connection, after a `preparation`."""
         told = {}
-        has_prelude = not self._is_in_xa
-        if query.needs & Needs.ROW_COUNT and (self.row_count > 0 or (self.row_count == 0 and not has_prelude)):
+        if query.needs & Needs.ROW_COUNT and (self.row_count > 0 or (self.row_count == 0 and self._is_in_xa)):
             told[b"ROW_COUNT"] = self.row_count
-        if query.needs & Needs.FOUND_ROWS and (self.found_rows or not has_prelude):
+        if query.needs & Needs.FOUND_ROWS and (self.found_rows or self._is_in_xa):
             told[b"FOUND_ROWS"] = self.found_rows
         if query.needs & Needs.WARNINGS and self.warnings is not None:
             told[b"@@WARNING_COUNT"] = self.count_warnings(self.warnings)
@@ -746,7 +746,10 @@ def _as_without_dbmux(state: SessionState) -> SessionState:
 
 
 def _begins_xa(query: Query) -> bool:
-    return any(isinstance(effect, Pin) and effect.reason is PinReason.XA for effect in query.effects)
+    # The last chance to put anything in place.
+    return query.kind is Kind.XA and any(
+        isinstance(effect, Pin) and effect.reason is PinReason.XA for effect in query.effects
+    )
 
 
 def _may_count_unseen(query: Query) -> bool:
@@ -760,8 +763,8 @@ def _outlives_reset(key: PinKey) -> bool:
 
 
 def _asks_insert_id(query: Query) -> bool:
-    # What may move it may also fail to, and must then find the session's own.
-    return query.moves_insert_id or bool(query.needs & Needs.LAST_INSERT_ID)
+    # What may move it may also fail to, and must then find the session's own; in an XA transaction none can be set.
+    return query.moves_insert_id or bool(query.needs & Needs.LAST_INSERT_ID) or _begins_xa(query)
 
 
 def settlement(connection: Connection) -> list[Statement]:

@@ -9,6 +9,7 @@ here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +19,7 @@ from dbmux.errors import ErrorCode, MySQLError
 from dbmux.events import KEPT
 from dbmux.frontend.derived import derived_after, read, recast, sent
 from dbmux.query import Access, Kind, Query, SetVariable
-from dbmux.session import Names, SessionState, assignments
+from dbmux.session import SessionState, assignments
 from dbmux.wire import packet
 from dbmux.wire.buffer import Reader
 from dbmux.wire.capabilities import Capability
@@ -44,6 +45,8 @@ _TEXTS = frozenset(
 )  # fmt: skip
 # Behind the number of an execution: its flags, and how often it is to be done.
 _BEHIND_HEAD = NUMBER_END + 5
+# What `sql_mode` gives a meaning: quotes, escapes, and what may put strings together.
+_AMBIGUOUS = re.compile(rb'["\\]|\|\|')
 
 
 class Statement:
@@ -132,15 +135,22 @@ class Statement:
             key = self._key = alike._replace(derived=self.derived, number=number, columns=self.columns)
         return key
 
-    def is_spelt_otherwise(self, names: Names | None) -> bool:
-        """Whether its text means something else to a session with these character sets than when it was prepared.
+    def is_read_otherwise(self, now: SessionState) -> bool:
+        """Whether its text may mean something else to a session in this state than when it was prepared.
 
         MySQL keeps the text as it came, and reads it again when it derives other types for the parameters.
         """
-        then = self.state.names
+        if any(now.variable(name) != self.state.variable(name) for name in HELD):
+            return True
+        names, then = now.names, self.state.names
         if self.text.isascii() or names == then:
             return False
         return names is None or then is None or names.client is None or names.client != then.client
+
+    @property
+    def is_unambiguous(self) -> bool:
+        """Whether it is the same in every character set and `sql_mode`."""
+        return self.text.isascii() and not _AMBIGUOUS.search(self.text)
 
     def go_with(self, now: SessionState) -> None:
         """It is to be used on a connection in this state: one without a schema could not go back to having none."""
@@ -181,14 +191,14 @@ class Statement:
 
         Names without a schema belong to the schema of the time when it was first prepared.
         """
-        there = [(Command.QUERY, sql) for sql in assignments(now, self._as_it_was(now), spelling)]
+        there = [(Command.QUERY, sql) for sql in assignments(now, self.as_it_was(now), spelling)]
         if self._is_elsewhere(now):
             there.append((Command.INIT_DB, self.state.schema))
         return [*there, (Command.STMT_PREPARE, self.text), *self.way_back(now, spelling)]
 
     def way_back(self, now: SessionState, spelling: Mapping[str, str]) -> list[tuple[Command, bytes]]:
         """The statements that undo what the preparation, which failed, had begun with."""
-        back = [(Command.QUERY, sql) for sql in assignments(self._as_it_was(now), now, spelling)]
+        back = [(Command.QUERY, sql) for sql in assignments(self.as_it_was(now), now, spelling)]
         if self._is_elsewhere(now):
             back.append((Command.INIT_DB, now.schema))
         return back
@@ -196,8 +206,8 @@ class Statement:
     def _is_elsewhere(self, now: SessionState) -> bool:
         return bool(self.state.schema) and self.state.schema != now.schema and not self.is_astray
 
-    def _as_it_was(self, now: SessionState) -> SessionState:
-        # In all that the server reads while it prepares a statement, but for the schema.
+    def as_it_was(self, now: SessionState) -> SessionState:
+        """This state as it was then in all that a server reads while it prepares a statement, but for the schema."""
         then = replace(now, names=self.state.names)
         for name in HELD:
             then = then.after(SetVariable(name, self.state.variable(name)))

@@ -110,7 +110,7 @@ class ReadyTenant(Tenant):
         key, there = statement.key, connection.statements
         if key not in there and statement.derived != statement.derived_at_first:
             first = key._replace(derived=statement.derived_at_first)
-            is_as_meant = not statement.is_spelt_otherwise(self.carried.state.names)
+            is_as_meant = not statement.is_read_otherwise(self.carried.state)
             if first in there and is_as_meant and self._derived_anew(statement) == statement.derived:
                 connection.rename_statement(first, key)
         if key in there and self._is_misread(statement, connection):
@@ -189,7 +189,7 @@ class ReadyTenant(Tenant):
             return
         state, spelling = connection.state, self.backend.spelling
         # The server reads its text again.
-        meant = state if self._statement is None else replace(state, names=self._statement.state.names)
+        meant = state if self._statement is None else self._statement.as_it_was(state)
         limited = meant.after(SetVariable("sql_select_limit", b"0"))
         there = [(Command.QUERY, sql) for sql in assignments(state, limited, spelling)]
         back = [(Command.QUERY, sql) for sql in assignments(limited, state, spelling)]
@@ -319,6 +319,7 @@ class ReadyTenant(Tenant):
         if asked and self.course is not None and isinstance(error, BackendRefused):
             # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
             connection.forget_debt()
+            connection.creditor = None
             self._wait_no_longer(self.course, connection)
             return
         was_closed = connection.is_closed

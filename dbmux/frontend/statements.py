@@ -376,10 +376,13 @@ class StatementTenant(CachedTenant):
             # Nothing but these values can bring them about.
             derived = likely_after(statement.derived, values, at_first) or after
         is_read_again = after != statement.derived
-        is_respelt = is_read_again and statement.is_spelt_otherwise(self.carried.state.names)
+        is_respelt = is_read_again and statement.is_read_otherwise(self.carried.state)
         statement.is_derailed = is_respelt or derived == UNKNOWN or (after == UNKNOWN and is_there)
-        is_lasting = not statement.text.isascii() or are_at_odds(at_first, values)
-        if is_read_again and not statement.can_be_rehearsed and is_lasting:
+        if (
+            is_read_again
+            and not statement.can_be_rehearsed
+            and (not statement.is_unambiguous or are_at_odds(at_first, values))
+        ):
             statement.is_bent = self.surroundings.settings.prepared_types is PreparedTypes.PIN
         if derived != UNKNOWN and not is_respelt:
             statement.derived = derived
@@ -417,7 +420,7 @@ class StatementTenant(CachedTenant):
 
     def _rehearsal(self, statement: Statement, number: int) -> bytes:
         derived, at_first = self._derived_anew(statement), statement.derived_at_first
-        is_as_meant = derived == statement.derived and not statement.is_spelt_otherwise(self.carried.state.names)
+        is_as_meant = derived == statement.derived and not statement.is_read_otherwise(self.carried.state)
         if is_as_meant or statement.derived == at_first:
             return b""
         if derived == UNKNOWN:

@@ -22,7 +22,6 @@ Apart are only:
   COM_FIELD_LIST and a COM_INIT_DB that failed, which add to the warnings of the statement before: a connection that had
   not run that statement has nothing to add to. They are not even sent then, since GET DIAGNOSTICS sets variables; the
   counts in MySQL's answers to COM_PING and its like are left out;
-- ROW_COUNT() right after such an error in an XA transaction, which leaves it as it was;
 - whether a transaction has begun or ended, in the answer to COM_STMT_RESET, behind an error without autocommit or in a
   transaction: no error tells;
 - on MariaDB, warnings of before a routine or an EXECUTE that tells none: whether they stay depends on what it does;
@@ -91,8 +90,6 @@ _SHOWS_WARNINGS = re.compile(rb"show\s+(warnings|errors)", re.IGNORECASE)
 _RUNS = re.compile(rb"(call|execute)\b", re.IGNORECASE)
 _CALLS = re.compile(rb"(call|execute)\b|.*\bmy_next\(", re.IGNORECASE)
 _ABOUT_FOUND_ROWS = re.compile(rb"found_rows\(\)", re.IGNORECASE)
-_ABOUT_ROW_COUNT = re.compile(rb"row_count\(\)", re.IGNORECASE)
-_XA = re.compile(rb"xa\s+(start|begin|commit|rollback)", re.IGNORECASE)
 _AGGREGATES = re.compile(rb"\b(avg|count|max|min|sum)\(", re.IGNORECASE)
 _MAY_COUNT = re.compile(rb"(insert|replace)\b.*select", re.IGNORECASE | re.DOTALL)
 _MAY_COUNT_ON_MYSQL = re.compile(rb"update|" + _MAY_COUNT.pattern, re.IGNORECASE | re.DOTALL)
@@ -176,8 +173,6 @@ class Disputes:
         self._warned: set[str] = set()
         self._warnings: set[str] = set()
         self._found_rows: set[str] = set()
-        self._row_count: set[str] = set()
-        self._in_xa: set[str] = set()
         self._status: dict[str, int] = {}
         self._may_have_changed: set[str] = set()
         self._prepared: dict[str, bytes] = {}
@@ -189,7 +184,6 @@ class Disputes:
         return bool(
             (step.session in self._warnings and _ABOUT_WARNINGS.search(text))
             or (step.session in self._found_rows and _ABOUT_FOUND_ROWS.search(text))
-            or (step.session in self._row_count and _ABOUT_ROW_COUNT.search(text))
         )
 
     def without(self, step: Step, reply: Reply) -> Reply:
@@ -228,7 +222,6 @@ class Disputes:
             self._found_rows.add(step.session)
         elif has_rows and not _SHOWS_WARNINGS.match(text):
             self._found_rows.discard(step.session)
-        self._follow_xa(step.session, text, errors)
         self._follow_status(step, reply, has_failed=bool(errors))
 
     def _text(self, command: Command) -> bytes:
@@ -241,17 +234,6 @@ class Disputes:
             case Sql(text):
                 return text
         return b""
-
-    def _follow_xa(self, session: str, text: bytes, errors: Sequence[Err]) -> None:
-        match = _XA.match(text)
-        if match is not None and match[1].lower() in (b"start", b"begin"):
-            self._in_xa.add(session)
-        elif match is not None and not errors:
-            self._in_xa.discard(session)
-        if session in self._in_xa and any(map(_is_in_own_words, errors)):
-            self._row_count.add(session)
-        elif text:
-            self._row_count.discard(session)
 
     def _follow_status(self, step: Step, reply: Reply, *, has_failed: bool) -> None:
         if isinstance(step.command, ResetStatement):

@@ -182,21 +182,6 @@ def test_warnings_behind_an_error_in_words_of_its_own_are_not_asked_for() -> Non
     assert disputes.is_about(step("SHOW WARNINGS"))
 
 
-def test_what_is_counted_behind_an_error_in_words_of_its_own_is_not_asked_for_in_an_xa_transaction() -> None:
-    disputes, asks, err = Disputes(is_mysql=False), step("SELECT ROW_COUNT()"), Err(number=1243)
-
-    disputes.follow(Step(execute("none", 1)), (err,))
-    assert not disputes.is_about(asks)
-    disputes.follow(step("XA START 'a'"), (OK,))
-    disputes.follow(Step(execute("none", 1)), (err,))
-    assert disputes.is_about(asks)
-    disputes.follow(step("INSERT INTO t VALUES (1)"), (OK,))
-    assert not disputes.is_about(asks)
-    disputes.follow(step("XA COMMIT 'a'"), (Err(number=1399),))
-    disputes.follow(Step(execute("none", 1)), (err,))
-    assert disputes.is_about(asks)
-
-
 def test_preparing_by_name_leaves_open_what_an_error_in_words_of_its_own_left_open() -> None:
     disputes, asks = Disputes(is_mysql=False), step("SHOW WARNINGS")
 

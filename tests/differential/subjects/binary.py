@@ -361,6 +361,53 @@ STATEMENTS = (
         ),
         setup=TABLE,
     ),
+    # MySQL reads a text again when the types change, and keeps it as it was read when they do not.
+    scenario(
+        "a text is read as when the types last changed",
+        prepare("s", "SELECT \"x\", ?, 1 / 3, 'a' || 'b', WEEK('2008-02-20')"),
+        execute("s", 1),
+        "SET sql_mode = 'ANSI'",
+        execute("s", 2),
+        "SET div_precision_increment = 8, default_week_format = 1, sql_mode = 'PIPES_AS_CONCAT'",
+        execute("s", 3),
+        execute("s", "text"),
+        execute("s", 2.5),
+        "SET div_precision_increment = 4, sql_mode = DEFAULT",
+        execute("s", 3.5),
+        execute("s", Parameter(Moment(2020, 1, 2), T.DATE)),
+        CloseStatement("s"),
+        prepare("r", 'SELECT "x", ? FROM t WHERE n = ?'),
+        execute("r", 1, 2),
+        execute("r", 1.5, 2.0),
+        "SET sql_mode = 'ANSI_QUOTES'",
+        execute("r", 2.5, 2.0),
+        execute("r", "a", "2.0"),
+        CloseStatement("r"),
+        "SELECT 1",
+        setup=TABLE,
+    ),
+    scenario(
+        "a write is read as when the types last changed",
+        *(
+            line
+            for text in ('UPDATE t SET name = "x" WHERE n = ?', "UPDATE t SET name = 'a' || 'b' WHERE n = ?")
+            for line in (
+                "SET sql_mode = ''",
+                prepare("w", text),
+                execute("w", 2.0),
+                "SET sql_mode = 'ANSI'",
+                execute("w", 1.0),
+                execute("w", "3"),
+                "SELECT * FROM t ORDER BY id",
+                execute("w", 3),
+                execute("w", 2),
+                "SELECT * FROM t ORDER BY id",
+                CloseStatement("w"),
+                "UPDATE t SET name = id",
+            )
+        ),
+        setup=TABLE,
+    ),
     scenario(
         "types were never sent",
         prepare("s", "SELECT ?"),

@@ -406,6 +406,21 @@ SCENARIOS = (
         setup=TABLE,
     ),
     scenario(
+        "answers to commands count what RESIGNAL and GET DIAGNOSTICS have added",
+        *(
+            line
+            for before in ("SELECT 1", "DROP TABLE IF EXISTS gone", "SELECT * FROM missing")
+            for asked in (
+                "RESIGNAL",
+                "RESIGNAL nonsense",
+                "GET DIAGNOSTICS CONDITION 7 @a = MESSAGE_TEXT",
+                "GET DIAGNOSTICS @a = NUMBER",
+                "GET DIAGNOSTICS nonsense",
+            )
+            for line in (before, asked, Raw(SET_OPTION, b"\0\0"), Raw(PING), "SHOW WARNINGS", Raw(PING))
+        ),
+    ),
+    scenario(
         "no error about diagnostics begins a transaction",
         "SET autocommit = 0, @a = 5",
         "RESIGNAL",
