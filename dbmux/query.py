@@ -230,6 +230,7 @@ _BEFORE_THE_ERROR = frozenset(
         PinReason.SEQUENCE,
         PinReason.UNKNOWN,
         PinReason.USER_VARIABLE,
+        PinReason.XA,
     )
 )
 

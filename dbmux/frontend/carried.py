@@ -64,6 +64,8 @@ _ASKS_SCHEMA = DATA | {Kind.SET}
 _CALLS = frozenset((Kind.CALL, Kind.PREPARED))
 # Of what cannot be parsed nothing is done. What is read or called may say the same.
 _SYNTAX = ErrorCode.BAD_SQL.number
+# RESIGNAL outside of a handler: the one error that comes behind what was there before.
+NO_HANDLER = 1645
 # EXECUTE, or a call, of what is not there.
 _NOT_RUN = (ErrorCode.UNKNOWN_STATEMENT.number, 1305)
 _ENDS = frozenset((Kind.COMMIT, Kind.ROLLBACK))
@@ -185,13 +187,19 @@ class Carried:
         """What SHOW WARNINGS said on a connection with these character sets, which says it no more."""
         self.warnings, self.warnings_names = legible(told), names
 
-    def add_warnings(self, told: Answer, most: int) -> None:
-        """A statement that leaves those of before had more; a server keeps so many at most, and counts the others."""
+    def add_warnings(self, told: Answer, counted: int, most: int) -> None:
+        """A statement that leaves those of before had so many more; a server keeps `most` at most."""
         stored, more = self.warnings, legible(told)
         assert stored is not None
-        self._warnings_counted = self.count_warnings(stored) + len(more.rows)
-        self._errors_counted = self.count_errors(stored) + count_errors(more)
+        self._warnings_counted = self.count_warnings(stored) + counted
+        self._errors_counted = self.count_errors(stored) + (count_errors(more) if more.rows else counted)
         self.warnings = added(stored, more, most)
+
+    def replace_warnings(self, told: Answer) -> None:
+        """A statement about those of before failed so that nothing is left but its error, if that is kept."""
+        self.forget_warnings()
+        self._errors_counted = 1
+        self.keep_warnings(told, self.state.names)
 
     def begin_with(self, setting: SetVariable) -> None:
         """A variable that DbMux needs itself, as long as the session does not set it otherwise."""
@@ -244,7 +252,8 @@ class Carried:
         names = self.state.names
         error = connection.scanner.error
         for effect in query.effects:
-            if not error or effect.survives_errors:
+            # XA START alone fails as a whole.
+            if not error or (effect.survives_errors and query.kind is not Kind.XA):
                 self._apply(effect, connection, now)
             elif isinstance(effect, SetUserVariable) and (error != _SYNTAX or query.tables or query.calls):
                 # It may have come as far as this variable, and leaves at least its name.
@@ -322,9 +331,20 @@ class Carried:
         scanner = connection.scanner
         if query.needs:
             self._warnings_of_asking = scanner.warnings or int(bool(scanner.error))
+            if connection.debt & Debt.WARNINGS:
+                self._count_more(scanner.error, self._warnings_of_asking)
         if scanner.rows >= 0 or scanner.error or (query.needs and scanner.warnings):
             # A GET DIAGNOSTICS for a condition that is not there has an error, though none is told.
             self.row_count = -1
+
+    def _count_more(self, error: int, counted: int) -> None:
+        # What the connection that knows them has more, or instead of them.
+        if error in (0, NO_HANDLER):
+            self._warnings_counted += counted
+            self._errors_counted = max(self._errors_counted, int(bool(self.failure))) + counted
+        else:
+            self.forget_warnings()
+            self._errors_counted = 1
 
     def _follow_found_rows(self, query: Query, connection: Connection) -> None:
         found = count_found_rows(query, connection.scanner, is_mysql=self.is_mysql)
@@ -517,7 +537,7 @@ class Carried:
 
     def is_ready(self, connection: Connection, query: Query, owner: Creditor) -> bool:
         """Whether a query can run on this connection as it is."""
-        if connection.creditor is not owner and (connection.debt or query.needs):
+        if connection.creditor is not owner and (connection.debt or query.needs or _begins_xa(query)):
             return False
         if self._knows_found_rows(query) or self._is_apart(query, connection):
             return False
@@ -577,9 +597,9 @@ class Carried:
         if self._tells_count(query) and self.apart & Needs.ROW_COUNT:
             return True
         is_owed = bool(connection.debt & Debt.WARNINGS)
-        if _begins_xa(query) and (self.apart & Needs.FOUND_ROWS or not is_owed):
-            return True
         if self._keeps_warnings(query) and not is_owed:
+            return True
+        if _begins_xa(query) and self.apart & Needs.FOUND_ROWS:
             return True
         if query.needs & Needs.WARNINGS and not self.is_mysql and not is_owed:
             # This session has none; the connection may still have those of the one before.
@@ -593,8 +613,8 @@ class Carried:
 
     def is_about_counts(self, query: Query) -> bool:
         """Whether it matters what its connection counts, or which warnings it has, when it begins."""
-        is_last_chance = _begins_xa(query) or self._keeps_warnings(query)
-        return bool(query.needs & COUNTS) or is_last_chance or self._tells_count(query)
+        is_asked = bool(query.needs & COUNTS) or self._tells_count(query)
+        return is_asked or self._keeps_warnings(query) or _begins_xa(query)
 
     def _tells_count(self, query: Query) -> bool:
         # MySQL answers a CALL with the count of the last statement, be it one of the procedure's or the one before.
@@ -602,7 +622,9 @@ class Carried:
 
     def _keeps_warnings(self, query: Query) -> bool:
         # Afterwards those of the session before could no longer be told from its own.
-        return not self.is_mysql and query.kind is Kind.MULTI and not query.tables
+        if self.is_mysql:
+            return False
+        return _begins_xa(query) or (query.kind is Kind.MULTI and not query.tables)
 
     def _prelude(self, query: Query) -> list[bytes]:
         # Puts in place of what others left behind what `substitutes` builds on, or where it can the very state.
@@ -747,7 +769,7 @@ def _as_without_dbmux(state: SessionState) -> SessionState:
 
 def _begins_xa(query: Query) -> bool:
     # The last chance to put anything in place.
-    return query.kind is Kind.XA and any(
+    return bool(query.effects) and any(
         isinstance(effect, Pin) and effect.reason is PinReason.XA for effect in query.effects
     )
 

@@ -10,7 +10,6 @@ cdef class Statement:
     cdef public bytes derived
     cdef public bytes derived_at_first
     cdef public bytes fitting
-    cdef public bint has_stand_in
     cdef public object id
     cdef public bint is_apart
     cdef public bint is_astray
@@ -19,6 +18,7 @@ cdef class Statement:
     cdef public bint is_changed
     cdef public bint is_derailed
     cdef public bint is_homeless
+    cdef public bint is_makeshift
     cdef public Py_ssize_t parameters
     cdef public object query
     cdef public bytes sizes

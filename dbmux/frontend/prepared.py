@@ -45,8 +45,13 @@ _TEXTS = frozenset(
 )  # fmt: skip
 # Behind the number of an execution: its flags, and how often it is to be done.
 _BEHIND_HEAD = NUMBER_END + 5
-# What `sql_mode` gives a meaning: quotes, escapes, and what may put strings together.
-_AMBIGUOUS = re.compile(rb'["\\]|\|\|')
+# What a server reads by one of these variables, outside of plain strings; in comments anything may look like that.
+_READ_BY = {
+    "sql_mode": re.compile(rb"'[^'\\]*'|(\"|\\|\|\||#|--|/\*)"),
+    "default_week_format": re.compile(rb"(week)", re.IGNORECASE),
+    "div_precision_increment": re.compile(rb"(/|avg)", re.IGNORECASE),
+    "group_concat_max_len": re.compile(rb"(group_concat)", re.IGNORECASE),
+}
 
 
 class Statement:
@@ -59,7 +64,6 @@ class Statement:
         "derived",
         "derived_at_first",
         "fitting",
-        "has_stand_in",
         "id",
         "is_apart",
         "is_astray",
@@ -68,6 +72,7 @@ class Statement:
         "is_changed",
         "is_derailed",
         "is_homeless",
+        "is_makeshift",
         "parameters",
         "query",
         "sizes",
@@ -95,8 +100,8 @@ class Statement:
         self.is_derailed = False
         # Whether it changes something, and only a repeated execution could bring about its types elsewhere.
         self.is_bent = False
-        # Whether the server's statement at hand has the types it had at first, as it can have no others there.
-        self.has_stand_in = False
+        # Whether the server's statement is not what its key says, and good for the execution under way alone.
+        self.is_makeshift = False
         # Whether it shares no server's statement: one with the same text has long data or an open cursor.
         self.is_apart = False
         # Whether it is prepared without a schema, because the session has none to come back to.
@@ -140,17 +145,21 @@ class Statement:
 
         MySQL keeps the text as it came, and reads it again when it derives other types for the parameters.
         """
-        if any(now.variable(name) != self.state.variable(name) for name in HELD):
-            return True
+        for name in HELD:
+            if self._is_read_by(name) and now.variable(name) != self.state.variable(name):
+                return True
         names, then = now.names, self.state.names
         if self.text.isascii() or names == then:
             return False
         return names is None or then is None or names.client is None or names.client != then.client
 
     @property
-    def is_unambiguous(self) -> bool:
-        """Whether it is the same in every character set and `sql_mode`."""
-        return self.text.isascii() and not _AMBIGUOUS.search(self.text)
+    def is_ambiguous(self) -> bool:
+        """Whether it may be another statement in another character set or `sql_mode`."""
+        return not self.text.isascii() or self._is_read_by("sql_mode")
+
+    def _is_read_by(self, variable: str) -> bool:
+        return any(found[1] for found in _READ_BY[variable].finditer(self.text))
 
     def go_with(self, now: SessionState) -> None:
         """It is to be used on a connection in this state: one without a schema could not go back to having none."""

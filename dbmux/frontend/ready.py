@@ -110,8 +110,8 @@ class ReadyTenant(Tenant):
         key, there = statement.key, connection.statements
         if key not in there and statement.derived != statement.derived_at_first:
             first = key._replace(derived=statement.derived_at_first)
-            is_as_meant = not statement.is_read_otherwise(self.carried.state)
-            if first in there and is_as_meant and self._derived_anew(statement) == statement.derived:
+            is_alike = first in there and self._derived_anew(statement) == statement.derived
+            if is_alike and not statement.is_read_otherwise(self.carried.state):
                 connection.rename_statement(first, key)
         if key in there and self._is_misread(statement, connection):
             connection.close_statement(key)
@@ -286,6 +286,9 @@ class ReadyTenant(Tenant):
     def _wait_no_longer(self, course: Course, connection: Connection) -> None:
         assert self.shelf is not None
         is_killed = bool(connection.kills)
+        if self._statement is not None:
+            # It may have been prepared there, and is not what its key says until it was rehearsed.
+            connection.close_statement(self._statement.key)
         self._part_with(connection, self.shelf)
         if is_killed:
             self._answer_error(
@@ -319,6 +322,7 @@ class ReadyTenant(Tenant):
         if asked and self.course is not None and isinstance(error, BackendRefused):
             # It makes no sense to this server, or whoever had the connection allows no waiting: the primary has it.
             connection.forget_debt()
+            # The question counts, too, instead of what was done for whoever had it last.
             connection.creditor = None
             self._wait_no_longer(self.course, connection)
             return

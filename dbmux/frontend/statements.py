@@ -353,6 +353,7 @@ class StatementTenant(CachedTenant):
             self._is_in_use()
             or statement.is_derailed
             or statement.is_bent
+            or statement.is_makeshift
             or data[4] == Command.MARIADB_STMT_BULK_EXECUTE
         ):
             # After long data something ends, and many rows leave their count behind.
@@ -376,12 +377,14 @@ class StatementTenant(CachedTenant):
             # Nothing but these values can bring them about.
             derived = likely_after(statement.derived, values, at_first) or after
         is_read_again = after != statement.derived
-        is_respelt = is_read_again and statement.is_read_otherwise(self.carried.state)
+        is_read_otherwise = is_read_again and statement.is_read_otherwise(self.carried.state)
+        is_respelt = is_read_otherwise and (statement.can_be_rehearsed or statement.is_ambiguous)
+        statement.is_makeshift = is_read_otherwise and not is_respelt
         statement.is_derailed = is_respelt or derived == UNKNOWN or (after == UNKNOWN and is_there)
         if (
             is_read_again
             and not statement.can_be_rehearsed
-            and (not statement.is_unambiguous or are_at_odds(at_first, values))
+            and (statement.is_ambiguous or are_at_odds(at_first, values))
         ):
             statement.is_bent = self.surroundings.settings.prepared_types is PreparedTypes.PIN
         if derived != UNKNOWN and not is_respelt:
@@ -401,7 +404,7 @@ class StatementTenant(CachedTenant):
         # Nobody else may execute it, nor this session anything but it; the others do without what was before.
         key, statement.is_derailed = statement.key, False
         if (statement.can_be_rehearsed or statement.is_bent) and key in connection.statements:
-            statement.derived, statement.is_apart, statement.has_stand_in = UNKNOWN, True, False
+            statement.derived, statement.is_apart, statement.is_makeshift = UNKNOWN, True, False
             connection.rename_statement(key, statement.key)
             self.carried.pin(PinReason.SQL_PREPARED, f"#{statement.id}", now)
         else:
@@ -420,8 +423,10 @@ class StatementTenant(CachedTenant):
 
     def _rehearsal(self, statement: Statement, number: int) -> bytes:
         derived, at_first = self._derived_anew(statement), statement.derived_at_first
-        is_as_meant = derived == statement.derived and not statement.is_read_otherwise(self.carried.state)
-        if is_as_meant or statement.derived == at_first:
+        if statement.derived == at_first:
+            return b""
+        is_read_otherwise = statement.is_read_otherwise(self.carried.state)
+        if derived == statement.derived and not is_read_otherwise:
             return b""
         if derived == UNKNOWN:
             derived = at_first
@@ -430,12 +435,11 @@ class StatementTenant(CachedTenant):
             assert self.connection is not None
             return rehearsal(number, statement.derived, self.connection.capabilities)
         # What it does would be done twice: instead the values are sent as what they become, or as they came.
-        if self._recast(statement, self._pending):
-            return b""
+        is_recast = bool(self._recast(statement, self._pending))
         if statement.derived == UNKNOWN:
             statement.derived = derived
-        elif derived != statement.derived:
-            statement.has_stand_in, self._is_plain = True, False
+        elif is_read_otherwise or not is_recast:
+            statement.is_makeshift, self._is_plain = True, False
         return b""
 
     def _recast(self, statement: Statement, data: bytes) -> bytes:
@@ -556,11 +560,10 @@ class StatementTenant(CachedTenant):
                 carried.unpin(PinReason.LONG_DATA, what)
             case Command.STMT_EXECUTE | Command.MARIADB_STMT_BULK_EXECUTE:
                 self._follow_execution(statement, connection, now)
-        if ((had_cursor and carried.is_mysql) or statement.has_stand_in) and not self._is_in_use(what):
-            # MySQL answers a plain execution that follows a first one with a cursor so that no client can read it; and
-            # what stood in is not what the session has.
+        if ((had_cursor and carried.is_mysql) or statement.is_makeshift) and not self._is_in_use(what):
+            # MySQL answers a plain execution that follows a first one with a cursor so that no client can read it.
             connection.close_statement(statement.key)
-            statement.has_stand_in = False
+            statement.is_makeshift = False
 
     def _follow_execution(self, statement: Statement, connection: Connection, now: float) -> None:
         carried, what, status = self.carried, str(statement.id), connection.scanner.status

@@ -738,6 +738,8 @@ class Tenant(CreditorSession):
 
     def _part_with(self, connection: Connection, shelf: Shelf) -> None:
         # In the middle of a command. A KILL that is on its way to it must hit no other session.
+        if self._statement is not None and self._statement.is_makeshift:
+            connection.close_statement(self._statement.key)
         if connection.kills:
             shelf.pool.worn.add(connection)
         self.connection = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dbmux.backend.connection import Answer, Connection, Debt, Exchange
 from dbmux.errors import BackendRefused, ErrorCode, MySQLError
+from dbmux.frontend.carried import NO_HANDLER
 from dbmux.frontend.conditions import Known
 from dbmux.frontend.diagnostics import limited, only_errors, translated, with_status
 from dbmux.frontend.state import State
@@ -19,7 +20,7 @@ from dbmux.query import Access, FoundRows, Kind, Needs, PinReason, Query
 from dbmux.sql.diagnostics import Asked, read_get_diagnostics
 from dbmux.wire import packet
 from dbmux.wire.commands import Command
-from dbmux.wire.replies import Ok, err_from
+from dbmux.wire.replies import Ok, err_from, parse_ok
 
 # More than a server keeps of warnings.
 ALL_ROWS = 1 << 16
@@ -27,8 +28,6 @@ ALL_ROWS = 1 << 16
 ROOM_QUESTION = b"SELECT @@max_error_count LIMIT 1"
 COUNT_WARNINGS = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, needs=Needs.WARNINGS, is_digest_wide=False)
 TRANSLATION = Query(kind=Kind.DIAGNOSTICS, access=Access.READ, found_rows=FoundRows.AS_BEFORE, is_digest_wide=False)
-# RESIGNAL outside of a handler: the one error that comes behind what was there before.
-_NO_HANDLER = 1645
 
 
 def asks_diagnostics(query: Query) -> bool:
@@ -148,12 +147,15 @@ class WarnedTenant(StatementTenant):
 
     def _let_server_add(self, connection: Connection, text: bytes) -> None:
         # The connection has no warnings by now: those that it has afterwards come behind the stored ones.
-        asked = [(Command.QUERY, b"SHOW WARNINGS"), (Command.QUERY, ROOM_QUESTION)]
+        asked = [(Command.QUERY, b"SHOW WARNINGS")]
+        if self.carried.warnings is not None:
+            asked.append((Command.QUERY, ROOM_QUESTION))
 
         def done(answers: list[Answer]) -> None:
-            reply, more, room = answers
-            self._store(more, room)
-            self._answer_asked(connection, connection.as_told(reply.raw), 0, len(more.rows))
+            reply, *told = answers
+            counted = parse_ok(reply.raw[packet.HEADER :]).warnings
+            self._store(told, counted)
+            self._answer_asked(connection, connection.as_told(reply.raw), 0, counted)
 
         def failed(error: BackendRefused | MySQLError) -> None:
             if not isinstance(error, BackendRefused):
@@ -161,9 +163,10 @@ class WarnedTenant(StatementTenant):
                 return
 
             def told(answers: list[Answer]) -> None:
-                if error.number != _NO_HANDLER and answers[0].rows:
-                    self.carried.forget_warnings()
-                self._store(*answers)
+                if error.number == NO_HANDLER:
+                    self._store(answers, 1)
+                else:
+                    self.carried.replace_warnings(answers[0])
                 self._answer_failure(connection, error)
 
             Exchange(asked, told, broken).begin(connection)
@@ -173,11 +176,12 @@ class WarnedTenant(StatementTenant):
 
         Exchange([(Command.QUERY, text), *asked], done, failed).begin(connection)
 
-    def _store(self, more: Answer, room: Answer) -> None:
-        if self.carried.warnings is None:
-            self.carried.keep_warnings(more, self.carried.state.names)
-        else:
-            self.carried.add_warnings(more, room.number())
+    def _store(self, told: list[Answer], counted: int) -> None:
+        match told:
+            case [more, room]:
+                self.carried.add_warnings(more, counted, room.number())
+            case [more]:
+                self.carried.keep_warnings(more, self.carried.state.names)
 
 
 def _shown(stored: Answer, what: bytes, window: tuple[int, int]) -> bytes:

@@ -387,6 +387,26 @@ STATEMENTS = (
         setup=TABLE,
     ),
     scenario(
+        "a write that no variable gives a meaning keeps its types whatever is set",
+        prepare("w", "UPDATE t SET n = ?, name = 'a\"b' WHERE id = 2"),
+        prepare("d", "UPDATE t SET n = 10 * ? / 7 WHERE id = 3"),
+        execute("d", 2.0),
+        "SET group_concat_max_len = 100000, sql_mode = 'ANSI', div_precision_increment = 8",
+        prepare("p", "UPDATE t SET n = ? WHERE id = 1"),
+        "SET group_concat_max_len = 200000, sql_mode = ''",
+        execute("p", 2.0),
+        execute("p", "2.5"),
+        execute("w", 2.0),
+        execute("w", "2.5"),
+        execute("w", "3.5"),
+        execute("d", 3.5),
+        "SELECT * FROM t ORDER BY id",
+        execute("w", None),
+        execute("w", "4.5"),
+        "SELECT * FROM t ORDER BY id",
+        setup=TABLE,
+    ),
+    scenario(
         "a write is read as when the types last changed",
         *(
             line

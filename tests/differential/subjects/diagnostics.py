@@ -421,6 +421,38 @@ SCENARIOS = (
         ),
     ),
     scenario(
+        "what a SELECT found is told behind what is asked about it",
+        "SELECT @x := 1",
+        "SELECT id FROM t",
+        "GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT",
+        "SELECT FOUND_ROWS()",
+        "SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1",
+        "RESIGNAL",
+        "SELECT FOUND_ROWS()",
+        setup=TABLE,
+    ),
+    scenario(
+        "an error about diagnostics is counted where its connection goes to another session",
+        *(
+            line
+            for kept in ("DEFAULT", 1, 0)
+            for asked in ("RESIGNAL", "GET DIAGNOSTICS nonsense", "GET DIAGNOSTICS CONDITION 7 @a = MESSAGE_TEXT")
+            for before in ("INSERT IGNORE INTO t (id) VALUES (1), (2), (3)", "SELECT * FROM missing")
+            for line in (
+                f"SET max_error_count = {kept}",
+                before,
+                asked,
+                *(on("b", "SELECT id FROM t") for _ in range(3)),
+                COUNTS,
+                before,
+                asked,
+                *(on("b", "SELECT id FROM t") for _ in range(3)),
+                "SHOW WARNINGS",
+            )
+        ),
+        setup=TABLE,
+    ),
+    scenario(
         "no error about diagnostics begins a transaction",
         "SET autocommit = 0, @a = 5",
         "RESIGNAL",

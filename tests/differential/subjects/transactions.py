@@ -730,6 +730,15 @@ XA = (
         "XA ROLLBACK 'x{u}'",
     ),
     scenario(
+        "XA among several statements of which one fails",
+        "XA START 'x{u}'; SELECT * FROM missing",
+        "SELECT id FROM t",
+        "XA END 'x{u}'",
+        "SELECT @@warning_count",
+        "XA ROLLBACK 'x{u}'",
+        capabilities=MULTI,
+    ),
+    scenario(
         "XA in two phases",
         "XA START 'x{u}'",
         "INSERT INTO t (name) VALUES ('x')",
