@@ -737,10 +737,11 @@ class Tenant(CreditorSession):
     # Letting it go.
 
     def _part_with(self, connection: Connection, shelf: Shelf) -> None:
-        # In the middle of a command. A KILL that is on its way to it must hit no other session.
+        # In the middle of a command: nobody else must get what was made ready for this session alone.
         if self._statement is not None and self._statement.is_makeshift:
             connection.close_statement(self._statement.key)
         if connection.kills:
+            # One that is on its way must hit no other session.
             shelf.pool.worn.add(connection)
         self.connection = None
         shelf.give(connection, perf_counter())

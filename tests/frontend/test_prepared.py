@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 
 from dbmux.errors import ErrorCode
 from dbmux.events import Pinned, Unpinned
-from dbmux.frontend.prepared import number_in, renumbered
+from dbmux.frontend.prepared import Statement, number_in, renumbered
+from dbmux.query import SetVariable
+from dbmux.session import SessionState, names_of
+from dbmux.sql.classify import classify
 from dbmux.wire import packet
 from dbmux.wire.columns import Column, FieldFlag, FieldType
 from dbmux.wire.commands import Command
@@ -454,3 +457,43 @@ def test_a_server_that_keeps_no_statements_says_so_itself() -> None:
             one.close()
 
     run(scenario)
+
+
+def prepared(text: bytes, state: SessionState) -> Statement:
+    return Statement(1, text, classify(text, 0, 0), 1, 0, state, b"i")
+
+
+@pytest.mark.parametrize(
+    "text, variable, is_otherwise",
+    [
+        (b'UPDATE t SET name = "x" WHERE n = ?', "sql_mode", True),
+        (b"UPDATE t SET name = 'a\\'b' WHERE n = ?", "sql_mode", True),
+        (b"SELECT 'a' || ?", "sql_mode", True),
+        (b'SELECT ? -- "it\'s"', "sql_mode", True),
+        (b"UPDATE t SET doc = '{\"a\": 1}' WHERE n = ?", "sql_mode", False),
+        (b"UPDATE t SET name = 'a''||''b' WHERE n = ?", "sql_mode", False),
+        (b"UPDATE t SET n = ? WHERE id = 2", "sql_mode", False),
+        (b"SELECT Week(?)", "default_week_format", True),
+        (b"SELECT ? / 3", "div_precision_increment", True),
+        (b"SELECT AVG(n) FROM t WHERE n > ?", "div_precision_increment", True),
+        (b"SELECT GROUP_CONCAT(n) FROM t WHERE n > ?", "group_concat_max_len", True),
+        (b"SELECT ? / 3", "group_concat_max_len", False),
+    ],
+)
+def test_a_text_is_read_otherwise_under_another_value_of_what_it_is_read_by(
+    text: bytes, variable: str, is_otherwise: bool
+) -> None:
+    state = SessionState()
+    statement = prepared(text, state)
+
+    assert not statement.is_read_otherwise(state)
+    assert statement.is_read_otherwise(state.after(SetVariable(variable, b"1"))) is is_otherwise
+    assert not statement.is_read_otherwise(state.after(SetVariable("sql_notes", b"0")))
+
+
+def test_letters_beyond_ascii_are_read_otherwise_in_another_character_set() -> None:
+    utf8 = SessionState(names=names_of((b"utf8mb4", b"utf8mb4", b"utf8mb4", b"utf8mb4_bin")))
+    latin1 = SessionState(names=names_of((b"latin1", b"latin1", b"latin1", b"latin1_bin")))
+
+    assert prepared("SELECT 'é', ?".encode(), utf8).is_read_otherwise(latin1)
+    assert not prepared(b"SELECT 'e', ?", utf8).is_read_otherwise(latin1)
