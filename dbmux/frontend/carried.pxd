@@ -4,12 +4,12 @@ cdef class Carried:
     cdef bint _asks_locks
     cdef bint _asks_warnings
     cdef object _call
+    cdef object _errors_counted
     cdef object _first
     cdef object _foretold
     cdef object _lost
     cdef object _reset_names
     cdef object _stand_in
-    cdef object _errors_counted
     cdef object _warnings_counted
     cdef int _warnings_of_asking
     cdef public object apart

@@ -45,9 +45,9 @@ _TEXTS = frozenset(
 )  # fmt: skip
 # Behind the number of an execution: its flags, and how often it is to be done.
 _BEHIND_HEAD = NUMBER_END + 5
-# What a server reads by one of these variables, outside of plain strings; in comments anything may look like that.
+# What a server reads by one of these variables, outside of plain strings, names and comments.
 _READ_BY = {
-    "sql_mode": re.compile(rb"'[^'\\]*'|(\"|\\|\|\||#|--|/\*)"),
+    "sql_mode": re.compile(rb"'[^'\\]*'|`[^`]*`|/\*(?![!+]).*?\*/|(?:#|--(?=\s|$))[^\n]*|(\"|\\|\|\||/\*)", re.DOTALL),
     "default_week_format": re.compile(rb"(week)", re.IGNORECASE),
     "div_precision_increment": re.compile(rb"(/|avg)", re.IGNORECASE),
     "group_concat_max_len": re.compile(rb"(group_concat)", re.IGNORECASE),
